@@ -1,0 +1,48 @@
+# Run Portal: `make help` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+OLD_CLIENT := .venv-onepin-0.4
+PORT ?= 8000
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export FLASK_APP = app.py
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/run.stamp instance/secret-key ## start the portal with sample history on http://127.0.0.1:$(PORT)
+	@PORTAL_BASE_URL=$${PORTAL_BASE_URL:-http://127.0.0.1:$(PORT)} PORT=$(PORT) VENV=$(VENV) sh scripts/run.sh
+
+test: $(VENV)/test.stamp $(OLD_CLIENT)/stamp ## run every test
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(VENV)/test.stamp ## format, lint and types, then every test
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(MAKE) test
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Run Portal needs Python 3.11 or newer.")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/test.stamp: requirements-dev.txt | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(OLD_CLIENT)/stamp: tests/requirements-onepin-0.4.txt
+	$(PYTHON) -m venv $(OLD_CLIENT)
+	$(OLD_CLIENT)/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+instance/secret-key:
+	@mkdir -p instance
+	@umask 077 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@
+
+.PHONY: help run test check

@@ -1,0 +1,77 @@
+"""What can go wrong for a caller: one family of exceptions, with the status and code each answers with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One bad field: its bare name and what is allowed (contract 1.4)."""
+
+    field: str
+    message: str
+
+
+class PortalError(Exception):
+    """Something went wrong."""
+
+    status, code = 500, "INTERNAL_ERROR"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class BadRequest(PortalError):
+    """The request cannot be understood."""
+
+    status, code = 400, "BAD_REQUEST"
+
+
+class Unauthorized(PortalError):
+    """Sign in, or send an API key as a bearer token."""
+
+    status, code = 401, "UNAUTHORIZED"
+
+
+class InvalidApiKey(Unauthorized):
+    """This API key is unknown, revoked or of a kind that is not in use."""
+
+    code = "INVALID_API_KEY"
+
+
+class Forbidden(PortalError):
+    """You may not do this."""
+
+    status, code = 403, "FORBIDDEN"
+
+
+class NotFound(PortalError):
+    """There is nothing here, or nothing that you may see."""
+
+    status, code = 404, "NOT_FOUND"
+
+
+class Conflict(PortalError):
+    """The present state does not allow this."""
+
+    status, code = 409, "CONFLICT"
+
+
+class Unavailable(PortalError):
+    """The portal cannot reach its database. Try again in a moment."""
+
+    status, code = 503, "SERVICE_UNAVAILABLE"
+
+
+class InvalidQuery(PortalError):
+    """Every bad field of a request, at once."""
+
+    status, code = 422, "VALIDATION_ERROR"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__(" ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = tuple(errors)

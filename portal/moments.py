@@ -1,0 +1,37 @@
+"""Moments in time as text: RFC 3339 in, RFC 3339 in UTC out."""
+
+import re
+from datetime import UTC, datetime
+
+_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})"
+    r"(?:\.([0-9]{1,9}))?(Z|z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def parse_moment(text: str) -> datetime:
+    """Read an RFC 3339 moment that names its offset; digits past the microsecond are dropped.
+
+    Raises ValueError for anything else, a time without an offset included.
+    """
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        raise ValueError("not an RFC 3339 moment")
+    date, time, fraction, offset = match.groups()
+    offset = "+00:00" if offset in "Zz" else offset
+    microseconds = (fraction or "0").ljust(6, "0")[:6]
+    try:
+        return datetime.fromisoformat(f"{date}T{time}.{microseconds}{offset}").astimezone(UTC)
+    except OverflowError:
+        raise ValueError("outside the calendar") from None
+
+
+def format_moment(moment: datetime) -> str:
+    """Write a moment in UTC with `Z`, its fraction only when there is one (contract 1.2)."""
+    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return (text.rstrip("0") if "." in text else text) + "Z"
+
+
+def now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)

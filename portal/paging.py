@@ -1,0 +1,45 @@
+"""Pages of a list: offset, limit, total, and where the next and the previous page begin (contract 1.7)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Row = TypeVar("Row", covariant=True)
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+MAX_SQL_OFFSET = 2**62
+"""Far past any table, and still a number that both databases take."""
+
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Where a page begins and how many rows it has at most."""
+
+    offset: int = 0
+    limit: int = DEFAULT_LIMIT
+
+    @property
+    def sql_offset(self) -> int:
+        return min(self.offset, MAX_SQL_OFFSET)
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """One page of a list and the exact number of rows in the whole of it."""
+
+    rows: Sequence[Row]
+    total: int
+    slice: Slice
+
+    @property
+    def next(self) -> Slice | None:
+        offset = self.slice.offset + self.slice.limit
+        return None if offset >= self.total else Slice(offset, self.slice.limit)
+
+    @property
+    def prev(self) -> Slice | None:
+        if self.slice.offset == 0:
+            return None
+        return Slice(max(0, min(self.slice.offset, self.total) - self.slice.limit), self.slice.limit)

@@ -1,0 +1,95 @@
+"""The parameters of List Runs: read, checked and written back as a URL in one place (contract 3.1, 1.7, 1.8)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from portal import parameters
+from portal.models import RunStatus
+from portal.moments import format_moment
+from portal.paging import DEFAULT_LIMIT, Slice
+from portal.parameters import Reader, Refused
+
+SORTS = ("created_at", "started_at", "completed_at", "status")
+ORDERS = ("asc", "desc")
+STATUSES = tuple(status.value for status in RunStatus)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunQuery:
+    """What to list: a valid query, whatever it was made from."""
+
+    workflow_id: UUID
+    slice: Slice = Slice()
+    status: tuple[str, ...] = ()
+    search: str = ""
+    sort: str = "created_at"
+    order: str = "desc"
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    named: frozenset[str] = frozenset()
+    """Which parameters the request wrote, defaults included."""
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str], *, workflow_id: str) -> Self:
+        """Read a request's parameters; unknown ones are ignored.
+
+        Raises InvalidQuery with an error for each bad field.
+        """
+        reader = Reader({**args, "workflow_id": workflow_id})
+        created_from, created_to = reader.window("from", "to")
+        query = cls(
+            workflow_id=reader.read("workflow_id", parameters.uuid, UUID(int=0)),
+            slice=reader.slice(),
+            status=reader.read("status", _statuses, ()),
+            search=reader.read("search", parameters.search, ""),
+            sort=reader.read("sort", parameters.one_of(SORTS), "created_at"),
+            order=reader.read("order", parameters.one_of(ORDERS), "desc"),
+            created_from=created_from,
+            created_to=created_to,
+            named=frozenset(args),
+        )
+        reader.finish()
+        return query
+
+    @property
+    def filtered(self) -> bool:
+        """Whether anything narrows the list down."""
+        return bool(self.status or self.search or self.created_from or self.created_to)
+
+    def at(self, slice_: Slice) -> Self:
+        """The same list, another page."""
+        return replace(self, slice=slice_)
+
+    def to_args(self) -> dict[str, str]:
+        """The shortest parameters that give this list, in fixed order."""
+        defaults = {"limit": str(DEFAULT_LIMIT), "offset": "0", "sort": "created_at", "order": "desc"}
+        return {name: text for name, text in self._texts().items() if text and text != defaults.get(name)}
+
+    def to_api_args(self) -> dict[str, str]:
+        """The parameters of a `next` or `prev` link: offset and limit, then what the request named (1.7)."""
+        texts = self._texts()
+        rest = {name: text for name, text in texts.items() if text or name == "search"}
+        paging = {name: texts[name] for name in ("offset", "limit")}
+        return paging | {name: text for name, text in rest.items() if name in self.named - paging.keys()}
+
+    def _texts(self) -> dict[str, str]:
+        return {
+            "status": ",".join(self.status),
+            "search": self.search,
+            "from": format_moment(self.created_from) if self.created_from else "",
+            "to": format_moment(self.created_to) if self.created_to else "",
+            "sort": self.sort,
+            "order": self.order,
+            "limit": str(self.slice.limit),
+            "offset": str(self.slice.offset),
+        }
+
+
+def _statuses(text: str) -> tuple[str, ...]:
+    tokens = text.split(",")
+    if any(token not in STATUSES for token in tokens):
+        raise Refused(f"must be a comma-separated list of {', '.join(STATUSES)}, without blanks.")
+    return tuple(dict.fromkeys(tokens))
