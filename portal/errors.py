@@ -75,3 +75,8 @@ class InvalidQuery(PortalError):
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__(" ".join(f"{error.field}: {error.message}" for error in errors))
         self.errors = tuple(errors)
+
+
+def is_api(path: str) -> bool:
+    """Whether an address speaks JSON, failures included."""
+    return path == "/api" or path.startswith("/api/")

@@ -264,7 +264,7 @@ class Step(Base):
     node_type: Mapped[str] = mapped_column(sa.Text)
     name: Mapped[str | None] = mapped_column(sa.Text)
     status: Mapped[str] = mapped_column(sa.String(10))
-    iteration: Mapped[int] = mapped_column(default=1)
+    iteration: Mapped[int] = mapped_column(sa.BigInteger, default=1)
     created_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

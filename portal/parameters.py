@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from werkzeug.datastructures import MultiDict
+
 from portal.errors import FieldError, InvalidQuery
 from portal.moments import parse_moment
 from portal.paging import DEFAULT_LIMIT, MAX_LIMIT, Slice
@@ -120,3 +122,8 @@ def boolean(text: str) -> bool:
     if text not in ("true", "false", "1", "0"):
         raise Refused("must be true or false.")
     return text in ("true", "1")
+
+
+def single(args: MultiDict[str, str]) -> dict[str, str]:
+    """A plain mapping of a query string: of a repeated parameter the last value counts (contract 1.8)."""
+    return {name: values[-1] for name, values in args.lists()}

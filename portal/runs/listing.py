@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
+from portal.db import db
 from portal.folding import fold
 from portal.models import Person, Run, Workflow
 from portal.paging import Page
@@ -56,23 +56,23 @@ _COLUMNS = tuple(
 )
 
 
-def list_runs(session: Session, workflow: Workflow, query: RunQuery) -> Page[RunRow]:
+def list_runs(workflow: Workflow, query: RunQuery) -> Page[RunRow]:
     """One page of a workflow's runs and the exact number of all that match."""
     matching = _matching(workflow, query)
-    total = session.scalar(sa.select(sa.func.count()).select_from(Run).where(*matching)) or 0
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(Run).where(*matching)) or 0
     ids: Sequence[UUID] = ()
     if query.slice.offset < total:
         page = sa.select(Run.id).where(*matching).order_by(*_ordering(query))
-        ids = session.scalars(page.offset(query.slice.sql_offset).limit(query.slice.limit)).all()
-    return Page(read_rows(session, ids), total, query.slice)
+        ids = db.session.scalars(page.offset(query.slice.sql_offset).limit(query.slice.limit)).all()
+    return Page(read_rows(ids), total, query.slice)
 
 
-def read_rows(session: Session, ids: Sequence[UUID]) -> list[RunRow]:
+def read_rows(ids: Sequence[UUID]) -> list[RunRow]:
     """The rows of these runs, in the order of `ids`."""
     if not ids:
         return []
     select = sa.select(*_COLUMNS, Person.user_id, Person.display_name).outerjoin(Person, Run.person_id == Person.id)
-    found = {row.id: row for row in session.execute(select.where(Run.id.in_(ids)))}
+    found = {row.id: row for row in db.session.execute(select.where(Run.id.in_(ids)))}
     return [_row(found[run_id]) for run_id in ids]
 
 

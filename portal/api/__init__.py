@@ -1,0 +1,7 @@
+"""The JSON API under `/api/v1`: thin views over the services."""
+
+from flask import Blueprint
+
+bp = Blueprint("api", __name__, url_prefix="/api/v1")
+
+from portal.api import auth, runs, workflows  # noqa: E402, F401

@@ -1,0 +1,44 @@
+"""How values become JSON answers: moments, ids, pagination links."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from flask import Response, current_app, jsonify, request
+
+from portal import envelope
+from portal.moments import format_moment
+from portal.paging import Page, Slice
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON takes it: moments in UTC, ids as text, the rest as it is."""
+    if isinstance(value, datetime):
+        return format_moment(value)
+    return str(value) if isinstance(value, UUID) else value
+
+
+def one(payload: Any) -> Response:
+    return jsonify(envelope.success(payload))
+
+
+def counted_list(page: Page[Any], row: Callable[[Any], Any], args: Callable[[Slice], Mapping[str, Any]]) -> Response:
+    """A list with its total; `args` gives the parameters of the link to another page of it."""
+    pagination = {
+        "limit": page.slice.limit,
+        "total": page.total,
+        "next": _link(page.next, args),
+        "prev": _link(page.prev, args),
+    }
+    return jsonify(envelope.success([row(item) for item in page.rows], pagination))
+
+
+def _link(slice_: Slice | None, args: Callable[[Slice], Mapping[str, Any]]) -> str | None:
+    """An absolute link to this very list at another offset (contract 1.7)."""
+    if slice_ is None:
+        return None
+    base = current_app.config["BASE_URL"] or request.root_url.rstrip("/")
+    query = urlencode(args(slice_), doseq=True, quote_via=quote)
+    return f"{base}{quote(request.path)}?{query}"

@@ -1,0 +1,41 @@
+"""Workflows (contract 3.13)."""
+
+from dataclasses import fields
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+
+from portal import parameters
+from portal.api import bp
+from portal.api.answers import counted_list, one, plain
+from portal.auth.gate import current_principal, requires
+from portal.errors import NotFound
+from portal.parameters import Reader
+from portal.workflows.access import get_workflow
+from portal.workflows.listing import WorkflowRow, describe_workflow, list_workflows
+from portal.workflows.query import WorkflowQuery
+
+
+@bp.get("/workflows")
+@requires("workflows:read")
+def workflows() -> Response:
+    query = WorkflowQuery.parse(request.args.to_dict(flat=False))
+    workspace = current_principal().workspace
+    if workspace is None:
+        raise NotFound
+    page = list_workflows(workspace.id, query)
+    return counted_list(page, _row, lambda slice_: query.at(slice_).to_api_args())
+
+
+@bp.get("/workflows/<workflow_id>")
+@requires("workflows:read")
+def workflow(workflow_id: str) -> Response:
+    reader = Reader({"workflow_id": workflow_id})
+    found_id = reader.read("workflow_id", parameters.uuid, UUID(int=0))
+    reader.finish()
+    return one(_row(describe_workflow(get_workflow(current_principal(), found_id))))
+
+
+def _row(row: WorkflowRow) -> dict[str, Any]:
+    return {field.name: plain(getattr(row, field.name)) for field in fields(row)}

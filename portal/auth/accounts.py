@@ -1,0 +1,89 @@
+"""Workspaces, users and members: made and changed by an operator."""
+
+import re
+from datetime import datetime
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from portal.db import db, writing
+from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
+from portal.models import Member, Role, User, Workspace
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+MAX_EMAIL, MAX_NAME, MAX_WORKSPACE_NAME, MAX_SLUG = 254, 100, 200, 50
+
+
+def add_workspace(name: str, slug: str | None, now: datetime) -> Workspace:
+    """Make a workspace; the slug is made from the name unless given. Raises InvalidQuery, Conflict."""
+    slug = slug if slug is not None else "-".join(re.findall(r"[a-z0-9]+", name.lower()))[:MAX_SLUG].strip("-")
+    errors = []
+    if not 1 <= len(name.strip()) <= MAX_WORKSPACE_NAME:
+        errors.append(FieldError("name", f"must have 1 to {MAX_WORKSPACE_NAME} characters."))
+    if len(slug) > MAX_SLUG or not _SLUG.fullmatch(slug):
+        errors.append(
+            FieldError("slug", f"must be 1 to {MAX_SLUG} of a-z and 0-9, with single hyphens between them.")
+        )
+    if errors:
+        raise InvalidQuery(errors)
+    workspace = Workspace(id=uuid4(), name=name.strip(), slug=slug, created_at=now)
+    with writing() as session:
+        if session.scalar(sa.select(Workspace.id).where(Workspace.slug == slug)):
+            raise Conflict(f"There is a workspace {slug} already.")
+        session.add(workspace)
+    return workspace
+
+
+def add_user(email: str, first_name: str, last_name: str, now: datetime) -> User:
+    """Make somebody who can sign in. Raises InvalidQuery, Conflict."""
+    errors = []
+    if len(email) > MAX_EMAIL or not _EMAIL.fullmatch(email):
+        errors.append(FieldError("email", "must be an e-mail address such as ada@example.com."))
+    for field, text in (("first_name", first_name), ("last_name", last_name)):
+        if len(text) > MAX_NAME or "\0" in text:
+            errors.append(FieldError(field, f"must have at most {MAX_NAME} characters."))
+    if errors:
+        raise InvalidQuery(errors)
+    user = User(
+        id=uuid4(),
+        email=email.lower(),
+        first_name=first_name.strip(),
+        last_name=last_name.strip(),
+        created_at=now,
+    )
+    with writing() as session:
+        if session.scalar(sa.select(User.id).where(User.email == user.email)):
+            raise Conflict(f"There is a user {user.email} already.")
+        session.add(user)
+    return user
+
+
+def set_member(slug: str, email: str, role: str, now: datetime) -> Member:
+    """Make a user a member, or give a member another role. Raises InvalidQuery, NotFound."""
+    if role not in tuple(Role):
+        raise InvalidQuery([FieldError("role", f"must be one of {', '.join(Role)}.")])
+    workspace = get_workspace(slug)
+    with writing() as session:
+        user_id = session.scalar(sa.select(User.id).where(User.email == email.lower()))
+        if user_id is None:
+            raise NotFound(f"There is no user {email}. Add one with: flask users add {email}")
+        member = session.get(Member, (workspace.id, user_id))
+        if member is None:
+            member = Member(workspace_id=workspace.id, user_id=user_id, role=role, created_at=now)
+            session.add(member)
+        member.role = role
+    return member
+
+
+def get_workspace(slug: str | None) -> Workspace:
+    """The workspace with this slug, or the only one there is. Raises NotFound, InvalidQuery."""
+    slugs = db.session.scalars(sa.select(Workspace.slug).order_by(Workspace.slug).limit(20)).all()
+    if not slugs:
+        raise NotFound("There is no workspace yet. Add one with: flask workspaces add NAME")
+    if slug is None and len(slugs) > 1:
+        raise InvalidQuery([FieldError("workspace", f"must name one of {', '.join(slugs)}.")])
+    workspace = db.session.scalar(sa.select(Workspace).where(Workspace.slug == (slug or slugs[0])))
+    if workspace is None:
+        raise NotFound(f"There is no workspace {slug}. There are: {', '.join(slugs)}")
+    return workspace

@@ -1,0 +1,231 @@
+"""The `flask` commands: one call each, plain words or `--json` out."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+import sqlalchemy as sa
+from flask import Flask, current_app, url_for
+from flask.cli import AppGroup, with_appcontext
+
+from portal import checkup, moments, parameters
+from portal.auth import accounts, keys, signin
+from portal.auth.principals import SCOPES
+from portal.errors import InvalidQuery, PortalError
+from portal.history.demo import install_demo
+from portal.history.importer import DEFAULT_BATCH_SIZE, import_files
+from portal.history.progress import progress_bar
+from portal.models import Role
+
+users = AppGroup("users", help="People who can sign in.")
+workspaces = AppGroup("workspaces", help="Workspaces: each with its own workflows, members and keys.")
+members = AppGroup("members", help="Who belongs to a workspace.")
+api_keys = AppGroup("keys", help="API keys for scripts.")
+
+
+def init_app(app: Flask) -> None:
+    for command in (users, workspaces, members, api_keys, import_, demo, check, signin_link):
+        app.cli.add_command(command)
+
+
+def _json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Turn a refusal into one clear line and exit status 1."""
+    try:
+        yield
+    except InvalidQuery as error:
+        raise click.ClickException("\n".join(f"{e.field} {e.message}" for e in error.errors)) from None
+    except PortalError as error:
+        raise click.ClickException(error.message) from None
+    except sa.exc.OperationalError as error:
+        reason = str(error.orig).splitlines()[0] if error.orig else type(error).__name__
+        raise click.ClickException(
+            f"The database does not do this ({reason}). Is it running, and did you run: flask db upgrade?"
+        ) from None
+    except sa.exc.ProgrammingError:
+        raise click.ClickException("The database lacks tables. Run: flask db upgrade") from None
+
+
+def _show(as_json: bool, values: dict[str, Any], text: str) -> None:
+    click.echo(json.dumps(values) if as_json else text)
+
+
+@users.command("add", epilog="Example: flask users add ada@example.com --first-name Ada --last-name Lovelace")
+@click.argument("email")
+@click.option("--first-name", default="", help="First name.")
+@click.option("--last-name", default="", help="Last name.")
+@_json_option
+@with_appcontext
+def add_user(email: str, first_name: str, last_name: str, as_json: bool) -> None:
+    """Add somebody who can sign in."""
+    with _plain_errors():
+        user = accounts.add_user(email, first_name, last_name, moments.now())
+    _show(as_json, {"id": str(user.id), "email": user.email}, f"Added {user.email}.")
+
+
+@workspaces.command("add", epilog='Example: flask workspaces add "Acme Voice" --slug acme-voice')
+@click.argument("name")
+@click.option("--slug", help="Short name for commands; made from NAME unless given.")
+@_json_option
+@with_appcontext
+def add_workspace(name: str, slug: str | None, as_json: bool) -> None:
+    """Add a workspace."""
+    with _plain_errors():
+        workspace = accounts.add_workspace(name, slug, moments.now())
+    values = {"id": str(workspace.id), "name": workspace.name, "slug": workspace.slug}
+    _show(as_json, values, f"Added workspace {workspace.slug} ({workspace.id}).")
+
+
+@members.command("set", epilog="Example: flask members set acme-voice ada@example.com admin")
+@click.argument("workspace")
+@click.argument("email")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@_json_option
+@with_appcontext
+def set_member(workspace: str, email: str, role: str, as_json: bool) -> None:
+    """Make a user a member of a workspace, or give a member another role."""
+    with _plain_errors():
+        accounts.set_member(workspace, email, role, moments.now())
+    values = {"workspace": workspace, "email": email.lower(), "role": role}
+    _show(as_json, values, f"{email.lower()} is {role} of {workspace}.")
+
+
+@api_keys.command(
+    "create",
+    epilog="Example: flask keys create --workspace acme-voice --user ada@example.com --name nightly "
+    "--scope workflows:read",
+)
+@click.option("--workspace", help="Slug of the workspace; may be left out where there is only one.")
+@click.option("--user", "email", required=True, help="E-mail of the member whom the key belongs to.")
+@click.option("--name", required=True, help="What the key is for.")
+@click.option("--scope", "scopes", multiple=True, required=True, help=f"One of {', '.join(SCOPES)}; repeatable.")
+@_json_option
+@with_appcontext
+def create_key(workspace: str | None, email: str, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
+    """Create an API key and print it, once."""
+    with _plain_errors():
+        key = keys.create_key(accounts.get_workspace(workspace), email, name, scopes)
+    values = {
+        "id": str(key.id),
+        "api_key": key.api_key,
+        "workspace_id": str(key.workspace_id),
+        "scopes": list(key.scopes),
+    }
+    _show(as_json, values, f"{key.api_key}\n\nKeep it now: it is not stored and cannot be shown again.")
+
+
+@api_keys.command("list", epilog="Example: flask keys list --workspace acme-voice")
+@click.option("--workspace", help="Slug of the workspace; all of them unless given.")
+@_json_option
+@with_appcontext
+def list_keys(workspace: str | None, as_json: bool) -> None:
+    """List the API keys, without their secrets."""
+    with _plain_errors():
+        found = keys.list_keys(accounts.get_workspace(workspace) if workspace else None)
+    rows = [
+        {
+            "id": str(key.id),
+            "name": key.name,
+            "workspace": owner.slug,
+            "key": f"{keys.PREFIX}…{key.key_suffix}",
+            "scopes": key.scopes,
+            "last_used_at": key.last_used_at and moments.format_moment(key.last_used_at),
+            "revoked_at": key.revoked_at and moments.format_moment(key.revoked_at),
+        }
+        for key, owner in found
+    ]
+    if as_json:
+        click.echo(json.dumps(rows))
+    for row in () if as_json else rows:
+        state = f"revoked {row['revoked_at']}" if row["revoked_at"] else f"last used {row['last_used_at'] or 'never'}"
+        click.echo(f"{row['id']}  {row['key']}  {row['workspace']}  {row['name']}  {state}")
+    if not rows and not as_json:
+        click.echo("There are no keys yet. Make one with: flask keys create")
+
+
+@api_keys.command("revoke", epilog="Example: flask keys revoke 123e4567-e89b-12d3-a456-426614174000")
+@click.argument("key_id")
+@_json_option
+@with_appcontext
+def revoke_key(key_id: str, as_json: bool) -> None:
+    """Revoke an API key, at once and for good."""
+    with _plain_errors():
+        reader = parameters.Reader({"key_id": key_id})
+        found = reader.read("key_id", parameters.uuid, UUID(int=0))
+        reader.finish()
+        key = keys.revoke_key(found, moments.now())
+    revoked_at = moments.format_moment(key.revoked_at or moments.now())
+    _show(as_json, {"id": str(key.id), "revoked_at": revoked_at}, f"Revoked {key.name} ({key.id}).")
+
+
+@click.command("signin-link", epilog="Example: flask signin-link ada@example.com")
+@click.argument("email")
+@_json_option
+@with_appcontext
+def signin_link(email: str, as_json: bool) -> None:
+    """Print a link that signs EMAIL in once, within 15 minutes."""
+    with _plain_errors():
+        token = signin.make_link_token(email, moments.now())
+    base = current_app.config["BASE_URL"] or "http://127.0.0.1:8000"
+    with current_app.test_request_context(base_url=base):
+        link = url_for("auth.confirm", token=token, _external=True)
+    _show(as_json, {"email": email.lower(), "link": link}, link)
+
+
+@click.command("import", epilog="Example: flask import --workspace acme-voice history.jsonl.gz")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--workspace", help="Slug of the workspace; may be left out where there is only one.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, 100_000),
+    default=DEFAULT_BATCH_SIZE,
+    show_default=True,
+    help="Lines in one transaction.",
+)
+@_json_option
+@with_appcontext
+def import_(files: tuple[Path, ...], workspace: str | None, batch_size: int, as_json: bool) -> None:
+    """Import run history: JSON Lines, plain or gzip. Importing a file twice changes nothing."""
+    with _plain_errors():
+        target = accounts.get_workspace(workspace)
+        with progress_bar(files) as progress:
+            summary = import_files(
+                target.id, files, batch_size=batch_size, progress=progress, now=moments.now()
+            )
+    click.echo(json.dumps(summary.to_json()) if as_json else summary.to_text())
+    if not summary.ok:
+        sys.exit(1)
+
+
+@click.command("demo", epilog="Example: flask demo")
+@_json_option
+@with_appcontext
+def demo(as_json: bool) -> None:
+    """Make a sample workspace with realistic history; where it exists already, change nothing."""
+    with _plain_errors():
+        installed = install_demo(moments.now())
+    _show(as_json, installed.to_json(), installed.to_text())
+
+
+@click.command("check", epilog="Example: flask check --json")
+@_json_option
+@with_appcontext
+def check(as_json: bool) -> None:
+    """Check that the database is whole and keeps its own rules."""
+    with _plain_errors():
+        findings = checkup.check_database()
+    if as_json:
+        click.echo(json.dumps([vars(finding) for finding in findings]))
+    for finding in () if as_json else findings:
+        click.echo(f"{'ok' if finding.ok else 'BAD'}  {finding.check}: {finding.detail}")
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)

@@ -1,0 +1,182 @@
+"""How things read to people: moments, durations, numbers; and whether a browser wants a page or a fragment.
+
+All reading of htmx's headers is in `asked_by_htmx`.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, request, url_for
+
+NOTHING = "–"
+"""What stands where there is no value."""
+
+MAX_USAGE_ITEMS = 2
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class HtmxRequest:
+    """What htmx says about a request of its own."""
+
+    source: str
+    """The element that asked, as `tag#id`."""
+    page_path: str | None
+    """Path and query, below the portal's root, of the page that the browser shows; None if it is not ours."""
+
+
+def asked_by_htmx() -> HtmxRequest | None:
+    """What htmx says of this request; None if a whole page is wanted, as when history is restored."""
+    headers = request.headers
+    if headers.get("HX-Request") != "true" or headers.get("HX-History-Restore-Request") == "true":
+        return None
+    return HtmxRequest(headers.get("HX-Source", ""), _path_below_root(headers.get("HX-Current-URL", "")))
+
+
+def wants_fragment() -> bool:
+    """Whether the answer goes into a page that is there already."""
+    return asked_by_htmx() is not None
+
+
+def current_page_path() -> str | None:
+    """The page from which htmx asked: its path and query below the portal's root."""
+    asked = asked_by_htmx()
+    return asked.page_path if asked else None
+
+
+def show_address(response: Response, url: str, typing_in: str) -> Response:
+    """Tell htmx which page this fragment belongs to, so that the address bar says so.
+
+    A new history entry, unless the page is there already or somebody is typing in the field `typing_in`:
+    Back should not go letter by letter.
+    """
+    asked = asked_by_htmx()
+    if asked is None:
+        return response
+    same = asked.page_path == url.removeprefix(request.root_path)
+    typing = asked.source.endswith(f"#{typing_in}")
+    response.headers["HX-Replace-Url" if same or typing else "HX-Push-Url"] = url
+    return response
+
+
+def _path_below_root(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    if f"{parts.scheme}://{parts.netloc}" != request.host_url.rstrip("/"):
+        return None
+    path = parts.path.removeprefix(request.root_path)
+    return f"{path}?{parts.query}" if parts.query else path
+
+
+def number(value: int | float) -> str:
+    """A number with thousands separated."""
+    return f"{value:,}" if isinstance(value, int) or value % 1 else f"{int(value):,}"
+
+
+def date(moment: datetime) -> str:
+    """The day in UTC, such as `3 Nov 2026`."""
+    moment = moment.astimezone(UTC)
+    return f"{moment.day} {moment:%b} {moment.year}"
+
+
+def clock(moment: datetime) -> str:
+    """The time of day in UTC, to the second."""
+    return f"{moment.astimezone(UTC):%H:%M:%S}"
+
+
+def machine_moment(moment: datetime) -> str:
+    """A moment for the `datetime` attribute."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def elapsed_ms(begin: datetime | None, end: datetime | None, paused_ms: int | None = None) -> int | None:
+    """Milliseconds between two moments without the pauses; None where that cannot be said or makes no sense."""
+    if begin is None or end is None:
+        return None
+    elapsed = (end - begin) // _MILLISECOND - (paused_ms or 0)
+    return elapsed if elapsed >= 0 else None
+
+
+def duration_ms(milliseconds: int | None) -> str:
+    """A duration in its two largest units, such as `4 m 12 s`."""
+    if milliseconds is None:
+        return NOTHING
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    seconds = milliseconds // 1000
+    for unit, smaller, size, part in (("d", "h", 86400, 3600), ("h", "m", 3600, 60), ("m", "s", 60, 1)):
+        if seconds >= size:
+            return f"{seconds // size:,} {unit} {seconds % size // part:02d} {smaller}"
+    return f"{seconds} s"
+
+
+def initials(name: str) -> str:
+    """One or two letters that stand for a name or an e-mail address."""
+    words = [word for word in name.split("@")[0].replace(".", " ").replace("_", " ").split() if word]
+    letters = [word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words[:1])]
+    return "".join(letters).upper() or "?"
+
+
+def words(key: str) -> str:
+    """A key such as `api_calls` as words."""
+    return key.replace("_", " ")
+
+
+def usage(summary: Mapping[str, Any] | None, most: int = MAX_USAGE_ITEMS) -> str:
+    """The first counts of a usage summary, and how many more there are."""
+    counts = [(key, value) for key, value in (summary or {}).items() if _is_count(value)]
+    texts = [f"{number(value)} {words(key)}" for key, value in counts[:most]]
+    if len(counts) > most:
+        texts.append(f"{len(counts) - most} more")
+    return ", ".join(texts) or NOTHING
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def pretty_json(value: Any) -> str:
+    """A structure as people read it."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@cache
+def _content_hash(path: Path, _modified_ns: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def asset_url(filename: str) -> str:
+    """The address of a static file, another one whenever its content changes."""
+    path = Path(current_app.static_folder or "") / filename
+    return url_for("static", filename=filename, v=_content_hash(path, path.stat().st_mtime_ns))
+
+
+FILTERS: tuple[Callable[..., str], ...] = (
+    number,
+    date,
+    clock,
+    machine_moment,
+    duration_ms,
+    initials,
+    words,
+    usage,
+    pretty_json,
+)
+
+
+def init_app(app: Flask) -> None:
+    for function in FILTERS:
+        app.add_template_filter(function)
+    app.add_template_global(asset_url)
+    app.add_template_global(elapsed_ms)
+    app.add_template_global(NOTHING, "NOTHING")  # type: ignore[arg-type]
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

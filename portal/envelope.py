@@ -1,0 +1,36 @@
+"""The JSON envelope of every API answer (contract 1.3, 1.4)."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from flask import g
+
+from portal import moments
+from portal.errors import FieldError
+
+Json = dict[str, Any]
+
+
+def request_id() -> str:
+    """The id of this request, made here and sent as `X-Request-Id` too."""
+    if "request_id" not in g:
+        g.request_id = str(uuid4())
+    identifier: str = g.request_id
+    return identifier
+
+
+def success(payload: Any, pagination: Json | None = None) -> Json:
+    body = {"data": payload, "meta": _meta()}
+    return body if pagination is None else body | {"pagination": pagination}
+
+
+def failure(code: str, message: str, details: Sequence[FieldError] = ()) -> Json:
+    error: Json = {"code": code, "message": message}
+    if details:
+        error["details"] = [{"field": detail.field, "message": detail.message} for detail in details]
+    return {"error": error, "meta": _meta()}
+
+
+def _meta() -> Json:
+    return {"request_id": request_id(), "timestamp": moments.format_moment(moments.now())}

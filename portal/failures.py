@@ -1,0 +1,90 @@
+"""How a failure is answered: the envelope under `/api/`, a fragment for htmx, a page for people."""
+
+import logging
+from http import HTTPStatus
+
+import sqlalchemy as sa
+from flask import Flask, Response, jsonify, make_response, redirect, render_template, request, session, url_for
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from portal import display, envelope
+from portal.auth.origin import safe_next
+from portal.errors import InvalidQuery, PortalError, Unauthorized, Unavailable, is_api
+
+log = logging.getLogger(__name__)
+
+
+def init_app(app: Flask) -> None:
+    @app.errorhandler(PortalError)
+    def failed(error: PortalError) -> BaseResponse:
+        if isinstance(error, Unauthorized) and not is_api(request.path):
+            return _to_login()
+        return _answer(error)
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> BaseResponse:
+        answer = _answer(_as_portal_error(error))
+        if error.response is None:
+            allow = error.get_response().headers.get("Allow")
+            if allow:
+                answer.headers["Allow"] = allow
+        return answer
+
+    @app.errorhandler(sa.exc.OperationalError)
+    @app.errorhandler(sa.exc.TimeoutError)
+    def no_database(error: Exception) -> BaseResponse:
+        log.error("the database does not answer: %s", type(error).__name__, exc_info=error)
+        answer = _answer(Unavailable())
+        answer.headers["Retry-After"] = "5"
+        return answer
+
+    @app.errorhandler(Exception)
+    def broken(error: Exception) -> BaseResponse:
+        log.error("unexpected failure", exc_info=error)
+        return _answer(PortalError("Something went wrong on our side."))
+
+
+def _answer(error: PortalError) -> Response:
+    request_id = envelope.request_id()
+    if is_api(request.path):
+        details = error.errors if isinstance(error, InvalidQuery) else ()
+        answer = jsonify(envelope.failure(error.code, error.message, details))
+        if isinstance(error, Unauthorized):
+            answer.headers["WWW-Authenticate"] = "Bearer"
+    else:
+        template = "_error.html" if display.wants_fragment() else "error.html"
+        answer = make_response(render_template(template, error=error, request_id=request_id))
+    answer.status_code = error.status
+    return answer
+
+
+def _to_login() -> BaseResponse:
+    """Send a browser to sign in; it comes back to the page it was on, never to a fragment."""
+    fragment = display.wants_fragment()
+    wanted = display.current_page_path() if fragment else request.full_path.removesuffix("?")
+    wanted = safe_next(wanted) if wanted and (fragment or request.method == "GET") else None
+    session.pop("token", None)
+    if wanted is not None:
+        session["next"] = wanted
+    login = url_for("auth.login")
+    if fragment:
+        answer = make_response("", 401)
+        answer.headers["HX-Redirect"] = login
+        return answer
+    return redirect(login, code=302)
+
+
+def _as_portal_error(error: HTTPException) -> PortalError:
+    status = HTTPStatus(error.code or 500)
+    portal_error = PortalError(_MESSAGES.get(status, status.phrase + "."))
+    portal_error.status, portal_error.code = status.value, status.name
+    return portal_error
+
+
+_MESSAGES = {
+    HTTPStatus.NOT_FOUND: "There is nothing here, or nothing that you may see.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take that method.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request is too large.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong on our side.",
+}

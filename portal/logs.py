@@ -1,0 +1,42 @@
+"""Logs: one JSON object a line, with every secret taken out."""
+
+import json
+import logging
+import re
+
+from portal import moments
+
+_SECRETS = re.compile(
+    r"(op_(?:live|test|pub)_)[0-9A-Za-z]+|((?:bearer|cookie:|set-cookie:)\s+)[^\s'\"]+"
+    r"|(/signin/)[^\s/?\"']+|((?:code|state|token)=)[^&\s\"']+",
+    re.IGNORECASE,
+)
+
+
+def redact(text: str) -> str:
+    """The text without API keys, bearer tokens, cookies and sign-in links."""
+    return _SECRETS.sub(lambda match: next(kept for kept in match.groups() if kept) + "[redacted]", text)
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": moments.format_moment(moments.now()),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        if record.exc_info:
+            line["exception"] = redact(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=True)
+
+
+def init_logging() -> None:
+    """Log warnings and worse of everything, and what happens in the portal, to standard error."""
+    portal = logging.getLogger("portal")
+    if any(isinstance(handler.formatter, JsonFormatter) for handler in portal.handlers):
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    portal.addHandler(handler)
+    portal.setLevel(logging.INFO)

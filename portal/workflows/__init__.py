@@ -1,0 +1,1 @@
+"""Workflows: who may see them, and lists of them."""

@@ -1,0 +1,135 @@
+"""Lists of workflows, each with the counts and the latest of its runs (contract 3.13)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.db import db
+from portal.folding import fold
+from portal.models import ACTIVE, Run, RunStatus, Workflow
+from portal.paging import Page
+from portal.workflows.query import WorkflowQuery
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowRow:
+    id: UUID
+    user_id: UUID
+    name: str
+    name_source: str
+    description: str | None
+    created_at: datetime
+    updated_at: datetime
+    runs_count: int
+    last_run_at: datetime | None
+    last_run_status: str | None
+    run_status_counts: dict[str, int]
+    definition: dict[str, Any] | None
+
+
+_COUNT = (
+    sa.select(sa.func.count())
+    .select_from(Run)
+    .where(Run.workflow_id == Workflow.id)
+    .correlate(Workflow)
+    .scalar_subquery()
+)
+
+
+def _latest(column: Any) -> sa.ScalarSelect[Any]:
+    """This column of the run that stands first in the workflow's list."""
+    return (
+        sa.select(column)
+        .where(Run.workflow_id == Workflow.id)
+        .order_by(Run.created_at.desc(), Run.id.asc())
+        .limit(1)
+        .correlate(Workflow)
+        .scalar_subquery()
+    )
+
+
+_LAST_AT, _LAST_STATUS = _latest(Run.created_at), _latest(Run.status)
+_COLUMNS = tuple(
+    getattr(Workflow, name)
+    for name in ("id", "user_id", "name", "name_source", "description", "created_at", "updated_at")
+)
+
+
+def list_workflows(workspace_id: UUID, query: WorkflowQuery) -> Page[WorkflowRow]:
+    """One page of a workspace's workflows and the exact number of all that match."""
+    matching = [Workflow.workspace_id == workspace_id, Workflow.deleted_at.is_(None), *_filters(query)]
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(Workflow).where(*matching)) or 0
+    if query.slice.offset >= total:
+        return Page((), total, query.slice)
+    select = _select(query.include_definition).where(*matching).order_by(*_ordering(query))
+    page = select.offset(query.slice.sql_offset).limit(query.slice.limit)
+    return Page(_rows(db.session.execute(page).all()), total, query.slice)
+
+
+def describe_workflow(workflow: Workflow) -> WorkflowRow:
+    """One workflow with its definition, its counts and its latest run."""
+    [row] = _rows(db.session.execute(_select(True).where(Workflow.id == workflow.id)).all())
+    return row
+
+
+def _select(with_definition: bool) -> sa.Select[Any]:
+    definition = Workflow.definition if with_definition else sa.null().label("definition")
+    last = (_LAST_AT.label("last_run_at"), _LAST_STATUS.label("last_run_status"))
+    return sa.select(*_COLUMNS, *last, definition)
+
+
+def _rows(rows: Sequence[sa.Row[Any]]) -> list[WorkflowRow]:
+    counts = {row.id: dict.fromkeys(RunStatus, 0) for row in rows}
+    grouped = sa.select(Run.workflow_id, Run.status, sa.func.count()).group_by(Run.workflow_id, Run.status)
+    for workflow_id, status, number in db.session.execute(grouped.where(Run.workflow_id.in_(counts))):
+        counts[workflow_id][RunStatus(status)] = number
+    return [
+        WorkflowRow(
+            **row._mapping,
+            runs_count=sum(counts[row.id].values()),
+            run_status_counts={status.value: number for status, number in counts[row.id].items()},
+        )
+        for row in rows
+    ]
+
+
+def _filters(query: WorkflowQuery) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if query.status is not None:
+        conditions.append(_has_status(query.status))
+    if query.search:
+        text = fold(query.search)
+        named = Workflow.name_folded.contains(text, autoescape=True)
+        conditions.append(named | Workflow.description_folded.contains(text, autoescape=True))
+    if query.last_run_after is not None:
+        conditions.append(_LAST_AT >= query.last_run_after)
+    if query.last_run_before is not None:
+        conditions.append(_LAST_AT <= query.last_run_before)
+    if query.has_failed_run is not None:
+        failed = sa.exists().where(Run.workflow_id == Workflow.id, Run.status == RunStatus.FAILED)
+        conditions.append(failed if query.has_failed_run else ~failed)
+    return conditions
+
+
+def _has_status(status: str) -> sa.ColumnElement[bool]:
+    """A workflow's status is that of its latest run; `paused` finds nothing, in all versions of the API."""
+    match status:
+        case "draft":
+            return ~sa.exists().where(Run.workflow_id == Workflow.id)
+        case "running":
+            return _LAST_STATUS.in_(sorted(ACTIVE))
+        case "paused":
+            return sa.false()
+        case _:
+            return _LAST_STATUS == status
+
+
+def _ordering(query: WorkflowQuery) -> list[sa.ColumnElement[Any]]:
+    keys = {"name": Workflow.name_folded, "updated_at": Workflow.updated_at, "runs_count": _COUNT}
+    asked = query.sorts or (("updated_at", "desc"),)
+    directed = [keys[key].asc() if order == "asc" else keys[key].desc() for key, order in asked]
+    return [*directed, Workflow.id.asc()]

@@ -1,0 +1,103 @@
+"""The parameters of List Workflows (contract 3.13)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self
+
+from portal import parameters
+from portal.moments import format_moment
+from portal.paging import DEFAULT_LIMIT, Slice
+from portal.parameters import Reader, Refused
+
+SORTS = ("name", "updated_at", "runs_count")
+ORDERS = ("asc", "desc")
+STATUSES = ("draft", "running", "completed", "failed", "paused")
+Args = dict[str, str | list[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowQuery:
+    """What to list: a valid query, whatever it was made from."""
+
+    slice: Slice = Slice()
+    status: str | None = None
+    search: str = ""
+    sorts: tuple[tuple[str, str], ...] = ()
+    """Pairs of sort key and direction; none means newest change first."""
+    last_run_after: datetime | None = None
+    last_run_before: datetime | None = None
+    has_failed_run: bool | None = None
+    include_definition: bool = False
+    named: frozenset[str] = frozenset()
+    """Which parameters the request wrote, defaults included."""
+
+    @classmethod
+    def parse(cls, args: Mapping[str, Sequence[str]]) -> Self:
+        """Read a request's parameters, `sort` and `order` as lists; raises InvalidQuery with every bad field."""
+        reader = Reader({name: values[-1] for name, values in args.items()})
+        after, before = reader.window("last_run_after", "last_run_before")
+        query = cls(
+            slice=reader.slice(),
+            status=reader.read("status", parameters.one_of(STATUSES), None),
+            search=reader.read("search", parameters.search, ""),
+            sorts=_sorts(reader, args.get("sort", ()), args.get("order", ())),
+            last_run_after=after,
+            last_run_before=before,
+            has_failed_run=reader.read("has_failed_run", parameters.boolean, None),
+            include_definition=reader.read("include_definition", parameters.boolean, False),
+            named=frozenset(args),
+        )
+        reader.finish()
+        return query
+
+    @property
+    def filtered(self) -> bool:
+        """Whether anything narrows the list down."""
+        window = self.last_run_after or self.last_run_before
+        return bool(self.status or self.search or window) or self.has_failed_run is not None
+
+    def at(self, slice_: Slice) -> Self:
+        """The same list, another page."""
+        return replace(self, slice=slice_)
+
+    def to_args(self) -> Args:
+        """The shortest parameters that give this list, in fixed order."""
+        defaults = {"limit": str(DEFAULT_LIMIT), "offset": "0", "include_definition": "false"}
+        return {name: text for name, text in self._texts().items() if text and text != defaults.get(name)}
+
+    def to_api_args(self) -> Args:
+        """The parameters of a `next` or `prev` link: offset and limit, then what the request named (1.7)."""
+        texts = self._texts()
+        paging: Args = {name: texts[name] for name in ("offset", "limit")}
+        rest = {name: text for name, text in texts.items() if text or name == "search"}
+        return paging | {name: text for name, text in rest.items() if name in self.named - paging.keys()}
+
+    def _texts(self) -> Args:
+        return {
+            "status": self.status or "",
+            "search": self.search,
+            "sort": [key for key, _ in self.sorts],
+            "order": [order for _, order in self.sorts],
+            "last_run_after": format_moment(self.last_run_after) if self.last_run_after else "",
+            "last_run_before": format_moment(self.last_run_before) if self.last_run_before else "",
+            "has_failed_run": "" if self.has_failed_run is None else str(self.has_failed_run).lower(),
+            "include_definition": str(self.include_definition).lower(),
+            "limit": str(self.slice.limit),
+            "offset": str(self.slice.offset),
+        }
+
+
+def _sorts(reader: Reader, keys: Sequence[str], orders: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Pair keys and orders by position; a key without one takes its own default."""
+    for field, words, values in (("sort", SORTS, keys), ("order", ORDERS, orders)):
+        try:
+            for value in values:
+                parameters.one_of(words)(value)
+        except Refused as refusal:
+            reader.refuse(field, str(refusal))
+    if len(orders) > len(keys):
+        reader.refuse("order", "must not be given more often than sort.")
+    given = list(orders) + [""] * len(keys)
+    natural = {"name": "asc"}
+    return tuple((key, order or natural.get(key, "desc")) for key, order in zip(keys, given, strict=False))

@@ -1,0 +1,19 @@
+#!/bin/sh
+# What `make run` does once the environment is there: database, sample history, a sign-in link, the server.
+set -eu
+PATH="$PWD/$VENV/bin:$PATH"
+flask db upgrade
+flask demo
+link=$(flask signin-link demo@acme.example)
+cat <<TEXT
+
+  Run Portal is starting on $PORTAL_BASE_URL
+
+  Sign in (this link works once, for 15 minutes):
+  $link
+
+  Another link later: $VENV/bin/flask signin-link demo@acme.example
+  Stop with Ctrl-C.
+
+TEXT
+exec gunicorn --bind "127.0.0.1:$PORT" --worker-class gthread --threads 8 --no-control-socket app:app

@@ -1,0 +1,159 @@
+"""The database of each kind, and the portal on it."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from hypothesis import HealthCheck, settings
+
+from portal import create_app, moments
+from portal.auth import signin
+from portal.db import Base, db
+from portal.models import User
+
+SECRET_KEY = "5f0c3e9a7b1d4862" * 4
+BASE_URL = "http://127.0.0.1:8000"
+DATABASES = ("sqlite", "postgresql")
+
+settings.register_profile(
+    "portal",
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("portal")
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database to copy: quicker than migrating for each test."""
+    file = tmp_path_factory.mktemp("template") / "portal.sqlite3"
+    with _app(f"sqlite:///{file}", file.parent).app_context():
+        upgrade()
+        with db.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.engine.dispose()
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A database of this test run's own on the server that PORTAL_TEST_POSTGRES_URL names."""
+    server = os.environ.get("PORTAL_TEST_POSTGRES_URL")
+    if not server:
+        pytest.skip("PORTAL_TEST_POSTGRES_URL is not set: no PostgreSQL to test with")
+    name = f"portal_test_{uuid4().hex[:12]}"
+    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    url = sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+    yield url
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+    admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    with _app(postgres_url, tmp_path_factory.mktemp("postgres")).app_context():
+        upgrade()
+        db.engine.dispose()
+    return postgres_url
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty, migrated database, once of each kind."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("empty_sqlite")
+        shutil.copy(template, tmp_path / "portal.sqlite3")
+        yield f"sqlite:///{tmp_path / 'portal.sqlite3'}"
+        return
+    url: str = request.getfixturevalue("migrated_postgres")
+    yield url
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+    engine.dispose()
+
+
+@pytest.fixture
+def environment(database_url: str) -> dict[str, str]:
+    """The settings of the portal under test."""
+    return settings_for(database_url)
+
+
+@pytest.fixture
+def app(environment: dict[str, str], tmp_path: Path) -> Iterator[Flask]:
+    """The portal on an empty database, inside an application context."""
+    app = create_app(environment, instance=tmp_path)
+    app.testing = True
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser that is not signed in and runs no JavaScript."""
+    return app.test_client()
+
+
+@pytest.fixture
+def sign_in(app: Flask) -> Callable[[User], FlaskClient]:
+    """A browser signed in as this user, by a link as a person would."""
+
+    def sign_in(user: User) -> FlaskClient:
+        browser = app.test_client()
+        token = signin.make_link_token(user.email, moments.now())
+        answer = browser.post(f"/signin/{token}", headers={"Sec-Fetch-Site": "same-origin"})
+        assert answer.status_code == 303
+        return browser
+
+    return sign_in
+
+
+@pytest.fixture
+def sqlite_app(empty_sqlite: Path, tmp_path: Path) -> Iterator[Flask]:
+    """The portal on SQLite alone, for what no database changes."""
+    shutil.copy(empty_sqlite, tmp_path / "portal.sqlite3")
+    app = create_app(settings_for(f"sqlite:///{tmp_path / 'portal.sqlite3'}"), instance=tmp_path)
+    app.testing = True
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def history() -> Path:
+    """The folder of real run histories."""
+    folder = os.environ.get("PORTAL_TEST_DATA")
+    if not folder:
+        pytest.skip("PORTAL_TEST_DATA is not set: no real run histories to test with")
+    return Path(folder)
+
+
+def settings_for(database_url: str) -> dict[str, str]:
+    return {
+        "PORTAL_SECRET_KEY": SECRET_KEY,
+        "PORTAL_BASE_URL": BASE_URL,
+        "PORTAL_DATABASE_URL": database_url,
+    }
+
+
+
+
+
+
+def _app(database_url: str, instance: Path) -> Flask:
+    return create_app(settings_for(database_url), instance=instance)

@@ -1,0 +1,93 @@
+"""Makers of rows for tests: each needs only what matters to the test."""
+
+import itertools
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from portal.auth.keys import create_key
+from portal.db import writing
+from portal.folding import fold
+from portal.models import Member, Person, Run, RunStatus, User, Workflow, Workspace
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+EMPTY_DEFINITION: dict[str, Any] = {"graph": {"nodes": [], "edges": []}, "execution": {"steps": [], "params": {}}}
+_numbers = itertools.count(1)
+
+
+def _store(row: Any) -> Any:
+    with writing() as session:
+        session.add(row)
+    return row
+
+
+def make_workspace(slug: str = "acme", name: str = "Acme") -> Workspace:
+    return _store(Workspace(id=uuid4(), slug=slug, name=name, created_at=NOON))
+
+
+def make_user(email: str = "ada@acme.example", first_name: str = "", last_name: str = "") -> User:
+    user = User(id=uuid4(), email=email, first_name=first_name, last_name=last_name, created_at=NOON)
+    return _store(user)
+
+
+def make_member(workspace: Workspace, user: User, role: str = "admin") -> Member:
+    return _store(Member(workspace_id=workspace.id, user_id=user.id, role=role, created_at=NOON))
+
+
+def make_key(workspace: Workspace, user: User, scopes: tuple[str, ...] = ("workflows:read",)) -> str:
+    return create_key(workspace, user.email, "test", scopes).api_key
+
+
+def make_workflow(workspace: Workspace, name: str = "Nightly dub", **columns: Any) -> Workflow:
+    defaults: dict[str, Any] = {
+        "id": uuid4(),
+        "user_id": uuid4(),
+        "name_source": "user",
+        "description": None,
+        "definition": EMPTY_DEFINITION,
+        "created_at": NOON,
+        "updated_at": NOON,
+        "next_run_number": 1,
+        "change_stamp": 0,
+    }
+    values = defaults | columns
+    folded = {"name_folded": fold(name), "description_folded": fold(values["description"] or "")}
+    return _store(Workflow(workspace_id=workspace.id, name=name, **(values | folded)))
+
+
+def make_person(
+    workspace: Workspace, name: str | None = None, email: str | None = None, source_id: str | None = None
+) -> Person:
+    display_name = name or email or source_id or "somebody"
+    return _store(
+        Person(
+            workspace_id=workspace.id,
+            user_id=uuid4(),
+            source_id=source_id,
+            name=name,
+            email=email,
+            display_name=display_name,
+            display_name_folded=fold(display_name),
+            email_folded=fold(email or ""),
+        )
+    )
+
+
+def make_run(workflow: Workflow, person: Person | None = None, **columns: Any) -> Run:
+    defaults: dict[str, Any] = {
+        "id": uuid4(),
+        "run_number": next(_numbers),
+        "status": RunStatus.COMPLETED,
+        "imported": True,
+        "created_at": NOON,
+        "updated_at": NOON,
+        "total_steps": 0,
+        "finished_steps": 0,
+    }
+    person_id = person.id if person else None
+    return _store(Run(workflow_id=workflow.id, person_id=person_id, **(defaults | columns)))
+
+
+def uuid_of(number: int) -> UUID:
+    """A small UUID, so that a test can say which id comes first."""
+    return UUID(int=number)
