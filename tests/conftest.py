@@ -1,9 +1,12 @@
 """The database of each kind, and the portal on it."""
 
+import contextvars
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,6 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from hypothesis import HealthCheck, settings
+from werkzeug.test import TestResponse
 
 from portal import create_app, moments
 from portal.auth import signin
@@ -31,6 +35,13 @@ settings.register_profile(
 settings.load_profile("portal")
 
 
+class OutsideClient(FlaskClient):
+    """A client whose requests share nothing with the test's own application context."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        return contextvars.Context().run(super().open, *args, **kwargs)
+
+
 @pytest.fixture(scope="session")
 def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated database to copy: quicker than migrating for each test."""
@@ -43,9 +54,9 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A database of this test run's own on the server that PORTAL_TEST_POSTGRES_URL names."""
+@contextmanager
+def postgres_database() -> Iterator[str]:
+    """A new database on the server that PORTAL_TEST_POSTGRES_URL names, dropped afterwards."""
     server = os.environ.get("PORTAL_TEST_POSTGRES_URL")
     if not server:
         pytest.skip("PORTAL_TEST_POSTGRES_URL is not set: no PostgreSQL to test with")
@@ -53,11 +64,24 @@ def postgres_url() -> Iterator[str]:
     admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-    url = sa.make_url(server).set(database=name).render_as_string(hide_password=False)
-    yield url
+    yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
     with admin.connect() as connection:
         connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
     admin.dispose()
+
+
+@pytest.fixture
+def fresh_postgres_url() -> Iterator[str]:
+    """A PostgreSQL database without any table."""
+    with postgres_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The PostgreSQL database that this test run empties between its tests."""
+    with postgres_database() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +119,7 @@ def environment(database_url: str) -> dict[str, str]:
 def app(environment: dict[str, str], tmp_path: Path) -> Iterator[Flask]:
     """The portal on an empty database, inside an application context."""
     app = create_app(environment, instance=tmp_path)
-    app.testing = True
+    app.test_client_class = OutsideClient
     with app.app_context():
         yield app
         db.session.remove()
@@ -127,7 +151,7 @@ def sqlite_app(empty_sqlite: Path, tmp_path: Path) -> Iterator[Flask]:
     """The portal on SQLite alone, for what no database changes."""
     shutil.copy(empty_sqlite, tmp_path / "portal.sqlite3")
     app = create_app(settings_for(f"sqlite:///{tmp_path / 'portal.sqlite3'}"), instance=tmp_path)
-    app.testing = True
+    app.test_client_class = OutsideClient
     with app.app_context():
         yield app
         db.session.remove()

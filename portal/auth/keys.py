@@ -121,7 +121,8 @@ def _touch(key: ApiKey, now: datetime) -> None:
     if key.last_used_at is not None and now - key.last_used_at < TOUCH_EVERY:
         return
     with writing() as session:
-        session.execute(sa.update(ApiKey).where(ApiKey.id == key.id).values(last_used_at=now))
+        stale = ApiKey.last_used_at.is_(None) | (ApiKey.last_used_at <= now - TOUCH_EVERY)
+        session.execute(sa.update(ApiKey).where(ApiKey.id == key.id, stale).values(last_used_at=now))
 
 
 def _hash(token: str) -> bytes:

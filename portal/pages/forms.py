@@ -1,0 +1,86 @@
+"""What plain forms send, made into what the services take; and what stands in the fields of a form.
+
+A form without script repeats `status`, sends dates without a time and leaves fields empty (design, portal pages).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from werkzeug.datastructures import MultiDict
+
+from portal import parameters
+from portal.errors import FieldError, InvalidQuery, NotFound
+from portal.paging import Slice
+from portal.parameters import Reader, Refused, single
+from portal.runs.query import RunQuery
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_BEGINS, _ENDS = "T00:00:00Z", "T23:59:59.999999Z"
+_EDGES = {"from": _BEGINS, "to": _ENDS}
+
+
+@dataclass(frozen=True)
+class Form:
+    """What stands in the fields of a form, and what is wrong with it."""
+
+    values: Mapping[str, str]
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def statuses(self) -> Sequence[str]:
+        return self.values.get("status", "").split(",")
+
+    def error(self, name: str) -> str:
+        return self.errors.get(name, "")
+
+
+def plain_form(args: MultiDict[str, str]) -> dict[str, str]:
+    """The parameters of the run list as a form sends them: statuses joined, empty dates left out, days made whole."""
+    plain = single(args)
+    if "status" in plain:
+        plain["status"] = ",".join(args.getlist("status"))
+    for name, edge in _EDGES.items():
+        if not plain.get(name, "?"):
+            del plain[name]
+        elif _DAY.fullmatch(plain.get(name, "")):
+            plain[name] += edge
+    return plain
+
+
+def filled(plain: Mapping[str, str], errors: Sequence[FieldError] = ()) -> Form:
+    """The form with these parameters in its fields: whole days as days again."""
+    days = {name: plain[name].removesuffix(edge) for name, edge in _EDGES.items() if name in plain}
+    return Form({**plain, **days}, {error.field: error.message for error in errors})
+
+
+def parse_run_list(plain: Mapping[str, str], workflow_id: UUID) -> RunQuery:
+    """The query of the run list; `page` counts pages where the service counts rows. Raises InvalidQuery."""
+    reader = Reader(plain)
+    number = reader.read("page", _page_number, 0)
+    try:
+        query = RunQuery.parse(plain, workflow_id=str(workflow_id))
+    except InvalidQuery as refusal:
+        raise InvalidQuery([*refusal.errors, *reader.errors]) from None
+    reader.finish()
+    limit = query.slice.limit
+    return query.at(Slice((number - 1) * limit, limit)) if number else query
+
+
+def without(plain: Mapping[str, str], errors: Sequence[FieldError]) -> dict[str, str]:
+    """The parameters that are in order."""
+    bad = {error.field for error in errors}
+    return {name: value for name, value in plain.items() if name not in bad}
+
+
+def id_in_path(text: str) -> UUID:
+    """The id in a page's path. Raises NotFound where it is none: a garbled link leads nowhere."""
+    try:
+        return parameters.uuid(text)
+    except Refused:
+        raise NotFound from None
+
+
+def _page_number(text: str) -> int:
+    return parameters.whole_number(text, 1, None, "must be a whole number, 1 or more.")

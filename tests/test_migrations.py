@@ -1,0 +1,63 @@
+"""Migrations build exactly the models, and can be taken back."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask_migrate import downgrade, upgrade
+
+from portal import create_app
+from portal.db import Base, db
+from tests.conftest import settings_for
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of its own kind without any table."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'bare.sqlite3'}"
+    url: str = request.getfixturevalue("fresh_postgres_url")
+    return url
+
+
+def _tables() -> set[str]:
+    return set(sa.inspect(db.engine).get_table_names()) - {"alembic_version"}
+
+
+def _checks() -> dict[str, set[str]]:
+    inspector = sa.inspect(db.engine)
+    return {
+        table: {str(check["name"]) for check in inspector.get_check_constraints(table)} for table in _tables()
+    }
+
+
+def test_migrations_build_exactly_the_models_and_go_down_and_up_again(bare_url: str, tmp_path: Path) -> None:
+    with create_app(settings_for(bare_url), instance=tmp_path).app_context():
+        for _ in range(2):
+            upgrade()
+            with db.engine.connect() as connection:
+                differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+            assert differences == []
+            assert _tables() == set(Base.metadata.tables)
+            modelled = {
+                table.name: {str(c.name) for c in table.constraints if isinstance(c, sa.CheckConstraint)}
+                for table in Base.metadata.sorted_tables
+            }
+            assert _checks() == modelled
+            downgrade(revision="base")
+            assert _tables() == set()
+        db.engine.dispose()
+
+
+def test_a_database_without_tables_is_not_ready(bare_url: str, tmp_path: Path) -> None:
+    app = create_app(settings_for(bare_url), instance=tmp_path)
+    client = app.test_client()
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 503
+    with app.app_context():
+        upgrade()
+    assert client.get("/readyz").status_code == 200
+    with app.app_context():
+        db.engine.dispose()
