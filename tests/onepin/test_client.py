@@ -1,0 +1,182 @@
+"""The published `onepin` client, SDK and CLI, unchanged, against the portal over real HTTP."""
+
+import asyncio
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from onepin import AsyncOnepinClient, OnepinClient
+
+from portal import moments
+from portal.auth import keys
+from portal.models import Workflow
+from tests.factories import NOON, make_key, make_member, make_person, make_run, make_user, make_workflow, make_workspace
+from tests.serving import served
+
+OLD_CLIENT = Path(__file__).parents[2] / ".venv-onepin-0.4" / "bin" / "onepin"
+NEW_CLIENT = Path(sys.executable).parent / "onepin"
+
+
+@dataclass
+class Onepin:
+    """The command line client with a home folder of its own."""
+
+    program: Path
+    home: Path
+    base_url: str
+    key: str
+    workflow: Workflow
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        environment = {"HOME": str(self.home), "PATH": os.environ["PATH"], "COLUMNS": "200", "NO_COLOR": "1"}
+        done = subprocess.run(
+            [str(self.program), *arguments],
+            env=environment | self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stderr + done.stdout
+        return done
+
+    def rows(self, *options: str) -> list[dict]:  # type: ignore[type-arg]
+        listed = self("workflows", "runs", "list", str(self.workflow.id), *options, "--json")
+        return json.loads(listed.stdout)
+
+
+@pytest.fixture
+def shelf(app: Flask) -> tuple[Workflow, str]:
+    """A workflow with seven runs of three people, and a key for it."""
+    workspace, user = make_workspace(), make_user(first_name="Ada", last_name="Lovelace")
+    make_member(workspace, user)
+    workflow = make_workflow(workspace, "Nightly dub", description="Dubs")
+    people = [make_person(workspace, "Ada Lovelace"), make_person(workspace, "Åsa Öberg"), None]
+    statuses = ["completed", "failed", "cancelled", "running", "pending", "paused", "completed"]
+    for number, status in enumerate(statuses):
+        at = NOON + timedelta(minutes=number)
+        make_run(workflow, people[number % 3], status=status, created_at=at, started_at=at, run_number=number + 1)
+    return workflow, make_key(workspace, user)
+
+
+@pytest.fixture
+def server(shelf: object, environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
+    with served(environment, tmp_path) as base_url:
+        yield base_url
+
+
+@pytest.fixture(params=["0.16.1", "0.4.0"])
+def onepin(request: pytest.FixtureRequest, shelf: tuple[Workflow, str], server: str, tmp_path: Path) -> Onepin:
+    """Signed in with `onepin login`, as a person would."""
+    program = NEW_CLIENT if request.param == "0.16.1" else OLD_CLIENT
+    if not program.exists():
+        pytest.skip(f"the onepin client {request.param} is not installed: run the tests with `make test`")
+    workflow, key = shelf
+    client = Onepin(program, tmp_path / "home", server, key, workflow)
+    client.home.mkdir()
+    client("login", "--key", key, "--base-url", server)
+    return client
+
+
+def test_the_newest_client_is_the_one_that_we_test_with() -> None:
+    assert importlib.metadata.version("onepin") == "0.16.1"
+
+
+def test_login_keeps_the_key_and_whoami_knows_it(onepin: Onepin) -> None:
+    kept = (onepin.home / ".onepin" / "credentials").read_text()
+    assert onepin.key in kept
+    assert onepin.base_url in kept
+    assert "workflows:read" in onepin("whoami").stdout
+
+
+def test_login_with_an_unknown_key_saves_nothing(onepin: Onepin, tmp_path: Path) -> None:
+    onepin.home = tmp_path / "elsewhere"
+    onepin.home.mkdir()
+    refused = onepin("login", "--key", "op_live_" + "0" * 32, "--base-url", onepin.base_url, check=False)
+    assert refused.returncode == 1
+    assert not (onepin.home / ".onepin" / "credentials").exists()
+
+
+def test_a_revoked_key_stops_working(onepin: Onepin, app: Flask) -> None:
+    [(key, _)] = keys.list_keys(None)
+    keys.revoke_key(key.id, moments.now())
+    refused = onepin("whoami", check=False)
+    assert refused.returncode == 1
+    assert "INVALID_API_KEY" in refused.stderr
+
+
+def test_workflows_are_listed_and_shown(onepin: Onepin) -> None:
+    assert "Nightly dub" in onepin("workflows", "list").stdout
+    shown = json.loads(onepin("workflows", "show", str(onepin.workflow.id), "--json").stdout)
+    assert (shown["id"], shown["runs_count"]) == (str(onepin.workflow.id), 7)
+
+
+def test_runs_are_listed_with_every_option(onepin: Onepin) -> None:
+    def numbers(*options: str) -> list[int]:
+        return [row["run_number"] for row in onepin.rows(*options)]
+
+    assert numbers() == [7, 6, 5, 4, 3, 2, 1]
+    assert numbers("--limit", "2") == [7, 6]
+    if onepin.program == NEW_CLIENT:  # the older one pages by itself
+        assert numbers("--limit", "2", "--offset", "1") == [6, 5]
+    assert numbers("--status", "completed") == [7, 1]
+    assert numbers("--search", "åsa") == [5, 2]
+    assert numbers("--search", "") == numbers()
+    assert numbers("--sort", "created_at", "--order", "asc") == [1, 2, 3, 4, 5, 6, 7]
+    assert numbers("--sort", "status", "--order", "asc")[0] == 3
+
+
+def test_the_plain_list_counts_what_is_left(onepin: Onepin) -> None:
+    listed = onepin("workflows", "runs", "list", str(onepin.workflow.id), "--limit", "3")
+    if onepin.program == NEW_CLIENT:
+        assert "Showing 3 of 7" in listed.stdout + listed.stderr
+    assert sum(status in listed.stdout for status in ("paused", "pending", "failed")) == 2
+
+
+def test_a_refusal_shows_its_code_message_and_request_id(onepin: Onepin) -> None:
+    refused = onepin("workflows", "runs", "list", str(onepin.workflow.id), "--status", "draft", check=False)
+    assert refused.returncode == 1
+    text = " ".join(refused.stderr.split())
+    assert "VALIDATION_ERROR" in text
+    assert "status" in text
+    assert "request_id=" in text
+    absent = onepin("workflows", "show", str(uuid4()), check=False)
+    assert "NOT_FOUND" in absent.stderr
+
+
+def test_another_workspace_is_refused(onepin: Onepin) -> None:
+    onepin.environment = {"ONEPIN_WORKSPACE_ID": str(uuid4())}
+    refused = onepin("workflows", "list", check=False)
+    assert refused.returncode == 1
+    assert "FORBIDDEN" in refused.stderr
+
+
+def test_the_sdk_lists_runs_and_workflows(shelf: tuple[Workflow, str], server: str) -> None:
+    workflow, key = shelf
+    client = OnepinClient(api_key=key, base_url=server)
+    page = client.workflows.runs.list(workflow_id=str(workflow.id), status="completed,failed", limit=2, search="a")
+    assert [run.run_number for run in page.data] == [7, 2]
+    assert (page.pagination.total, page.pagination.limit, page.pagination.prev) == (3, 2, None)
+    assert client.workflows.list().data[0].run_status_counts is not None
+    assert client.workflows.get(workflow_id=str(workflow.id)).data.definition is not None
+
+
+def test_the_asynchronous_sdk_lists_the_same(shelf: tuple[Workflow, str], server: str) -> None:
+    workflow, key = shelf
+
+    async def numbers() -> list[int]:
+        client = AsyncOnepinClient(api_key=key, base_url=server)
+        page = await client.workflows.runs.list(workflow_id=str(workflow.id), order="asc")
+        return [run.run_number for run in page.data]
+
+    assert asyncio.run(numbers()) == [1, 2, 3, 4, 5, 6, 7]
