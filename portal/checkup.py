@@ -31,16 +31,22 @@ def _integrity() -> Finding:
         return Finding("integrity", True, "constraints are enforced by PostgreSQL")
     [verdict] = db.session.execute(sa.text("PRAGMA integrity_check(1)")).scalars().all()
     orphans = len(db.session.execute(sa.text("PRAGMA foreign_key_check")).all())
-    return Finding("integrity", verdict == "ok" and not orphans, f"{verdict}, {orphans} rows without a parent")
+    return Finding(
+        "integrity", verdict == "ok" and not orphans, f"{verdict}, {orphans} rows without a parent"
+    )
 
 
 def _run_numbers() -> Finding:
     """The counter of a workflow stands above every number in use."""
-    highest = sa.select(Run.workflow_id, sa.func.max(Run.run_number).label("number")).group_by(Run.workflow_id)
+    highest = sa.select(Run.workflow_id, sa.func.max(Run.run_number).label("number")).group_by(
+        Run.workflow_id
+    )
     used = highest.subquery()
     behind = db.session.scalars(
         sa.select(Workflow.name)
         .join(used, used.c.workflow_id == Workflow.id)
         .where(Workflow.next_run_number <= used.c.number)
     ).all()
-    return Finding("run numbers", not behind, f"behind in {', '.join(behind)}" if behind else "counters are ahead")
+    return Finding(
+        "run numbers", not behind, f"behind in {', '.join(behind)}" if behind else "counters are ahead"
+    )

@@ -107,7 +107,9 @@ def set_member(workspace: str, email: str, role: str, as_json: bool) -> None:
 @click.option("--workspace", help="Slug of the workspace; may be left out where there is only one.")
 @click.option("--user", "email", required=True, help="E-mail of the member whom the key belongs to.")
 @click.option("--name", required=True, help="What the key is for.")
-@click.option("--scope", "scopes", multiple=True, required=True, help=f"One of {', '.join(SCOPES)}; repeatable.")
+@click.option(
+    "--scope", "scopes", multiple=True, required=True, help=f"One of {', '.join(SCOPES)}; repeatable."
+)
 @_json_option
 @with_appcontext
 def create_key(workspace: str | None, email: str, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
@@ -146,7 +148,11 @@ def list_keys(workspace: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
     for row in () if as_json else rows:
-        state = f"revoked {row['revoked_at']}" if row["revoked_at"] else f"last used {row['last_used_at'] or 'never'}"
+        state = (
+            f"revoked {row['revoked_at']}"
+            if row["revoked_at"]
+            else f"last used {row['last_used_at'] or 'never'}"
+        )
         click.echo(f"{row['id']}  {row['key']}  {row['workspace']}  {row['name']}  {state}")
     if not rows and not as_json:
         click.echo("There are no keys yet. Make one with: flask keys create")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 PREFIX = "PORTAL_"
 MIN_SECRET_BYTES = 32
-SECRET_FILE = "secret-key"
+KEPT_KEY = "secret-key"
 WELL_KNOWN = ("changeme", "change-me", "secret", "password", "example", "development", "insecure")
 
 
@@ -90,7 +90,7 @@ def _secret(environ: Mapping[str, str], name: str) -> str | None:
 
 def _secret_key(environ: Mapping[str, str], instance: Path) -> str:
     key = _secret(environ, "PORTAL_SECRET_KEY")
-    kept = instance / SECRET_FILE
+    kept = instance / KEPT_KEY
     if key is None and kept.is_file():
         key = kept.read_text(encoding="utf-8").strip()
     if key is None:

@@ -18,7 +18,8 @@ from flask import Flask, Response, current_app, request, url_for
 NOTHING = "–"
 """What stands where there is no value."""
 
-MAX_USAGE_ITEMS = 2
+MAX_USAGE_ITEMS = 1
+_ACRONYMS = {word.lower(): word for word in ("API", "CPU", "GB", "GPU", "ID", "KB", "MB", "URL")}
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -128,7 +129,12 @@ def initials(name: str) -> str:
 
 def words(key: str) -> str:
     """A key such as `api_calls` as words."""
-    return key.replace("_", " ")
+    return " ".join(_ACRONYMS.get(word, word) for word in key.split("_"))
+
+
+def sentence(text: str) -> str:
+    """The text with a capital at its beginning and nothing else changed."""
+    return text[:1].upper() + text[1:]
 
 
 def usage(summary: Mapping[str, Any] | None, most: int = MAX_USAGE_ITEMS) -> str:
@@ -168,6 +174,7 @@ FILTERS: tuple[Callable[..., str], ...] = (
     duration_ms,
     initials,
     words,
+    sentence,
     usage,
     pretty_json,
 )

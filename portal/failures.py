@@ -4,8 +4,18 @@ import logging
 from http import HTTPStatus
 
 import sqlalchemy as sa
-from flask import Flask, Response, jsonify, make_response, redirect, render_template, request, session, url_for
-from werkzeug.exceptions import HTTPException
+from flask import (
+    Flask,
+    Response,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal import display, envelope
@@ -24,6 +34,9 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> BaseResponse:
+        if isinstance(error, SecurityError) and not is_api(request.path):
+            # No page: its links could not be built for a host that is not ours.
+            return Response("This portal does not answer to that host name.\n", 400, mimetype="text/plain")
         answer = _answer(_as_portal_error(error))
         if error.response is None:
             allow = error.get_response().headers.get("Allow")

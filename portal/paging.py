@@ -12,7 +12,6 @@ MAX_SQL_OFFSET = 2**62
 """Far past any table, and still a number that both databases take."""
 
 
-
 @dataclass(frozen=True)
 class Slice:
     """Where a page begins and how many rows it has at most."""

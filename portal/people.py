@@ -133,11 +133,13 @@ def _row(workspace_id: UUID, identity: Identity, member: User | None) -> dict[st
     }
 
 
-def _differs(row: Mapping[str, Any], person: Any) -> bool:
+def _differs(row: Mapping[str, Any], person: object) -> bool:
     return any(getattr(person, column) != value for column, value in row.items())
 
 
-def _insert(session: Session) -> Any:
+def _insert(session: Session) -> sa.Insert:
     """An insert that leaves a person alone whom another transaction has just made."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    return dialect.insert(_PEOPLE).on_conflict_do_nothing(index_elements=["workspace_id", "user_id"])
+    key = ["workspace_id", "user_id"]
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(_PEOPLE).on_conflict_do_nothing(index_elements=key)
+    return sqlite.insert(_PEOPLE).on_conflict_do_nothing(index_elements=key)

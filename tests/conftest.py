@@ -39,6 +39,7 @@ class OutsideClient(FlaskClient):
     """A client whose requests share nothing with the test's own application context."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        kwargs.setdefault("buffered", True)
         return contextvars.Context().run(super().open, *args, **kwargs)
 
 
@@ -173,10 +174,6 @@ def settings_for(database_url: str) -> dict[str, str]:
         "PORTAL_BASE_URL": BASE_URL,
         "PORTAL_DATABASE_URL": database_url,
     }
-
-
-
-
 
 
 def _app(database_url: str, instance: Path) -> Flask:

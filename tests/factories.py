@@ -11,7 +11,10 @@ from portal.folding import fold
 from portal.models import Member, Person, Run, RunStatus, User, Workflow, Workspace
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-EMPTY_DEFINITION: dict[str, Any] = {"graph": {"nodes": [], "edges": []}, "execution": {"steps": [], "params": {}}}
+EMPTY_DEFINITION: dict[str, Any] = {
+    "graph": {"nodes": [], "edges": []},
+    "execution": {"steps": [], "params": {}},
+}
 _numbers = itertools.count(1)
 
 

@@ -24,7 +24,9 @@ def one(payload: Any) -> Response:
     return jsonify(envelope.success(payload))
 
 
-def counted_list(page: Page[Any], row: Callable[[Any], Any], args: Callable[[Slice], Mapping[str, Any]]) -> Response:
+def counted_list(
+    page: Page[Any], row: Callable[[Any], Any], args: Callable[[Slice], Mapping[str, Any]]
+) -> Response:
     """A list with its total; `args` gives the parameters of the link to another page of it."""
     pagination = {
         "limit": page.slice.limit,

@@ -17,7 +17,9 @@ MAX_EMAIL, MAX_NAME, MAX_WORKSPACE_NAME, MAX_SLUG = 254, 100, 200, 50
 
 def add_workspace(name: str, slug: str | None, now: datetime) -> Workspace:
     """Make a workspace; the slug is made from the name unless given. Raises InvalidQuery, Conflict."""
-    slug = slug if slug is not None else "-".join(re.findall(r"[a-z0-9]+", name.lower()))[:MAX_SLUG].strip("-")
+    slug = (
+        slug if slug is not None else "-".join(re.findall(r"[a-z0-9]+", name.lower()))[:MAX_SLUG].strip("-")
+    )
     errors = []
     if not 1 <= len(name.strip()) <= MAX_WORKSPACE_NAME:
         errors.append(FieldError("name", f"must have 1 to {MAX_WORKSPACE_NAME} characters."))

@@ -49,7 +49,8 @@ def current_principal() -> Principal:
 
 def signed_in() -> Principal | None:
     """Who is asking, on pages that are open to all."""
-    return g.get("principal")
+    principal: Principal | None = g.get("principal")
+    return principal
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -58,9 +59,9 @@ def init_app(app: Flask, settings: Settings) -> None:
         if request.endpoint is None:
             return
         view = current_app.view_functions[request.endpoint]
-        if request.method not in SAFE_METHODS and not is_api(request.path):
-            if not is_same_origin(request, settings.base_url):
-                raise Forbidden("This form was not sent from a page of this portal. Reload and try again.")
+        changes = request.method not in SAFE_METHODS and not is_api(request.path)
+        if changes and not is_same_origin(request, settings.base_url):
+            raise Forbidden("This form was not sent from a page of this portal. Reload and try again.")
         if request.endpoint == "static":
             return
         if getattr(view, "portal_public", False):

@@ -21,7 +21,12 @@ from portal.workflows.access import get_workflow
 SEARCH_FIELD = "search"
 """The id of the field in which people type; its requests replace the address instead of adding to history."""
 
-SORT_LABELS = {"status": "Status", "created_at": "Created", "started_at": "Started", "completed_at": "Completed"}
+SORT_LABELS = {
+    "status": "Status",
+    "created_at": "Created",
+    "started_at": "Started",
+    "completed_at": "Completed",
+}
 PARAMETERS = ("status", "search", "from", "to", "sort", "order", "limit", "offset", "page")
 PAGE_SIZES = (10, 20, 50, 100)
 

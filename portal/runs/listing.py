@@ -51,9 +51,7 @@ class RunRow:
     error: str | None
 
 
-_COLUMNS = tuple(
-    getattr(Run, name) for name in RunRow.__dataclass_fields__ if name != "triggered_by"
-)
+_COLUMNS = tuple(getattr(Run, name) for name in RunRow.__dataclass_fields__ if name != "triggered_by")
 
 
 def list_runs(workflow: Workflow, query: RunQuery) -> Page[RunRow]:
@@ -71,12 +69,13 @@ def read_rows(ids: Sequence[UUID]) -> list[RunRow]:
     """The rows of these runs, in the order of `ids`."""
     if not ids:
         return []
-    select = sa.select(*_COLUMNS, Person.user_id, Person.display_name).outerjoin(Person, Run.person_id == Person.id)
+    select = sa.select(*_COLUMNS, Person.user_id, Person.display_name)
+    select = select.outerjoin(Person, Run.person_id == Person.id)
     found = {row.id: row for row in db.session.execute(select.where(Run.id.in_(ids)))}
     return [_row(found[run_id]) for run_id in ids]
 
 
-def _row(row: sa.Row[Any]) -> RunRow:
+def _row(row: Any) -> RunRow:
     values = dict(row._mapping)
     user_id, user_name = values.pop("user_id"), values.pop("display_name")
     return RunRow(**values, triggered_by=TriggeredBy(user_id, user_name) if user_id else None)
@@ -95,7 +94,7 @@ def _matching(workflow: Workflow, query: RunQuery) -> list[sa.ColumnElement[bool
     return conditions
 
 
-def _people(workflow: Workflow, text: str) -> sa.Select[tuple[int]]:
+def _people(workflow: Workflow, text: str) -> sa.Select[int]:
     """Those whose display name or e-mail contains the folded text (contract 3.1, search)."""
     named = Person.display_name_folded.contains(text, autoescape=True)
     mailed = Person.email_folded.contains(text, autoescape=True)

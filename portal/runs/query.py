@@ -1,4 +1,4 @@
-"""The parameters of List Runs: read, checked and written back as a URL in one place (contract 3.1, 1.7, 1.8)."""
+"""The parameters of List Runs (contract 3.1, 1.7, 1.8): read, checked and written back as a URL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

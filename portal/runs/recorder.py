@@ -326,7 +326,7 @@ def store_imported(session: Session, new: Sequence[ImportedRun], changed: Sequen
 
 
 def _replace(connection: sa.Connection, changed: Sequence[ImportedRun]) -> None:
-    columns = {name: sa.bindparam(name) for name in changed[0].row if name != "id"}
+    columns: dict[str, Any] = {name: sa.bindparam(name) for name in changed[0].row if name != "id"}
     update = sa.update(_RUNS).where(_RUNS.c.id == sa.bindparam("key")).values(columns)
     connection.execute(update, [{"key": run.row["id"], **_without_id(run.row)} for run in changed])
     for chunk in chunks([run.row["id"] for run in changed]):

@@ -24,7 +24,9 @@ class Api:
     def get(self, path: str, **options: Any) -> TestResponse:
         return self.request("GET", path, **options)
 
-    def request(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> TestResponse:
+    def request(
+        self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any
+    ) -> TestResponse:
         bearer = {"Authorization": f"Bearer {self.key}"}
         sent = bearer | (headers or {})
         return self.app.test_client().open(f"/api/v1{path}", method=method, headers=sent, **options)

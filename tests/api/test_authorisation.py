@@ -1,6 +1,7 @@
 """Who gets in: keys, scopes, the workspace header, the order of checks (contract 1.4, 2.1 to 2.5)."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -23,7 +24,9 @@ def code(api: Api, **headers: str) -> tuple[int, str]:
 
 
 def test_whoami_says_whose_key_it_is(api: Api) -> None:
-    key = api.with_key(make_key(api.workspace, api.user, ("workflows:write", "workflows:read", "workflows:read")))
+    key = api.with_key(
+        make_key(api.workspace, api.user, ("workflows:write", "workflows:read", "workflows:read"))
+    )
     me = key.get("/auth/whoami").get_json()["data"]
     assert UUID(me.pop("api_key_id"))
     assert me == {
@@ -49,7 +52,17 @@ def test_the_scheme_is_case_insensitive_and_the_key_is_not(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["", "Bearer", "Bearer ", "Basic YTpi", "{key}", "Token {key}", "Bearer {key} x", "Bearer {key}, Bearer {key}"]
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic YTpi",
+        "{key}",
+        "Token {key}",
+        "Bearer {key} x",
+        "Bearer {key}, Bearer {key}",
+    ],
 )
 def test_without_one_usable_bearer_token_it_is_401(api: Api, header: str) -> None:
     assert code(api, Authorization=header.format(key=api.key)) == (401, "UNAUTHORIZED")
@@ -60,8 +73,10 @@ def test_a_token_that_cannot_be_verified_is_401(api: Api, token: str) -> None:
     assert code(api, Authorization=f"Bearer {token}") == (401, "UNAUTHORIZED")
 
 
-@pytest.mark.parametrize("change", [lambda k: k[:-1], lambda k: k + "0", lambda k: k[:-1] + "_", lambda k: "op_live_" + "0" * 32])
-def test_a_key_that_is_not_exactly_one_of_ours_is_refused(api: Api, change) -> None:  # noqa: ANN001
+@pytest.mark.parametrize(
+    "change", [lambda k: k[:-1], lambda k: k + "0", lambda k: k[:-1] + "_", lambda k: "op_live_" + "0" * 32]
+)
+def test_a_key_that_is_not_exactly_one_of_ours_is_refused(api: Api, change: Callable[[str], str]) -> None:
     assert code(api, Authorization=f"Bearer {change(api.key)}") == (401, "INVALID_API_KEY")
 
 
@@ -90,13 +105,20 @@ def test_a_key_in_the_query_or_in_a_cookie_is_not_read(api: Api, client: FlaskCl
     assert answer.status_code == 401
 
 
-def test_a_browsers_session_does_not_open_the_api(api: Api, sign_in) -> None:  # noqa: ANN001
+def test_a_browsers_session_does_not_open_the_api(api: Api, sign_in: Callable[[User], FlaskClient]) -> None:
     assert sign_in(api.user).get("/api/v1/workflows").status_code == 401
 
 
 def test_a_missing_scope_is_403_before_any_lookup(api: Api, workflow: Workflow) -> None:
-    narrow = api.with_key(make_key(api.workspace, api.user, tuple(s for s in SCOPES if s != "workflows:read")))
-    for path in ("/workflows", f"/workflows/{workflow.id}", f"/workflows/{workflow.id}/runs", "/workflows/x/runs?limit=0"):
+    narrow = api.with_key(
+        make_key(api.workspace, api.user, tuple(s for s in SCOPES if s != "workflows:read"))
+    )
+    for path in (
+        "/workflows",
+        f"/workflows/{workflow.id}",
+        f"/workflows/{workflow.id}/runs",
+        "/workflows/x/runs?limit=0",
+    ):
         answer = narrow.get(path)
         assert (answer.status_code, answer.get_json()["error"]["code"]) == (403, "FORBIDDEN")
         assert "workflows:read" in answer.get_json()["error"]["message"]
@@ -124,14 +146,18 @@ def test_checks_come_in_the_order_of_the_contract(api: Api, other_workflow: Work
     bad = f"/workflows/{other_workflow.id}/runs?limit=0"
     narrow = api.with_key(make_key(api.workspace, api.user, ("workflows:run",)))
     assert api.with_key("op_live_" + "0" * 32).get(bad, headers={"X-Workspace-Id": "x"}).status_code == 401
-    assert narrow.get(bad, headers={"X-Workspace-Id": "x"}).get_json()["error"]["message"].startswith("X-Workspace-Id")
+    assert (
+        narrow.get(bad, headers={"X-Workspace-Id": "x"})
+        .get_json()["error"]["message"]
+        .startswith("X-Workspace-Id")
+    )
     assert narrow.get(bad).status_code == 403
     assert api.get(bad).status_code == 422
     assert api.get(f"/workflows/{other_workflow.id}/runs").status_code == 404
 
 
 def test_last_used_is_written_at_most_once_a_minute(api: Api) -> None:
-    def last_used():  # noqa: ANN202
+    def last_used() -> datetime | None:
         db.session.rollback()
         return db.session.scalar(sa.select(ApiKey.last_used_at))
 

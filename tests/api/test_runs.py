@@ -1,6 +1,7 @@
 """List Runs over HTTP (contract 3.1, 1.7)."""
 
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -28,7 +29,10 @@ def test_a_row_has_every_documented_field_in_every_state_and_no_other(api: Api, 
     by_status = {row["status"]: row for row in rows}
     assert by_status["pending"]["triggered_by"] is None
     assert by_status["pending"]["started_at"] is None
-    assert by_status["completed"]["triggered_by"] == {"user_id": str(person.user_id), "user_name": "Ada Lovelace"}
+    assert by_status["completed"]["triggered_by"] == {
+        "user_id": str(person.user_id),
+        "user_name": "Ada Lovelace",
+    }
     assert by_status["completed"]["usage_summary"] == {"api_calls": 7}
 
 
@@ -38,11 +42,19 @@ def test_an_empty_list_is_a_page_too(api: Api, workflow: Workflow) -> None:
     assert body["pagination"] == {"limit": 20, "total": 0, "next": None, "prev": None}
 
 
-def test_links_are_absolute_and_keep_every_parameter_that_the_request_had(api: Api, workflow: Workflow) -> None:
+def test_links_are_absolute_and_keep_every_parameter_that_the_request_had(
+    api: Api, workflow: Workflow
+) -> None:
     for number in range(5):
         make_run(workflow, make_person(api.workspace, f"Ada é&{number}"))
     path = f"/workflows/{workflow.id}/runs"
-    asked = {"status": "completed,failed", "search": "é&", "sort": "created_at", "order": "desc", "limit": "2"}
+    asked = {
+        "status": "completed,failed",
+        "search": "é&",
+        "sort": "created_at",
+        "order": "desc",
+        "limit": "2",
+    }
     body = api.get(path, query_string=asked | {"offset": "2", "unknown": "x"}).get_json()
     for name, offset in (("next", "4"), ("prev", "0")):
         link = urlsplit(body["pagination"][name])
@@ -53,14 +65,18 @@ def test_links_are_absolute_and_keep_every_parameter_that_the_request_had(api: A
     assert api.get(path).get_json()["pagination"]["next"] is None
 
 
-def test_offset_and_limit_stand_in_links_even_if_the_request_had_neither(api: Api, workflow: Workflow) -> None:
+def test_offset_and_limit_stand_in_links_even_if_the_request_had_neither(
+    api: Api, workflow: Workflow
+) -> None:
     for _ in range(21):
         make_run(workflow)
     link = api.get(f"/workflows/{workflow.id}/runs").get_json()["pagination"]["next"]
     assert link.endswith("/runs?offset=20&limit=20")
 
 
-def test_without_a_base_url_links_follow_the_request(environment: dict[str, str], api: Api, workflow: Workflow, tmp_path) -> None:  # noqa: ANN001
+def test_without_a_base_url_links_follow_the_request(
+    environment: dict[str, str], api: Api, workflow: Workflow, tmp_path: Path
+) -> None:
     make_run(workflow)
     make_run(workflow)
     plain = create_app(environment | {"PORTAL_BASE_URL": ""}, instance=tmp_path)
@@ -69,7 +85,9 @@ def test_without_a_base_url_links_follow_the_request(environment: dict[str, str]
         headers={"Authorization": f"Bearer {api.key}", "X-Forwarded-Host": "evil.example"},
         base_url="http://portal.example:81/prefix",
     )
-    assert answer.get_json()["pagination"]["next"].startswith("http://portal.example:81/prefix/api/v1/workflows/")
+    assert answer.get_json()["pagination"]["next"].startswith(
+        "http://portal.example:81/prefix/api/v1/workflows/"
+    )
     with plain.app_context():
         db.engine.dispose()
 
@@ -91,7 +109,9 @@ def test_of_a_repeated_parameter_the_last_counts(api: Api, workflow: Workflow) -
     assert api.get(f"{path}?limit=7&limit=x").status_code == 422
 
 
-def test_a_plus_that_was_not_encoded_is_refused_and_one_that_was_is_read(api: Api, workflow: Workflow) -> None:
+def test_a_plus_that_was_not_encoded_is_refused_and_one_that_was_is_read(
+    api: Api, workflow: Workflow
+) -> None:
     path = f"/workflows/{workflow.id}/runs"
     assert api.get(f"{path}?from=2026-01-01T00:00:00+02:00").status_code == 422
     assert api.get(f"{path}?from=2026-01-01T00:00:00%2B02:00").status_code == 200
@@ -105,7 +125,9 @@ def test_both_ends_of_a_window_are_inclusive(api: Api, workflow: Workflow) -> No
     assert body["pagination"]["total"] == 2
 
 
-@pytest.mark.parametrize("query", ["search=%00", "search=%ff%fe", "search=%ed%a0%80", "status=%ff", "offset=%ff", "%ff=1"])
+@pytest.mark.parametrize(
+    "query", ["search=%00", "search=%ff%fe", "search=%ed%a0%80", "status=%ff", "offset=%ff", "%ff=1"]
+)
 def test_broken_bytes_are_never_a_failure_of_ours(api: Api, workflow: Workflow, query: str) -> None:
     answer = api.get(f"/workflows/{workflow.id}/runs?{query}")
     assert answer.status_code in (200, 422)

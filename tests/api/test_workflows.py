@@ -23,10 +23,17 @@ def names(api: Api, query: str = "") -> list[str]:
 def shelf(api: Api) -> Api:
     """Four workflows: never run, running, failed, and completed after a failure."""
     for number, (name, statuses) in enumerate(
-        {"draft": [], "Active": ["completed", "paused"], "broken": ["failed"], "Good": ["failed", "completed"]}.items()
+        {
+            "draft": [],
+            "Active": ["completed", "paused"],
+            "broken": ["failed"],
+            "Good": ["failed", "completed"],
+        }.items()
     ):
         at = NOON + timedelta(days=number)
-        workflow = make_workflow(api.workspace, name, id=uuid_of(number + 1), updated_at=at, description=f"No. {number}")
+        workflow = make_workflow(
+            api.workspace, name, id=uuid_of(number + 1), updated_at=at, description=f"No. {number}"
+        )
         for minute, status in enumerate(statuses):
             make_run(workflow, status=status, created_at=at + timedelta(minutes=minute))
     return api
@@ -46,7 +53,10 @@ def test_one_workflow_comes_with_its_definition(shelf: Api) -> None:
     row = shelf.get(f"/workflows/{uuid_of(1)}").get_json()["data"]
     assert set(row) == FIELDS
     assert row["definition"] == EMPTY_DEFINITION
-    assert shelf.get("/workflows?include_definition=true").get_json()["data"][0]["definition"] == EMPTY_DEFINITION
+    assert (
+        shelf.get("/workflows?include_definition=true").get_json()["data"][0]["definition"]
+        == EMPTY_DEFINITION
+    )
 
 
 def test_an_id_that_is_no_uuid_is_422_and_an_unknown_one_404(api: Api) -> None:
@@ -58,7 +68,13 @@ def test_an_id_that_is_no_uuid_is_422_and_an_unknown_one_404(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("status", "found"),
-    [("draft", ["draft"]), ("running", ["Active"]), ("failed", ["broken"]), ("completed", ["Good"]), ("paused", [])],
+    [
+        ("draft", ["draft"]),
+        ("running", ["Active"]),
+        ("failed", ["broken"]),
+        ("completed", ["Good"]),
+        ("paused", []),
+    ],
 )
 def test_status_is_that_of_the_latest_run(shelf: Api, status: str, found: list[str]) -> None:
     assert names(shelf, f"status={status}") == found
@@ -70,7 +86,12 @@ def test_sorting_pairs_sorts_and_orders_by_position(shelf: Api) -> None:
     assert names(shelf, "sort=name&order=desc") == ["Good", "draft", "broken", "Active"]
     assert names(shelf, "sort=updated_at&order=asc") == ["draft", "Active", "broken", "Good"]
     assert names(shelf, "sort=runs_count") == ["Active", "Good", "broken", "draft"]
-    assert names(shelf, "sort=runs_count&sort=name&order=desc&order=desc") == ["Good", "Active", "broken", "draft"]
+    assert names(shelf, "sort=runs_count&sort=name&order=desc&order=desc") == [
+        "Good",
+        "Active",
+        "broken",
+        "draft",
+    ]
 
 
 def test_filters_narrow_the_list_and_the_total(shelf: Api) -> None:
@@ -86,7 +107,9 @@ def test_filters_narrow_the_list_and_the_total(shelf: Api) -> None:
 
 def test_links_repeat_the_sorts(shelf: Api) -> None:
     pagination = shelf.get("/workflows?sort=runs_count&sort=name&order=asc&limit=1").get_json()["pagination"]
-    assert pagination["next"].endswith("/workflows?offset=1&limit=1&sort=runs_count&sort=name&order=asc&order=asc")
+    assert pagination["next"].endswith(
+        "/workflows?offset=1&limit=1&sort=runs_count&sort=name&order=asc&order=asc"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """list_runs gives the rows, the order and the total that a naive list in memory gives."""
 
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +26,25 @@ PEOPLE: list[tuple[str | None, str | None]] = [
     ("김민수", "KIM@ACME.example"),
     ("İstanbul ﬁrm", "a_b@x.example"),
 ]
-SEARCHES = ["", "a", "ADA", "école", "STRASSE", "ß", "%", "_", "\\", "100%_", "김", "FIRM", "i", "@acme", "l", "zzz", "  "]
+SEARCHES = [
+    "",
+    "a",
+    "ADA",
+    "école",
+    "STRASSE",
+    "ß",
+    "%",
+    "_",
+    "\\",
+    "100%_",
+    "김",
+    "FIRM",
+    "i",
+    "@acme",
+    "l",
+    "zzz",
+    "  ",
+]
 
 
 def fold(text: str) -> str:
@@ -102,12 +119,12 @@ def naive(stored: list[Expected], asked: dict[str, Any]) -> list[UUID]:
 
 
 @pytest.fixture
-def shelf(app: Flask) -> Iterator[tuple[Workflow, list[Person]]]:
+def shelf(app: Flask) -> tuple[Workflow, list[Person]]:
     """A workflow whose runs each example replaces, beside one that no query may show."""
     workspace = make_workspace()
     people = [make_person(workspace, name, email) for name, email in PEOPLE]
     make_run(make_workflow(workspace, "Another"), people[0])
-    yield make_workflow(workspace), people
+    return make_workflow(workspace), people
 
 
 def store(workflow: Workflow, people: list[Person], stored: list[Expected]) -> None:
@@ -167,9 +184,7 @@ def test_following_next_shows_each_run_once_and_prev_leads_back(app: Flask, sort
     page = list_runs(workflow, RunQuery(workflow_id=workflow.id, slice=Slice(0, 3), sort=sort, order=order))
     pages = [page]
     while page.next:
-        page = list_runs(
-            workflow, RunQuery(workflow_id=workflow.id, slice=page.next, sort=sort, order=order)
-        )
+        page = list_runs(workflow, RunQuery(workflow_id=workflow.id, slice=page.next, sort=sort, order=order))
         pages.append(page)
     seen = [row.id for page in pages for row in page.rows]
     assert len(seen) == len(set(seen)) == 7

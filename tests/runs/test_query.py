@@ -33,7 +33,9 @@ def test_without_parameters_the_defaults_of_the_documentation_hold() -> None:
     assert (query.created_from, query.created_to) == (None, None)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "-1", "1e9", "2_0", "0x10", " 20", "20 ", "+1", "٣", "２０", "true", "1.0"])
+@pytest.mark.parametrize(
+    "text", ["", "abc", "-1", "1e9", "2_0", "0x10", " 20", "20 ", "+1", "٣", "２０", "true", "1.0"]
+)
 @pytest.mark.parametrize("field", ["offset", "limit"])
 def test_a_number_is_ascii_digits_and_nothing_else(field: str, text: str) -> None:
     assert refused_fields({field: text}) == [field]
@@ -53,7 +55,17 @@ def test_an_offset_has_no_maximum(offset: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a,,b", "completed,", ",completed", "Completed", "completed, failed", "pausing", "draft", "canceled"],
+    [
+        "",
+        "a,,b",
+        "completed,",
+        ",completed",
+        "Completed",
+        "completed, failed",
+        "pausing",
+        "draft",
+        "canceled",
+    ],
 )
 def test_one_bad_status_spoils_the_request(text: str) -> None:
     assert refused_fields({"status": text}) == ["status"]
@@ -106,12 +118,27 @@ def test_moments_are_read_with_their_offset_and_an_inverted_window_is_refused() 
 
 
 def test_all_bad_fields_are_reported_at_once_by_their_bare_names() -> None:
-    bad = {"offset": "x", "limit": "0", "status": ",", "search": "x" * 101, "sort": "", "order": "", "from": "", "to": "y"}
+    bad = {
+        "offset": "x",
+        "limit": "0",
+        "status": ",",
+        "search": "x" * 101,
+        "sort": "",
+        "order": "",
+        "from": "",
+        "to": "y",
+    }
     assert sorted(refused_fields(bad, "not-a-uuid")) == sorted([*bad, "workflow_id"])
 
 
 @pytest.mark.parametrize(
-    "text", ["x", "{67b83426-5797-57c9-9545-522b6cd26e1b}", "67b83426579757c99545522b6cd26e1b", f"urn:uuid:{WORKFLOW}"]
+    "text",
+    [
+        "x",
+        "{67b83426-5797-57c9-9545-522b6cd26e1b}",
+        "67b83426579757c99545522b6cd26e1b",
+        f"urn:uuid:{WORKFLOW}",
+    ],
 )
 def test_an_id_that_is_no_uuid_in_its_common_form_is_refused(text: str) -> None:
     assert refused_fields({}, text) == ["workflow_id"]
@@ -121,9 +148,7 @@ def test_an_upper_case_id_and_unknown_parameters_are_accepted() -> None:
     assert parse({"page": "x"}, WORKFLOW.upper()) == parse({"page": "x"}, WORKFLOW)
 
 
-moments = st.datetimes(
-    min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=st.just(UTC)
-)
+moments = st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=st.just(UTC))
 
 
 @given(

@@ -1,0 +1,161 @@
+"""What to do with a batch of history, given what is stored: pure, no database."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from portal.history.parse import BadField, RunLine, WorkflowLine
+from portal.history.summary import Counts
+
+EMPTY_DEFINITION: Mapping[str, Any] = {
+    "graph": {"nodes": [], "edges": []},
+    "execution": {"steps": [], "params": {}},
+}
+
+
+@dataclass
+class StoredWorkflow:
+    """A workflow as the batch finds and leaves it."""
+
+    id: UUID
+    here: bool
+    """In the workspace of this import and not deleted."""
+    name: str
+    description: str | None
+    definition: Mapping[str, Any]
+    source: Mapping[str, Any] | None
+    created_at: datetime
+    next_run_number: int
+
+
+@dataclass
+class StoredRun:
+    """What the decision needs to know of a run that is stored."""
+
+    workflow_id: UUID
+    imported: bool
+    number: int
+    digest: bytes | None
+    superseded: list[str]
+
+
+@dataclass(frozen=True)
+class Existing:
+    """What is stored of the workflows and runs that a batch names."""
+
+    workflows: dict[UUID, StoredWorkflow]
+    runs: dict[UUID, StoredRun]
+    numbers: set[tuple[UUID, int]]
+    """Run numbers in use, of those that the batch might take from an ordinal."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    line: RunLine
+    number: int
+    superseded: list[str]
+    is_new: bool
+
+
+@dataclass
+class Plan:
+    """What to store, and what to say about it."""
+
+    new_workflows: dict[UUID, StoredWorkflow] = field(default_factory=dict)
+    changed_workflows: dict[UUID, StoredWorkflow] = field(default_factory=dict)
+    runs: dict[UUID, PlannedRun] = field(default_factory=dict)
+    next_numbers: dict[UUID, int] = field(default_factory=dict)
+    bad: list[tuple[int, BadField]] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+
+def decide(existing: Existing, lines: Iterable[tuple[int, WorkflowLine | RunLine]], now: datetime) -> Plan:
+    """Say what becomes of each line (with its number), in order. Uses `existing` up."""
+    plan = Plan()
+    for line_number, line in lines:
+        try:
+            if isinstance(line, RunLine):
+                _decide_run(plan, existing, line)
+            else:
+                _decide_workflow(plan, existing, line, now)
+        except BadField as error:
+            plan.bad.append((line_number, error))
+    return plan
+
+
+def _decide_workflow(plan: Plan, existing: Existing, line: WorkflowLine, now: datetime) -> None:
+    stored = existing.workflows.get(line.id)
+    if stored is None:
+        plan.counts.workflows_new += 1
+        plan.new_workflows[line.id] = existing.workflows[line.id] = StoredWorkflow(
+            id=line.id,
+            here=True,
+            name=line.name,
+            description=line.description,
+            definition=line.definition or EMPTY_DEFINITION,
+            source=line.source,
+            created_at=line.created_at or now,
+            next_run_number=1,
+        )
+        return
+    if not stored.here:
+        raise BadField("id", "is the id of a deleted workflow or of one in another workspace.")
+    definition = line.definition if line.definition is not None else stored.definition
+    created_at = line.created_at or stored.created_at
+    before = (stored.name, stored.description, stored.source, stored.definition, stored.created_at)
+    if before == (line.name, line.description, line.source, definition, created_at):
+        plan.counts.workflows_unchanged += 1
+        return
+    plan.counts.workflows_changed += 1
+    stored.name, stored.description, stored.source = line.name, line.description, line.source
+    stored.definition, stored.created_at = definition, created_at
+    if line.id not in plan.new_workflows:
+        plan.changed_workflows[line.id] = stored
+
+
+def _decide_run(plan: Plan, existing: Existing, line: RunLine) -> None:
+    workflow = existing.workflows.get(line.workflow_id)
+    if workflow is None or not workflow.here:
+        raise BadField("workflow_id", "is not the id of a workflow in this workspace.")
+    stored = existing.runs.get(line.id)
+    if stored is None:
+        number = _new_number(existing, workflow, line)
+        stored = StoredRun(workflow.id, True, number, line.digest, [])
+        existing.runs[line.id] = stored
+        plan.counts.runs_new += 1
+        _plan(plan, existing, workflow, line, stored, is_new=True)
+        return
+    if stored.workflow_id != line.workflow_id:
+        raise BadField("id", "is the id of a run of another workflow.")
+    if not stored.imported:
+        raise BadField("id", "is the id of a run that was made here.")
+    if stored.digest == line.digest or line.digest.hex() in stored.superseded:
+        plan.counts.runs_unchanged += 1
+        return
+    if stored.digest is not None:
+        stored.superseded = [*stored.superseded, stored.digest.hex()]
+    stored.digest = line.digest
+    stored.number = line.number or stored.number
+    plan.counts.runs_updated += 1
+    planned = plan.runs.get(line.id)
+    _plan(plan, existing, workflow, line, stored, is_new=planned is not None and planned.is_new)
+
+
+def _new_number(existing: Existing, workflow: StoredWorkflow, line: RunLine) -> int:
+    """The number that the line brings, else its ordinal where that is free, else the next one."""
+    if line.number is not None:
+        return line.number
+    if line.ordinal is not None and (workflow.id, line.ordinal) not in existing.numbers:
+        return line.ordinal
+    return workflow.next_run_number
+
+
+def _plan(
+    plan: Plan, existing: Existing, workflow: StoredWorkflow, line: RunLine, stored: StoredRun, is_new: bool
+) -> None:
+    plan.runs[line.id] = PlannedRun(line, stored.number, stored.superseded, is_new)
+    existing.numbers.add((workflow.id, stored.number))
+    workflow.next_run_number = max(workflow.next_run_number, stored.number + 1)
+    plan.next_numbers[workflow.id] = workflow.next_run_number

@@ -1,0 +1,118 @@
+"""The importer: retrieve, parse, decide, store, a batch at a time and each batch its own transaction."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from portal.db import writing
+from portal.history.decide import decide
+from portal.history.parse import BadField, RunLine, WorkflowLine, parse_line
+from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
+from portal.history.store import look_up, store
+from portal.history.summary import BadLine, FileSummary, ImportSummary, Progress, no_progress
+
+DEFAULT_BATCH_SIZE = 2000
+MAX_BATCH_BYTES = 32 * 1024 * 1024
+"""A batch ends here too, whatever its number of lines: one batch is held in memory."""
+
+
+@dataclass
+class _Batch:
+    lines: list[tuple[int, WorkflowLine | RunLine]] = field(default_factory=list)
+    bad: list[tuple[int, BadField]] = field(default_factory=list)
+    read: int = 0
+    size: int = 0
+    bytes_read: int = 0
+
+    def add(self, line: Line) -> None:
+        self.read += 1
+        self.bytes_read = line.bytes_read
+        try:
+            if line.text is None:
+                raise BadField("", f"is longer than {MAX_LINE} bytes.")
+            self.size += len(line.text)
+            self.lines.append((line.number, parse_line(line.text)))
+        except BadField as error:
+            self.bad.append((line.number, error))
+
+
+def import_files(
+    workspace_id: UUID,
+    files: Sequence[Path],
+    *,
+    now: datetime,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    progress: Progress = no_progress,
+) -> ImportSummary:
+    """Import files of history into a workspace; what is wrong with them is in the summary.
+
+    Whole batches are kept whatever happens, and importing the same file again changes nothing.
+    """
+    begun = time.monotonic()
+    summary = ImportSummary()
+    sizes = [size_of(file) for file in files]
+    for file, before in zip(files, _running_totals(sizes), strict=True):
+        current = FileSummary(file)
+        summary.files.append(current)
+        lines_before = summary.total.lines
+        try:
+            for batch in _batches(read_lines(file), batch_size):
+                _import_batch(workspace_id, batch, summary, current, now)
+                progress(before + batch.bytes_read, sum(sizes), lines_before + current.counts.lines)
+        except Unreadable as error:
+            current.error = str(error)
+    summary.seconds = time.monotonic() - begun
+    return summary
+
+
+def import_lines(workspace_id: UUID, lines: Iterable[bytes], *, now: datetime) -> ImportSummary:
+    """Import lines that are at hand, as from one file."""
+    begun = time.monotonic()
+    current = FileSummary(Path("-"))
+    summary = ImportSummary([current])
+    numbered = (Line(number, text, 0) for number, text in enumerate(lines, 1))
+    for batch in _batches(numbered, DEFAULT_BATCH_SIZE):
+        _import_batch(workspace_id, batch, summary, current, now)
+    summary.seconds = time.monotonic() - begun
+    return summary
+
+
+def _running_totals(sizes: Sequence[int]) -> list[int]:
+    return [sum(sizes[:position]) for position in range(len(sizes))]
+
+
+def _batches(lines: Iterator[Line], batch_size: int) -> Iterator[_Batch]:
+    """The lines in batches, parsed; also those before the place where a file cannot be read further."""
+    batch = _Batch()
+    unreadable = None
+    try:
+        for line in lines:
+            batch.add(line)
+            if batch.read >= batch_size or batch.size >= MAX_BATCH_BYTES:
+                yield batch
+                batch = _Batch()
+    except Unreadable as error:
+        unreadable = error
+    if batch.read:
+        yield batch
+    if unreadable is not None:
+        raise unreadable
+
+
+def _import_batch(
+    workspace_id: UUID, batch: _Batch, summary: ImportSummary, current: FileSummary, now: datetime
+) -> None:
+    bad = batch.bad
+    if batch.lines:
+        with writing() as session:
+            existing = look_up(session, workspace_id, [line for _, line in batch.lines])
+            plan = decide(existing, batch.lines, now)
+            store(session, workspace_id, plan, now)
+        bad = sorted(bad + plan.bad, key=lambda each: each[0])
+        current.counts.add(plan.counts)
+    current.counts.lines += batch.read
+    for line_number, error in bad:
+        summary.report(current, BadLine(str(current.file), line_number, error.field, str(error)))

@@ -1,0 +1,23 @@
+"""How far an import is, on a terminal: a bar with rate and remaining time."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from portal.history.retrieve import size_of
+from portal.history.summary import Progress
+
+
+@contextmanager
+def progress_bar(files: Sequence[Path]) -> Iterator[Progress]:
+    """A bar over the bytes of these files on standard error; nothing where that is no terminal."""
+    total = sum(size_of(file) for file in files)
+    with tqdm(total=total, unit="B", unit_scale=True, disable=None, desc="Importing") as bar:
+
+        def show(bytes_read: int, _total_bytes: int, lines: int) -> None:
+            bar.set_postfix_str(f"{lines:,} lines", refresh=False)
+            bar.update(bytes_read - bar.n)
+
+        yield show

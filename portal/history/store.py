@@ -1,0 +1,146 @@
+"""A batch of history and the database: look up what is stored, write what was decided."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID, uuid5
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.folding import fold
+from portal.history.decide import Existing, Plan, PlannedRun, StoredRun, StoredWorkflow
+from portal.history.parse import RunLine, WorkflowLine
+from portal.models import Run, RunDetail, Workflow, Workspace
+from portal.people import store_people
+from portal.runs import recorder
+from portal.runs.recorder import ImportedRun, chunks
+
+_WORKFLOWS = cast(sa.Table, Workflow.__table__)
+
+
+def look_up(session: Session, workspace_id: UUID, lines: Sequence[WorkflowLine | RunLine]) -> Existing:
+    """What is stored of what these lines name; holds the workspace's imports and the workflows."""
+    workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
+    session.execute(workspace.with_for_update(key_share=True))
+    run_lines = [line for line in lines if isinstance(line, RunLine)]
+    named = {line.workflow_id for line in run_lines}
+    named |= {line.id for line in lines if isinstance(line, WorkflowLine)}
+    workflows = {
+        row.id: StoredWorkflow(
+            id=row.id,
+            here=row.workspace_id == workspace_id and row.deleted_at is None,
+            name=row.name,
+            description=row.description,
+            definition=row.definition,
+            source=row.source,
+            created_at=row.created_at,
+            next_run_number=row.next_run_number,
+        )
+        for row in recorder.lock_workflows(session, named)
+    }
+    runs = _stored_runs(session, run_lines)
+    return Existing(workflows, runs, _used_numbers(session, run_lines, runs))
+
+
+def _stored_runs(session: Session, lines: Sequence[RunLine]) -> dict[UUID, StoredRun]:
+    found: dict[UUID, StoredRun] = {}
+    for chunk in chunks(list({line.id for line in lines})):
+        columns = sa.select(Run.id, Run.workflow_id, Run.imported, Run.run_number, Run.import_digest)
+        for row in session.execute(columns.where(Run.id.in_(chunk))):
+            found[row.id] = StoredRun(
+                row.workflow_id, row.imported, row.run_number, row.import_digest, superseded=[]
+            )
+    differing = {line.id for line in lines if line.id in found and found[line.id].digest != line.digest}
+    for chunk in chunks(list(differing)):
+        details = sa.select(RunDetail.run_id, RunDetail.superseded_digests)
+        for run_id, superseded in session.execute(details.where(RunDetail.run_id.in_(chunk))):
+            found[run_id].superseded = superseded or []
+    return found
+
+
+def _used_numbers(
+    session: Session, lines: Sequence[RunLine], runs: dict[UUID, StoredRun]
+) -> set[tuple[UUID, int]]:
+    """Those of the ordinals that the lines might take as numbers which are in use."""
+    wanted: dict[UUID, set[int]] = defaultdict(set)
+    for line in lines:
+        if line.number is None and line.ordinal is not None and line.id not in runs:
+            wanted[line.workflow_id].add(line.ordinal)
+    used: set[tuple[UUID, int]] = set()
+    for workflow_id, ordinals in wanted.items():
+        for chunk in chunks(list(ordinals)):
+            numbers = sa.select(Run.run_number).where(
+                Run.workflow_id == workflow_id, Run.run_number.in_(chunk)
+            )
+            used |= {(workflow_id, number) for number in session.scalars(numbers)}
+    return used
+
+
+def store(session: Session, workspace_id: UUID, plan: Plan, now: datetime) -> None:
+    """Write what was decided, and count the people and steps that it brought."""
+    _store_workflows(session, workspace_id, plan, now)
+    planned = list(plan.runs.values())
+    identities = [run.line.identity for run in planned if run.line.identity is not None]
+    people, made = store_people(session, workspace_id, identities) if identities else ({}, 0)
+    rows = [(run.is_new, _imported(run, people)) for run in planned]
+    recorder.store_imported(
+        session,
+        [run for is_new, run in rows if is_new],
+        [run for is_new, run in rows if not is_new],
+    )
+    recorder.raise_run_numbers(session, plan.next_numbers)
+    recorder.touch_workflows(session, plan.next_numbers.keys() | plan.changed_workflows.keys())
+    plan.counts.people += made
+    plan.counts.steps += sum(len(run.line.steps) for run in planned)
+
+
+def _store_workflows(session: Session, workspace_id: UUID, plan: Plan, now: datetime) -> None:
+    if plan.new_workflows:
+        fixed = {
+            "workspace_id": workspace_id,
+            "user_id": uuid5(workspace_id, "import"),
+            "name_source": "user",
+            "next_run_number": 1,
+            "change_stamp": 0,
+            "updated_at": now,
+        }
+        rows = [{"id": each.id, **_columns(each), **fixed} for each in plan.new_workflows.values()]
+        session.connection().execute(sa.insert(_WORKFLOWS), rows)
+    for changed in plan.changed_workflows.values():
+        update = sa.update(_WORKFLOWS).where(_WORKFLOWS.c.id == changed.id)
+        session.connection().execute(update.values(**_columns(changed), updated_at=now))
+
+
+def _columns(workflow: StoredWorkflow) -> dict[str, Any]:
+    return {
+        "name": workflow.name,
+        "description": workflow.description,
+        "name_folded": fold(workflow.name),
+        "description_folded": fold(workflow.description or ""),
+        "definition": workflow.definition,
+        "source": workflow.source,
+        "created_at": workflow.created_at,
+    }
+
+
+def _imported(planned: PlannedRun, people: dict[UUID, int]) -> ImportedRun:
+    line = planned.line
+    row = {
+        "id": line.id,
+        "workflow_id": line.workflow_id,
+        "person_id": people[line.identity.user_id] if line.identity else None,
+        "run_number": planned.number,
+        "imported": True,
+        "import_digest": line.digest,
+        **line.columns,
+    }
+    detail = None
+    if line.source or line.definition_snapshot is not None or planned.superseded:
+        detail = {
+            "definition_snapshot": line.definition_snapshot,
+            "source": line.source or None,
+            "superseded_digests": planned.superseded or None,
+        }
+    return ImportedRun(row, detail, line.steps)

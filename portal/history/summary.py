@@ -1,0 +1,129 @@
+"""What an import did: counts by file and in all, bad lines and errors, as JSON and as text."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+MAX_BAD_LINES = 1000
+"""Bad lines that are kept to be shown; all of them are counted."""
+
+Progress = Callable[[int, int, int], None]
+"""Called with the bytes read so far, the bytes of all files, and the lines done."""
+
+
+def no_progress(_bytes_read: int, _total_bytes: int, _lines: int) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """One line that did not go in; `field` is empty where the whole line is meant."""
+
+    file: str
+    line_number: int
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line_number}: {self.field + ': ' if self.field else ''}{self.reason}"
+
+
+@dataclass
+class Counts:
+    lines: int = 0
+    bad_lines: int = 0
+    workflows_new: int = 0
+    workflows_changed: int = 0
+    workflows_unchanged: int = 0
+    runs_new: int = 0
+    runs_updated: int = 0
+    runs_unchanged: int = 0
+    steps: int = 0
+    people: int = 0
+
+    def add(self, other: "Counts") -> None:
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "lines": self.lines,
+            "bad_lines": self.bad_lines,
+            "workflows": {
+                "new": self.workflows_new,
+                "changed": self.workflows_changed,
+                "unchanged": self.workflows_unchanged,
+            },
+            "runs": {"new": self.runs_new, "updated": self.runs_updated, "unchanged": self.runs_unchanged},
+            "steps": self.steps,
+            "people": self.people,
+        }
+
+
+@dataclass
+class FileSummary:
+    file: Path
+    counts: Counts = field(default_factory=Counts)
+    error: str | None = None
+    """Why the file could not be read to its end."""
+
+
+@dataclass
+class ImportSummary:
+    files: list[FileSummary] = field(default_factory=list)
+    bad: list[BadLine] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def total(self) -> Counts:
+        total = Counts()
+        for each in self.files:
+            total.add(each.counts)
+        return total
+
+    @property
+    def ok(self) -> bool:
+        """Whether every line of every file went in."""
+        return not self.total.bad_lines and not any(each.error for each in self.files)
+
+    @property
+    def runs_per_second(self) -> int:
+        total = self.total
+        return round((total.runs_new + total.runs_updated + total.runs_unchanged) / max(self.seconds, 1e-6))
+
+    def report(self, summary: FileSummary, bad: BadLine) -> None:
+        """Count a bad line and keep it as long as there is room."""
+        summary.counts.bad_lines += 1
+        if len(self.bad) < MAX_BAD_LINES:
+            self.bad.append(bad)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "ok": self.ok,
+            **self.total.to_json(),
+            "files": [
+                {"file": str(each.file), **each.counts.to_json(), "error": each.error} for each in self.files
+            ],
+            "errors": [{"file": str(each.file), "reason": each.error} for each in self.files if each.error],
+            "bad": [vars(bad) for bad in self.bad],
+            "seconds": round(self.seconds, 3),
+            "runs_per_second": self.runs_per_second,
+        }
+
+    def to_text(self) -> str:
+        total = self.total
+        lines = [str(bad) for bad in self.bad]
+        if total.bad_lines > len(self.bad):
+            lines.append(f"… and {total.bad_lines - len(self.bad):,} more bad lines")
+        lines += [f"{each.file}: {each.error}" for each in self.files if each.error]
+        lines += [
+            f"Runs: {total.runs_new:,} new, {total.runs_updated:,} updated, "
+            f"{total.runs_unchanged:,} unchanged",
+            f"Workflows: {total.workflows_new:,} new, {total.workflows_changed:,} changed, "
+            f"{total.workflows_unchanged:,} unchanged",
+            f"Steps: {total.steps:,} written; people: {total.people:,} new",
+            f"{total.lines:,} lines in {self.seconds:.1f} s ({self.runs_per_second:,} runs/s), "
+            f"{total.bad_lines:,} bad",
+        ]
+        return "\n".join(lines)

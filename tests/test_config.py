@@ -1,0 +1,100 @@
+"""Settings: what is refused, and what the README says of them."""
+
+import re
+import secrets
+from pathlib import Path
+
+import pytest
+
+from portal.config import BadSetting, read_settings
+from portal.logs import redact
+
+ROOT = Path(__file__).parents[1]
+GOOD = {"PORTAL_SECRET_KEY": "5f0c3e9a7b1d4862" * 4}
+
+
+def test_only_a_strong_secret_key_is_taken(tmp_path: Path) -> None:
+    weak = [
+        "",
+        "short",
+        "a" * 64,
+        "0123456789" * 2,
+        "change-me-to-something-long-and-random",
+        "this is my SECRET key, forty characters!",
+    ]
+    for key in weak:
+        with pytest.raises(BadSetting, match="PORTAL_SECRET_KEY"):
+            read_settings({"PORTAL_SECRET_KEY": key}, tmp_path)
+    strong = secrets.token_hex(32)
+    assert read_settings({"PORTAL_SECRET_KEY": strong}, tmp_path).secret_key == strong
+
+
+def test_a_refusal_never_shows_the_key(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting) as refusal:
+        read_settings({"PORTAL_SECRET_KEY": "hunter2-hunter2"}, tmp_path)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_secrets_come_from_files_too_and_the_kept_key_is_found(tmp_path: Path) -> None:
+    kept = tmp_path / "secret-key"
+    kept.write_text(GOOD["PORTAL_SECRET_KEY"] + "\n")
+    assert read_settings({}, tmp_path).secret_key == GOOD["PORTAL_SECRET_KEY"]
+    assert read_settings({"PORTAL_SECRET_KEY_FILE": str(kept)}, tmp_path / "x").secret_key
+    with pytest.raises(BadSetting, match="PORTAL_SECRET_KEY_FILE"):
+        read_settings({"PORTAL_SECRET_KEY_FILE": str(tmp_path / "absent")}, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORTAL_DATABASE_URL", "mysql://x/y"),
+        ("PORTAL_DATABASE_URL", "not a url"),
+        ("PORTAL_DATABASE_URL", "sqlite://"),
+        ("PORTAL_BASE_URL", "portal.example"),
+        ("PORTAL_BASE_URL", "ftp://portal.example"),
+        ("PORTAL_BASE_URL", "http://[::1"),
+        ("PORTAL_BASE_URL", "https://user@portal.example"),
+        ("PORTAL_BASE_URL", "https://portal.example/?x"),
+        ("PORTAL_PROXY_HOPS", "-1"),
+        ("PORTAL_PROXY_HOPS", "many"),
+        ("PORTAL_SECRET_KEY_FALLBACKS", "short"),
+    ],
+)
+def test_a_bad_setting_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(BadSetting, match=name):
+        read_settings(GOOD | {name: value}, tmp_path)
+
+
+def test_an_unknown_setting_is_warned_about(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="PORTAL_BASEURL"):
+        read_settings(GOOD | {"PORTAL_BASEURL": "x"}, tmp_path)
+
+
+def test_postgres_urls_of_every_spelling_use_the_same_driver(tmp_path: Path) -> None:
+    for scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+        settings = read_settings(GOOD | {"PORTAL_DATABASE_URL": f"{scheme}://u:p@h/d"}, tmp_path)
+        assert settings.database_url.drivername == "postgresql+psycopg"
+
+
+def test_every_setting_stands_in_the_readme() -> None:
+    source = (ROOT / "portal" / "config.py").read_text()
+    named = set(re.findall(r'"(PORTAL_[A-Z_]+)"', source)) - {"PORTAL_TEST_", "PORTAL_"}
+    readme = (ROOT / "README.md").read_text()
+    assert named
+    assert [name for name in sorted(named) if f"`{name}`" not in readme] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "key op_live_abcDEF123",
+        "Authorization: Bearer eyJhbGciOi.x.y",
+        "GET /signin/s3cr3t-token HTTP/1.1",
+        "/auth/callback?code=s3cr3t&state=s3cr3t",
+        "Cookie: portal=s3cr3t",
+    ],
+)
+def test_logs_never_show_a_secret(line: str) -> None:
+    clean = redact(line)
+    assert "[redacted]" in clean
+    assert not any(secret in clean for secret in ("abcDEF123", "eyJhbGciOi", "s3cr3t"))

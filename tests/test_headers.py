@@ -1,0 +1,47 @@
+"""Headers that every answer carries."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+PATHS = [
+    "/login",
+    "/",
+    "/nowhere",
+    "/healthz",
+    "/api/v1/nowhere",
+    "/static/portal.css",
+    "/static/nothing",
+    "/signin/x",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_answer_lets_a_browser_run_or_frame_what_is_not_ours(sqlite_app: Flask, path: str) -> None:
+    headers = sqlite_app.test_client().get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["X-Request-Id"]
+
+
+def test_pages_are_private_and_differ_by_cookie(sqlite_app: Flask) -> None:
+    headers = sqlite_app.test_client().get("/login").headers
+    assert headers["Cache-Control"] == "private, no-cache"
+    assert "Cookie" in headers["Vary"]
+
+
+def test_a_foreign_host_is_refused(sqlite_app: Flask) -> None:
+    client: FlaskClient = sqlite_app.test_client()
+    assert client.get("/login", base_url="http://evil.example").status_code == 400
+    assert client.get("/api/v1/workflows", base_url="http://evil.example").status_code == 400
+
+
+def test_a_body_over_the_bound_is_refused(sqlite_app: Flask) -> None:
+    answer = sqlite_app.test_client().post(
+        "/logout", data={"x": "y" * 1_100_000}, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    assert answer.status_code in (303, 413)
