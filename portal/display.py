@@ -100,7 +100,7 @@ def machine_moment(moment: datetime) -> str:
 
 
 def elapsed_ms(begin: datetime | None, end: datetime | None, paused_ms: int | None = None) -> int | None:
-    """Milliseconds between two moments without the pauses; None where that cannot be said or makes no sense."""
+    """Milliseconds between two moments without the pauses; None where that cannot be said."""
     if begin is None or end is None:
         return None
     elapsed = (end - begin) // _MILLISECOND - (paused_ms or 0)

@@ -25,6 +25,7 @@ _STATUSES = {str(status): str(status) for status in RunStatus}
 _REASONS = {str(reason): str(reason) for reason in PauseReason}
 _FINISHED = (RunStatus.COMPLETED, RunStatus.FAILED)
 _ABSENT = object()
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 class BadField(ValueError):
@@ -90,7 +91,7 @@ def _decode(text: bytes) -> tuple[dict[str, Any], bytes]:
     if "\\u" in line or line.count("{") + line.count("[") > MAX_DEPTH:
         _inspect(values)
     try:
-        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        canonical = _canonical(values)
     except ValueError:
         _inspect(values)
         raise
@@ -129,9 +130,8 @@ def _printable(field: str) -> str:
 class _Fields:
     """Takes known fields out of an object; what is left has no column."""
 
-    def __init__(self, values: Mapping[str, Any], prefix: str = "") -> None:
+    def __init__(self, values: Mapping[str, Any]) -> None:
         self.rest = {key: value for key, value in values.items() if value is not None}
-        self._prefix = prefix
 
     def take(self, name: str, read: Callable[[Any], Value]) -> Value | None:
         """The field's value; None where it is absent or null. Raises BadField."""
@@ -143,12 +143,17 @@ class _Fields:
         except ValueError as error:
             reason = str(error)
             inner = f".{error.field}" if isinstance(error, BadField) and error.field else ""
-            raise BadField(f"{self._prefix}{name}{inner}", reason) from None
+            raise BadField(f"{name}{inner}", reason) from None
+
+    def take_all(self, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+        """All these fields, None for the absent ones. Raises BadField."""
+        present = self.rest.keys()
+        return {name: self.take(name, read) if name in present else None for name, read in readers.items()}
 
     def need(self, name: str, read: Callable[[Any], Value]) -> Value:
         value = self.take(name, read)
         if value is None:
-            raise BadField(f"{self._prefix}{name}", "is missing.")
+            raise BadField(name, "is missing.")
         return value
 
 
@@ -261,7 +266,7 @@ def _run(values: dict[str, Any], digest: bytes) -> RunLine:
     run_id = fields.need("id", _uuid)
     workflow_id = fields.need("workflow_id", _uuid)
     number, ordinal = fields.take("run_number", _number), fields.take("ordinal", _number)
-    columns = {name: fields.take(name, read) for name, read in _RUN_COLUMNS.items()}
+    columns = fields.take_all(_RUN_COLUMNS)
     if columns["status"] is None:
         raise BadField("status", "is missing.")
     triggered_by = values.get("triggered_by")
@@ -319,7 +324,7 @@ def _steps(run_id: UUID) -> Callable[[Any], list[dict[str, Any]]]:
 def _step(run_id: UUID, position: int, value: object) -> dict[str, Any]:
     try:
         fields = _Fields(_object(value))
-        columns = {name: fields.take(name, read) for name, read in _STEP_COLUMNS.items()}
+        columns = fields.take_all(_STEP_COLUMNS)
         for name in ("node_id", "status"):
             if columns[name] is None:
                 raise BadField(name, "is missing.")

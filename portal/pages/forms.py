@@ -1,6 +1,6 @@
 """What plain forms send, made into what the services take; and what stands in the fields of a form.
 
-A form without script repeats `status`, sends dates without a time and leaves fields empty (design, portal pages).
+A form without script repeats `status`, sends dates without a time and leaves fields empty.
 """
 
 import re
@@ -37,7 +37,7 @@ class Form:
 
 
 def plain_form(args: MultiDict[str, str]) -> dict[str, str]:
-    """The parameters of the run list as a form sends them: statuses joined, empty dates left out, days made whole."""
+    """What a form sends as the run list takes it: statuses joined, empty dates left out, days made whole."""
     plain = single(args)
     if "status" in plain:
         plain["status"] = ",".join(args.getlist("status"))

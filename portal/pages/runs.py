@@ -1,6 +1,7 @@
 """The run list with its fragment, the page of one run, and the permanent link to it."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from flask import Response, make_response, redirect, render_template, request, url_for
@@ -52,7 +53,8 @@ def runs(workflow_id: str) -> Response | BaseResponse:
 def runs_table(workflow_id: str) -> Response | BaseResponse:
     found_id = id_in_path(workflow_id)
     if not display.wants_fragment():
-        return redirect(url_for(".runs", workflow_id=found_id, **request.args.to_dict(flat=False)), code=303)
+        args: dict[str, Any] = {name: request.args.getlist(name) for name in PARAMETERS}
+        return redirect(url_for(".runs", workflow_id=found_id, **args), code=303)
     return _answer("runs/_table.html", found_id)
 
 
@@ -145,7 +147,7 @@ def _cleared(query: RunQuery) -> RunQuery:
 
 
 def _sortings(query: RunQuery) -> dict[str, Sorting]:
-    """A link for each sortable column: the other direction of the sorted one, the natural one of the others."""
+    """A link for each sortable column; for the sorted one it turns the direction."""
     start = query.at(Slice(0, query.slice.limit))
     links = {}
     for key, label in SORT_LABELS.items():

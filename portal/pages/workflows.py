@@ -7,8 +7,8 @@ from portal.errors import InvalidQuery
 from portal.pages import bp
 from portal.pages.forms import filled
 from portal.pages.pager import Pager
-from portal.parameters import single
 from portal.paging import Page
+from portal.parameters import single
 from portal.workflows.listing import list_workflows
 from portal.workflows.query import STATUSES, WorkflowQuery
 

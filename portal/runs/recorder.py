@@ -194,6 +194,7 @@ def add_step(
             )
         )
         run.total_steps = max(run.total_steps, position + 1)  # a retry adds a row that was not planned
+        _count_nodes(session, run)
         _touch(session, run, now)
     return position
 
@@ -213,20 +214,19 @@ def finish_step(
             raise Conflict(f"This step is {step.status} already.")
         step.status, step.error = status, error
         step.completed_at = max(now, step.started_at or now)
-        session.flush()
         run.finished_steps += 1
-        if run.total_nodes is not None:
-            run.finished_nodes = _count_finished_nodes(session, run_id)
+        _count_nodes(session, run)
         _touch(session, run, now)
 
 
-def _count_finished_nodes(session: Session, run_id: UUID) -> int:
-    """Nodes that are terminal by their latest iteration."""
-    latest: dict[str, str] = {}
-    steps = sa.select(Step.node_id, Step.status).where(Step.run_id == run_id)
-    for node_id, status in session.execute(steps.order_by(Step.iteration, Step.position)):
-        latest[node_id] = status
-    return sum(status in TERMINAL for status in latest.values())
+def _count_nodes(session: Session, run: Run) -> None:
+    """Count the nodes that are terminal by their latest iteration, where the run says how many there are."""
+    if run.total_nodes is None:
+        return
+    session.flush()
+    steps = sa.select(Step.node_id, Step.status).where(Step.run_id == run.id)
+    latest = {node_id: status for node_id, status in session.execute(steps.order_by(Step.iteration, Step.position))}
+    run.finished_nodes = sum(status in TERMINAL for status in latest.values())
 
 
 def _is_pausing(run: Run) -> bool:

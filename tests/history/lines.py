@@ -1,0 +1,73 @@
+"""Lines of history for tests, files of them, and a dump of what they became."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import sqlalchemy as sa
+
+from portal.db import Base
+
+TABLES = ("workflows", "people", "runs", "run_details", "steps")
+UNSTABLE = {"change_stamp", "person_id"} | {"workflows.created_at", "workflows.updated_at", "people.id"}
+"""What depends on when or in which batches an import ran, or is a surrogate."""
+
+
+def an_id(name: str) -> str:
+    return str(uuid5(NAMESPACE_URL, name))
+
+
+WORKFLOW = an_id("workflow")
+
+
+def workflow_line(**fields: Any) -> dict[str, Any]:
+    return {"type": "workflow", "id": WORKFLOW, "name": "Nightly dub"} | fields
+
+
+def run_line(name: str = "run", **fields: Any) -> dict[str, Any]:
+    """A run; a field given as None is left out."""
+    line = {
+        "type": "run",
+        "id": an_id(name),
+        "workflow_id": WORKFLOW,
+        "status": "completed",
+        "created_at": "2026-03-01T12:00:00Z",
+        "started_at": "2026-03-01T12:00:01Z",
+        "completed_at": "2026-03-01T12:00:31Z",
+    } | fields
+    return {key: value for key, value in line.items() if value is not None}
+
+
+def encode(*lines: Any) -> bytes:
+    """JSON Lines; bytes go in as they are."""
+    texts = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
+    return b"".join(text + b"\n" for text in texts)
+
+
+def write(file: Path, *lines: Any, packed: bool = False) -> Path:
+    content = encode(*lines)
+    file.write_bytes(gzip.compress(content) if packed else content)
+    return file
+
+
+def dump(engine: sa.Engine, *, everything: bool = False) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of the tables that an import writes, with people by their user ids, in a fixed order."""
+    with engine.connect() as connection:
+        people = Base.metadata.tables["people"].c
+        known = {key: user_id for key, user_id in connection.execute(sa.select(people.id, people.user_id))}
+        return {name: _rows(connection, name, known, everything) for name in TABLES}
+
+
+def _rows(
+    connection: sa.Connection, name: str, people: dict[int, UUID], everything: bool
+) -> list[tuple[Any, ...]]:
+    table = Base.metadata.tables[name]
+    unstable = set() if everything else UNSTABLE
+    columns = [c for c in table.columns if not {c.name, f"{name}.{c.name}"} & unstable]
+    rows = [tuple(row) for row in connection.execute(sa.select(*columns))]
+    if name == "runs":
+        ids = connection.execute(sa.select(table.c.id, table.c.person_id))
+        rows += [(run_id, people.get(person_id)) for run_id, person_id in ids]
+    return sorted(rows, key=repr)
