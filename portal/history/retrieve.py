@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one line, its end not counted."""
@@ -27,6 +27,21 @@ class Line:
     """None for a line over the limit."""
     bytes_read: int
     """How much of the file, as it lies on the disk, has been read by now."""
+
+
+class _Unpacked(io.RawIOBase):
+    """A gzip stream that hands out what it has, so that damage further on takes nothing with it."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._stream = gzip.GzipFile(fileobj=packed)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        piece = self._stream.read1(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def size_of(file: Path) -> int:
@@ -53,7 +68,7 @@ def read_lines(file: Path) -> Iterator[Line]:
 def _read(raw: io.BufferedReader) -> Iterator[Line]:
     plain: BinaryIO = raw
     if raw.peek(2)[:2] == _GZIP:
-        plain = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=raw)), _BUFFER)
+        plain = io.BufferedReader(_Unpacked(raw), _BUFFER)
     number = 0
     while text := plain.readline(MAX_LINE + 1):
         number += 1

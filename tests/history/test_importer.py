@@ -42,7 +42,14 @@ def the_workflow() -> Workflow:
 
 
 def test_every_column_is_stored_and_the_rest_is_kept_beside_it(load: Import) -> None:
-    step = {"node_id": "a", "node_type": "t", "name": "A", "status": "failed", "iteration": 2, "machine": "m1"}
+    step = {
+        "node_id": "a",
+        "node_type": "t",
+        "name": "A",
+        "status": "failed",
+        "iteration": 2,
+        "machine": "m1",
+    }
     line = run_line(
         run_number=7,
         status="failed",
@@ -63,7 +70,13 @@ def test_every_column_is_stored_and_the_rest_is_kept_beside_it(load: Import) -> 
     summary = load(W, line)
     run = the_run()
     assert summary.ok
-    assert (run.run_number, run.status, run.error, run.credits, run.paused_ms) == (7, "failed", "no voice", 12, 30)
+    assert (run.run_number, run.status, run.error, run.credits, run.paused_ms) == (
+        7,
+        "failed",
+        "no voice",
+        12,
+        30,
+    )
     assert (run.total_nodes, run.total_steps, run.finished_steps) == (3, 2, 5)
     assert run.usage_summary == {"api_calls": 75}
     assert source_of() == {

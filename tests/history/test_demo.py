@@ -1,0 +1,73 @@
+"""The sample workspace: realistic, the same every time, made once."""
+
+import json
+from datetime import timedelta
+
+import sqlalchemy as sa
+from flask import Flask
+
+from portal.db import db
+from portal.history.demo import USER_EMAIL, demo_lines, install_demo
+from portal.models import ACTIVE, Member, Person, Run, User, Workflow, Workspace
+from portal.moments import parse_moment
+from tests.factories import NOON
+from tests.history.lines import dump
+
+
+def test_the_sample_is_the_same_every_time() -> None:
+    assert list(demo_lines(NOON)) == list(demo_lines(NOON))
+
+
+def test_ids_numbers_and_statuses_do_not_depend_on_the_moment() -> None:
+    def fixed(days: int) -> list[tuple[object, ...]]:
+        lines = demo_lines(NOON + timedelta(days=days))
+        return [(line["id"], line.get("run_number"), line.get("status")) for line in lines]
+
+    assert fixed(0) == fixed(100)
+
+
+def test_the_sample_goes_in_whole_and_only_once(app: Flask) -> None:
+    first = install_demo(NOON)
+    assert first.made
+    assert first.imported is not None
+    assert first.imported.ok
+    before = dump(db.engine, everything=True)
+    again = install_demo(NOON)
+    assert not again.made
+    assert "nothing was changed" in again.to_text()
+    assert dump(db.engine, everything=True) == before
+    json.dumps([first.to_json(), again.to_json()])
+
+
+def test_the_sample_shows_what_people_look_for(app: Flask) -> None:
+    install_demo(NOON)
+    counted = sa.select(Workflow.name, sa.func.count(Run.id)).outerjoin(Run).group_by(Workflow.name)
+    runs = {name: number for name, number in db.session.execute(counted)}
+    assert runs == {"Nightly dub": 1200, "Podcast intros": 400, "Support prompts": 90, "Onboarding tour": 0}
+    statuses = set(db.session.scalars(sa.select(Run.status).distinct()))
+    assert statuses == {"pending", "running", "paused", "completed", "failed", "cancelled"}
+    names = set(db.session.scalars(sa.select(Person.display_name)))
+    assert {"Ada Lovelace", "Åsa Öberg", "김민수", "ops@acme.example", "Nightly schedule"} <= names
+    assert db.session.scalar(sa.select(Run.error).where(Run.error.contains("word error rate")).limit(1))
+
+
+def test_the_user_of_the_sample_is_the_person_who_triggered_runs(app: Flask) -> None:
+    install_demo(NOON)
+    user = db.session.scalars(sa.select(User).join(Member, Member.user_id == User.id)).one()
+    workspace = db.session.scalars(sa.select(Workspace)).one()
+    person = db.session.scalars(sa.select(Person).where(Person.user_id == user.id)).one()
+    assert (user.email, person.email, person.workspace_id) == (USER_EMAIL, USER_EMAIL, workspace.id)
+    assert db.session.scalar(sa.select(Run.id).where(Run.person_id == person.id).limit(1))
+
+
+def test_the_sample_keeps_the_order_of_moments_and_has_none_in_the_future() -> None:
+    for line in demo_lines(NOON):
+        if line["type"] != "run":
+            continue
+        moments = [
+            parse_moment(line[key]) for key in ("created_at", "started_at", "completed_at") if key in line
+        ]
+        assert moments == sorted(moments)
+        assert moments[-1] <= NOON
+        assert line["finished_steps"] <= line["total_steps"]
+        assert ("completed_at" in line) == (line["status"] not in ACTIVE)
