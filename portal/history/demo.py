@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 import sqlalchemy as sa
 
-from portal.db import db, writing
+from portal.db import writing
 from portal.history.importer import import_lines
 from portal.history.summary import ImportSummary
 from portal.models import Member, Role, User, Workspace
@@ -163,10 +163,10 @@ class DemoSummary:
 
 def install_demo(now: datetime) -> DemoSummary:
     """Make the sample workspace, its user and its history; nothing where the workspace exists."""
-    if db.session.scalar(sa.select(Workspace.id).where(Workspace.slug == WORKSPACE_SLUG)):
-        return DemoSummary(made=False)
     workspace_id = uuid5(_NAMESPACE, "workspace")
     with writing() as session:
+        if session.scalar(sa.select(Workspace.id).where(Workspace.slug == WORKSPACE_SLUG)):
+            return DemoSummary(made=False)
         user_id = session.scalar(sa.select(User.id).where(User.email == USER_EMAIL))
         session.add(Workspace(id=workspace_id, name=WORKSPACE_NAME, slug=WORKSPACE_SLUG, created_at=now))
         if user_id is None:

@@ -225,9 +225,8 @@ def _count_nodes(session: Session, run: Run) -> None:
         return
     session.flush()
     steps = sa.select(Step.node_id, Step.status).where(Step.run_id == run.id)
-    latest = {
-        node_id: status for node_id, status in session.execute(steps.order_by(Step.iteration, Step.position))
-    }
+    rows = session.execute(steps.order_by(Step.iteration, Step.position))
+    latest = {row.node_id: row.status for row in rows}
     run.finished_nodes = sum(status in TERMINAL for status in latest.values())
 
 

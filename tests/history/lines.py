@@ -56,7 +56,8 @@ def dump(engine: sa.Engine, *, everything: bool = False) -> dict[str, list[tuple
     """All rows of the tables that an import writes, with people by their user ids, in a fixed order."""
     with engine.connect() as connection:
         people = Base.metadata.tables["people"].c
-        known = {key: user_id for key, user_id in connection.execute(sa.select(people.id, people.user_id))}
+        rows = connection.execute(sa.select(people.id, people.user_id))
+        known = {row.id: row.user_id for row in rows}
         return {name: _rows(connection, name, known, everything) for name in TABLES}
 
 

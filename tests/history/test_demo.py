@@ -42,7 +42,7 @@ def test_the_sample_goes_in_whole_and_only_once(app: Flask) -> None:
 def test_the_sample_shows_what_people_look_for(app: Flask) -> None:
     install_demo(NOON)
     counted = sa.select(Workflow.name, sa.func.count(Run.id)).outerjoin(Run).group_by(Workflow.name)
-    runs = {name: number for name, number in db.session.execute(counted)}
+    runs = {row[0]: row[1] for row in db.session.execute(counted)}
     assert runs == {"Nightly dub": 1200, "Podcast intros": 400, "Support prompts": 90, "Onboarding tour": 0}
     statuses = set(db.session.scalars(sa.select(Run.status).distinct()))
     assert statuses == {"pending", "running", "paused", "completed", "failed", "cancelled"}

@@ -32,7 +32,8 @@ def source_of(name: str = "run") -> dict[str, object] | None:
 
 def numbers() -> dict[UUID, int]:
     db.session.rollback()
-    return {run_id: number for run_id, number in db.session.execute(sa.select(Run.id, Run.run_number))}
+    rows = db.session.execute(sa.select(Run.id, Run.run_number))
+    return {row.id: row.run_number for row in rows}
 
 
 def the_workflow() -> Workflow:

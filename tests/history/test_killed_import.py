@@ -7,16 +7,14 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import pytest
 from flask import Flask
 
 from portal.db import Base, db, writing
 from portal.history.importer import import_files
 from portal.models import Workspace
-from tests.factories import NOON, make_workspace
-from tests.history.lines import WORKFLOW, an_id, dump, run_line, workflow_line, write
+from tests.factories import NOON
+from tests.history.lines import dump, run_line, workflow_line, write
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROUNDS = 20
