@@ -10,7 +10,16 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from portal.models import User, Workflow
-from tests.factories import NOON, make_key, make_member, make_person, make_run, make_user, make_workflow, make_workspace
+from tests.factories import (
+    NOON,
+    make_key,
+    make_member,
+    make_person,
+    make_run,
+    make_user,
+    make_workflow,
+    make_workspace,
+)
 
 Ask = Callable[[str, str], TestResponse]
 
@@ -71,11 +80,28 @@ def shelf(app: Flask) -> tuple[User, Workflow, str]:
     make_member(workspace, user)
     workflow = make_workflow(workspace)
     people = [make_person(workspace, "Ada Lovelace"), make_person(workspace, "Åsa", "asa@x.example"), None]
-    statuses = ["completed", "failed", "cancelled", "running", "pending", "paused", "completed", "failed", "running"]
+    statuses = [
+        "completed",
+        "failed",
+        "cancelled",
+        "running",
+        "pending",
+        "paused",
+        "completed",
+        "failed",
+        "running",
+    ]
     for number, status in enumerate(statuses):
         at = NOON + timedelta(minutes=number // 2)
         started = None if status == "pending" else at
-        make_run(workflow, people[number % 3], status=status, created_at=at, started_at=started, completed_at=started)
+        make_run(
+            workflow,
+            people[number % 3],
+            status=status,
+            created_at=at,
+            started_at=started,
+            completed_at=started,
+        )
     return user, workflow, make_key(workspace, user)
 
 
@@ -107,9 +133,9 @@ def rows(answer: TestResponse) -> list[str]:
 def test_every_surface_gives_the_same_rows(ask: Ask, query: str) -> None:
     answers = {surface: ask(surface, query) for surface in ("api", "page", "fragment")}
     expected = rows(answers["api"])
-    assert {surface: (answer.status_code, rows(answer)) for surface, answer in answers.items()} == dict.fromkeys(
-        answers, (200, expected)
-    )
+    assert {
+        surface: (answer.status_code, rows(answer)) for surface, answer in answers.items()
+    } == dict.fromkeys(answers, (200, expected))
 
 
 @pytest.mark.parametrize(("query", "field"), BAD.items())

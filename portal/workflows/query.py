@@ -34,7 +34,7 @@ class WorkflowQuery:
 
     @classmethod
     def parse(cls, args: Mapping[str, Sequence[str]]) -> Self:
-        """Read a request's parameters, each a list of its values; raises InvalidQuery with every bad field."""
+        """Read a request's parameters, each a list of its values; raises InvalidQuery."""
         reader = Reader({name: values[-1] for name, values in args.items()})
         after, before = reader.window("last_run_after", "last_run_before")
         query = cls(

@@ -14,9 +14,10 @@ from tests.api.conftest import Api
 from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace, uuid_of
 
 FIELDS = {
-    "id", "status", "run_number", "created_at", "total_nodes", "total_steps", "finished_steps", "usage_summary",
-    "started_at", "completed_at", "triggered_by", "credits", "pause_requested_at", "paused_at", "finished_nodes",
-    "paused_ms", "pause_reason", "pause_error", "output_line_count", "delivered_audio_ms",
+    "id", "status", "run_number", "created_at", "total_nodes", "total_steps", "finished_steps",
+    "usage_summary", "started_at", "completed_at", "triggered_by", "credits", "pause_requested_at",
+    "paused_at", "finished_nodes", "paused_ms", "pause_reason", "pause_error", "output_line_count",
+    "delivered_audio_ms",
 }  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from tests.api.conftest import Api
 from tests.factories import EMPTY_DEFINITION, NOON, make_run, make_workflow, uuid_of
 
 FIELDS = {
-    "id", "user_id", "name", "name_source", "description", "created_at", "updated_at", "runs_count", "last_run_at",
-    "last_run_status", "run_status_counts", "definition",
+    "id", "user_id", "name", "name_source", "description", "created_at", "updated_at", "runs_count",
+    "last_run_at", "last_run_status", "run_status_counts", "definition",
 }  # fmt: skip
 STATUSES = {"pending", "running", "paused", "completed", "failed", "cancelled"}
 

@@ -36,7 +36,7 @@ def test_a_link_signs_in_once(client: FlaskClient, user: User) -> None:
     assert client.post(path, headers=SAME).status_code == 404
 
 
-def test_opening_the_link_changes_nothing_so_that_a_mail_scanner_cannot_use_it_up(
+def test_opening_the_link_changes_nothing_so_mail_scanners_do_no_harm(
     client: FlaskClient, user: User
 ) -> None:
     path = f"/signin/{signin.make_link_token(user.email, moments.now())}"
@@ -88,13 +88,14 @@ def test_tokens_are_stored_as_hashes_only(user: User) -> None:
 
 
 def test_a_deep_link_survives_signing_in(client: FlaskClient, user: User) -> None:
-    deep = f"/workflows/{make_workflow(make_workspace('x', 'X')).id}/runs?status=failed%2Ccancelled&search=%C3%A5"
+    runs = f"/workflows/{make_workflow(make_workspace('x', 'X')).id}/runs"
+    deep = f"{runs}?status=failed%2Ccancelled&search=%C3%A5"
     assert client.get(deep).headers["Location"] == "/login"
     path = f"/signin/{signin.make_link_token(user.email, moments.now())}"
     assert client.post(path, headers=SAME).headers["Location"] == deep
 
 
-def test_an_htmx_request_without_a_session_is_sent_to_sign_in_and_back_to_its_page(
+def test_an_htmx_request_signed_out_goes_to_sign_in_and_back_to_its_page(
     client: FlaskClient, user: User
 ) -> None:
     page = f"/workflows/{make_workflow(make_workspace('x', 'X')).id}/runs"

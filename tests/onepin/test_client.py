@@ -197,3 +197,29 @@ def test_the_asynchronous_sdk_lists_the_same(shelf: tuple[Workflow, str], server
         return [run.run_number for run in page.data]
 
     assert asyncio.run(numbers()) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_the_command_line_shows_the_rows_of_the_api_wherever_it_can_ask(onepin: Onepin, app: Flask) -> None:
+    headers = {"Authorization": f"Bearer {onepin.key}"}
+    asked = [
+        {},
+        {"status": "failed"},
+        {"search": "ADA"},
+        {"sort": "started_at", "order": "asc"},
+        {"sort": "status"},
+    ]
+    for parameters in asked:
+        options = [word for name, value in parameters.items() for word in (f"--{name}", value)]
+        answer = app.test_client().get(
+            f"/api/v1/workflows/{onepin.workflow.id}/runs", query_string=parameters, headers=headers
+        )
+        expected = [row["id"] for row in answer.get_json()["data"]]
+        assert [row["id"] for row in onepin.rows(*options)] == expected
+    for unknown in (
+        ("--status", "odd"),
+        ("--status", "failed,completed"),
+        ("--sort", "name"),
+        ("--order", "up"),
+    ):
+        refused = onepin("workflows", "runs", "list", str(onepin.workflow.id), *unknown, check=False)
+        assert refused.returncode == 2
