@@ -12,7 +12,7 @@ export FLASK_APP = app.py
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/run.stamp instance/secret-key ## start the portal with sample history on http://127.0.0.1:$(PORT)
+run: $(VENV)/run.stamp instance/secret-key ## start the portal with sample history on http://127.0.0.1:8000
 	@PORTAL_BASE_URL=$${PORTAL_BASE_URL:-http://127.0.0.1:$(PORT)} PORT=$(PORT) VENV=$(VENV) sh scripts/run.sh
 
 test: $(VENV)/test.stamp $(OLD_CLIENT)/stamp ## run every test

@@ -1,5 +1,11 @@
 """Entry point for `flask` and for WSGI servers (`app:app`)."""
 
-from portal import create_app
+import sys
 
-app = create_app()
+from portal import create_app
+from portal.config import BadSetting
+
+try:
+    app = create_app()
+except BadSetting as refusal:
+    sys.exit(f"Run Portal does not start. {refusal}")

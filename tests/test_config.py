@@ -1,7 +1,10 @@
 """Settings: what is refused, and what the README says of them."""
 
+import os
 import re
 import secrets
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +101,19 @@ def test_logs_never_show_a_secret(line: str) -> None:
     clean = redact(line)
     assert "[redacted]" in clean
     assert not any(secret in clean for secret in ("abcDEF123", "eyJhbGciOi", "s3cr3t"))
+
+
+def test_a_refused_setting_ends_the_start_with_one_line_and_no_traceback(tmp_path: Path) -> None:
+    started = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", str(ROOT / "app.py"), "check"],
+        env={"PATH": os.environ["PATH"], "PORTAL_SECRET_KEY": "too-short"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert started.returncode == 1
+    assert started.stderr.startswith("Run Portal does not start. PORTAL_SECRET_KEY is too weak")
+    assert "Traceback" not in started.stderr
+    assert "too-short" not in started.stderr

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from portal.db import writing
 from portal.history.importer import import_lines
@@ -151,7 +152,7 @@ class DemoSummary:
         return {"made": self.made, "workspace": WORKSPACE_SLUG, "user": USER_EMAIL, "history": history}
 
     def to_text(self) -> str:
-        if not self.imported:
+        if not self.made or self.imported is None:
             return f"The workspace {WORKSPACE_SLUG} exists already: nothing was changed."
         total = self.imported.total
         return (
@@ -162,21 +163,34 @@ class DemoSummary:
 
 
 def install_demo(now: datetime) -> DemoSummary:
-    """Make the sample workspace, its user and its history; nothing where the workspace exists."""
+    """Make the sample workspace, its user and its history.
+
+    Where they are there already nothing changes; history that was cut off on the way in is completed.
+    """
     workspace_id = uuid5(_NAMESPACE, "workspace")
     with writing() as session:
-        if session.scalar(sa.select(Workspace.id).where(Workspace.slug == WORKSPACE_SLUG)):
+        existing = session.scalar(sa.select(Workspace).where(Workspace.slug == WORKSPACE_SLUG))
+        if existing is None:
+            _add_workspace(session, workspace_id, now)
+        elif existing.id != workspace_id:
             return DemoSummary(made=False)
-        user_id = session.scalar(sa.select(User.id).where(User.email == USER_EMAIL))
-        session.add(Workspace(id=workspace_id, name=WORKSPACE_NAME, slug=WORKSPACE_SLUG, created_at=now))
-        if user_id is None:
-            user_id = _USER_ID
-            names = {"first_name": "Ada", "last_name": "Lovelace"}
-            session.add(User(id=user_id, email=USER_EMAIL, **names, created_at=now))
-        session.flush()
-        session.add(Member(workspace_id=workspace_id, user_id=user_id, role=Role.ADMIN, created_at=now))
+        else:
+            now = existing.created_at
     lines = (json.dumps(line).encode() for line in demo_lines(now))
-    return DemoSummary(True, import_lines(workspace_id, lines, now=now))
+    imported = import_lines(workspace_id, lines, now=now)
+    return DemoSummary(imported.total.runs_new > 0, imported)
+
+
+def _add_workspace(session: Session, workspace_id: UUID, now: datetime) -> None:
+    """The workspace and its one member, who can sign in."""
+    user_id = session.scalar(sa.select(User.id).where(User.email == USER_EMAIL))
+    session.add(Workspace(id=workspace_id, name=WORKSPACE_NAME, slug=WORKSPACE_SLUG, created_at=now))
+    if user_id is None:
+        user_id = _USER_ID
+        names = {"first_name": "Ada", "last_name": "Lovelace"}
+        session.add(User(id=user_id, email=USER_EMAIL, **names, created_at=now))
+    session.flush()
+    session.add(Member(workspace_id=workspace_id, user_id=user_id, role=Role.ADMIN, created_at=now))
 
 
 def demo_lines(now: datetime) -> Iterator[dict[str, Any]]:

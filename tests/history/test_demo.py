@@ -6,11 +6,11 @@ from datetime import timedelta
 import sqlalchemy as sa
 from flask import Flask
 
-from portal.db import db
+from portal.db import db, writing
 from portal.history.demo import USER_EMAIL, demo_lines, install_demo
 from portal.models import ACTIVE, Member, Person, Run, User, Workflow, Workspace
 from portal.moments import parse_moment
-from tests.factories import NOON
+from tests.factories import NOON, make_workspace
 from tests.history.lines import dump
 
 
@@ -37,6 +37,24 @@ def test_the_sample_goes_in_whole_and_only_once(app: Flask) -> None:
     assert "nothing was changed" in again.to_text()
     assert dump(db.engine, everything=True) == before
     json.dumps([first.to_json(), again.to_json()])
+
+
+def test_a_sample_that_was_cut_off_is_completed_by_the_next_try(app: Flask) -> None:
+    install_demo(NOON)
+    whole = dump(db.engine)
+    with writing() as session:
+        late = sa.select(Run.id).order_by(Run.created_at.desc()).limit(500).scalar_subquery()
+        session.execute(sa.delete(Run).where(Run.id.in_(late)))
+    again = install_demo(NOON + timedelta(days=1))
+    assert again.imported is not None
+    assert again.imported.total.runs_new == 500
+    assert dump(db.engine) == whole
+
+
+def test_a_workspace_of_the_same_name_that_is_no_sample_is_left_alone(app: Flask) -> None:
+    make_workspace("acme-voice", "Ours")
+    assert not install_demo(NOON).made
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(Run)) == 0
 
 
 def test_the_sample_shows_what_people_look_for(app: Flask) -> None:
