@@ -162,8 +162,13 @@ def _content_hash(path: Path, _modified_ns: int) -> str:
 
 def asset_url(filename: str) -> str:
     """The address of a static file, another one whenever its content changes."""
+    return url_for("static", filename=filename, v=asset_version(filename))
+
+
+def asset_version(filename: str) -> str:
+    """A mark of the content of a static file that is there."""
     path = Path(current_app.static_folder or "") / filename
-    return url_for("static", filename=filename, v=_content_hash(path, path.stat().st_mtime_ns))
+    return _content_hash(path, path.stat().st_mtime_ns)
 
 
 FILTERS: tuple[Callable[..., str], ...] = (

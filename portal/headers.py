@@ -3,7 +3,7 @@
 from flask import Flask, request
 from werkzeug.wrappers import Response
 
-from portal import envelope
+from portal import display, envelope
 from portal.config import Settings
 from portal.errors import is_api
 
@@ -41,8 +41,18 @@ def init_app(app: Flask, settings: Settings) -> None:
         if secure:
             headers["Strict-Transport-Security"] = f"max-age={A_YEAR}"
         if request.endpoint == "static":
+            if _is_this_very_version(response):
+                headers["Cache-Control"] = f"public, max-age={A_YEAR}, immutable"
             return response
         headers["Cache-Control"] = "no-store" if is_api(request.path) else "private, no-cache"
         if not is_api(request.path):
             response.vary.add("Cookie")
         return response
+
+
+def _is_this_very_version(response: Response) -> bool:
+    """Whether a static file was asked for by the mark of its present content: that never changes."""
+    named, version = (request.view_args or {}).get("filename"), request.args.get("v")
+    return (
+        response.status_code in (200, 304) and bool(version) and version == display.asset_version(str(named))
+    )

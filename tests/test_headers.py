@@ -1,5 +1,7 @@
 """Headers that every answer carries."""
 
+import re
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -45,3 +47,11 @@ def test_a_body_over_the_bound_is_refused(sqlite_app: Flask) -> None:
         "/logout", data={"x": "y" * 1_100_000}, headers={"Sec-Fetch-Site": "same-origin"}
     )
     assert answer.status_code in (303, 413)
+
+
+def test_a_static_file_is_kept_for_ever_only_under_the_mark_of_its_content(sqlite_app: Flask) -> None:
+    client = sqlite_app.test_client()
+    [marked] = re.findall(r"/static/portal\.css\?v=\w+", client.get("/login").text)
+    assert "immutable" in client.get(marked).headers["Cache-Control"]
+    for other in ("/static/portal.css", "/static/portal.css?v=0", "/static/absent.css?v=0"):
+        assert "immutable" not in client.get(other).headers.get("Cache-Control", "")
