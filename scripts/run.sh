@@ -16,4 +16,4 @@ cat <<TEXT
   Stop with Ctrl-C.
 
 TEXT
-exec gunicorn --bind "127.0.0.1:$PORT" --worker-class gthread --threads 8 --no-control-socket app:app
+exec gunicorn --bind "127.0.0.1:$PORT" --worker-class gthread --threads 8 --limit-request-line 8190 --no-control-socket app:app
