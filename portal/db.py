@@ -3,6 +3,7 @@
 Reading goes through `db.session`; writing through `writing()`, one transaction a use case.
 """
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -19,6 +20,10 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 SQLITE_BUSY_SECONDS = 30
 """How long a SQLite connection waits for another one's lock before it gives up."""
 
+MARK_BUSY_SECONDS = 0.1
+"""How long a mark that nobody waits for may wait for a lock."""
+
+log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _sqlite_writers = threading.Lock()  # SQLite's busy handler is not fair; a queue in front of it is
@@ -96,15 +101,52 @@ FoldedText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def writing() -> Iterator[Session]:
     """One write transaction: committed at the end, rolled back on any error.
 
+    What `db.session` was reading is given up first: a request never holds two connections, or many
+    at once would wait for each other's.
+
     On SQLite it begins with BEGIN IMMEDIATE, because a read transaction that turns into a write
     one fails at once instead of waiting, and writers of this process queue.
     """
-    engine = db.engine.execution_options(portal_writes=True)
+    db.session.rollback()
+    engine = _writing_engine()
     queue: AbstractContextManager[Any] = nullcontext()
     if engine.dialect.name == "sqlite":
         queue = _sqlite_writers
     with queue, Session(engine, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+def leave_mark(statement: sa.Update) -> None:
+    """Write what nobody waits for, such as a last use; left out while the database is busy or fails."""
+    db.session.rollback()
+    engine = _writing_engine()
+    sqlite = engine.dialect.name == "sqlite"
+    if sqlite and not _sqlite_writers.acquire(blocking=False):
+        return
+    try:
+        with engine.connect() as connection:
+            _set_busy_timeout(connection, MARK_BUSY_SECONDS)
+            try:
+                with connection.begin():
+                    connection.execute(statement)
+            finally:
+                _set_busy_timeout(connection, SQLITE_BUSY_SECONDS)
+    except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
+        log.warning("a mark was not written: %s", type(error).__name__)
+    finally:
+        if sqlite:
+            _sqlite_writers.release()
+
+
+def _writing_engine() -> sa.Engine:
+    return db.engine.execution_options(portal_writes=True)
+
+
+def _set_busy_timeout(connection: sa.Connection, seconds: float) -> None:
+    """Say, before a transaction begins, how long a SQLite connection waits for a lock."""
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        driver.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
 
 def engine_options(url: sa.URL) -> dict[str, Any]:

@@ -77,7 +77,8 @@ def _to_login() -> BaseResponse:
     fragment = display.wants_fragment()
     wanted = display.current_page_path() if fragment else request.full_path.removesuffix("?")
     wanted = safe_next(wanted) if wanted and (fragment or request.method == "GET") else None
-    session.pop("token", None)
+    if "Authorization" not in request.headers:  # else the session was not looked at, and may be a good one
+        session.pop("token", None)
     if wanted is not None:
         session["next"] = wanted
     login = url_for("auth.login")

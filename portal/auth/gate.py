@@ -7,11 +7,10 @@ browser elsewhere. `@requires(scope)` asks for more.
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
-from uuid import UUID
 
 from flask import Flask, current_app, g, request, session
 
-from portal import moments
+from portal import moments, parameters
 from portal.auth.keys import principal_of_key
 from portal.auth.origin import SAFE_METHODS, is_same_origin
 from portal.auth.principals import Principal
@@ -106,8 +105,8 @@ def _check_workspace_header(principal: Principal) -> None:
     if principal.kind != "api_key" or not named:
         return
     try:
-        matches = UUID(named) in principal.workspace_ids and len(named) == 36
-    except ValueError:
+        matches = parameters.uuid(named) in principal.workspace_ids
+    except parameters.Refused:
         matches = False
     if not matches:
         raise Forbidden("X-Workspace-Id is not the workspace of this key.")

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from portal import moments
 from portal.auth.principals import SCOPES, Membership, Principal, PrincipalUser
-from portal.db import db, writing
+from portal.db import db, leave_mark, writing
 from portal.errors import FieldError, InvalidApiKey, InvalidQuery, NotFound
 from portal.models import ApiKey, Member, User, Workspace
 
@@ -107,22 +107,22 @@ def principal_of_key(token: str, now: datetime) -> Principal:
     key, user, workspace = row
     if not hmac.compare_digest(key.key_hash, digest) or key.revoked_at is not None:
         raise InvalidApiKey
-    _touch(key, now)
-    return Principal(
+    principal = Principal(
         kind="api_key",
         user=PrincipalUser(user.id, user.email, user.display_name),
         workspaces=(Membership(workspace.id, workspace.name, workspace.slug, None),),
         scopes=frozenset(key.scopes),
         api_key_id=key.id,
     )
+    _touch(key, now)
+    return principal
 
 
 def _touch(key: ApiKey, now: datetime) -> None:
     if key.last_used_at is not None and now - key.last_used_at < TOUCH_EVERY:
         return
-    with writing() as session:
-        stale = ApiKey.last_used_at.is_(None) | (ApiKey.last_used_at <= now - TOUCH_EVERY)
-        session.execute(sa.update(ApiKey).where(ApiKey.id == key.id, stale).values(last_used_at=now))
+    stale = ApiKey.last_used_at.is_(None) | (ApiKey.last_used_at <= now - TOUCH_EVERY)
+    leave_mark(sa.update(ApiKey).where(ApiKey.id == key.id, stale).values(last_used_at=now))
 
 
 def _hash(token: str) -> bytes:

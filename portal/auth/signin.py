@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from portal.auth.principals import Membership, Principal, PrincipalUser
-from portal.db import db, writing
+from portal.db import db, leave_mark, writing
 from portal.errors import NotFound
 from portal.models import BrowserSession, Member, SigninLink, User, Workspace
 
@@ -68,10 +68,6 @@ def principal_of_session(token: str, now: datetime) -> Principal | None:
     )
     if found is None:
         return None
-    if now - found.seen_at >= SEEN_EVERY:
-        with writing() as session:
-            seen = sa.update(BrowserSession).where(BrowserSession.token_hash == found.token_hash)
-            session.execute(seen.values(seen_at=now))
     user = found.user
     workspaces = db.session.execute(
         sa.select(Workspace.id, Workspace.name, Workspace.slug, Member.role)
@@ -79,11 +75,15 @@ def principal_of_session(token: str, now: datetime) -> Principal | None:
         .where(Member.user_id == user.id)
         .order_by(Member.created_at, Workspace.id)
     )
-    return Principal(
+    principal = Principal(
         kind="session",
         user=PrincipalUser(user.id, user.email, user.display_name),
         workspaces=tuple(Membership(*row) for row in workspaces),
     )
+    if now - found.seen_at >= SEEN_EVERY:
+        seen = sa.update(BrowserSession).where(BrowserSession.token_hash == found.token_hash)
+        leave_mark(seen.values(seen_at=now))
+    return principal
 
 
 def end_session(token: str) -> None:

@@ -137,7 +137,6 @@ def _decide_run(plan: Plan, existing: Existing, line: RunLine) -> None:
     if stored.digest is not None:
         stored.superseded = [*stored.superseded, stored.digest.hex()]
     stored.digest = line.digest
-    stored.number = line.number or stored.number
     plan.counts.runs_updated += 1
     planned = plan.runs.get(line.id)
     _plan(plan, existing, workflow, line, stored, is_new=planned is not None and planned.is_new)

@@ -136,11 +136,13 @@ def _imported(planned: PlannedRun, people: dict[UUID, int]) -> ImportedRun:
         "import_digest": line.digest,
         **line.columns,
     }
-    detail = None
-    if line.source or line.definition_snapshot is not None or planned.superseded:
+    detail, source = None, line.source
+    if line.number not in (None, planned.number):
+        source = {**source, "run_number": line.number}  # a run keeps its number, the source's is not lost
+    if source or line.definition_snapshot is not None or planned.superseded:
         detail = {
             "definition_snapshot": line.definition_snapshot,
-            "source": line.source or None,
+            "source": source or None,
             "superseded_digests": planned.superseded or None,
         }
     return ImportedRun(row, detail, line.steps)

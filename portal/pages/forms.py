@@ -82,5 +82,9 @@ def id_in_path(text: str) -> UUID:
         raise NotFound from None
 
 
+MAX_PAGE = 10**15
+"""Past any list, and short enough for an address."""
+
+
 def _page_number(text: str) -> int:
-    return parameters.whole_number(text, 1, None, "must be a whole number, 1 or more.")
+    return parameters.whole_number(text, 1, MAX_PAGE, f"must be a whole number from 1 to {MAX_PAGE}.")

@@ -1,6 +1,8 @@
 """Who gets in: keys, scopes, the workspace header, the order of checks (contract 1.4, 2.1 to 2.5)."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -203,3 +205,14 @@ def test_a_key_is_made_for_members_only_and_every_bad_field_is_named(app: Flask)
     assert [error.field for error in refusal.value.errors] == ["name", "scope"]
     assert db.session.scalar(sa.select(sa.func.count()).select_from(ApiKey)) == 0
     assert db.session.scalar(sa.select(sa.func.count()).select_from(User)) == 1
+
+
+def test_many_first_uses_of_a_key_at_once_do_not_wait_for_each_others_connections(api: Api) -> None:
+    barrier = threading.Barrier(24)
+
+    def first_use(_: int) -> int:
+        barrier.wait()
+        return api.get("/workflows").status_code
+
+    with ThreadPoolExecutor(24) as threads:
+        assert set(threads.map(first_use, range(24))) == {200}

@@ -209,4 +209,6 @@ def test_cookies_are_locked_down_and_host_bound_unless_on_plain_loopback(
 def test_a_page_ignores_the_session_when_a_bearer_token_comes_with_it(
     sign_in: Callable[[User], FlaskClient], user: User
 ) -> None:
-    assert sign_in(user).get("/", headers={"Authorization": "Bearer x"}).status_code == 302
+    browser = sign_in(user)
+    assert browser.get("/", headers={"Authorization": "Bearer x"}).status_code == 302
+    assert browser.get("/").status_code == 200

@@ -181,11 +181,13 @@ def test_the_end_of_a_run_that_was_still_going_keeps_its_number(load: Import) ->
     assert db.session.scalar(sa.select(sa.func.count()).select_from(Step)) == 2
 
 
-def test_a_differing_line_that_brings_a_number_wins(load: Import) -> None:
-    load(W, run_line())
+def test_a_run_keeps_its_number_and_what_a_later_line_brings_is_not_lost(load: Import) -> None:
+    load(W, run_line(run_number=7))
     load(run_line(run_number=9))
-    assert the_run().run_number == 9
-    assert the_workflow().next_run_number == 10
+    assert the_run().run_number == 7
+    source = db.session.scalar(sa.select(RunDetail.source))
+    assert source is not None
+    assert source["run_number"] == 9
 
 
 @pytest.mark.parametrize("batch_size", [1, 1000])
