@@ -20,5 +20,6 @@ until curl -fsS "$base/readyz" >/dev/null 2>&1; do
 done
 link=$(grep -o "$base/signin/[^ ]*" "$place/out")
 curl -fsS -c "$place/jar" -H 'Sec-Fetch-Site: same-origin' -X POST -o /dev/null "$link"
-curl -fsS -b "$place/jar" "$base/" | grep -q 'Nightly dub'
+curl -fsS -b "$place/jar" -o "$place/page" "$base/"
+grep -q 'Nightly dub' "$place/page"
 echo "make run: started, signed in, served the workflows page"
