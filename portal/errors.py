@@ -25,12 +25,6 @@ class PortalError(Exception):
         return str(self)
 
 
-class BadRequest(PortalError):
-    """The request cannot be understood."""
-
-    status, code = 400, "BAD_REQUEST"
-
-
 class Unauthorized(PortalError):
     """Sign in, or send an API key as a bearer token."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from portal.db import db, writing
+from portal.db import writing
 from portal.history.decide import decide
 from portal.history.parse import BadField, RunLine, WorkflowLine, parse_line
 from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
@@ -52,7 +52,6 @@ def import_files(
     Whole batches are kept whatever happens, and importing the same file again changes nothing.
     """
     begun = time.monotonic()
-    db.session.rollback()  # a reader left open would keep SQLite's log from being folded in all the while
     summary = ImportSummary()
     sizes = [size_of(file) for file in files]
     for file, before in zip(files, _running_totals(sizes), strict=True):
