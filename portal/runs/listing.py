@@ -12,9 +12,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.db import db
-from portal.folding import fold
 from portal.models import Person, Run, Workflow
 from portal.paging import Page
+from portal.runs.counts import count_runs
+from portal.runs.filters import matching
 from portal.runs.query import RunQuery
 
 
@@ -56,11 +57,11 @@ _COLUMNS = tuple(getattr(Run, name) for name in RunRow.__dataclass_fields__ if n
 
 def list_runs(workflow: Workflow, query: RunQuery) -> Page[RunRow]:
     """One page of a workflow's runs and the exact number of all that match."""
-    matching = _matching(workflow, query)
-    total = db.session.scalar(sa.select(sa.func.count()).select_from(Run).where(*matching)) or 0
+    conditions = matching(workflow, query)
+    total = count_runs(workflow, query)
     ids: Sequence[UUID] = ()
     if query.slice.offset < total:
-        page = sa.select(Run.id).where(*matching).order_by(*_ordering(query))
+        page = sa.select(Run.id).where(*conditions).order_by(*_ordering(query))
         ids = db.session.scalars(page.offset(query.slice.sql_offset).limit(query.slice.limit)).all()
     return Page(read_rows(ids), total, query.slice)
 
@@ -79,26 +80,6 @@ def _row(row: Any) -> RunRow:
     values = dict(row._mapping)
     user_id, user_name = values.pop("user_id"), values.pop("display_name")
     return RunRow(**values, triggered_by=TriggeredBy(user_id, user_name) if user_id else None)
-
-
-def _matching(workflow: Workflow, query: RunQuery) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = [Run.workflow_id == workflow.id]
-    if query.status:
-        conditions.append(Run.status.in_(query.status))
-    if query.created_from:
-        conditions.append(Run.created_at >= query.created_from)
-    if query.created_to:
-        conditions.append(Run.created_at <= query.created_to)
-    if query.search:
-        conditions.append(Run.person_id.in_(_people(workflow, fold(query.search))))
-    return conditions
-
-
-def _people(workflow: Workflow, text: str) -> sa.Select[int]:
-    """Those whose display name or e-mail contains the folded text (contract 3.1, search)."""
-    named = Person.display_name_folded.contains(text, autoescape=True)
-    mailed = Person.email_folded.contains(text, autoescape=True)
-    return sa.select(Person.id).where(Person.workspace_id == workflow.workspace_id, named | mailed)
 
 
 def _ordering(query: RunQuery) -> tuple[sa.ColumnElement[Any], ...]:

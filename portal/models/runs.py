@@ -1,94 +1,14 @@
-"""The tables: columns, states, constraints and indexes. No queries."""
+"""Workflows, their runs and steps, and the people who triggered them."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, FoldedText, Id, UTCDateTime
-
-
-class RunStatus(StrEnum):
-    """The six stored states of a run (contract section 4)."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    PAUSED = "paused"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-ACTIVE = frozenset({RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PAUSED})
-TERMINAL = frozenset(RunStatus) - ACTIVE
-OCCUPYING = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
-
-
-class Role(StrEnum):
-    """What a member may do in a workspace (contract 2.4)."""
-
-    ADMIN = "admin"
-    EDITOR = "editor"
-    VIEWER = "viewer"
-
-
-class PauseReason(StrEnum):
-    """Why a run is paused (contract 3.1)."""
-
-    USER = "user"
-    PROVIDER_OUTAGE = "provider_outage"
-    PROVIDER_RATE_LIMITED = "provider_rate_limited"
-    PROVIDER_BILLING = "provider_billing"
-    NODE_TIMEOUT = "node_timeout"
-
-
-def _one_of(column: str, words: type[StrEnum]) -> sa.CheckConstraint:
-    listed = ", ".join(f"'{word}'" for word in words)
-    return sa.CheckConstraint(f"{column} IN ({listed})", name=column)
-
-
-class Workspace(Base):
-    __tablename__ = "workspaces"
-
-    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
-    name: Mapped[str] = mapped_column(sa.String(200))
-    slug: Mapped[str] = mapped_column(sa.String(50), unique=True)
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
-
-
-class User(Base):
-    """Somebody who can sign in."""
-
-    __tablename__ = "users"
-
-    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
-    email: Mapped[str] = mapped_column(sa.String(254), unique=True)
-    """Always lower-case."""
-    first_name: Mapped[str] = mapped_column(sa.String(100), default="")
-    last_name: Mapped[str] = mapped_column(sa.String(100), default="")
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
-
-    @property
-    def display_name(self) -> str:
-        """First and last name, or the e-mail where there is neither (contract 3.1)."""
-        return f"{self.first_name} {self.last_name}".strip() or self.email
-
-
-class Member(Base):
-    __tablename__ = "members"
-    __table_args__ = (_one_of("role", Role),)
-
-    workspace_id: Mapped[UUID] = mapped_column(
-        sa.ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True
-    )
-    user_id: Mapped[UUID] = mapped_column(
-        sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
-    role: Mapped[str] = mapped_column(sa.String(10))
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+from portal.models.states import RunStatus, one_of
 
 
 class Person(Base):
@@ -111,46 +31,6 @@ class Person(Base):
     """Name, else e-mail, else the source's id: never empty."""
     display_name_folded: Mapped[str] = mapped_column(FoldedText)
     email_folded: Mapped[str] = mapped_column(FoldedText)
-
-
-class ApiKey(Base):
-    __tablename__ = "api_keys"
-
-    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
-    created_by: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id"))
-    name: Mapped[str] = mapped_column(sa.String(120))
-    key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
-    """SHA-256 of the whole key, which itself is kept nowhere."""
-    key_suffix: Mapped[str] = mapped_column(sa.String(4))
-    scopes: Mapped[list[str]] = mapped_column(sa.JSON)
-    last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
-
-
-class SigninLink(Base):
-    """A link that signs one user in once."""
-
-    __tablename__ = "signin_links"
-
-    token_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
-    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-
-
-class BrowserSession(Base):
-    """A signed-in browser; deleting the row signs it out."""
-
-    __tablename__ = "sessions"
-
-    token_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
-
-    user: Mapped[User] = relationship()
 
 
 class Workflow(Base):
@@ -188,7 +68,7 @@ class Run(Base):
 
     __tablename__ = "runs"
     __table_args__ = (
-        _one_of("status", RunStatus),
+        one_of("status", RunStatus),
         sa.CheckConstraint("run_number >= 1", name="run_number"),
         sa.CheckConstraint(
             "imported OR ((started_at IS NULL OR created_at <= started_at)"
@@ -256,7 +136,7 @@ class Step(Base):
     """One attempt at one node, in the order of execution."""
 
     __tablename__ = "steps"
-    __table_args__ = (_one_of("status", RunStatus),)
+    __table_args__ = (one_of("status", RunStatus),)
 
     run_id: Mapped[UUID] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -1,0 +1,25 @@
+"""The tables: columns, states, constraints and indexes. No queries."""
+
+from portal.models.accounts import ApiKey, BrowserSession, Member, SigninLink, User, Workspace
+from portal.models.runs import Person, Run, RunDetail, Step, Workflow
+from portal.models.states import ACTIVE, OCCUPYING, TERMINAL, PauseReason, Role, RunStatus
+
+__all__ = [
+    "ACTIVE",
+    "OCCUPYING",
+    "TERMINAL",
+    "ApiKey",
+    "BrowserSession",
+    "Member",
+    "PauseReason",
+    "Person",
+    "Role",
+    "Run",
+    "RunDetail",
+    "RunStatus",
+    "SigninLink",
+    "Step",
+    "User",
+    "Workflow",
+    "Workspace",
+]

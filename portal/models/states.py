@@ -1,0 +1,45 @@
+"""The words that columns may hold, and what they mean."""
+
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+
+class RunStatus(StrEnum):
+    """The six stored states of a run (contract section 4)."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ACTIVE = frozenset({RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PAUSED})
+TERMINAL = frozenset(RunStatus) - ACTIVE
+OCCUPYING = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
+
+
+class Role(StrEnum):
+    """What a member may do in a workspace (contract 2.4)."""
+
+    ADMIN = "admin"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+
+class PauseReason(StrEnum):
+    """Why a run is paused (contract 3.1)."""
+
+    USER = "user"
+    PROVIDER_OUTAGE = "provider_outage"
+    PROVIDER_RATE_LIMITED = "provider_rate_limited"
+    PROVIDER_BILLING = "provider_billing"
+    NODE_TIMEOUT = "node_timeout"
+
+
+def one_of(column: str, words: type[StrEnum]) -> sa.CheckConstraint:
+    """The check that a column holds one of these words."""
+    listed = ", ".join(f"'{word}'" for word in words)
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=column)

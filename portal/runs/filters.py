@@ -1,0 +1,27 @@
+"""What a run query asks for, as conditions on the table of runs."""
+
+import sqlalchemy as sa
+
+from portal.folding import fold
+from portal.models import Person, Run, Workflow
+from portal.runs.query import RunQuery
+
+
+def matching(workflow: Workflow, query: RunQuery) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [Run.workflow_id == workflow.id]
+    if query.status:
+        conditions.append(Run.status.in_(query.status))
+    if query.created_from:
+        conditions.append(Run.created_at >= query.created_from)
+    if query.created_to:
+        conditions.append(Run.created_at <= query.created_to)
+    if query.search:
+        conditions.append(Run.person_id.in_(_people(workflow, fold(query.search))))
+    return conditions
+
+
+def _people(workflow: Workflow, text: str) -> sa.Select[int]:
+    """Those whose display name or e-mail contains the folded text (contract 3.1, search)."""
+    named = Person.display_name_folded.contains(text, autoescape=True)
+    mailed = Person.email_folded.contains(text, autoescape=True)
+    return sa.select(Person.id).where(Person.workspace_id == workflow.workspace_id, named | mailed)
