@@ -52,6 +52,11 @@ def current_page_path() -> str | None:
     return asked.page_path if asked else None
 
 
+def page_before() -> str | None:
+    """The page of ours that sent this request: its path and query below the portal's root."""
+    return _path_below_root(request.headers.get("Referer", ""))
+
+
 def show_address(response: Response, url: str, typing_in: str) -> Response:
     """Tell htmx which page this fragment belongs to, so that the address bar says so.
 

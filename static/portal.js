@@ -1,86 +1,190 @@
-// What the pages do beyond plain HTML and htmx: announce, keep forms true to the address, say what failed.
+// What every page does beyond plain HTML and htmx: theme, times, keys, menus, announcements, and saying what failed.
 (() => {
   "use strict";
-  document.documentElement.classList.add("js");
+  const root = document.documentElement;
+  root.classList.add("js");
   const byId = (id) => document.getElementById(id);
-  let failed = null;
-
-  const announce = () => {
-    const live = byId("live");
-    const summary = byId("runs-summary");
-    if (live && summary) live.textContent = summary.textContent;
+  const kept = {
+    get: (name) => { try { return localStorage.getItem(`portal.${name}`); } catch { return null; } },
+    set: (name, value) => { try { localStorage.setItem(`portal.${name}`, value); } catch { /* not kept, then */ } },
   };
+  const announce = (text) => { byId("live").textContent = text; };
 
-  const showTrouble = (text, ctx) => {
-    failed = ctx;
+  // Times: the server writes UTC; here they come into the viewer's zone, unless UTC was chosen.
+  const zone = () => (kept.get("zone") === "utc" ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
+  const writers = {};
+  const writer = (name) => {
+    writers[name] ??= {
+      day: new Intl.DateTimeFormat("en-GB", { timeZone: name, day: "numeric", month: "short", year: "numeric" }),
+      clock: new Intl.DateTimeFormat("en-GB", { timeZone: name, hour: "2-digit", minute: "2-digit", second: "2-digit" }),
+    };
+    return writers[name];
+  };
+  const day = (name, moment) => {
+    const parts = Object.fromEntries(writer(name).day.formatToParts(moment).map((part) => [part.type, part.value]));
+    return `${parts.day} ${parts.month.slice(0, 3)} ${parts.year}`;
+  };
+  const clock = (name, moment) => writer(name).clock.format(moment);
+  const ago = (moment) => {
+    const minutes = Math.floor((Date.now() - moment) / 60000);
+    if (minutes < -1 || minutes >= 1440) return null;
+    if (minutes < 1) return "just now";
+    return minutes < 60 ? `${minutes} min ago` : `${Math.floor(minutes / 60)} h ago`;
+  };
+  const write = (node, text) => { if (node && node.textContent !== text) node.textContent = text; };
+
+  const tellTimes = (within) => {
+    const name = zone();
+    for (const time of within.querySelectorAll("time[datetime]")) {
+      const moment = new Date(time.dateTime);
+      if (Number.isNaN(moment.getTime())) continue;
+      const relative = time.dataset.ago !== undefined ? ago(moment) : null;
+      write(time.querySelector(".day"), relative ?? day(name, moment));
+      write(time.querySelector(".clock"), clock(name, moment));
+      time.title = `${day("UTC", moment)} ${clock("UTC", moment)} UTC`;
+      if (relative) time.title = `${day(name, moment)} ${clock(name, moment)} ${name} · ${time.title}`;
+    }
+    for (const node of within.querySelectorAll("[data-zone]")) write(node, name);
+  };
+  const tellZone = () => {
+    const local = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+    const chosen = kept.get("zone") === "utc" ? "utc" : "local";
+    write(document.querySelector("[data-zone-local]"), local);
+    for (const button of document.querySelectorAll("[data-zone-choice]"))
+      button.setAttribute("aria-pressed", String(button.dataset.zoneChoice === chosen));
+    tellTimes(document);
+  };
+  tellZone();
+  setInterval(() => { if (!document.hidden) tellTimes(document); }, 30000);
+
+  // Lists: a section marked data-list is swapped whole, and says in [data-summary] what it shows.
+  const listOf = (event) => {
+    const target = event.detail?.ctx?.target;
+    return target?.dataset?.list !== undefined ? target : null;
+  };
+  let failed = null;
+  const trouble = (text, { retry = null, signIn = false } = {}) => {
+    failed = retry;
     byId("trouble-text").textContent = text;
+    byId("trouble-retry").hidden = !retry;
+    byId("trouble-signin").hidden = !signIn;
     byId("trouble").hidden = false;
   };
-
-  const hideTrouble = () => {
-    failed = null;
-    byId("trouble").hidden = true;
-  };
-
-  const isList = (event) => event.detail?.ctx?.target?.id === "runs";
+  const hideTrouble = () => { failed = null; byId("trouble").hidden = true; };
 
   document.addEventListener("htmx:before:request", (event) => {
-    if (!isList(event)) return;
+    const list = listOf(event);
+    if (!list) return;
     hideTrouble();
-    byId("runs").setAttribute("aria-busy", "true");
+    list.setAttribute("aria-busy", "true");
   });
-
   document.addEventListener("htmx:finally:request", (event) => {
-    if (!isList(event)) return;
+    const id = listOf(event)?.id;
     // A request that was replaced ends while its successor runs: only the last one ends the waiting.
-    setTimeout(() => {
-      const runs = byId("runs");
-      if (runs && !runs.classList.contains("htmx-request")) runs.removeAttribute("aria-busy");
+    if (id) setTimeout(() => {
+      const list = byId(id);
+      if (list && !list.classList.contains("htmx-request")) list.removeAttribute("aria-busy");
     });
   });
-
   document.addEventListener("htmx:after:swap", (event) => {
     const ctx = event.detail.ctx;
+    tellTimes(document);
+    const list = listOf(event);
     const status = ctx.response?.status ?? 0;
-    if (!isList(event) || (status >= 400 && status !== 422)) return;
+    if (!list || (status >= 400 && status !== 422)) return;
     const source = ctx.sourceElement;
+    const form = list.querySelector("form[data-filters]");
     // Morphing keeps what was typed and ticked. After a link the address decides, not the fields.
-    if (source.id !== "search" && source.id !== "filters") byId("filters").reset();
-    announce();
-    if (document.activeElement === document.body) byId("runs-summary")?.focus({ preventScroll: true });
-    if (source.dataset.paging !== undefined) {
-      const list = byId("runs");
-      if (list.getBoundingClientRect().top < 0) list.scrollIntoView();
-    }
+    if (form && source !== form && source.form !== form) form.reset();
+    const summary = list.querySelector("[data-summary]");
+    if (summary) announce(summary.textContent);
+    if (document.activeElement === document.body) summary?.focus({ preventScroll: true });
+    if (source.dataset.paging !== undefined && list.getBoundingClientRect().top < 0) list.scrollIntoView();
   });
-
   // A search that is still waiting to be sent must not bring back what "Clear" takes away.
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("[data-clears]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-    for (const field of byId("filters").elements) {
+    for (const field of document.querySelector("form[data-filters]")?.elements ?? []) {
       if (field.type === "checkbox") field.checked = false;
       else if (["search", "date", "text"].includes(field.type)) field.value = "";
     }
   });
 
+  // What failed is said, with the request's id and a way on.
+  const quiet = (ctx) => ctx.sourceElement?.dataset?.quiet !== undefined;
+  const again = (ctx) => () =>
+    htmx.ajax("GET", ctx.request.action, { source: ctx.sourceElement, target: ctx.target, swap: "outerMorph" });
   document.addEventListener("htmx:response:error", (event) => {
     const ctx = event.detail.ctx;
-    if (ctx.response.status === 422 || ctx.hx?.redirect) return;
+    const status = ctx.response.status;
+    if (status === 422 || ctx.hx?.redirect || quiet(ctx)) return;
     const id = ctx.response.headers.get("X-Request-Id");
-    const what = ctx.response.status >= 500 ? "The portal could not answer." : "The portal refused this.";
-    showTrouble(id ? `${what} Request id: ${id}` : what, ctx);
+    const what =
+      status === 429 ? "Too many requests in a short time." :
+      status >= 500 ? "The portal could not answer." : "The portal refused this.";
+    trouble(id ? `${what} Request id: ${id}` : what, { retry: again(ctx) });
+  });
+  document.addEventListener("htmx:error", (event) => {
+    const ctx = event.detail.ctx;
+    if (ctx && !quiet(ctx)) trouble("The portal cannot be reached. Check your connection.", { retry: again(ctx) });
   });
 
-  document.addEventListener("htmx:error", (event) => {
-    if (event.detail.ctx) showTrouble("The portal cannot be reached. Check your connection.", event.detail.ctx);
+  // Keys: one letter each, unless they are switched off or somebody is typing.
+  const keysOn = () => kept.get("keys") !== "off";
+  const rows = () => [...document.querySelectorAll("tbody .run")];
+  const step = (by) => {
+    const links = rows();
+    const at = links.indexOf(document.activeElement?.closest?.("tr")?.querySelector(".run"));
+    const next = at < 0 ? (by > 0 ? 0 : links.length - 1) : Math.min(Math.max(at + by, 0), links.length - 1);
+    links[next]?.focus();
+  };
+  const openKeys = () => { byId("keys-on").checked = keysOn(); byId("keys").showModal(); };
+  const acts = {
+    "/": () => document.querySelector("[data-key='/']")?.focus(),
+    j: () => step(1),
+    k: () => step(-1),
+    "[": () => byId("pager-previous")?.click(),
+    "]": () => byId("pager-next")?.click(),
+    "?": openKeys,
+  };
+  const typing = (target) => target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable], dialog");
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") document.querySelectorAll("details.menu[open]").forEach((menu) => {
+      menu.open = false;
+      if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+    });
+    const act = acts[event.key];
+    if (!act || !keysOn() || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    event.preventDefault();
+    act();
   });
+  byId("keys-on").addEventListener("change", (event) => kept.set("keys", event.target.checked ? "on" : "off"));
 
   document.addEventListener("click", (event) => {
-    if (event.target.id === "trouble-close") hideTrouble();
-    if (event.target.id !== "trouble-retry" || !failed) return;
-    const { sourceElement, request } = failed;
-    hideTrouble();
-    htmx.ajax("GET", request.action, { source: sourceElement, target: "#runs", swap: "outerMorph" });
+    const target = event.target;
+    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
+    if (target === byId("keys")) byId("keys").close(); // outside the box
+    if (target.closest?.("#keys-open")) openKeys();
+    if (target.id === "trouble-close") hideTrouble();
+    if (target.id === "trouble-retry" && failed) { const retry = failed; hideTrouble(); retry(); }
+    const choice = target.closest?.("[data-zone-choice]");
+    if (choice) { kept.set("zone", choice.dataset.zoneChoice); tellZone(); announce(`Times in ${zone()}`); }
   });
+
+  // The theme changes at once; the form only tells the server, so that the next page comes in it.
+  byId("theme").addEventListener("submit", (event) => {
+    const theme = event.submitter?.value;
+    if (!theme) return;
+    event.preventDefault();
+    if (theme === "system") delete root.dataset.theme;
+    else root.dataset.theme = theme;
+    document.querySelector("meta[name=color-scheme]").content = theme === "system" ? "light dark" : theme;
+    for (const button of event.target.elements)
+      if (button.name === "theme") button.setAttribute("aria-pressed", String(button.value === theme));
+    fetch(event.target.action, { method: "POST", body: new URLSearchParams({ theme }), redirect: "manual" })
+      .catch(() => trouble("The portal cannot be reached: the theme is not kept."));
+  });
+
+  window.portal = { announce, kept, trouble, tellTimes };
 })();

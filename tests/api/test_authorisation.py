@@ -190,6 +190,7 @@ def test_every_view_is_closed_unless_it_says_public(app: Flask) -> None:
         "auth.use",
         "health.process",
         "health.readiness",
+        "pages.choose_theme",
         "static",
     }
 

@@ -1,0 +1,45 @@
+"""How a browser is to look: light, dark, or as its system says. A cookie keeps it: no page flashes."""
+
+from typing import Any
+
+from flask import current_app, redirect, request, url_for
+from werkzeug.wrappers import Response
+
+from portal import display
+from portal.auth.gate import public
+from portal.auth.origin import safe_next
+from portal.errors import FieldError, InvalidQuery
+from portal.pages import bp
+
+THEMES = ("system", "light", "dark")
+THEME_COOKIE = "portal-theme"
+A_YEAR = 31_536_000
+
+
+def chosen_theme() -> str:
+    """The theme that this browser chose; what else a cookie says is nothing to us."""
+    theme = request.cookies.get(THEME_COOKIE, "")
+    return theme if theme in THEMES else "system"
+
+
+@bp.app_context_processor
+def themes() -> dict[str, Any]:
+    return {"theme": chosen_theme(), "themes": THEMES}
+
+
+@bp.post("/theme")
+@public
+def choose_theme() -> Response:
+    theme = request.form.get("theme", "")
+    if theme not in THEMES:
+        raise InvalidQuery([FieldError("theme", f"must be one of {', '.join(THEMES)}.")])
+    answer = redirect(safe_next(display.page_before()) or url_for(".workflows"), code=303)
+    answer.set_cookie(
+        THEME_COOKIE,
+        theme,
+        max_age=A_YEAR,
+        secure=current_app.config["SESSION_COOKIE_SECURE"],
+        httponly=True,
+        samesite="Lax",
+    )
+    return answer
