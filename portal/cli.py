@@ -14,7 +14,7 @@ from flask import Flask, current_app, url_for
 from flask.cli import AppGroup, with_appcontext
 
 from portal import checkup, moments, parameters
-from portal.auth import accounts, keys, signin
+from portal.auth import accounts, keyring, keys, signin
 from portal.auth.principals import SCOPES
 from portal.errors import InvalidQuery, PortalError
 from portal.history.demo import install_demo
@@ -110,19 +110,31 @@ def set_member(workspace: str, email: str, role: str, as_json: bool) -> None:
 @click.option(
     "--scope", "scopes", multiple=True, required=True, help=f"One of {', '.join(SCOPES)}; repeatable."
 )
+@click.option("--expires", help="Day (its end in UTC) or moment after which the key is worth nothing.")
+@click.option("--rate-limit", type=int, help="Requests a minute; the portal's default unless given.")
 @_json_option
 @with_appcontext
-def create_key(workspace: str | None, email: str, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
+def create_key(
+    workspace: str | None,
+    email: str,
+    name: str,
+    scopes: tuple[str, ...],
+    expires: str | None,
+    rate_limit: int | None,
+    as_json: bool,
+) -> None:
     """Create an API key and print it, once."""
+    wanted = {"name": name, "scopes": scopes, "expires_at": expires, "rate_limit_per_min": rate_limit}
     with _plain_errors():
-        key = keys.create_key(accounts.get_workspace(workspace), email, name, scopes)
+        spec = keyring.KeySpec.parse(wanted, moments.now())
+        key = keyring.create_key_for(accounts.get_workspace(workspace), email, spec, moments.now())
     values = {
-        "id": str(key.id),
-        "api_key": key.api_key,
-        "workspace_id": str(key.workspace_id),
-        "scopes": list(key.scopes),
+        "id": str(key.row.id),
+        "api_key": key.plain,
+        "workspace_id": str(key.row.workspace_id),
+        "scopes": key.row.scopes,
     }
-    _show(as_json, values, f"{key.api_key}\n\nKeep it now: it is not stored and cannot be shown again.")
+    _show(as_json, values, f"{key.plain}\n\nKeep it now: it is not stored and cannot be shown again.")
 
 
 @api_keys.command("list", epilog="Example: flask keys list --workspace acme-voice")
@@ -132,7 +144,7 @@ def create_key(workspace: str | None, email: str, name: str, scopes: tuple[str, 
 def list_keys(workspace: str | None, as_json: bool) -> None:
     """List the API keys, without their secrets."""
     with _plain_errors():
-        found = keys.list_keys(accounts.get_workspace(workspace) if workspace else None)
+        found = keyring.every_key(accounts.get_workspace(workspace) if workspace else None)
     rows = [
         {
             "id": str(key.id),
@@ -141,6 +153,7 @@ def list_keys(workspace: str | None, as_json: bool) -> None:
             "key": f"{keys.PREFIX}…{key.key_suffix}",
             "scopes": key.scopes,
             "last_used_at": key.last_used_at and moments.format_moment(key.last_used_at),
+            "expires_at": key.expires_at and moments.format_moment(key.expires_at),
             "revoked_at": key.revoked_at and moments.format_moment(key.revoked_at),
         }
         for key, owner in found
@@ -168,7 +181,7 @@ def revoke_key(key_id: str, as_json: bool) -> None:
         reader = parameters.Reader({"key_id": key_id})
         found = reader.read("key_id", parameters.uuid, UUID(int=0))
         reader.finish()
-        key = keys.revoke_key(found, moments.now())
+        key = keyring.revoke_any_key(found, moments.now())
     revoked_at = moments.format_moment(key.revoked_at or moments.now())
     _show(as_json, {"id": str(key.id), "revoked_at": revoked_at}, f"Revoked {key.name} ({key.id}).")
 

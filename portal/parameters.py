@@ -6,7 +6,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from werkzeug.datastructures import MultiDict
@@ -32,11 +32,11 @@ class Refused(ValueError):
 class Reader:
     """Reads named values from a mapping and remembers what was wrong with them."""
 
-    def __init__(self, args: Mapping[str, str]) -> None:
+    def __init__(self, args: Mapping[str, Any]) -> None:
         self._args = args
         self.errors: list[FieldError] = []
 
-    def read(self, name: str, parse: Callable[[str], Value], default: Value) -> Value:
+    def read(self, name: str, parse: Callable[[Any], Value], default: Value) -> Value:
         """The parsed value of `name`; `default` where it is absent or, with a complaint noted, bad."""
         if name not in self._args:
             return default
@@ -45,6 +45,19 @@ class Reader:
         except Refused as refusal:
             self.refuse(name, str(refusal))
             return default
+
+    def require(self, name: str, parse: Callable[[Any], Value], default: Value) -> Value:
+        """Like `read`, and it is a complaint where `name` is absent."""
+        if name not in self._args:
+            self.refuse(name, "is required.")
+        return self.read(name, parse, default)
+
+    def changes(self, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+        """The parsed values of those names that are there: what a PATCH changes."""
+        return {name: self.read(name, parse, None) for name, parse in readers.items() if name in self._args}
+
+    def uuid(self, name: str) -> UUID:
+        return self.read(name, uuid, UUID(int=0))
 
     def refuse(self, name: str, message: str) -> None:
         self.errors.append(FieldError(name, message))

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from portal.auth.keys import create_key
+from portal import moments
+from portal.auth.keyring import KeySpec, create_key_for
 from portal.db import writing
 from portal.folding import fold
 from portal.models import Member, Person, Run, RunStatus, User, Workflow, Workspace
@@ -38,7 +39,8 @@ def make_member(workspace: Workspace, user: User, role: str = "admin") -> Member
 
 
 def make_key(workspace: Workspace, user: User, scopes: tuple[str, ...] = ("workflows:read",)) -> str:
-    return create_key(workspace, user.email, "test", scopes).api_key
+    spec = KeySpec(name="test", scopes=tuple(sorted(set(scopes))))
+    return create_key_for(workspace, user.email, spec, moments.now()).plain
 
 
 def make_workflow(workspace: Workspace, name: str = "Nightly dub", **columns: Any) -> Workflow:

@@ -86,7 +86,7 @@ def test_a_sign_in_link_is_printed_for_a_known_user_only(run: Run) -> None:
         ("members set nowhere ada@acme.example admin", "There are: acme-voice"),
         ("members set acme-voice nobody@acme.example admin", "flask users add"),
         ("keys create --user nobody@acme.example --name x --scope workflows:read", "not a member"),
-        ("keys create --user ada@acme.example --name x --scope everything", "scope must be"),
+        ("keys create --user ada@acme.example --name x --scope everything", "scopes must be"),
         ("keys revoke x", "key_id must be a UUID"),
         ("keys revoke 67b83426-5797-57c9-9545-522b6cd26e1b", "There is no key"),
         ("import absent.jsonl", "absent.jsonl"),

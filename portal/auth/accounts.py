@@ -6,12 +6,14 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from portal.auth import audit
 from portal.db import db, writing
 from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
 from portal.models import Member, Role, User, Workspace
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LIVE = Workspace.deleted_at.is_(None)
 MAX_EMAIL, MAX_NAME, MAX_WORKSPACE_NAME, MAX_SLUG = 254, 100, 200, 50
 
 
@@ -31,9 +33,17 @@ def add_workspace(name: str, slug: str | None, now: datetime) -> Workspace:
         raise InvalidQuery(errors)
     workspace = Workspace(id=uuid4(), name=name.strip(), slug=slug, created_at=now)
     with writing() as session:
-        if session.scalar(sa.select(Workspace.id).where(Workspace.slug == slug)):
+        if session.scalar(sa.select(Workspace.id).where(Workspace.slug == slug, _LIVE)):
             raise Conflict(f"There is a workspace {slug} already.")
         session.add(workspace)
+        audit.record(
+            session,
+            "workspace.created",
+            audit.OPERATOR,
+            now,
+            workspace_id=workspace.id,
+            subject=workspace.name,
+        )
     return workspace
 
 
@@ -58,6 +68,7 @@ def add_user(email: str, first_name: str, last_name: str, now: datetime) -> User
         if session.scalar(sa.select(User.id).where(User.email == user.email)):
             raise Conflict(f"There is a user {user.email} already.")
         session.add(user)
+        audit.record(session, "user.created", audit.OPERATOR, now, subject=user.email)
     return user
 
 
@@ -74,18 +85,28 @@ def set_member(slug: str, email: str, role: str, now: datetime) -> Member:
         if member is None:
             member = Member(workspace_id=workspace.id, user_id=user_id, role=role, created_at=now)
             session.add(member)
-        member.role = role
+            before = None
+        else:
+            before, member.role = member.role, role
+        if before != role:
+            kind = "member.added" if before is None else "member.role_changed"
+            about = {"role": role} if before is None else {"role": role, "before": before}
+            audit.record(
+                session, kind, audit.OPERATOR, now, workspace_id=workspace.id, subject=email.lower(), **about
+            )
     return member
 
 
 def get_workspace(slug: str | None) -> Workspace:
     """The workspace with this slug, or the only one there is. Raises NotFound, InvalidQuery."""
-    slugs = db.session.scalars(sa.select(Workspace.slug).order_by(Workspace.slug).limit(20)).all()
+    slugs = db.session.scalars(
+        sa.select(Workspace.slug).where(_LIVE).order_by(Workspace.slug).limit(20)
+    ).all()
     if not slugs:
         raise NotFound("There is no workspace yet. Add one with: flask workspaces add NAME")
     if slug is None and len(slugs) > 1:
         raise InvalidQuery([FieldError("workspace", f"must name one of {', '.join(slugs)}.")])
-    workspace = db.session.scalar(sa.select(Workspace).where(Workspace.slug == (slug or slugs[0])))
+    workspace = db.session.scalar(sa.select(Workspace).where(Workspace.slug == (slug or slugs[0]), _LIVE))
     if workspace is None:
         raise NotFound(f"There is no workspace {slug}. There are: {', '.join(slugs)}")
     return workspace

@@ -1,7 +1,7 @@
 """The gate before every view: closed unless a view says otherwise.
 
 A view marked `@public` is open. Every other one needs a principal: a bearer token under `/api/`, a signed-in
-browser elsewhere. `@requires(scope)` asks for more.
+browser elsewhere. `@requires(permission)` asks for more.
 """
 
 import re
@@ -16,7 +16,7 @@ from portal.auth.origin import SAFE_METHODS, is_same_origin
 from portal.auth.principals import Principal
 from portal.auth.signin import principal_of_session
 from portal.config import Settings
-from portal.errors import Forbidden, InvalidApiKey, Unauthorized, is_api
+from portal.errors import Forbidden, InvalidApiKey, NotFound, Unauthorized, is_api
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -30,11 +30,11 @@ def public(view: View) -> View:
     return view
 
 
-def requires(scope: str) -> Callable[[View], View]:
+def requires(permission: str) -> Callable[[View], View]:
     """Ask for a scope of the key, or for a role that includes it."""
 
     def mark(view: View) -> View:
-        view.portal_scope = scope  # type: ignore[attr-defined]
+        view.portal_permission = permission  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -69,9 +69,11 @@ def init_app(app: Flask, settings: Settings) -> None:
             return
         g.principal = _bearer() if is_api(request.path) else _signed_in_browser()
         _check_workspace_header(g.principal)
-        scope = getattr(view, "portal_scope", None)
-        if scope is not None and not g.principal.allows(scope):
-            raise Forbidden(f"This needs the scope {scope}.")
+        if not is_api(request.path):
+            g.principal = _within_address(g.principal, (request.view_args or {}).get("workspace_id"))
+        permission = getattr(view, "portal_permission", None)
+        if permission is not None:
+            g.principal = g.principal.needing(permission)
 
 
 def _bearer() -> Principal:
@@ -97,6 +99,16 @@ def _signed_in_browser() -> Principal:
     if principal is None:
         raise Unauthorized("Sign in to see this page.")
     return principal
+
+
+def _within_address(principal: Principal, workspace_id: str | None) -> Principal:
+    """On pages, the workspace that the address names is the one that counts, not the one chosen."""
+    if workspace_id is None:
+        return principal
+    try:
+        return principal.within(parameters.uuid(workspace_id))
+    except parameters.Refused:
+        raise NotFound("There is no such workspace here.") from None
 
 
 def _check_workspace_header(principal: Principal) -> None:

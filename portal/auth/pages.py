@@ -1,6 +1,6 @@
 """Pages for signing in and out."""
 
-from flask import Blueprint, redirect, render_template, session, url_for
+from flask import Blueprint, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
 from portal import moments
@@ -32,12 +32,12 @@ def confirm(token: str) -> str | tuple[str, int]:
 @bp.post("/signin/<token>")
 @public
 def use(token: str) -> tuple[str, int] | Response:
-    session_token = signin.use_link(token, moments.now())
+    session_token = signin.use_link(token, moments.now(), request.headers.get("User-Agent"))
     if session_token is None:
         return render_template("auth/signin.html", expired=True), 404
     wanted = safe_next(session.get("next"))
     if "token" in session:
-        signin.end_session(session["token"])
+        signin.end_session(session["token"], moments.now())
     session.clear()
     session.permanent = True
     session["token"] = session_token
@@ -48,6 +48,6 @@ def use(token: str) -> tuple[str, int] | Response:
 @public
 def logout() -> Response:
     if "token" in session:
-        signin.end_session(session["token"])
+        signin.end_session(session["token"], moments.now())
     session.clear()
     return redirect(url_for("auth.login"), code=303)

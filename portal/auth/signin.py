@@ -3,19 +3,24 @@
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from portal.auth.principals import Membership, Principal, PrincipalUser
+from portal.auth import audit
+from portal.auth.memberships import chosen_among, memberships_of
+from portal.auth.principals import Principal, PrincipalUser
 from portal.db import db, leave_mark, writing
 from portal.errors import NotFound
-from portal.models import BrowserSession, Member, SigninLink, User, Workspace
+from portal.models import BrowserSession, SigninLink, User
 
 LINK_LIFE = timedelta(minutes=15)
 IDLE_LIFE = timedelta(hours=8)
 ABSOLUTE_LIFE = timedelta(days=7)
 SEEN_EVERY = timedelta(minutes=5)
 """How often `seen_at` is written at most."""
+MAX_BROWSER = 200
 
 
 def make_link_token(email: str, now: datetime) -> str:
@@ -27,6 +32,7 @@ def make_link_token(email: str, now: datetime) -> str:
             raise NotFound(f"There is no user {email}. Add one with: flask users add {email}")
         session.execute(sa.delete(SigninLink).where(SigninLink.expires_at < now - LINK_LIFE))
         session.add(SigninLink(token_hash=_hash(token), user_id=user.id, expires_at=now + LINK_LIFE))
+        audit.record(session, "signin_link.created", audit.OPERATOR, now, subject=user.email)
     return token
 
 
@@ -39,9 +45,8 @@ def link_email(token: str, now: datetime) -> str | None:
     )
 
 
-def use_link(token: str, now: datetime) -> str | None:
+def use_link(token: str, now: datetime, browser: str | None = None) -> str | None:
     """Use the link up and start a session: its token, or None where the link is not good (any more)."""
-    session_token = secrets.token_urlsafe(32)
     with writing() as session:
         claim = (
             sa.update(SigninLink)
@@ -51,12 +56,27 @@ def use_link(token: str, now: datetime) -> str | None:
         )
         user_id = session.scalar(claim)
         if user_id is None:
+            audit.record_refusal(session, now, "The link is unknown, used or expired.")
             return None
-        session.execute(sa.delete(BrowserSession).where(_ended(now)))
-        session.add(
-            BrowserSession(token_hash=_hash(session_token), user_id=user_id, created_at=now, seen_at=now)
-        )
-    return session_token
+        return start_session(session, user_id, now, browser, "link")
+
+
+def start_session(session: Session, user_id: UUID, now: datetime, browser: str | None, way: str) -> str:
+    """Sign a user in within this transaction, by a link or a provider: the session's token."""
+    token = secrets.token_urlsafe(32)
+    user = session.get_one(User, user_id)
+    session.execute(sa.delete(BrowserSession).where(_ended(now)))
+    row = BrowserSession(
+        token_hash=_hash(token),
+        user_id=user_id,
+        created_at=now,
+        seen_at=now,
+        address=audit.from_address(),
+        browser=(browser or "")[:MAX_BROWSER] or None,
+    )
+    session.add(row)
+    audit.record(session, "session.started", audit.Actor(user.id, user.email), now, way=way)
+    return token
 
 
 def principal_of_session(token: str, now: datetime) -> Principal | None:
@@ -69,16 +89,12 @@ def principal_of_session(token: str, now: datetime) -> Principal | None:
     if found is None:
         return None
     user = found.user
-    workspaces = db.session.execute(
-        sa.select(Workspace.id, Workspace.name, Workspace.slug, Member.role)
-        .join(Member, Member.workspace_id == Workspace.id)
-        .where(Member.user_id == user.id)
-        .order_by(Member.created_at, Workspace.id)
-    )
+    workspaces = memberships_of(user.id)
     principal = Principal(
         kind="session",
         user=PrincipalUser(user.id, user.email, user.display_name),
-        workspaces=tuple(Membership(*row) for row in workspaces),
+        workspaces=workspaces,
+        chosen=chosen_among(workspaces, found.workspace_id),
     )
     if now - found.seen_at >= SEEN_EVERY:
         seen = sa.update(BrowserSession).where(BrowserSession.token_hash == found.token_hash)
@@ -86,10 +102,14 @@ def principal_of_session(token: str, now: datetime) -> Principal | None:
     return principal
 
 
-def end_session(token: str) -> None:
+def end_session(token: str, now: datetime) -> None:
     """Sign out: the token is worth nothing from now on."""
     with writing() as session:
-        session.execute(sa.delete(BrowserSession).where(BrowserSession.token_hash == _hash(token)))
+        ended = sa.delete(BrowserSession).where(BrowserSession.token_hash == _hash(token))
+        user_id = session.scalar(ended.returning(BrowserSession.user_id))
+        if user_id is not None:
+            user = session.get_one(User, user_id)
+            audit.record(session, "session.ended", audit.Actor(user.id, user.email), now)
 
 
 def _usable(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:

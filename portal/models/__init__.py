@@ -1,6 +1,7 @@
 """The tables: columns, states, constraints and indexes. No queries."""
 
-from portal.models.accounts import ApiKey, BrowserSession, Member, SigninLink, User, Workspace
+from portal.models.accounts import ApiKey, BrowserSession, Invitation, Member, SigninLink, User, Workspace
+from portal.models.audit import AuditEntry
 from portal.models.runs import Person, Run, RunDetail, Step, Workflow
 from portal.models.states import ACTIVE, OCCUPYING, TERMINAL, PauseReason, Role, RunStatus
 
@@ -9,7 +10,9 @@ __all__ = [
     "OCCUPYING",
     "TERMINAL",
     "ApiKey",
+    "AuditEntry",
     "BrowserSession",
+    "Invitation",
     "Member",
     "PauseReason",
     "Person",

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal import moments
-from portal.auth import keys
+from portal.auth import keyring, keys
 from portal.auth.principals import SCOPES
 from portal.db import db
 from portal.models import ApiKey, User, Workflow
@@ -89,7 +89,7 @@ def test_reserved_kinds_are_refused_even_if_the_rest_would_match(api: Api, kind:
 
 def test_a_revoked_key_is_refused_at_once_with_the_same_text_as_an_unknown_one(api: Api) -> None:
     key_id = UUID(api.get("/auth/whoami").get_json()["data"]["api_key_id"])
-    keys.revoke_key(key_id, moments.now())
+    keyring.revoke_any_key(key_id, moments.now())
     db.session.rollback()
     revoked = api.get("/auth/whoami")
     unknown = api.with_key("op_live_" + "0" * 32).get("/auth/whoami")
@@ -200,10 +200,15 @@ def test_a_key_is_made_for_members_only_and_every_bad_field_is_named(app: Flask)
 
     workspace, stranger = make_workspace(), make_user("stranger@acme.example")
     with pytest.raises(NotFound):
-        keys.create_key(workspace, stranger.email, "nightly", ("workflows:read",))
+        keyring.create_key_for(
+            workspace,
+            stranger.email,
+            keyring.KeySpec(name="nightly", scopes=("workflows:read",)),
+            moments.now(),
+        )
     with pytest.raises(InvalidQuery) as refusal:
-        keys.create_key(workspace, stranger.email, " ", ("workflows:all",))
-    assert [error.field for error in refusal.value.errors] == ["name", "scope"]
+        keyring.KeySpec.parse({"name": " ", "scopes": ["workflows:all"]}, moments.now())
+    assert [error.field for error in refusal.value.errors] == ["name", "scopes"]
     assert db.session.scalar(sa.select(sa.func.count()).select_from(ApiKey)) == 0
     assert db.session.scalar(sa.select(sa.func.count()).select_from(User)) == 1
 

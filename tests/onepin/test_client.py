@@ -17,7 +17,7 @@ from flask import Flask
 from onepin import AsyncOnepinClient, OnepinClient
 
 from portal import moments
-from portal.auth import keys
+from portal.auth import keyring
 from portal.models import Workflow
 from tests.factories import (
     NOON,
@@ -121,8 +121,8 @@ def test_login_with_an_unknown_key_saves_nothing(onepin: Onepin, tmp_path: Path)
 
 
 def test_a_revoked_key_stops_working(onepin: Onepin, app: Flask) -> None:
-    [(key, _)] = keys.list_keys(None)
-    keys.revoke_key(key.id, moments.now())
+    [(key, _)] = keyring.every_key(None)
+    keyring.revoke_any_key(key.id, moments.now())
     refused = onepin("whoami", check=False)
     assert refused.returncode == 1
     assert "INVALID_API_KEY" in refused.stderr

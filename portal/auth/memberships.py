@@ -1,0 +1,29 @@
+"""Which workspaces somebody is in: read anew for every request, so that a role taken away is gone at once."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.auth.principals import Membership
+from portal.db import db
+from portal.models import Member, Workspace
+
+
+def memberships_of(user_id: UUID) -> tuple[Membership, ...]:
+    """The live workspaces of a user with their role in each, first joined first."""
+    rows = db.session.execute(
+        sa.select(Workspace.id, Workspace.name, Workspace.slug, Member.role)
+        .join(Member, Member.workspace_id == Workspace.id)
+        .where(Member.user_id == user_id, Workspace.deleted_at.is_(None))
+        .order_by(Member.created_at, Workspace.id)
+    )
+    return tuple(Membership(*row) for row in rows)
+
+
+def chosen_among(memberships: Sequence[Membership], wanted: UUID | None) -> UUID | None:
+    """The workspace that was chosen while its user is still in it, else the first one."""
+    ids = [membership.id for membership in memberships]
+    if wanted in ids:
+        return wanted
+    return ids[0] if ids else None
