@@ -21,6 +21,25 @@ class BadSetting(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TokenSettings:
+    """Bearer JWTs that the API takes: whose they are and where their keys lie."""
+
+    issuer: str
+    jwks_url: str
+    authorized_parties: tuple[str, ...]
+    audience: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitSettings:
+    """How many requests a minute; 0 is no limit."""
+
+    per_min: int
+    attempts_per_min: int
+    storage_url: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     secret_key: str
     secret_key_fallbacks: tuple[str, ...]
@@ -28,6 +47,8 @@ class Settings:
     base_url: str | None
     trusted_hosts: tuple[str, ...]
     proxy_hops: int
+    tokens: TokenSettings | None
+    limits: LimitSettings
 
     @property
     def plain_loopback(self) -> bool:
@@ -48,6 +69,9 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         for name in (
             "SECRET_KEY", "SECRET_KEY_FILE", "SECRET_KEY_FALLBACKS", "DATABASE_URL",
             "DATABASE_URL_FILE", "BASE_URL", "TRUSTED_HOSTS", "PROXY_HOPS",
+            "JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUTHORIZED_PARTIES", "JWT_AUDIENCE",
+            "RATE_LIMIT_PER_MIN", "RATE_LIMIT_ATTEMPTS_PER_MIN",
+            "RATE_LIMIT_STORAGE_URL", "RATE_LIMIT_STORAGE_URL_FILE",
         )
     }  # fmt: skip
     for name in sorted(environ):
@@ -63,7 +87,9 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         database_url=_database_url(environ, instance),
         base_url=base_url,
         trusted_hosts=_trusted_hosts(environ.get("PORTAL_TRUSTED_HOSTS", ""), base_url),
-        proxy_hops=_proxy_hops(environ.get("PORTAL_PROXY_HOPS", "0")),
+        proxy_hops=_whole_number(environ, "PORTAL_PROXY_HOPS", 0, most=10),
+        tokens=_tokens(environ),
+        limits=_limits(environ),
     )
 
 
@@ -161,10 +187,52 @@ def _trusted_hosts(text: str, base_url: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(hosts))
 
 
-def _proxy_hops(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 10):
-        raise BadSetting("PORTAL_PROXY_HOPS must be a whole number from 0 to 10.")
+def _whole_number(environ: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = environ.get(name, "").strip() or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) <= most):
+        raise BadSetting(f"{name} must be a whole number from 0 to {most}.")
     return int(text)
+
+
+def _tokens(environ: Mapping[str, str]) -> TokenSettings | None:
+    """Bearer JWTs are taken only where it is said whose, with which keys and made for whom."""
+    issuer = environ.get("PORTAL_JWT_ISSUER", "").strip()
+    jwks_url = _provider_url(environ, "PORTAL_JWT_JWKS_URL")
+    parties = tuple(environ.get("PORTAL_JWT_AUTHORIZED_PARTIES", "").split())
+    audience = environ.get("PORTAL_JWT_AUDIENCE", "").strip() or None
+    if not (issuer or jwks_url or parties or audience):
+        return None
+    if not (issuer and jwks_url and (parties or audience)):
+        raise BadSetting(
+            "PORTAL_JWT_ISSUER and PORTAL_JWT_JWKS_URL belong together, with PORTAL_JWT_AUTHORIZED_PARTIES "
+            "or PORTAL_JWT_AUDIENCE: else a token that was made for another application would be taken."
+        )
+    return TokenSettings(issuer=issuer, jwks_url=jwks_url, authorized_parties=parties, audience=audience)
+
+
+def _provider_url(environ: Mapping[str, str], name: str) -> str:
+    """An address of the identity provider: https, or plain http on this machine."""
+    text = environ.get(name, "").strip()
+    parts = _split(text)
+    if not text:
+        return ""
+    if parts is None or not parts.hostname or parts.username is not None or parts.fragment:
+        raise BadSetting(f"{name} must be an address such as https://accounts.example.com/….")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+        raise BadSetting(f"{name} must begin with https://; plain http is for this machine only.")
+    return text
+
+
+def _limits(environ: Mapping[str, str]) -> LimitSettings:
+    most = 100_000_000
+    storage = _secret(environ, "PORTAL_RATE_LIMIT_STORAGE_URL")
+    if storage and not storage.startswith(("redis://", "rediss://", "redis+unix://")):
+        raise BadSetting("PORTAL_RATE_LIMIT_STORAGE_URL must begin with redis:// or rediss://.")
+    return LimitSettings(
+        per_min=_whole_number(environ, "PORTAL_RATE_LIMIT_PER_MIN", 600_000, most),
+        attempts_per_min=_whole_number(environ, "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN", 600, most),
+        storage_url=storage,
+    )
 
 
 def environment() -> Mapping[str, str]:

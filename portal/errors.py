@@ -37,6 +37,23 @@ class InvalidApiKey(Unauthorized):
     code = "INVALID_API_KEY"
 
 
+class TooManyRequests(PortalError):
+    """Too many requests. Wait a little and try again."""
+
+    status, code = 429, "RATE_LIMITED"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Whole seconds until the next one is taken."""
+
+
+class BadRequest(PortalError):
+    """The request cannot be understood."""
+
+    status, code = 400, "BAD_REQUEST"
+
+
 class Forbidden(PortalError):
     """You may not do this."""
 

@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from portal import display, envelope
 from portal.auth.origin import safe_next
-from portal.errors import InvalidQuery, PortalError, Unauthorized, Unavailable, is_api
+from portal.errors import InvalidQuery, PortalError, TooManyRequests, Unauthorized, Unavailable, is_api
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,8 @@ def _answer(error: PortalError) -> Response:
     else:
         template = "_error.html" if display.wants_fragment() else "error.html"
         answer = make_response(render_template(template, error=error, request_id=request_id))
+    if isinstance(error, TooManyRequests):
+        answer.headers["Retry-After"] = str(error.retry_after)
     answer.status_code = error.status
     return answer
 

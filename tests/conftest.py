@@ -133,18 +133,19 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
+def sign_in_to(app: Flask, user: User) -> FlaskClient:
+    """A browser signed in as this user, by a link as a person would."""
+    browser = app.test_client()
+    token = signin.make_link_token(user.email, moments.now())
+    answer = browser.post(f"/signin/{token}", headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code == 303
+    return browser
+
+
 @pytest.fixture
 def sign_in(app: Flask) -> Callable[[User], FlaskClient]:
-    """A browser signed in as this user, by a link as a person would."""
-
-    def sign_in(user: User) -> FlaskClient:
-        browser = app.test_client()
-        token = signin.make_link_token(user.email, moments.now())
-        answer = browser.post(f"/signin/{token}", headers={"Sec-Fetch-Site": "same-origin"})
-        assert answer.status_code == 303
-        return browser
-
-    return sign_in
+    """A browser signed in as this user."""
+    return lambda user: sign_in_to(app, user)
 
 
 @pytest.fixture

@@ -4,24 +4,20 @@ A view marked `@public` is open. Every other one needs a principal: a bearer tok
 browser elsewhere. `@requires(permission)` asks for more.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, g, request, session
 
 from portal import moments, parameters
-from portal.auth.keys import principal_of_key
+from portal.auth import bearer, limits
 from portal.auth.origin import SAFE_METHODS, is_same_origin
 from portal.auth.principals import Principal
 from portal.auth.signin import principal_of_session
 from portal.config import Settings
-from portal.errors import Forbidden, InvalidApiKey, NotFound, Unauthorized, is_api
+from portal.errors import BadRequest, Forbidden, NotFound, Unauthorized, is_api
 
 View = TypeVar("View", bound=Callable[..., Any])
-
-_BEARER = re.compile(r"bearer +([!-+\--~]+)", re.IGNORECASE)
-_RESERVED_KINDS = ("op_test_", "op_pub_")
 
 
 def public(view: View) -> View:
@@ -40,6 +36,18 @@ def requires(permission: str) -> Callable[[View], View]:
     return mark
 
 
+def anywhere(view: View) -> View:
+    """Let a user's token in without a workspace: the view is about the user, or says which itself."""
+    view.portal_anywhere = True  # type: ignore[attr-defined]
+    return view
+
+
+def attempt(view: View) -> View:
+    """Count each request to a view as an attempt to sign in, which an address has only so many of."""
+    view.portal_attempt = True  # type: ignore[attr-defined]
+    return view
+
+
 def current_principal() -> Principal:
     """Who is asking. Only to be called behind the gate."""
     principal: Principal = g.principal
@@ -53,6 +61,9 @@ def signed_in() -> Principal | None:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
+    bearer.init_app(app, settings)
+    limits.init_app(app, settings)
+
     @app.before_request
     def check() -> None:
         if request.endpoint is None:
@@ -63,30 +74,32 @@ def init_app(app: Flask, settings: Settings) -> None:
             raise Forbidden("This form was not sent from a page of this portal. Reload and try again.")
         if request.endpoint == "static":
             return
+        if getattr(view, "portal_attempt", False):
+            limits.count_attempt("sign-in", request)
         if getattr(view, "portal_public", False):
             if not is_api(request.path) and "Authorization" not in request.headers:
                 g.principal = _browser()
             return
-        g.principal = _bearer() if is_api(request.path) else _signed_in_browser()
-        _check_workspace_header(g.principal)
-        if not is_api(request.path):
+        g.principal = _identified()
+        limits.count_request(g.principal)
+        if is_api(request.path):
+            g.principal = _in_named_workspace(g.principal, getattr(view, "portal_anywhere", False))
+        else:
             g.principal = _within_address(g.principal, (request.view_args or {}).get("workspace_id"))
         permission = getattr(view, "portal_permission", None)
         if permission is not None:
             g.principal = g.principal.needing(permission)
 
 
-def _bearer() -> Principal:
-    """The principal of the Authorization header, and of nothing else (contract 2.1)."""
-    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-    if match is None:
-        raise Unauthorized
-    token = match[1]
-    if token.startswith(_RESERVED_KINDS):
-        raise InvalidApiKey
-    if not token.startswith("op_"):
-        raise Unauthorized("This bearer token cannot be verified here. Send an API key.")
-    return principal_of_key(token, moments.now())
+def _identified() -> Principal:
+    """Who is asking: a bearer token under `/api/`, a signed-in browser elsewhere."""
+    if not is_api(request.path):
+        return _signed_in_browser()
+    try:
+        return bearer.principal_of_request(request, moments.now())
+    except Unauthorized:
+        limits.count_attempt("refused", request)
+        raise
 
 
 def _browser() -> Principal | None:
@@ -111,14 +124,28 @@ def _within_address(principal: Principal, workspace_id: str | None) -> Principal
         raise NotFound("There is no such workspace here.") from None
 
 
-def _check_workspace_header(principal: Principal) -> None:
-    """A key is bound to its workspace: any other one named is refused (contract 2.3)."""
+def _in_named_workspace(principal: Principal, anywhere: bool) -> Principal:
+    """Obey X-Workspace-Id (contract 2.3): a key is bound to its workspace, a token needs it named.
+
+    A view marked `@anywhere` takes a token without it; whoever is in one workspace only need not name it.
+    """
     named = request.headers.get("X-Workspace-Id", "")
-    if principal.kind != "api_key" or not named:
-        return
+    if not named:
+        return principal if principal.kind == "api_key" else _in_only_workspace(principal, anywhere)
     try:
-        matches = parameters.uuid(named) in principal.workspace_ids
+        wanted = parameters.uuid(named)
     except parameters.Refused:
-        matches = False
-    if not matches:
+        wanted = None
+    if principal.kind == "api_key" and wanted != principal.chosen:
         raise Forbidden("X-Workspace-Id is not the workspace of this key.")
+    if wanted is None:
+        raise BadRequest("X-Workspace-Id must be the UUID of a workspace.")
+    return principal.within(wanted)
+
+
+def _in_only_workspace(principal: Principal, anywhere: bool) -> Principal:
+    if len(principal.workspaces) == 1:
+        return principal.within(principal.workspaces[0].id)
+    if anywhere:
+        return principal
+    raise BadRequest("Name the workspace: send its id as X-Workspace-Id.")

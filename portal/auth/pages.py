@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from portal import moments
 from portal.auth import signin
-from portal.auth.gate import public, signed_in
+from portal.auth.gate import attempt, public, signed_in
 from portal.auth.origin import safe_next
 
 bp = Blueprint("auth", __name__)
@@ -31,6 +31,7 @@ def confirm(token: str) -> str | tuple[str, int]:
 
 @bp.post("/signin/<token>")
 @public
+@attempt
 def use(token: str) -> tuple[str, int] | Response:
     session_token = signin.use_link(token, moments.now(), request.headers.get("User-Agent"))
     if session_token is None:

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -88,18 +89,24 @@ def principal_of_session(token: str, now: datetime) -> Principal | None:
     )
     if found is None:
         return None
-    user = found.user
-    workspaces = memberships_of(user.id)
-    principal = Principal(
-        kind="session",
-        user=PrincipalUser(user.id, user.email, user.display_name),
-        workspaces=workspaces,
-        chosen=chosen_among(workspaces, found.workspace_id),
-    )
+    principal = principal_of_user(found.user, "session", found.workspace_id)
     if now - found.seen_at >= SEEN_EVERY:
         seen = sa.update(BrowserSession).where(BrowserSession.token_hash == found.token_hash)
         leave_mark(seen.values(seen_at=now))
     return principal
+
+
+def principal_of_user(
+    user: User, kind: Literal["session", "jwt"], preferred: UUID | None = None
+) -> Principal:
+    """The user with the workspaces they are a member of; a browser looks into the one it prefers."""
+    workspaces = memberships_of(user.id)
+    return Principal(
+        kind=kind,
+        user=PrincipalUser(user.id, user.email, user.display_name),
+        workspaces=workspaces,
+        chosen=chosen_among(workspaces, preferred) if kind == "session" else None,
+    )
 
 
 def end_session(token: str, now: datetime) -> None:

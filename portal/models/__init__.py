@@ -1,6 +1,15 @@
 """The tables: columns, states, constraints and indexes. No queries."""
 
-from portal.models.accounts import ApiKey, BrowserSession, Invitation, Member, SigninLink, User, Workspace
+from portal.models.accounts import (
+    ApiKey,
+    BrowserSession,
+    Identity,
+    Invitation,
+    Member,
+    SigninLink,
+    User,
+    Workspace,
+)
 from portal.models.audit import AuditEntry
 from portal.models.runs import Person, Run, RunDetail, Step, Workflow
 from portal.models.states import ACTIVE, OCCUPYING, TERMINAL, PauseReason, Role, RunStatus
@@ -12,6 +21,7 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "BrowserSession",
+    "Identity",
     "Invitation",
     "Member",
     "PauseReason",

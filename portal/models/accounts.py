@@ -142,3 +142,14 @@ class BrowserSession(Base):
     browser: Mapped[str | None] = mapped_column(sa.String(200))
 
     user: Mapped[User] = relationship()
+
+
+class Identity(Base):
+    """Who a user is at an identity provider: issuer and subject, and never the e-mail."""
+
+    __tablename__ = "identities"
+
+    issuer: Mapped[str] = mapped_column(sa.String(500), primary_key=True)
+    subject: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
