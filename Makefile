@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 OLD_CLIENT := .venv-onepin-0.4
 PORT ?= 8000
+PINNED := --universal --generate-hashes --no-header --no-annotate --quiet
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export FLASK_APP = app.py
@@ -23,6 +24,10 @@ check: $(VENV)/test.stamp ## format, lint and types, then every test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(MAKE) test
+
+lock: $(VENV)/test.stamp ## pin what pyproject.toml names, with hashes
+	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) -o requirements.txt
+	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) --group dev -o requirements-dev.txt
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Run Portal needs Python 3.11 or newer.")'
@@ -45,4 +50,4 @@ instance/secret-key:
 	@mkdir -p instance
 	@umask 077 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@
 
-.PHONY: help run test check
+.PHONY: help run test check lock
