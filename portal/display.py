@@ -5,9 +5,11 @@ All reading of htmx's headers is in `asked_by_htmx`.
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from datetime import date as Date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,10 @@ from flask import Flask, Response, current_app, request, url_for
 NOTHING = "–"
 """What stands where there is no value."""
 
-MAX_USAGE_ITEMS = 1
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ACRONYMS = {word.lower(): word for word in ("API", "CPU", "GB", "GPU", "ID", "KB", "MB", "URL")}
+_DURATIONS = {"ms": 1, "seconds": 1000, "minutes": 60_000}
+_SIZES = {"bytes": "B", "kb": "kB", "mb": "MB", "gb": "GB"}
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -90,8 +94,12 @@ def number(value: int | float) -> str:
 
 def date(moment: datetime) -> str:
     """The day in UTC, such as `3 Nov 2026`."""
-    moment = moment.astimezone(UTC)
-    return f"{moment.day} {moment:%b} {moment.year}"
+    return day(moment.astimezone(UTC).date())
+
+
+def day(value: Date) -> str:
+    """A day, such as `3 Nov 2026`."""
+    return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
 
 
 def clock(moment: datetime) -> str:
@@ -126,10 +134,20 @@ def duration_ms(milliseconds: int | None) -> str:
 
 
 def initials(name: str) -> str:
-    """One or two letters that stand for a name or an e-mail address."""
-    words = [word for word in name.split("@")[0].replace(".", " ").replace("_", " ").split() if word]
-    letters = [word[0] for word in (words[:1] + words[-1:] if len(words) > 1 else words[:1])]
-    return "".join(letters).upper() or "?"
+    """One or two letters, of any script, that stand for a name or an e-mail address."""
+    words = "".join(" " if c in ".-_" else c for c in name.split("@")[0]).split()
+    letters = [letter for letter in map(_first_letter, words) if letter]
+    return "".join(letters[:1] + letters[-1:] if len(letters) > 1 else letters).upper() or "?"
+
+
+def _first_letter(word: str) -> str:
+    """The first letter or digit of a word, with the marks that belong to it."""
+    for place, character in enumerate(word):
+        if character.isalnum():
+            rest = word[place + 1 :]
+            marks = next((n for n, c in enumerate(rest) if not unicodedata.combining(c)), len(rest))
+            return character + rest[:marks]
+    return ""
 
 
 def words(key: str) -> str:
@@ -142,13 +160,19 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def usage(summary: Mapping[str, Any] | None, most: int = MAX_USAGE_ITEMS) -> str:
-    """The first counts of a usage summary, and how many more there are."""
+def usage(summary: Mapping[str, Any] | None) -> list[str]:
+    """The counts of a usage summary, each in words: `1,525 API calls`, `4 m 12 s CPU`, `512 MB memory`."""
     counts = [(key, value) for key, value in (summary or {}).items() if _is_count(value)]
-    texts = [f"{number(value)} {words(key)}" for key, value in counts[:most]]
-    if len(counts) > most:
-        texts.append(f"{len(counts) - most} more")
-    return ", ".join(texts) or NOTHING
+    return [_amount(key, value) for key, value in counts]
+
+
+def _amount(key: str, value: int | float) -> str:
+    subject, _, unit = key.rpartition("_")
+    if subject and unit in _DURATIONS and value >= 0:
+        return f"{duration_ms(round(value * _DURATIONS[unit]))} {words(subject)}"
+    if subject and unit in _SIZES:
+        return f"{number(value)} {_SIZES[unit]} {words(subject)}"
+    return f"{number(value)} {words(key)}"
 
 
 def _is_count(value: Any) -> bool:
@@ -176,8 +200,19 @@ def asset_version(filename: str) -> str:
     return _content_hash(path, path.stat().st_mtime_ns)
 
 
-FILTERS: tuple[Callable[..., str], ...] = (
+def percent(share: float | None) -> str:
+    """A share with one decimal, such as `96.8 %`; whole only where it is exactly so."""
+    if share is None:
+        return NOTHING
+    if share in (0, 1):
+        return f"{share * 100:.0f} %"
+    return f"{min(max(share * 100, 0.1), 99.9):.1f} %"
+
+
+FILTERS: tuple[Callable[..., Any], ...] = (
     number,
+    percent,
+    day,
     date,
     clock,
     machine_moment,

@@ -8,7 +8,7 @@ from portal.auth.gate import signed_in
 
 bp = Blueprint("pages", __name__)
 
-from portal.pages import preferences, runs, workflows  # noqa: E402, F401  (they register on `bp`)
+from portal.pages import preferences, run_list, run_live, runs, workflows  # noqa: E402, F401  (they register on `bp`)
 
 
 @bp.app_context_processor

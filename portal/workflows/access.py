@@ -9,6 +9,8 @@ from portal.db import db
 from portal.errors import NotFound
 from portal.models import Workflow
 
+__all__ = ["Workflow", "get_workflow"]
+
 
 def get_workflow(principal: Principal, workflow_id: UUID) -> Workflow:
     """The workflow, if it lies in a workspace of the principal's and is not deleted.

@@ -49,6 +49,11 @@ def test_elapsed_time_is_said_only_where_it_makes_sense(
         ("ops@acme.example", "O"),
         ("grace.hopper@x.org", "GH"),
         ("311", "3"),
+        ("lpc-u1", "LU"),
+        ("(Ada)", "A"),
+        ("ליאת כהן", "לכ"),
+        ("e\u0301lan vital", "E\u0301V"),
+        ("🎧", "?"),
         (" ", "?"),
     ],
 )
@@ -56,9 +61,25 @@ def test_initials_stand_for_a_name(name: str, letters: str) -> None:
     assert display.initials(name) == letters
 
 
-def test_usage_shows_a_count_and_how_many_more_there_are() -> None:
-    assert display.usage({"api_calls": 1525, "memory_mb": 512, "note": "x"}) == "1,525 API calls, 1 more"
-    assert display.usage(None) == display.usage({"note": "x"}) == "–"
+@pytest.mark.parametrize(
+    ("usage", "texts"),
+    [
+        ({"api_calls": 1525, "memory_mb": 512}, ["1,525 API calls", "512 MB memory"]),
+        ({"cpu_seconds": 252.4, "queue_ms": 40}, ["4 m 12 s CPU", "40 ms queue"]),
+        ({"note": "x", "ok": True, "seconds": 3}, ["3 seconds"]),
+        (None, []),
+    ],
+)
+def test_usage_reads_in_words_and_units(usage: dict[str, object] | None, texts: list[str]) -> None:
+    assert display.usage(usage) == texts
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(None, "–"), (0, "0 %"), (1, "100 %"), (0.968, "96.8 %"), (0.99999, "99.9 %"), (0.00001, "0.1 %")],
+)
+def test_a_share_is_whole_only_where_it_is_exactly_so(share: float | None, text: str) -> None:
+    assert display.percent(share) == text
 
 
 def test_numbers_have_their_thousands_separated() -> None:

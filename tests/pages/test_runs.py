@@ -1,10 +1,14 @@
 """The run list as a browser without JavaScript sees it, and its fragment as htmx does."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
+from portal.db import writing
+from portal.models import RunDetail
 from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
 from tests.pages.conftest import HTMX, Browser, numbers, one, parsed
 
@@ -186,6 +190,68 @@ def test_a_workflow_without_runs_says_how_to_bring_them_in(browser: Browser) -> 
     assert "flask import --workspace acme" in browser.runs().text
 
 
+def test_what_a_run_was_about_stands_in_its_row(browser: Browser) -> None:
+    titled, labelled = make_run(browser.workflow, run_number=1), make_run(browser.workflow, run_number=2)
+    labels = {"branch": "main", "commit": "c" * 40, "runner": 3, "free": {"a": 1}}
+    with writing() as session:
+        session.add(RunDetail(run_id=titled.id, source={"title": "x" * 497, "labels": labels}))
+        session.add(RunDetail(run_id=labelled.id, source={"labels": labels}))
+    soup = parsed(browser.runs())
+    assert one(soup, f"#run-{titled.id} .about").text == "x" * 497
+    assert one(soup, f"#run-{labelled.id} .labels").get_text(" ").split() == ["branch", "main", "runner", "3"]
+
+
+def test_chips_count_each_status_under_the_other_filters(browser: Browser) -> None:
+    ada = make_person(browser.workspace, "Ada")
+    for person, status in ((ada, "failed"), (ada, "completed"), (ada, "failed"), (None, "failed")):
+        make_run(browser.workflow, person, status=status)
+    soup = parsed(browser.runs("search=ada&status=completed"))
+    counts = {chip["id"]: chip.text for chip in soup.select(".chip b")}
+    expected = dict.fromkeys(("running", "pending", "paused", "cancelled"), "0")
+    expected |= {"all": "3", "failed": "2", "completed": "1"}
+    assert counts == {f"count-{name}": text for name, text in expected.items()}
+    assert one(soup, "#status-all")["href"] == f"{browser.list_path}?search=ada"
+
+
+def test_the_list_says_how_the_api_gives_it(browser: Browser) -> None:
+    line = one(parsed(browser.runs("status=failed&search=%27ada&limit=50")), ".api-call pre code").text
+    assert line == (
+        'curl -H "Authorization: Bearer $PORTAL_API_KEY" '
+        f"'http://127.0.0.1:8000/api/v1{browser.list_path}?status=failed&search='\"'\"'ada&limit=50'"
+    )
+
+
+def test_a_page_of_a_hundred_runs_takes_no_more_reads_than_one_of_a_single_run(browser: Browser) -> None:
+    def reads(query: str) -> int:
+        statements: list[str] = []
+
+        def note(_c: Any, _u: Any, statement: str, *_rest: Any) -> None:
+            statements.append(statement)
+
+        sa.event.listen(sa.Engine, "before_cursor_execute", note)
+        answer = browser.runs(query)
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+        assert answer.status_code == 200
+        return len([text for text in statements if text.startswith("SELECT")])
+
+    person = make_person(browser.workspace, "Ada")
+    for number in range(1, 101):
+        make_run(browser.workflow, person, run_number=number)
+    assert reads("limit=1") == reads("limit=100") <= 15
+
+
+def test_each_filter_that_nothing_matches_can_be_taken_off(browser: Browser) -> None:
+    make_runs(browser, 1)
+    soup = parsed(browser.runs("status=failed,paused&search=zzz&to=2026-03-01&sort=status"))
+    found = {" ".join(one(link, "bdi").text.split()): str(link["href"]) for link in soup.select(".facets a")}
+    to, path = "to=2026-03-01T23:59:59.999999Z", browser.list_path
+    assert found == {
+        "Failed or Paused": f"{path}?search=zzz&{to}&sort=status",
+        "“zzz”": f"{path}?status=failed,paused&{to}&sort=status",
+        "1 Mar 2026, 23:59:59 UTC": f"{path}?status=failed,paused&search=zzz&sort=status",
+    }
+
+
 def test_a_filter_that_nothing_matches_can_be_cleared(browser: Browser) -> None:
     make_runs(browser, 1)
     soup = parsed(browser.runs("status=failed&limit=50"))
@@ -248,9 +314,20 @@ def test_history_that_breaks_the_rules_is_shown_honestly(browser: Browser) -> No
         total_steps=4,
     )
     make_run(browser.workflow, run_number=2, status="failed", started_at=NOON, completed_at=None)
+    make_run(browser.workflow, run_number=3, started_at=None, completed_at=NOON)
+    make_run(browser.workflow, run_number=4, status="pending")
     soup = parsed(browser.runs())
-    assert [cell.text for cell in soup.select(".c-duration")] == ["–", "–"]
-    assert "9 of 4" in soup.text
+    rows = {one(row, ".run").text: row for row in soup.select("#runs tbody tr")}
+    said = {number: [note.text for note in row.select(".odd")] for number, row in rows.items()}
+    assert said == {
+        "#1": ["more than planned", "ends before its start"],
+        "#2": ["no end recorded"],
+        "#3": ["no start recorded"],
+        "#4": [],
+    }
+    assert all("–" in one(row, ".c-duration").text for row in rows.values())
+    assert "9 of 4" in rows["#1"].text
+    assert "Not recorded" in one(rows["#4"], ".c-who").text
 
 
 @pytest.mark.parametrize("path", ["/workflows/nonsense/runs", "/workflows/nonsense/runs?limit=500"])

@@ -1,0 +1,94 @@
+"""A chart of runs a day: what went well stands on the line, what failed hangs below it; colour only helps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from portal import display
+from portal.runs.counts import Day
+
+STEP, BAR, HEIGHT = 10, 7, 64
+"""Units of the drawing: from day to day, a bar's width, and the room for the largest day."""
+
+LEAST = 1.5
+"""A day with a run is never invisible."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One day: where the pointer finds it, what it says, and what stands above and below the line."""
+
+    x: int
+    day: date
+    total: int
+    failed: int
+    above: float
+    below: float
+
+    @property
+    def text(self) -> str:
+        runs = f"{display.number(self.total)} {'run' if self.total == 1 else 'runs'}"
+        failed = f", {display.number(self.failed)} failed" if self.failed else ""
+        return f"{display.day(self.day)}: {runs}{failed}"
+
+    @property
+    def args(self) -> dict[str, str]:
+        """The parameters of the list of this day's runs."""
+        return {"from": self.day.isoformat(), "to": self.day.isoformat()}
+
+
+@dataclass(frozen=True)
+class DayChart:
+    bars: Sequence[Bar]
+    line: float
+    """How far down the line lies."""
+
+    @property
+    def width(self) -> int:
+        return STEP * len(self.bars)
+
+    @property
+    def height(self) -> int:
+        return HEIGHT + 2
+
+    @property
+    def above(self) -> str:
+        """All that went well, as one path."""
+        return "".join(_box(bar.x, self.line - bar.above, bar.above) for bar in self.bars if bar.above)
+
+    @property
+    def below(self) -> str:
+        """All that failed, as one path."""
+        return "".join(_box(bar.x, self.line + 1, bar.below) for bar in self.bars if bar.below)
+
+    @property
+    def text(self) -> str:
+        """What the drawing says, in one sentence."""
+        total, failed = sum(bar.total for bar in self.bars), sum(bar.failed for bar in self.bars)
+        first, last = self.bars[0].day, self.bars[-1].day
+        return (
+            f"Runs a day in UTC, {display.day(first)} to {display.day(last)}: "
+            f"{display.number(total)} in all, {display.number(failed)} failed"
+        )
+
+
+def draw(days: Sequence[Day]) -> DayChart | None:
+    """The chart of these days; None where there is nothing to draw."""
+    if not days:
+        return None
+    failed = [day.counts["failed"] for day in days]
+    rest = [day.total - bad for day, bad in zip(days, failed, strict=True)]
+    unit = HEIGHT / max(1, max(rest) + max(failed))
+    bars = [
+        Bar(STEP * place, day.day, day.total, bad, _length(well, unit), _length(bad, unit))
+        for place, (day, well, bad) in enumerate(zip(days, rest, failed, strict=True))
+    ]
+    return DayChart(bars, _length(max(rest), unit))
+
+
+def _length(runs: int, unit: float) -> float:
+    return round(max(LEAST, runs * unit), 1) if runs else 0
+
+
+def _box(x: int, y: float, height: float) -> str:
+    return f"M{x} {y:.1f}h{BAR}v{height:.1f}h-{BAR}z"

@@ -1,0 +1,67 @@
+"""The runs of a list as their lines read: what for, how long, and what is odd about them, in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from portal import display
+from portal.runs.listing import RunRow
+from portal.runs.live import is_active
+from portal.runs.subjects import Subject
+
+MAX_LABELS, MAX_LABEL = 2, 28
+"""How many labels a line shows, and how long a value may be to be shown there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLine:
+    run: RunRow
+    title: str | None
+    labels: Sequence[tuple[str, str]]
+    why: str
+    """Why it failed or waits."""
+    elapsed_ms: int | None
+    ticking: bool
+    duration_note: str
+    steps_note: str
+
+    @property
+    def active(self) -> bool:
+        return is_active(self.run.status)
+
+
+def run_lines(rows: Sequence[RunRow], subjects: Mapping[UUID, Subject], now: datetime) -> list[RunLine]:
+    return [_line(run, subjects.get(run.id), now) for run in rows]
+
+
+def _line(run: RunRow, subject: Subject | None, now: datetime) -> RunLine:
+    ticking = run.status == "running" and run.started_at is not None and run.completed_at is None
+    end = now if ticking else run.completed_at or run.paused_at
+    return RunLine(
+        run=run,
+        title=subject.title if subject else None,
+        labels=_labels(subject.labels) if subject else (),
+        why=run.error or run.pause_error or display.sentence(display.words(run.pause_reason or "")),
+        elapsed_ms=display.elapsed_ms(run.started_at, end, run.paused_ms),
+        ticking=ticking,
+        duration_note=_duration_note(run),
+        steps_note="more than planned" if run.finished_steps > run.total_steps else "",
+    )
+
+
+def _duration_note(run: RunRow) -> str:
+    """What keeps the duration of a run that ended from being said."""
+    if is_active(run.status):
+        return ""
+    if run.completed_at is None:
+        return "no end recorded"
+    if run.started_at is None:
+        return "no start recorded" if run.status != "cancelled" else "never started"
+    return "ends before its start" if run.completed_at < run.started_at else ""
+
+
+def _labels(labels: Mapping[str, object]) -> Sequence[tuple[str, str]]:
+    """The first labels that are short enough to be read in passing."""
+    shown = [(key, str(value)) for key, value in labels.items() if isinstance(value, str | int | float)]
+    return [(key, text) for key, text in shown if text and len(text) <= MAX_LABEL][:MAX_LABELS]

@@ -1,0 +1,101 @@
+"""What moves on an open run list: which runs a browser watches, and the fragment that says how they stand."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from portal import display, moments, parameters
+from portal.auth.gate import current_principal
+from portal.pages import bp
+from portal.pages.forms import id_in_path, parse_run_list, plain_form
+from portal.pages.overview import overview
+from portal.pages.run_lines import RunLine, run_lines
+from portal.paging import MAX_LIMIT, MAX_SQL_OFFSET, Slice
+from portal.parameters import Reader, Refused, single
+from portal.runs.live import is_active, read_movement
+from portal.runs.query import RunQuery
+from portal.runs.subjects import subjects_of
+from portal.workflows.access import Workflow, get_workflow
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a browser asks about again and again."""
+
+    query: RunQuery
+    rows: Sequence[UUID]
+    """The active runs that it shows."""
+    since: int
+    """The number that the next run would have had when the list was read."""
+    moving: bool
+    """Whether anything is left that may change by itself."""
+
+    @property
+    def newest(self) -> RunQuery:
+        """The list on which new runs come first."""
+        return replace(self.query, slice=Slice(0, self.query.slice.limit), sort="created_at", order="desc")
+
+    @property
+    def args(self) -> dict[str, str]:
+        rows = ",".join(str(run_id) for run_id in self.rows)
+        return {**self.query.to_args(), "since": str(self.since), **({"rows": rows} if rows else {})}
+
+
+def watch(
+    workflow: Workflow,
+    query: RunQuery,
+    lines: Sequence[RunLine],
+    counts: Mapping[str, int],
+    since: int | None = None,
+) -> Watch:
+    """What to ask about after this answer; nothing is left once neither a row nor a count is active."""
+    rows = [line.run.id for line in lines if line.active]
+    moving = bool(rows) or any(count and is_active(status) for status, count in counts.items())
+    return Watch(query, rows, workflow.next_run_number if since is None else since, moving)
+
+
+@bp.get("/workflows/<workflow_id>/runs/live")
+def runs_live(workflow_id: str) -> str | Response:
+    found_id = id_in_path(workflow_id)
+    query = parse_run_list(plain_form(request.args), found_id)
+    if not display.wants_fragment():
+        return redirect(url_for(".runs", workflow_id=found_id, **query.to_args()), code=303)  # type: ignore[arg-type]
+    watched, since = _watched(single(request.args))
+    workflow = get_workflow(current_principal(), found_id)
+    movement = read_movement(workflow, query, watched, since)
+    lines = run_lines(movement.rows, subjects_of([run.id for run in movement.rows]), moments.now())
+    return render_template(
+        "runs/_live.html",
+        workflow_id=found_id,
+        workflow=workflow,
+        query=query,
+        lines=lines,
+        counts=movement.counts,
+        new=movement.new,
+        watch=watch(workflow, query, lines, movement.counts, since),
+        **overview(workflow),
+    )
+
+
+def _watched(args: Mapping[str, str]) -> tuple[Sequence[UUID], int]:
+    """The runs that are watched, and the number from which a run is new. Raises InvalidQuery."""
+    reader = Reader(args)
+    none: Sequence[UUID] = ()
+    rows = reader.read("rows", _ids, none)
+    since = reader.read("since", _number, 1)
+    reader.finish()
+    return rows, since
+
+
+def _ids(text: str) -> Sequence[UUID]:
+    texts = text.split(",")
+    if len(texts) > MAX_LIMIT:
+        raise Refused(f"must name at most {MAX_LIMIT} runs.")
+    return [parameters.uuid(one) for one in texts]
+
+
+def _number(text: str) -> int:
+    return parameters.whole_number(text, 1, MAX_SQL_OFFSET, "must be a run number.")

@@ -1,0 +1,66 @@
+"""What a workflow's runs were like lately, at a glance: how many passed, how long they took, day by day."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import sqlalchemy as sa
+
+from portal.db import db
+from portal.models import Run, Workflow
+from portal.runs.counts import Day, count_by_day
+from portal.runs.summary import Usual, last_failed_at, pass_rate, usual_duration
+
+WINDOW_DAYS, LEAST_DAYS = 90, 30
+_A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activity:
+    days: Sequence[Day]
+    """Without a gap: the last 90 days, or the last 90 with history where all of it is older; fewer, but at
+    least 30, where it began later."""
+    recent: bool
+    """Whether the last of these days is today."""
+    pass_rate: float | None
+    """Of the runs on these days."""
+    usual: Usual | None
+    last_failed_at: datetime | None
+
+
+def read_activity(workflow: Workflow, today: date) -> Activity:
+    """What the runs of these days were like; no days at all where there is no run."""
+    last = _last_day(workflow, today)
+    days = _trimmed(count_by_day(workflow, _first_day(last), last)) if last else ()
+    completed, failed = (sum(day.counts[status] for day in days) for status in ("completed", "failed"))
+    return Activity(
+        days=days,
+        recent=last == today,
+        pass_rate=pass_rate(completed, failed),
+        usual=usual_duration(workflow),
+        last_failed_at=last_failed_at(workflow),
+    )
+
+
+def _last_day(workflow: Workflow, today: date) -> date | None:
+    """Today if the last 90 days have a run, else the day of the newest one.
+
+    Runs dated after today count only where there is nothing else: one odd date must not hide all history.
+    """
+    runs = sa.select(sa.func.max(Run.created_at)).where(Run.workflow_id == workflow.id)
+    tomorrow = datetime.combine(today + _A_DAY, time(), UTC)
+    newest = db.session.scalar(runs.where(Run.created_at < tomorrow)) or db.session.scalar(runs)
+    if newest is None:
+        return None
+    day = min(newest.astimezone(UTC).date(), date.max - _A_DAY)
+    return today if _first_day(today) <= day <= today else day
+
+
+def _trimmed(days: Sequence[Day]) -> Sequence[Day]:
+    """The days from the first with a run, and at least 30 of them."""
+    begin = next((place for place, day in enumerate(days) if day.total), 0)
+    return days[max(0, min(begin, len(days) - LEAST_DAYS)) :]
+
+
+def _first_day(last: date) -> date:
+    return date.fromordinal(max(1, last.toordinal() - WINDOW_DAYS + 1))

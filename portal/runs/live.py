@@ -1,0 +1,41 @@
+"""What moves on a list of runs that somebody is looking at, without reading the list again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.db import db
+from portal.models import ACTIVE, Run, Workflow
+from portal.runs.counts import count_by_status
+from portal.runs.filters import matching
+from portal.runs.listing import RunRow, read_rows
+from portal.runs.query import RunQuery
+
+
+@dataclass(frozen=True, kw_only=True)
+class Movement:
+    rows: Sequence[RunRow]
+    """The watched runs as they are now."""
+    counts: Mapping[str, int]
+    """By status, under the other filters of the list."""
+    new: int
+    """How many matching runs began since the list was read."""
+
+
+def read_movement(workflow: Workflow, query: RunQuery, watched: Sequence[UUID], next_number: int) -> Movement:
+    """How the watched runs stand, and how many runs came with `next_number` or a later one."""
+    ours = sa.select(Run.id).where(Run.workflow_id == workflow.id, Run.id.in_(watched))
+    known = set(db.session.scalars(ours)) if watched else set()
+    fresh = sa.select(sa.func.count()).select_from(Run)
+    return Movement(
+        rows=read_rows([run_id for run_id in watched if run_id in known]),
+        counts=count_by_status(workflow, query),
+        new=db.session.scalar(fresh.where(*matching(workflow, query), Run.run_number >= next_number)) or 0,
+    )
+
+
+def is_active(status: str) -> bool:
+    """Whether a run of this status may still change by itself."""
+    return status in ACTIVE
