@@ -17,6 +17,7 @@ from portal import checkup, moments, parameters
 from portal.auth import accounts, keyring, keys, signin
 from portal.auth.principals import SCOPES
 from portal.errors import InvalidQuery, PortalError
+from portal.history import motion
 from portal.history.demo import install_demo
 from portal.history.importer import DEFAULT_BATCH_SIZE, import_files
 from portal.history.progress import progress_bar
@@ -226,13 +227,16 @@ def import_(files: tuple[Path, ...], workspace: str | None, batch_size: int, as_
 
 
 @click.command("demo", epilog="Example: flask demo")
+@click.option("--keep-moving", is_flag=True, help="Then let a few of its runs go on, until stopped.")
 @_json_option
 @with_appcontext
-def demo(as_json: bool) -> None:
+def demo(keep_moving: bool, as_json: bool) -> None:
     """Make a sample workspace with realistic history; where it exists already, change nothing."""
     with _plain_errors():
         installed = install_demo(moments.now())
     _show(as_json, installed.to_json(), installed.to_text())
+    if keep_moving:
+        motion.keep_moving()
 
 
 @click.command("check", epilog="Example: flask check --json")

@@ -13,7 +13,19 @@ cat <<TEXT
   $link
 
   Another link later: $VENV/bin/flask signin-link demo@acme.example
-  Stop with Ctrl-C.
+  A few runs of the sample keep moving while this goes on. Stop with Ctrl-C.
 
 TEXT
-exec gunicorn --bind "127.0.0.1:$PORT" --worker-class gthread --threads 8 --limit-request-line 8190 --no-control-socket app:app
+gunicorn --bind "127.0.0.1:$PORT" --worker-class gthread --threads 8 --limit-request-line 8190 --no-control-socket app:app &
+server=$!
+flask demo --keep-moving >/dev/null &
+mover=$!
+# A shell's background commands do not hear Ctrl-C: whatever ends this script ends them.
+stop() {
+    trap - INT TERM EXIT
+    kill "$server" "$mover" 2>/dev/null || true
+    wait "$server" "$mover" 2>/dev/null || true
+}
+trap 'stop; exit 0' INT TERM
+trap stop EXIT
+wait "$server"

@@ -193,6 +193,17 @@ def _add_workspace(session: Session, workspace_id: UUID, now: datetime) -> None:
     session.add(Member(workspace_id=workspace_id, user_id=user_id, role=Role.ADMIN, created_at=now))
 
 
+def moving_workflows() -> tuple[UUID, ...]:
+    """The sample's workflows that have active runs."""
+    return tuple(uuid5(_NAMESPACE, sample.key) for sample in _SAMPLES if sample.active)
+
+
+def error_of(node_type: str, chance: random.Random) -> str:
+    """What a step of this type may complain about."""
+    locales = next(sample.locales for sample in _SAMPLES if node_type in sample.node_types)
+    return _error(chance, node_type, chance.choice(locales))
+
+
 def demo_lines(now: datetime) -> Iterator[dict[str, Any]]:
     """The sample's history in the import format; the same for the same moment."""
     now = now.replace(microsecond=0)

@@ -1,0 +1,70 @@
+"""The sample kept moving: runs go on, end and begin by the recorder's rules, and not without bound."""
+
+import random
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from portal.checkup import check_database
+from portal.db import db
+from portal.history import motion
+from portal.history.demo import install_demo, moving_workflows
+from portal.models import OCCUPYING, Run, Step
+from tests.factories import NOON
+
+
+def beats(count: int, chance: random.Random) -> int:
+    """So many beats, three seconds apart; how often something moved."""
+    moved = 0
+    for number in range(count):
+        moved += motion.move(NOON + timedelta(seconds=3 * number), chance)
+        db.session.remove()
+    return moved
+
+
+def fresh() -> list[Run]:
+    return list(db.session.scalars(sa.select(Run).where(sa.not_(Run.imported))))
+
+
+def test_runs_begin_go_on_and_end(app: Flask) -> None:
+    install_demo(NOON)
+    assert beats(150, random.Random(1)) > 150
+    statuses = Counter(run.status for run in fresh())
+    assert statuses["completed"] > 1
+    ended = next(run for run in fresh() if run.status == "completed")
+    steps = db.session.scalars(sa.select(Step).where(Step.run_id == ended.id)).all()
+    assert ended.finished_steps == ended.total_steps == len(steps) > 0
+    assert ended.person_id is not None
+    assert all(finding.ok for finding in check_database())
+
+
+def test_a_failing_step_fails_its_run_with_the_reason(
+    sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_demo(NOON)
+    monkeypatch.setattr(motion, "FAIL_CHANCE", 1.0)
+    beats(30, random.Random(2))
+    failed = [run for run in fresh() if run.status == "failed"]
+    assert failed
+    assert all(run.error for run in failed)
+
+
+def test_few_runs_are_active_at_once_and_few_begin_in_a_day(
+    sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_demo(NOON)
+    monkeypatch.setattr(motion, "START_CHANCE", 1.0)
+    monkeypatch.setattr(motion, "MAX_A_DAY", 3)
+    beats(150, random.Random(3))
+    begun = Counter(run.workflow_id for run in fresh())
+    assert set(begun.values()) == {3}
+    for workflow_id in moving_workflows():
+        active = sa.select(sa.func.count()).where(Run.workflow_id == workflow_id, Run.status.in_(OCCUPYING))
+        assert (db.session.scalar(active) or 0) <= motion.AT_ONCE + 1
+
+
+def test_without_the_sample_nothing_moves(sqlite_app: Flask) -> None:
+    assert beats(2, random.Random(4)) == 0
