@@ -1,36 +1,58 @@
-"""Chromium against the portal over real HTTP."""
+"""Chromium against the portal over real HTTP: one browser and one served portal for all tests of a run."""
 
+import contextvars
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
 
 from portal import create_app, moments
 from portal.auth import signin
 from portal.db import db
-from portal.models import Workflow
+from portal.models import Workflow, Workspace
 from tests.conftest import settings_for
 from tests.factories import NOON, make_member, make_person, make_run, make_user, make_workflow, make_workspace
 from tests.serving import served
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 RUNS = 45
+EMAIL = "ada@acme.example"
 
 
 @dataclass(frozen=True)
 class Portal:
+    """A served portal. Tests read `workflow`; what they change they make for themselves, `inside()` it."""
+
     url: str
+    instance: Path
+    workspace: Workspace
     workflow: Workflow
-    signin_token: str
+    environment: dict[str, str] = field(repr=False)
 
     @property
     def list_url(self) -> str:
-        return f"{self.url}/workflows/{self.workflow.id}/runs"
+        return self.list_of(self.workflow)
+
+    def list_of(self, workflow: Workflow) -> str:
+        return f"{self.url}/workflows/{workflow.id}/runs"
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """The database behind the served pages, to arrange or change something."""
+        with create_app(self.environment, instance=self.instance).app_context():
+            yield
+            db.session.remove()
+            db.engine.dispose()
+
+    def signin_url(self) -> str:
+        with self.inside():
+            return f"{self.url}/signin/{signin.make_link_token(EMAIL, moments.now())}"
 
 
 @pytest.fixture(scope="session")
@@ -44,13 +66,22 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def portal(empty_sqlite: Path, tmp_path: Path) -> Iterator[Portal]:
+@pytest.fixture(scope="session")
+def portal(
+    chromium: Browser, empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Portal]:
     """The portal with a workflow of 45 runs, every third failed, triggered by two people in turn."""
-    shutil.copy(empty_sqlite, tmp_path / "portal.sqlite3")
-    environment = settings_for(f"sqlite:///{tmp_path / 'portal.sqlite3'}")
-    with create_app(environment, instance=tmp_path).app_context():
-        workspace, user = make_workspace(), make_user(first_name="Ada", last_name="Lovelace")
+    instance = tmp_path_factory.mktemp("served")
+    shutil.copy(empty_sqlite, instance / "portal.sqlite3")
+    environment = settings_for(f"sqlite:///{instance / 'portal.sqlite3'}")
+    workspace, workflow = contextvars.Context().run(_history, environment, instance)
+    with served(environment, instance) as url:
+        yield Portal(url, instance, workspace, workflow, environment)
+
+
+def _history(environment: dict[str, str], instance: Path) -> tuple[Workspace, Workflow]:
+    with create_app(environment, instance=instance).app_context():
+        workspace, user = make_workspace(), make_user(EMAIL, first_name="Ada", last_name="Lovelace")
         make_member(workspace, user)
         workflow = make_workflow(workspace)
         people = [make_person(workspace, name) for name in ("Grace Hopper", "Åsa Öberg")]
@@ -63,28 +94,41 @@ def portal(empty_sqlite: Path, tmp_path: Path) -> Iterator[Portal]:
                 error=None if number % 3 else "Validate ko-KR: word error rate 0.31 over 0.10",
                 created_at=NOON + timedelta(hours=number),
             )
-        token = signin.make_link_token(user.email, moments.now())
         db.engine.dispose()
-    with served(environment, tmp_path) as url:
-        yield Portal(url, workflow, token)
+        return workspace, workflow
+
+
+@pytest.fixture(scope="session")
+def signed_in(chromium: Browser, portal: Portal) -> StorageState:
+    """The cookies of somebody who is signed in."""
+    context = chromium.new_context()
+    page = context.new_page()
+    sign_in(page, portal)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+def sign_in(page: Page, portal: Portal) -> None:
+    """Sign in by a fresh link, as a person would."""
+    page.goto(portal.signin_url())
+    page.get_by_role("button", name="Sign in as").click()
+    page.wait_for_url(f"{portal.url}/")
 
 
 @pytest.fixture
-def open_browser(chromium: Browser, portal: Portal) -> Iterator[Callable[..., Page]]:
+def open_browser(chromium: Browser, signed_in: StorageState) -> Iterator[Callable[..., Page]]:
     """A signed-in page; whatever its console complains about fails the test."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
     def open_browser(**options: Any) -> Page:
-        context = chromium.new_context(**options)
+        context = chromium.new_context(**{"storage_state": signed_in, **options})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: _note(complaints, message.type, message.text))
-        page.goto(f"{portal.url}/signin/{portal.signin_token}")
-        page.get_by_role("button", name="Sign in as").click()
-        page.wait_for_url(f"{portal.url}/")
         return page
 
     yield open_browser
