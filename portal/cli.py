@@ -240,14 +240,18 @@ def demo(keep_moving: bool, as_json: bool) -> None:
 
 
 @click.command("check", epilog="Example: flask check --json")
+@click.option("--repair", is_flag=True, help="First count anew what the counts beside the runs have wrong.")
 @_json_option
 @with_appcontext
-def check(as_json: bool) -> None:
+def check(repair: bool, as_json: bool) -> None:
     """Check that the database is whole and keeps its own rules."""
     with _plain_errors():
+        repaired = checkup.repair_counts() if repair else []
         findings = checkup.check_database()
     if as_json:
         click.echo(json.dumps([vars(finding) for finding in findings]))
+    for name in () if as_json else repaired:
+        click.echo(f"Counted the runs of {name} anew.")
     for finding in () if as_json else findings:
         click.echo(f"{'ok' if finding.ok else 'BAD'}  {finding.check}: {finding.detail}")
     if not all(finding.ok for finding in findings):

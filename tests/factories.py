@@ -1,6 +1,7 @@
 """Makers of rows for tests: each needs only what matters to the test."""
 
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,8 @@ from portal.auth.keyring import KeySpec, create_key_for
 from portal.db import writing
 from portal.folding import fold
 from portal.models import Member, Person, Run, RunStatus, User, Workflow, Workspace
+from portal.runs import recorder
+from portal.runs.recorder import ImportedRun
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EMPTY_DEFINITION: dict[str, Any] = {
@@ -79,8 +82,24 @@ def make_person(
 
 
 def make_run(workflow: Workflow, person: Person | None = None, **columns: Any) -> Run:
-    defaults: dict[str, Any] = {
+    return make_runs(workflow, [{"person_id": person.id if person else None} | columns])[0]
+
+
+def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
+    """Runs as the importer stores them, so that the counts beside them hold."""
+    whole = [run_columns(workflow, **row) for row in rows]
+    with writing() as session:
+        recorder.lock_workflows(session, [workflow.id])
+        recorder.store_imported(session, [ImportedRun(row, None, ()) for row in whole], [])
+        recorder.touch_workflows(session, [workflow.id])
+        return [session.get_one(Run, row["id"]) for row in whole]
+
+
+def run_columns(workflow: Workflow, **columns: Any) -> dict[str, Any]:
+    """Every column of a run."""
+    defaults: dict[str, Any] = dict.fromkeys(column.name for column in Run.__table__.columns) | {
         "id": uuid4(),
+        "workflow_id": workflow.id,
         "run_number": next(_numbers),
         "status": RunStatus.COMPLETED,
         "imported": True,
@@ -89,8 +108,7 @@ def make_run(workflow: Workflow, person: Person | None = None, **columns: Any) -
         "total_steps": 0,
         "finished_steps": 0,
     }
-    person_id = person.id if person else None
-    return _store(Run(workflow_id=workflow.id, person_id=person_id, **(defaults | columns)))
+    return defaults | columns
 
 
 def uuid_of(number: int) -> UUID:

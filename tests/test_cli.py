@@ -7,8 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import Result
 from flask import Flask
+
+from portal.db import writing
+from portal.models import DayRuns, RunTotals
+from portal.runs.counts import count_runs
+from portal.runs.query import RunQuery
+from tests.factories import make_run, make_workflow, make_workspace
 
 COMMANDS = [
     "import",
@@ -133,8 +140,25 @@ def test_the_workspace_may_be_left_out_only_while_there_is_one(run: Run, tmp_pat
 @pytest.mark.usefixtures("team")
 def test_check_finds_a_whole_database_whole(run: Run) -> None:
     findings = json.loads(run("check", "--json").output)
-    assert [finding["ok"] for finding in findings] == [True, True, True]
+    assert all(finding["ok"] for finding in findings)
+    assert {finding["check"] for finding in findings} == {"migrations", "integrity", "run numbers", "counts"}
     assert run("check").exit_code == 0
+
+
+def test_check_finds_counts_that_are_wrong_and_mends_them(run: Run) -> None:
+    workflow = make_workflow(make_workspace())
+    make_run(workflow, status="failed")
+    with writing() as session:
+        session.execute(sa.update(RunTotals).values(failed=7))
+        session.execute(sa.delete(DayRuns))
+    checked = run("check")
+    assert checked.exit_code == 1
+    assert "BAD  counts: wrong in Nightly dub: run_totals, day_runs" in checked.output
+    repaired = run("check", "--repair")
+    assert "Counted the runs of Nightly dub anew." in repaired.output
+    assert "ok  counts: as recounted" in repaired.output
+    assert "anew" not in run("check", "--repair").output
+    assert count_runs(workflow, RunQuery(workflow_id=workflow.id)) == 1
 
 
 def test_without_a_workspace_the_next_command_is_named(run: Run, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from portal.models.accounts import (
     Workspace,
 )
 from portal.models.audit import AuditEntry
+from portal.models.rollup import DayRuns, PersonRuns, RunTotals
 from portal.models.runs import Person, Run, RunDetail, Step, Workflow
 from portal.models.states import ACTIVE, OCCUPYING, TERMINAL, PauseReason, Role, RunStatus
 
@@ -21,15 +22,18 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "BrowserSession",
+    "DayRuns",
     "Identity",
     "Invitation",
     "Member",
     "PauseReason",
     "Person",
+    "PersonRuns",
     "Role",
     "Run",
     "RunDetail",
     "RunStatus",
+    "RunTotals",
     "SigninLink",
     "Step",
     "User",

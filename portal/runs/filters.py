@@ -16,12 +16,13 @@ def matching(workflow: Workflow, query: RunQuery) -> list[sa.ColumnElement[bool]
     if query.created_to:
         conditions.append(Run.created_at <= query.created_to)
     if query.search:
-        conditions.append(Run.person_id.in_(_people(workflow, fold(query.search))))
+        conditions.append(Run.person_id.in_(people_named(workflow, query)))
     return conditions
 
 
-def _people(workflow: Workflow, text: str) -> sa.Select[int]:
-    """Those whose display name or e-mail contains the folded text (contract 3.1, search)."""
+def people_named(workflow: Workflow, query: RunQuery) -> sa.Select[int]:
+    """Those whose display name or e-mail contains the folded search text (contract 3.1, search)."""
+    text = fold(query.search)
     named = Person.display_name_folded.contains(text, autoescape=True)
     mailed = Person.email_folded.contains(text, autoescape=True)
     return sa.select(Person.id).where(Person.workspace_id == workflow.workspace_id, named | mailed)

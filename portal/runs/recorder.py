@@ -1,6 +1,7 @@
 """The only writer of runs and steps: the state machine, run numbers, counters and change stamps.
 
-Locks are always taken in the same order: workflows by id, then runs.
+Locks are always taken in the same order: workflows by id, then runs. The counts kept beside the runs
+(rollup) change in the same transaction.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,8 @@ from sqlalchemy.orm import Session
 from portal.db import writing
 from portal.errors import Conflict, NotFound
 from portal.models import OCCUPYING, TERMINAL, PauseReason, Run, RunDetail, RunStatus, Step, Workflow
+from portal.runs import rollup
+from portal.runs.rollup import Counted
 
 CHUNK = 5000
 """Values in one IN list: both databases limit the variables of a statement."""
@@ -108,6 +111,7 @@ def start_run(
         )
         session.add(run)
         session.flush()
+        rollup.apply(session, [], [Counted.of(run)])
         if definition_snapshot is not None:
             session.add(RunDetail(run_id=run.id, definition_snapshot=definition_snapshot))
     return run
@@ -133,6 +137,7 @@ def apply(
             return run
         if event is Event.RESUME:
             _refuse_if_occupied(session, run.workflow_id)
+        before = Counted.of(run)
         moment = max(now, run.created_at, run.started_at or run.created_at)
         if event is Event.PAUSE:
             run.pause_requested_at, run.pause_reason, run.pause_error = moment, reason, error
@@ -140,6 +145,7 @@ def apply(
             run.error = error
         _enter(run, after, event, moment)
         _touch(session, run, now)
+        rollup.apply(session, [before], [Counted.of(run)])
     return run
 
 
@@ -312,8 +318,13 @@ class ImportedRun:
 
 
 def store_imported(session: Session, new: Sequence[ImportedRun], changed: Sequence[ImportedRun]) -> None:
-    """Store runs of history: new ones, and ones that are replaced with their details and steps."""
+    """Store runs of history: new ones, and ones that are replaced with their details and steps.
+
+    Their workflows are held by lock_workflows or made in this transaction.
+    """
     connection = session.connection()
+    stored = [Counted.of_row(run.row) for run in (*new, *changed)]
+    rollup.apply(session, _counted(session, [run.row["id"] for run in changed]), stored)
     if new:
         connection.execute(sa.insert(_RUNS), [run.row for run in new])
     if changed:
@@ -333,6 +344,24 @@ def _replace(connection: sa.Connection, changed: Sequence[ImportedRun]) -> None:
     for chunk in chunks([run.row["id"] for run in changed]):
         connection.execute(sa.delete(_DETAILS).where(_DETAILS.c.run_id.in_(chunk)))
         connection.execute(sa.delete(_STEPS).where(_STEPS.c.run_id.in_(chunk)))
+
+
+def _counted(session: Session, run_ids: Sequence[UUID]) -> list[Counted]:
+    """What the counts know of these runs as they are stored."""
+    found: list[Counted] = []
+    for chunk in chunks(run_ids):
+        rows = session.execute(sa.select(*rollup.COUNTED).where(Run.id.in_(chunk)))
+        found += [Counted(*row) for row in rows]
+    return found
+
+
+def delete_runs(session: Session, workflow_id: UUID, run_ids: Sequence[UUID]) -> None:
+    """Delete runs of a workflow with all that belongs to them. Hold the workflow (lock_workflows)."""
+    for chunk in chunks(run_ids):
+        counted = _counted(session, chunk)
+        rollup.apply(session, [run for run in counted if run.workflow_id == workflow_id], [])
+        session.execute(sa.delete(_RUNS).where(_RUNS.c.workflow_id == workflow_id, _RUNS.c.id.in_(chunk)))
+    touch_workflows(session, [workflow_id])
 
 
 def _without_id(row: dict[str, Any]) -> dict[str, Any]:

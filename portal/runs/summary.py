@@ -1,5 +1,6 @@
 """What a workflow's runs are like: how many pass, how long they usually take, when one last failed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import quantiles
@@ -7,7 +8,9 @@ from statistics import quantiles
 import sqlalchemy as sa
 
 from portal.db import db
-from portal.models import Run, RunStatus, Workflow
+from portal.models import DayRuns, Run, RunStatus, Workflow
+from portal.runs.rollup import STATUSES, SUMS, active_ms, count_columns, sum_columns
+from portal.runs.windows import window
 
 USUAL_OF = 100
 """How many of the last completed runs say what is usual."""
@@ -20,6 +23,46 @@ class Usual:
     runs: int
     median_ms: int
     p90_ms: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The runs of a workflow that were created in a window (contract 3.11)."""
+
+    counts: Mapping[str, int]
+    """By status: every status is there."""
+    timed_runs: int
+    active_ms: int
+    delivered_audio_ms: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def pass_rate(self) -> float | None:
+        return pass_rate(self.counts["completed"], self.counts["failed"])
+
+    @property
+    def average_duration_seconds(self) -> float | None:
+        """Of completed runs, pauses left out; None where there is none."""
+        return self.active_ms / self.timed_runs / 1000 if self.timed_runs else None
+
+
+def summarize(
+    workflow: Workflow, created_from: datetime | None = None, created_to: datetime | None = None
+) -> Summary:
+    """Sum up the runs created in a window, both ends included; whole days come from the counts."""
+    asked = window(created_from, created_to)
+    columns = [sa.func.coalesce(sa.func.sum(getattr(DayRuns, name)), 0) for name in STATUSES + SUMS]
+    whole = sa.select(*columns).where(DayRuns.workflow_id == workflow.id, asked.days)
+    counted = [*count_columns(), *sum_columns(db.engine.dialect.name)]
+    edges = [
+        sa.select(*counted).where(Run.workflow_id == workflow.id, edge.condition) for edge in asked.edges
+    ]
+    parts = db.session.execute(sa.union_all(whole, *edges)).all()
+    *counts, timed_runs, took, audio = (int(sum(column)) for column in zip(*parts, strict=True))
+    return Summary(dict(zip(STATUSES, counts, strict=True)), timed_runs, took, audio)
 
 
 def pass_rate(completed: int, failed: int) -> float | None:
@@ -35,12 +78,7 @@ def usual_duration(workflow: Workflow) -> Usual | None:
         .order_by(Run.created_at.desc(), Run.id)
         .limit(USUAL_OF)
     )
-    took = [
-        round((completed_at - started_at).total_seconds() * 1000) - (paused_ms or 0)
-        for started_at, completed_at, paused_ms in rows
-        if started_at is not None and completed_at is not None
-    ]
-    took = [milliseconds for milliseconds in took if milliseconds >= 0]
+    took = [milliseconds for row in rows if (milliseconds := active_ms(*row)) is not None]
     if not took:
         return None
     if len(took) == 1:

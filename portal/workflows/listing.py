@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from portal.db import db
 from portal.folding import fold
-from portal.models import ACTIVE, Run, RunStatus, Workflow
+from portal.models import ACTIVE, Run, RunTotals, Workflow
 from portal.paging import Page
+from portal.runs.rollup import STATUSES
 from portal.workflows.query import WorkflowQuery
 
 
@@ -31,21 +32,17 @@ class WorkflowRow:
     definition: dict[str, Any] | None
 
 
-_COUNT = (
-    sa.select(sa.func.count())
-    .select_from(Run)
-    .where(Run.workflow_id == Workflow.id)
-    .correlate(Workflow)
-    .scalar_subquery()
-)
+_COUNTS = [sa.func.coalesce(getattr(RunTotals, status), 0).label(status) for status in STATUSES]
+_RUNS_COUNT: sa.ColumnElement[int] = sum(_COUNTS[1:], start=_COUNTS[0])
 
 
 def _latest(column: Any) -> sa.ScalarSelect[Any]:
-    """This column of the run that stands first in the workflow's list."""
+    """This column of the run that stands first in the workflow's list: newest, then least id."""
+    newest = sa.select(sa.func.max(Run.created_at)).where(Run.workflow_id == Workflow.id).correlate(Workflow)
     return (
         sa.select(column)
-        .where(Run.workflow_id == Workflow.id)
-        .order_by(Run.created_at.desc(), Run.id.asc())
+        .where(Run.workflow_id == Workflow.id, Run.created_at == newest.scalar_subquery())
+        .order_by(Run.id)
         .limit(1)
         .correlate(Workflow)
         .scalar_subquery()
@@ -62,7 +59,8 @@ _COLUMNS = tuple(
 def list_workflows(workspace_id: UUID, query: WorkflowQuery) -> Page[WorkflowRow]:
     """One page of a workspace's workflows and the exact number of all that match."""
     matching = [Workflow.workspace_id == workspace_id, Workflow.deleted_at.is_(None), *_filters(query)]
-    total = db.session.scalar(sa.select(sa.func.count()).select_from(Workflow).where(*matching)) or 0
+    counted = sa.select(sa.func.count()).select_from(Workflow).outerjoin(RunTotals).where(*matching)
+    total = db.session.scalar(counted) or 0
     if query.slice.offset >= total:
         return Page((), total, query.slice)
     select = _select(query.include_definition).where(*matching).order_by(*_ordering(query))
@@ -79,22 +77,16 @@ def describe_workflow(workflow: Workflow) -> WorkflowRow:
 def _select(with_definition: bool) -> sa.Select[Any]:
     definition = Workflow.definition if with_definition else sa.null().label("definition")
     last = (_LAST_AT.label("last_run_at"), _LAST_STATUS.label("last_run_status"))
-    return sa.select(*_COLUMNS, *last, definition)
+    return sa.select(*_COLUMNS, *last, definition, *_COUNTS).outerjoin(RunTotals)
 
 
 def _rows(rows: Sequence[sa.Row[Any]]) -> list[WorkflowRow]:
-    counts = {row.id: dict.fromkeys(RunStatus, 0) for row in rows}
-    grouped = sa.select(Run.workflow_id, Run.status, sa.func.count()).group_by(Run.workflow_id, Run.status)
-    for workflow_id, status, number in db.session.execute(grouped.where(Run.workflow_id.in_(counts))):
-        counts[workflow_id][RunStatus(status)] = number
-    return [
-        WorkflowRow(
-            **row._mapping,
-            runs_count=sum(counts[row.id].values()),
-            run_status_counts={status.value: number for status, number in counts[row.id].items()},
-        )
-        for row in rows
-    ]
+    return [_row(dict(row._mapping)) for row in rows]
+
+
+def _row(values: dict[str, Any]) -> WorkflowRow:
+    counts = {status: values.pop(status) for status in STATUSES}
+    return WorkflowRow(**values, runs_count=sum(counts.values()), run_status_counts=counts)
 
 
 def _filters(query: WorkflowQuery) -> list[sa.ColumnElement[bool]]:
@@ -110,8 +102,8 @@ def _filters(query: WorkflowQuery) -> list[sa.ColumnElement[bool]]:
     if query.last_run_before is not None:
         conditions.append(_LAST_AT <= query.last_run_before)
     if query.has_failed_run is not None:
-        failed = sa.exists().where(Run.workflow_id == Workflow.id, Run.status == RunStatus.FAILED)
-        conditions.append(failed if query.has_failed_run else ~failed)
+        failed = sa.func.coalesce(RunTotals.failed, 0)
+        conditions.append(failed > 0 if query.has_failed_run else failed == 0)
     return conditions
 
 
@@ -119,7 +111,7 @@ def _has_status(status: str) -> sa.ColumnElement[bool]:
     """A workflow's status is that of its latest run; `paused` finds nothing, in all versions of the API."""
     match status:
         case "draft":
-            return ~sa.exists().where(Run.workflow_id == Workflow.id)
+            return _RUNS_COUNT == 0
         case "running":
             return _LAST_STATUS.in_(sorted(ACTIVE))
         case "paused":
@@ -129,7 +121,7 @@ def _has_status(status: str) -> sa.ColumnElement[bool]:
 
 
 def _ordering(query: WorkflowQuery) -> list[sa.ColumnElement[Any]]:
-    keys = {"name": Workflow.name_folded, "updated_at": Workflow.updated_at, "runs_count": _COUNT}
+    keys = {"name": Workflow.name_folded, "updated_at": Workflow.updated_at, "runs_count": _RUNS_COUNT}
     asked = query.sorts or (("updated_at", "desc"),)
     directed = [keys[key].asc() if order == "asc" else keys[key].desc() for key, order in asked]
     return [*directed, Workflow.id.asc()]

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from portal.db import db, writing
 from portal.models import Person, Run, RunStatus, Workflow
 from portal.paging import Slice
+from portal.runs import recorder
 from portal.runs.listing import list_runs
 from portal.runs.query import ORDERS, SORTS, RunQuery
-from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace, uuid_of
+from tests.factories import NOON, make_person, make_run, make_runs, make_workflow, make_workspace, uuid_of
 
 PEOPLE: list[tuple[str | None, str | None]] = [
     ("Ada Lovelace", "ada@acme.example"),
@@ -64,11 +65,12 @@ class Expected:
     person: int | None
 
 
-def moments(seconds: st.SearchStrategy[int]) -> st.SearchStrategy[datetime]:
-    return seconds.map(lambda number: NOON + timedelta(seconds=number, microseconds=number))
-
-
-few_moments = moments(st.integers(0, 5))
+MIDNIGHT = NOON + timedelta(hours=12)
+few_moments = st.sampled_from(
+    [NOON + timedelta(seconds=number, microseconds=number) for number in range(5)]
+    + [MIDNIGHT - timedelta(microseconds=1), MIDNIGHT, MIDNIGHT + timedelta(days=3)]
+    + [MIDNIGHT + timedelta(days=1, hours=number) for number in (-1, 0, 5)]
+)
 runs = st.lists(
     st.builds(
         Expected,
@@ -129,21 +131,15 @@ def shelf(app: Flask) -> tuple[Workflow, list[Person]]:
 
 def store(workflow: Workflow, people: list[Person], stored: list[Expected]) -> None:
     with writing() as session:
-        session.execute(sa.delete(Run).where(Run.workflow_id == workflow.id))
-        for number, run in enumerate(stored, 1):
-            person_id = None if run.person is None else people[run.person].id
-            columns = {name: value for name, value in vars(run).items() if name != "person"}
-            session.add(
-                Run(
-                    workflow_id=workflow.id,
-                    person_id=person_id,
-                    run_number=number,
-                    imported=True,
-                    updated_at=NOON,
-                    **columns,
-                )
-            )
-    db.session.rollback()
+        recorder.lock_workflows(session, [workflow.id])
+        ids = session.scalars(sa.select(Run.id).where(Run.workflow_id == workflow.id)).all()
+        recorder.delete_runs(session, workflow.id, ids)
+    rows = [
+        {name: value for name, value in vars(run).items() if name != "person"}
+        | {"person_id": None if run.person is None else people[run.person].id}
+        for run in stored
+    ]
+    make_runs(workflow, rows)
 
 
 @settings(max_examples=100)

@@ -1,0 +1,60 @@
+"""The counts kept beside the runs: per workflow, per person and per day, a column for each status.
+
+One row holds all six counts, so that a total, the numbers of a filter bar or a chart read one row each.
+"""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.db import Base
+
+
+class _Counts:
+    """How many runs have each status."""
+
+    pending: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=1)
+    running: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=1)
+    paused: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=1)
+    completed: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=1)
+    failed: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=1)
+    cancelled: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=1)
+
+
+class RunTotals(_Counts, Base):
+    """All runs of a workflow."""
+
+    __tablename__ = "run_totals"
+
+    workflow_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
+    )
+
+
+class PersonRuns(_Counts, Base):
+    """The runs of a workflow that one person triggered."""
+
+    __tablename__ = "person_runs"
+
+    workflow_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
+    )
+    person_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class DayRuns(_Counts, Base):
+    """The runs of a workflow that were created on one day in UTC, and the sums that averages need."""
+
+    __tablename__ = "day_runs"
+
+    workflow_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
+    )
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Days since 1970-01-01."""
+    timed_runs: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)
+    """Completed runs that say how long they took."""
+    active_ms: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)
+    """How long those took together, pauses left out."""
+    delivered_audio_ms: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)

@@ -1,0 +1,222 @@
+"""The counts kept beside the runs: changed with each run in its transaction, recounted to find drift.
+
+Whoever writes a run holds its workflow's row (see the recorder), so the counts of one workflow have
+one writer at a time and need no lock of their own.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import Any, NamedTuple, Self, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from portal.models import DayRuns, PersonRuns, Run, RunStatus, RunTotals
+
+STATUSES = tuple(status.value for status in RunStatus)
+SUMS = ("timed_runs", "active_ms", "delivered_audio_ms")
+
+_POSITION = {status: position for position, status in enumerate(STATUSES)}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_DAY_IN_MICROSECONDS = 86_400_000_000
+_TIMED, _ACTIVE, _AUDIO = range(len(STATUSES), len(STATUSES) + len(SUMS))
+
+Key = tuple[Any, ...]
+
+
+class Counted(NamedTuple):
+    """What the counts know of a run."""
+
+    workflow_id: UUID
+    person_id: int | None
+    status: str
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    paused_ms: int | None
+    delivered_audio_ms: int | None
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        return cls(*(getattr(run, name) for name in cls._fields))
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(*(row[name] for name in cls._fields))
+
+
+COUNTED = tuple(getattr(Run, name) for name in Counted._fields)
+"""The columns that a Counted is made of."""
+
+
+def day_of(moment: datetime) -> int:
+    """The day in UTC, counted from 1970-01-01."""
+    return (moment - _EPOCH).days
+
+
+def date_of(day: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=day)
+
+
+def active_ms(
+    started_at: datetime | None, completed_at: datetime | None, paused_ms: int | None
+) -> int | None:
+    """How long a run was at work, pauses left out; None where its times do not say."""
+    if started_at is None or completed_at is None or completed_at < started_at:
+        return None
+    took = (completed_at - started_at) // _MILLISECOND - (paused_ms or 0)
+    return took if took >= 0 else None
+
+
+@dataclass(frozen=True)
+class _Grain:
+    """One table of counts: what a row stands for, beside the workflow, and what it holds."""
+
+    table: sa.Table
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+_TOTALS = _Grain(cast(sa.Table, RunTotals.__table__), ("workflow_id",), STATUSES)
+_PEOPLE = _Grain(cast(sa.Table, PersonRuns.__table__), ("workflow_id", "person_id"), STATUSES)
+_DAYS = _Grain(cast(sa.Table, DayRuns.__table__), ("workflow_id", "day"), STATUSES + SUMS)
+_GRAINS = (_TOTALS, _PEOPLE, _DAYS)
+
+
+def apply(session: Session, removed: Iterable[Counted], added: Iterable[Counted]) -> None:
+    """Count runs out and in: a run that changed is removed as it was and added as it is."""
+    changes: list[defaultdict[Key, list[int]]] = [
+        defaultdict(partial(_zeros, len(grain.values))) for grain in _GRAINS
+    ]
+    for sign, runs in ((-1, removed), (1, added)):
+        for run in runs:
+            _count(changes, run, sign)
+    for grain, rows in zip(_GRAINS, changes, strict=True):
+        _add(session, grain, {key: values for key, values in sorted(rows.items()) if any(values)})
+
+
+def _zeros(width: int) -> list[int]:
+    return [0] * width
+
+
+def _count(changes: list[defaultdict[Key, list[int]]], run: Counted, sign: int) -> None:
+    totals, people, days = changes
+    position = _POSITION[run.status]
+    totals[(run.workflow_id,)][position] += sign
+    if run.person_id is not None:
+        people[(run.workflow_id, run.person_id)][position] += sign
+    day = days[(run.workflow_id, (run.created_at - _EPOCH).days)]
+    day[position] += sign
+    day[_AUDIO] += sign * (run.delivered_audio_ms or 0)
+    if run.status == "completed":
+        took = active_ms(run.started_at, run.completed_at, run.paused_ms)
+        if took is not None:
+            day[_TIMED] += sign
+            day[_ACTIVE] += sign * took
+
+
+def _add(session: Session, grain: _Grain, changes: Mapping[Key, list[int]]) -> None:
+    if not changes:
+        return
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    insert: Any = dialect.insert(grain.table)
+    added = {name: grain.table.c[name] + insert.excluded[name] for name in grain.values}
+    upsert = insert.on_conflict_do_update(index_elements=grain.keys, set_=added)
+    names = (*grain.keys, *grain.values)
+    rows = [dict(zip(names, (*key, *values), strict=True)) for key, values in changes.items()]
+    session.connection().execute(upsert, rows)
+
+
+def day_column(dialect: str) -> sa.ColumnElement[int]:
+    """The day of `created_at`, in SQL."""
+    if dialect == "postgresql":
+        seconds = sa.extract("epoch", Run.created_at)
+        return sa.cast(sa.func.floor(seconds / 86_400), sa.Integer)
+    moment = sa.type_coerce(Run.created_at, sa.BigInteger)
+    into_day = (moment % _DAY_IN_MICROSECONDS + _DAY_IN_MICROSECONDS) % _DAY_IN_MICROSECONDS
+    return (moment - into_day) // _DAY_IN_MICROSECONDS
+
+
+def count_columns() -> list[sa.ColumnElement[int]]:
+    """How many runs have each status, in SQL."""
+    return [sa.func.count().filter(Run.status == status).label(status) for status in STATUSES]
+
+
+def sum_columns(dialect: str) -> list[sa.ColumnElement[int]]:
+    """The sums that averages need, in SQL: the same as counted in Python."""
+    if dialect == "postgresql":
+        span: Any = sa.extract("epoch", Run.completed_at - Run.started_at) * 1000
+        took = sa.cast(sa.func.floor(span), sa.BigInteger) - sa.func.coalesce(Run.paused_ms, 0)
+    else:
+        begun, ended = (sa.type_coerce(c, sa.BigInteger) for c in (Run.started_at, Run.completed_at))
+        took = (ended - begun) // 1000 - sa.func.coalesce(Run.paused_ms, 0)
+    timed = sa.and_(Run.status == RunStatus.COMPLETED, Run.started_at <= Run.completed_at, took >= 0)
+    return [
+        sa.func.count().filter(timed).label("timed_runs"),
+        _whole(sa.func.sum(took).filter(timed)).label("active_ms"),
+        _whole(sa.func.sum(Run.delivered_audio_ms)).label("delivered_audio_ms"),
+    ]
+
+
+def _whole(total: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
+    return sa.cast(sa.func.coalesce(total, 0), sa.BigInteger)
+
+
+def find_drift(session: Session, workflow_ids: Collection[UUID] | None = None) -> dict[UUID, list[str]]:
+    """For each workflow whose counts are not those of its runs: which tables of counts are wrong."""
+    drifted: dict[UUID, list[str]] = {}
+    for grain in _GRAINS:
+        counted, kept = _recount(session, grain, workflow_ids), _kept(session, grain, workflow_ids)
+        wrong = {key[0] for key in counted.keys() | kept.keys() if counted.get(key) != kept.get(key)}
+        for workflow_id in sorted(wrong):
+            drifted.setdefault(workflow_id, []).append(grain.table.name)
+    return drifted
+
+
+def repair(session: Session, workflow_ids: Collection[UUID]) -> None:
+    """Count the runs of these workflows anew. Hold the workflows (lock_workflows)."""
+    for grain in _GRAINS:
+        session.execute(sa.delete(grain.table).where(grain.table.c.workflow_id.in_(workflow_ids)))
+        counted = _recount(session, grain, workflow_ids)
+        _add(session, grain, {key: list(values) for key, values in counted.items()})
+
+
+def _recount(
+    session: Session, grain: _Grain, workflow_ids: Collection[UUID] | None
+) -> dict[Key, tuple[int, ...]]:
+    dialect = session.get_bind().dialect.name
+    keys: dict[str, Any] = {
+        "workflow_id": Run.workflow_id,
+        "person_id": Run.person_id,
+        "day": day_column(dialect),
+    }
+    columns = count_columns() + (sum_columns(dialect) if grain is _DAYS else [])
+    grouped = [keys[name].label(f"key_{name}") for name in grain.keys]
+    select = sa.select(*grouped, *columns).group_by(*(sa.text(str(n + 1)) for n in range(len(grouped))))
+    if grain is _PEOPLE:
+        select = select.where(Run.person_id.is_not(None))
+    if workflow_ids is not None:
+        select = select.where(Run.workflow_id.in_(workflow_ids))
+    return _by_key(session, grain, select)
+
+
+def _kept(
+    session: Session, grain: _Grain, workflow_ids: Collection[UUID] | None
+) -> dict[Key, tuple[int, ...]]:
+    select = sa.select(*(grain.table.c[name] for name in (*grain.keys, *grain.values)))
+    if workflow_ids is not None:
+        select = select.where(grain.table.c.workflow_id.in_(workflow_ids))
+    return _by_key(session, grain, select)
+
+
+def _by_key(session: Session, grain: _Grain, select: sa.Select[Any]) -> dict[Key, tuple[int, ...]]:
+    """The rows by key; one that counts nothing is as good as none."""
+    width = len(grain.keys)
+    rows = (tuple(row) for row in session.execute(select))
+    return {row[:width]: row[width:] for row in rows if any(row[width:])}
