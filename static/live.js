@@ -99,8 +99,8 @@
       document.getElementById("live").dataset.fresh = fresh ?? "";
       if (news.length) announce(news.join(" "));
     }
-    if (!failures) plan();
   });
+  document.addEventListener("htmx:finally:request", () => { if (!failures) plan(); });
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) clearTimeout(timer);
     else if (!paused()) { tick(); ask(); } // runs may have begun meanwhile, even if nothing moved before

@@ -1,6 +1,7 @@
 """Chromium against the portal over real HTTP: one browser and one served portal for all tests of a run."""
 
 import contextvars
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
@@ -33,14 +35,16 @@ class Portal:
     instance: Path
     workspace: Workspace
     workflow: Workflow
+    run_id: UUID
+    """Its newest run."""
     environment: dict[str, str] = field(repr=False)
 
     @property
     def list_url(self) -> str:
-        return self.list_of(self.workflow)
+        return self.list_of(self.workflow.id)
 
-    def list_of(self, workflow: Workflow) -> str:
-        return f"{self.url}/workflows/{workflow.id}/runs"
+    def list_of(self, workflow_id: UUID) -> str:
+        return f"{self.url}/workflows/{workflow_id}/runs"
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -74,19 +78,19 @@ def portal(
     instance = tmp_path_factory.mktemp("served")
     shutil.copy(empty_sqlite, instance / "portal.sqlite3")
     environment = settings_for(f"sqlite:///{instance / 'portal.sqlite3'}")
-    workspace, workflow = contextvars.Context().run(_history, environment, instance)
+    workspace, workflow, run_id = contextvars.Context().run(_history, environment, instance)
     with served(environment, instance) as url:
-        yield Portal(url, instance, workspace, workflow, environment)
+        yield Portal(url, instance, workspace, workflow, run_id, environment)
 
 
-def _history(environment: dict[str, str], instance: Path) -> tuple[Workspace, Workflow]:
+def _history(environment: dict[str, str], instance: Path) -> tuple[Workspace, Workflow, UUID]:
     with create_app(environment, instance=instance).app_context():
         workspace, user = make_workspace(), make_user(EMAIL, first_name="Ada", last_name="Lovelace")
         make_member(workspace, user)
         workflow = make_workflow(workspace)
         people = [make_person(workspace, name) for name in ("Grace Hopper", "Åsa Öberg")]
         for number in range(1, RUNS + 1):
-            make_run(
+            run = make_run(
                 workflow,
                 people[number % 2],
                 run_number=number,
@@ -95,7 +99,7 @@ def _history(environment: dict[str, str], instance: Path) -> tuple[Workspace, Wo
                 created_at=NOON + timedelta(hours=number),
             )
         db.engine.dispose()
-        return workspace, workflow
+        return workspace, workflow, run.id
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +117,7 @@ def sign_in(page: Page, portal: Portal) -> None:
     """Sign in by a fresh link, as a person would."""
     page.goto(portal.signin_url())
     page.get_by_role("button", name="Sign in as").click()
-    page.wait_for_url(f"{portal.url}/")
+    page.wait_for_url(re.compile(r"/(workflows/.*)?$"))
 
 
 @pytest.fixture

@@ -1,0 +1,50 @@
+"""Every page and state of the portal that a browser test, or a photographer, can walk through."""
+
+from uuid import uuid4
+
+from portal.models import Workflow, Workspace
+from tests.factories import NOON, make_person, make_run, make_workflow
+
+LONG_TITLE = "A title that goes on and on " * 17
+"""As long as real ones get: 497 characters."""
+
+
+def make_odd_workflow(workspace: Workspace) -> Workflow:
+    """A workflow whose history breaks the rules, in many scripts."""
+    workflow = make_workflow(workspace, "ליל הדיבוב / דִּבּוּב לילי", description="وصف من اليمين إلى اليسار")
+    people = [
+        make_person(workspace, name)
+        for name in ("ليلى العربي", "김민수", "Nguyễn Thị Ánh", "x" * 120, "🎧 bot")
+    ]
+    odd = [
+        {"status": "failed", "started_at": NOON, "error": "ошибка: " + "ü" * 300},
+        {"status": "completed", "started_at": NOON, "completed_at": NOON.replace(hour=1)},
+        {"status": "completed", "completed_at": NOON, "finished_steps": 12, "total_steps": 10},
+        {"status": "cancelled"},
+        {"status": "paused", "started_at": NOON, "pause_reason": "provider_rate_limited"},
+        {"status": "pending", "usage_summary": {"api_calls": 10**12, "cpu_seconds": 1e9}},
+    ]
+    for number, columns in enumerate(odd, start=1):
+        make_run(workflow, people[number % 6] if number % 6 < 5 else None, run_number=number, **columns)
+    return workflow
+
+
+def addresses(workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str) -> dict[str, str]:
+    """Name and path of every page and state that a link leads to."""
+    runs = f"/workflows/{workflow.id}/runs"
+    return {
+        "workflows": "/",
+        "workflows-no-match": "/?search=zzz",
+        "workflows-bad-value": "/?limit=500",
+        "runs": runs,
+        "runs-filtered": f"{runs}?status=failed&search=grace",
+        "runs-page-2": f"{runs}?offset=20",
+        "runs-no-match": f"{runs}?status=paused,cancelled&search=zzz&from=2026-03-01",
+        "runs-past-the-end": f"{runs}?offset=9000",
+        "runs-bad-values": f"{runs}?status=Completed&limit=500&from=yesterday&search=ada&page=0",
+        "runs-odd": f"/workflows/{odd.id}/runs",
+        "runs-none-yet": f"/workflows/{empty.id}/runs",
+        "run": f"{runs}/{run_id}",
+        "not-found": f"/workflows/{uuid4()}/runs",
+        "signin-expired": "/signin/unknown",
+    }

@@ -1,0 +1,80 @@
+"""Every page in light and dark: nothing that axe objects to, nothing sideways, nothing in the console."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Portal
+from tests.browser.pages import addresses, make_odd_workflow
+from tests.factories import make_workflow
+
+OpenBrowser = Callable[..., Page]
+NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+ALL = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+CONTRAST = ["color-contrast"]
+"""What alone differs in the dark."""
+
+
+@pytest.fixture(scope="module")
+def pages(portal: Portal) -> Mapping[str, str]:
+    """Paths of pages by name."""
+    with portal.inside():
+        odd = make_odd_workflow(portal.workspace)
+        empty = make_workflow(portal.workspace, "Onboarding tour")
+        return addresses(portal.workflow, odd, empty, str(portal.run_id))
+
+
+def violations(page: Page, rules: Sequence[str] = ALL) -> list[str]:
+    found = Axe().run(page, options={"runOnly": rules}).response["violations"]
+    return [f"{one['id']} ({one['help']}): {node['html'][:160]}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.parametrize(("scheme", "rules"), [("light", ALL), ("dark", CONTRAST)])
+def test_axe_objects_to_no_page(
+    open_browser: OpenBrowser,
+    portal: Portal,
+    pages: Mapping[str, str],
+    scheme: Literal["light", "dark"],
+    rules: Sequence[str],
+) -> None:
+    page = open_browser(color_scheme=scheme)
+    found = {}
+    for name, path in pages.items():
+        page.goto(f"{portal.url}{path}")
+        found[name] = violations(page, rules)
+    page.context.clear_cookies()
+    page.goto(f"{portal.url}/login")
+    found["login"] = violations(page, rules)
+    assert {name: objections for name, objections in found.items() if objections} == {}
+
+
+def test_axe_does_object(open_browser: OpenBrowser, portal: Portal) -> None:
+    page = open_browser()
+    page.goto(portal.list_url)
+    page.evaluate("document.querySelector('label[for=search]').remove()")
+    page.evaluate("document.querySelector('.run').style.color = '#eee'")
+    assert {text.split()[0] for text in violations(page)} >= {"color-contrast"}
+
+
+def test_axe_objects_to_nothing_that_opens(open_browser: OpenBrowser, portal: Portal) -> None:
+    page = open_browser()
+    page.goto(portal.list_url)
+    for summary in (".figures summary", ".api-call summary", "#account summary"):
+        page.locator(summary).click()
+    opened = violations(page)
+    page.keyboard.press("?")
+    assert opened + violations(page) == []
+
+
+def test_no_page_is_wider_than_a_small_phone(
+    open_browser: OpenBrowser, portal: Portal, pages: Mapping[str, str]
+) -> None:
+    page = open_browser(viewport={"width": 320, "height": 640})
+    for name, path in pages.items():
+        page.goto(f"{portal.url}{path}")
+        assert page.evaluate(NO_SIDEWAYS), name
+    page.goto(f"{portal.url}{pages['runs-odd']}")
+    assert violations(page) == []
