@@ -16,6 +16,7 @@ from flask.cli import AppGroup, with_appcontext
 from portal import checkup, moments, parameters
 from portal.auth import accounts, keyring, keys, signin
 from portal.auth.principals import SCOPES
+from portal.auth.workspaces import WorkspaceSpec, create_workspace
 from portal.errors import InvalidQuery, PortalError
 from portal.history import motion
 from portal.history.demo import install_demo
@@ -81,7 +82,8 @@ def add_user(email: str, first_name: str, last_name: str, as_json: bool) -> None
 def add_workspace(name: str, slug: str | None, as_json: bool) -> None:
     """Add a workspace."""
     with _plain_errors():
-        workspace = accounts.add_workspace(name, slug, moments.now())
+        spec = WorkspaceSpec.parse({"name": name, "slug": slug})
+        workspace = create_workspace(spec, None, moments.now())
     values = {"id": str(workspace.id), "name": workspace.name, "slug": workspace.slug}
     _show(as_json, values, f"Added workspace {workspace.slug} ({workspace.id}).")
 
@@ -151,7 +153,7 @@ def list_keys(workspace: str | None, as_json: bool) -> None:
             "id": str(key.id),
             "name": key.name,
             "workspace": owner.slug,
-            "key": f"{keys.PREFIX}…{key.key_suffix}",
+            "key": keys.preview(key.key_suffix),
             "scopes": key.scopes,
             "last_used_at": key.last_used_at and moments.format_moment(key.last_used_at),
             "expires_at": key.expires_at and moments.format_moment(key.expires_at),

@@ -1,6 +1,6 @@
 """How values become JSON answers: moments, ids, pagination links."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,20 +20,43 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def one(payload: Any) -> Response:
-    return jsonify(envelope.success(payload))
+def fields(row: Any, names: Sequence[str]) -> dict[str, Any]:
+    """These fields of a row as JSON takes them."""
+    return {name: plain(getattr(row, name)) for name in names}
+
+
+def one(payload: Any, status: int = 200) -> Response:
+    answer = jsonify(envelope.success(payload))
+    answer.status_code = status
+    return answer
+
+
+def plain_list(rows: Sequence[Any], row: Callable[[Any], Any]) -> Response:
+    """A list that is always whole."""
+    return one([row(item) for item in rows])
 
 
 def counted_list(
     page: Page[Any], row: Callable[[Any], Any], args: Callable[[Slice], Mapping[str, Any]]
 ) -> Response:
     """A list with its total; `args` gives the parameters of the link to another page of it."""
-    pagination = {
-        "limit": page.slice.limit,
-        "total": page.total,
-        "next": _link(page.next, args),
-        "prev": _link(page.prev, args),
-    }
+    return _paged_list(page, row, args, {"limit": page.slice.limit, "total": page.total})
+
+
+def uncounted_list(
+    page: Page[Any], row: Callable[[Any], Any], args: Callable[[Slice], Mapping[str, Any]]
+) -> Response:
+    """A list that is documented without its total (contract 1.3)."""
+    return _paged_list(page, row, args, {"limit": page.slice.limit})
+
+
+def _paged_list(
+    page: Page[Any],
+    row: Callable[[Any], Any],
+    args: Callable[[Slice], Mapping[str, Any]],
+    counts: Mapping[str, int],
+) -> Response:
+    pagination = {**counts, "next": _link(page.next, args), "prev": _link(page.prev, args)}
     return jsonify(envelope.success([row(item) for item in page.rows], pagination))
 
 

@@ -1,4 +1,4 @@
-"""Workspaces, users and members: made and changed by an operator."""
+"""Users and members as an operator makes and changes them."""
 
 import re
 from datetime import datetime
@@ -12,46 +12,13 @@ from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
 from portal.models import Member, Role, User, Workspace
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
-_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LIVE = Workspace.deleted_at.is_(None)
-MAX_EMAIL, MAX_NAME, MAX_WORKSPACE_NAME, MAX_SLUG = 254, 100, 200, 50
-
-
-def add_workspace(name: str, slug: str | None, now: datetime) -> Workspace:
-    """Make a workspace; the slug is made from the name unless given. Raises InvalidQuery, Conflict."""
-    slug = (
-        slug if slug is not None else "-".join(re.findall(r"[a-z0-9]+", name.lower()))[:MAX_SLUG].strip("-")
-    )
-    errors = []
-    if not 1 <= len(name.strip()) <= MAX_WORKSPACE_NAME:
-        errors.append(FieldError("name", f"must have 1 to {MAX_WORKSPACE_NAME} characters."))
-    if len(slug) > MAX_SLUG or not _SLUG.fullmatch(slug):
-        errors.append(
-            FieldError("slug", f"must be 1 to {MAX_SLUG} of a-z and 0-9, with single hyphens between them.")
-        )
-    if errors:
-        raise InvalidQuery(errors)
-    workspace = Workspace(id=uuid4(), name=name.strip(), slug=slug, created_at=now)
-    with writing() as session:
-        if session.scalar(sa.select(Workspace.id).where(Workspace.slug == slug, _LIVE)):
-            raise Conflict(f"There is a workspace {slug} already.")
-        session.add(workspace)
-        audit.record(
-            session,
-            "workspace.created",
-            audit.OPERATOR,
-            now,
-            workspace_id=workspace.id,
-            subject=workspace.name,
-        )
-    return workspace
+MAX_EMAIL, MAX_NAME = 254, 100
 
 
 def add_user(email: str, first_name: str, last_name: str, now: datetime) -> User:
     """Make somebody who can sign in. Raises InvalidQuery, Conflict."""
-    errors = []
-    if len(email) > MAX_EMAIL or not _EMAIL.fullmatch(email):
-        errors.append(FieldError("email", "must be an e-mail address such as ada@example.com."))
+    errors = [*_email_errors(email)]
     for field, text in (("first_name", first_name), ("last_name", last_name)):
         if len(text) > MAX_NAME or "\0" in text:
             errors.append(FieldError(field, f"must have at most {MAX_NAME} characters."))
@@ -70,6 +37,18 @@ def add_user(email: str, first_name: str, last_name: str, now: datetime) -> User
         session.add(user)
         audit.record(session, "user.created", audit.OPERATOR, now, subject=user.email)
     return user
+
+
+def check_email(email: str) -> None:
+    """Raises InvalidQuery where this is no e-mail address."""
+    if errors := _email_errors(email):
+        raise InvalidQuery(errors)
+
+
+def _email_errors(email: str) -> list[FieldError]:
+    if len(email) <= MAX_EMAIL and _EMAIL.fullmatch(email):
+        return []
+    return [FieldError("email", "must be an e-mail address such as ada@example.com.")]
 
 
 def set_member(slug: str, email: str, role: str, now: datetime) -> Member:

@@ -113,13 +113,13 @@ def create_key(principal: Principal, spec: KeySpec, now: datetime) -> CreatedKey
         return _add(session, workspace_id, principal.user.id, spec, audit.actor_of(principal), now)
 
 
-def change_key(principal: Principal, key_id: UUID, body: Mapping[str, Any], now: datetime) -> ApiKey:
-    """Change what the request names. Raises InvalidQuery, NotFound, Conflict."""
-    reader = Reader(body)
-    changes = reader.changes(_CHANGES)
+def change_key(principal: Principal, key_id: str, body: Mapping[str, Any], now: datetime) -> ApiKey:
+    """Change what the request names. Raises InvalidQuery with every bad field, NotFound, Conflict."""
+    reader = Reader({**body, "key_id": key_id})
+    found_id, changes = reader.uuid("key_id"), reader.changes(_CHANGES)
     reader.finish()
     with writing() as session:
-        key = _find(session, principal, key_id)
+        key = _find(session, principal, found_id)
         _refuse_revoked(key)
         changed = {name: value for name, value in changes.items() if _plain(getattr(key, name)) != value}
         for name, value in changed.items():

@@ -29,6 +29,11 @@ def new_secret() -> str:
     return PREFIX + "".join(secrets.choice(_BASE62) for _ in range(SECRET_LENGTH))
 
 
+def preview(suffix: str) -> str:
+    """How a key is shown once its secret is gone."""
+    return f"{PREFIX}…{suffix}"
+
+
 def hash_key(token: str) -> bytes:
     """SHA-256 is enough: the secret has 190 random bits."""
     return hashlib.sha256(token.encode()).digest()

@@ -24,6 +24,11 @@ SCOPES = (
 MANAGING = ("keys:manage", "members:manage", "workspace:manage", "audit:read")
 """What admins may do and no key ever may: a stolen key makes no keys (contract 2.6)."""
 
+PERSON = "person"
+"""What a view asks for that is about who signed in: every person, and no key."""
+PERSONAL = frozenset({"workspace:read", PERSON})
+"""What everybody may do who signed in, members of nothing included."""
+
 _READING = frozenset({"workflows:read", "workspace:read"})
 _EDITING = _READING | {"workflows:run", "workflows:write"}
 ROLE_ALLOWS = {"viewer": _READING, "editor": _EDITING, "admin": frozenset(SCOPES + MANAGING)}
@@ -88,7 +93,7 @@ class Principal:
         """Whether the key has this scope, or the user a role that includes it in some workspace."""
         if self.kind == "api_key":
             return permission in self.scopes
-        return any(workspace.allows(permission) for workspace in self.workspaces)
+        return permission in PERSONAL or any(found.allows(permission) for found in self.workspaces)
 
     def needing(self, permission: str) -> Self:
         """The same one, where they may do this and nowhere else. Raises Forbidden where that is nowhere.
@@ -97,13 +102,13 @@ class Principal:
         """
         if not self.allows(permission):
             raise Forbidden(self._refusal(permission))
-        if self.kind == "api_key":
+        if self.kind == "api_key" or permission in PERSONAL:
             return self
         return replace(self, workspaces=tuple(found for found in self.workspaces if found.allows(permission)))
 
     def _refusal(self, permission: str) -> str:
         if self.kind != "api_key":
             return "Your role in this workspace does not allow this. Ask an admin of the workspace."
-        if permission in MANAGING:
-            return "An API key cannot do this. Use the session token of an admin."
-        return f"This needs the scope {permission}."
+        if permission in SCOPES:
+            return f"This needs the scope {permission}."
+        return "An API key cannot do this. Use the session token of a person."
