@@ -9,16 +9,14 @@ from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
 from portal import parameters
-from portal.errors import PortalError
+from portal.errors import BadRequest, PortalError
 from portal.parameters import Refused
 
 Value = TypeVar("Value")
 
 
-class BadBody(PortalError):
+class BadBody(BadRequest):
     """The body must be a JSON object."""
-
-    status, code = 400, "BAD_REQUEST"
 
 
 class NotJson(PortalError):

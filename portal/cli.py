@@ -14,7 +14,7 @@ from flask import Flask, current_app, url_for
 from flask.cli import AppGroup, with_appcontext
 
 from portal import checkup, moments, parameters
-from portal.auth import accounts, keyring, keys, signin
+from portal.auth import accounts, audit, audit_export, keyring, keys, signin
 from portal.auth.principals import SCOPES
 from portal.auth.workspaces import WorkspaceSpec, create_workspace
 from portal.errors import InvalidQuery, PortalError
@@ -28,10 +28,11 @@ users = AppGroup("users", help="People who can sign in.")
 workspaces = AppGroup("workspaces", help="Workspaces: each with its own workflows, members and keys.")
 members = AppGroup("members", help="Who belongs to a workspace.")
 api_keys = AppGroup("keys", help="API keys for scripts.")
+audit_log = AppGroup("audit", help="Who did what to accounts, keys and settings.")
 
 
 def init_app(app: Flask) -> None:
-    for command in (users, workspaces, members, api_keys, import_, demo, check, signin_link):
+    for command in (users, workspaces, members, api_keys, audit_log, import_, demo, check, signin_link):
         app.cli.add_command(command)
 
 
@@ -187,6 +188,20 @@ def revoke_key(key_id: str, as_json: bool) -> None:
         key = keyring.revoke_any_key(found, moments.now())
     revoked_at = moments.format_moment(key.revoked_at or moments.now())
     _show(as_json, {"id": str(key.id), "revoked_at": revoked_at}, f"Revoked {key.name} ({key.id}).")
+
+
+@audit_log.command("export", epilog="Example: flask audit export --since 2026-01-01T00:00:00Z > audit.csv")
+@click.option("--since", help="Only entries from this moment on.")
+@_json_option
+@with_appcontext
+def export_audit_log(since: str | None, as_json: bool) -> None:
+    """Print the audit log, oldest entry first: CSV, or JSON lines."""
+    with _plain_errors():
+        reader = parameters.Reader({} if since is None else {"since": since})
+        moment = reader.read("since", parameters.optional_moment, None)
+        reader.finish()
+        write = audit_export.write_json_lines if as_json else audit_export.write_csv
+        write(audit.every_entry(moment), sys.stdout)
 
 
 @click.command("signin-link", epilog="Example: flask signin-link ada@example.com")

@@ -44,7 +44,8 @@ def init_app(app: Flask, settings: Settings) -> None:
             if _is_this_very_version(response):
                 headers["Cache-Control"] = f"public, max-age={A_YEAR}, immutable"
             return response
-        headers["Cache-Control"] = "no-store" if is_api(request.path) else "private, no-cache"
+        if not response.cache_control.no_store:
+            headers["Cache-Control"] = "no-store" if is_api(request.path) else "private, no-cache"
         if not is_api(request.path):
             response.vary.add("Cookie")
         return response

@@ -187,4 +187,18 @@
   });
 
   window.portal = { announce, kept, trouble, tellTimes };
+
+  // Secrets that are shown once: a button copies them; without it they can be selected.
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.("[data-copies]");
+    if (!button) return;
+    const source = byId(button.dataset.copies);
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      announce("Copied");
+      write(button, "Copied");
+    } catch {
+      getSelection().selectAllChildren(source);
+    }
+  });
 })();

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,6 +20,7 @@ EMPTY_DEFINITION: dict[str, Any] = {
     "execution": {"steps": [], "params": {}},
 }
 _numbers = itertools.count(1)
+_arrivals = itertools.count(1)
 
 
 def _store(row: Any) -> Any:
@@ -38,7 +39,9 @@ def make_user(email: str = "ada@acme.example", first_name: str = "", last_name: 
 
 
 def make_member(workspace: Workspace, user: User, role: str = "admin") -> Member:
-    return _store(Member(workspace_id=workspace.id, user_id=user.id, role=role, created_at=NOON))
+    """A member who joined after whoever was made a member before."""
+    joined = NOON + timedelta(seconds=next(_arrivals))
+    return _store(Member(workspace_id=workspace.id, user_id=user.id, role=role, created_at=joined))
 
 
 def make_key(workspace: Workspace, user: User, scopes: tuple[str, ...] = ("workflows:read",)) -> str:

@@ -28,6 +28,7 @@ COMMANDS = [
     "keys create",
     "keys list",
     "keys revoke",
+    "audit export",
 ]
 Run = Callable[..., Result]
 

@@ -9,7 +9,7 @@ from portal.api import bp
 from portal.api.answers import fields, one, plain_list, uncounted_list
 from portal.api.asked import id_in_path, sent_body
 from portal.auth import workspaces as service
-from portal.auth.gate import current_principal, requires
+from portal.auth.gate import anywhere, current_principal, requires
 from portal.auth.members import RosterRow, roster
 from portal.auth.principals import PERSON
 from portal.auth.workspaces import WorkspaceSpec
@@ -43,6 +43,7 @@ MEMBER_FIELDS = (
 
 @bp.get("/workspaces")
 @requires("workspace:read")
+@anywhere
 def workspaces() -> Response:
     reader = Reader(single(request.args))
     slice_ = reader.slice()
@@ -52,6 +53,7 @@ def workspaces() -> Response:
 
 @bp.post("/workspaces")
 @requires(PERSON)
+@anywhere
 def create_workspace() -> Response:
     spec = WorkspaceSpec.parse(sent_body())
     return one(_row(service.create_workspace(spec, current_principal().user, moments.now())), status=201)
@@ -59,12 +61,14 @@ def create_workspace() -> Response:
 
 @bp.get("/workspaces/<workspace_id>")
 @requires("workspace:read")
+@anywhere
 def workspace(workspace_id: str) -> Response:
     return one(_row(service.get_workspace(current_principal(), id_in_path("workspace_id", workspace_id))))
 
 
 @bp.patch("/workspaces/<workspace_id>")
 @requires(PERSON)
+@anywhere
 def change_workspace(workspace_id: str) -> Response:
     body = sent_body()
     return one(_row(service.change_workspace(current_principal(), workspace_id, body, moments.now())))
@@ -72,6 +76,7 @@ def change_workspace(workspace_id: str) -> Response:
 
 @bp.delete("/workspaces/<workspace_id>")
 @requires(PERSON)
+@anywhere
 def delete_workspace(workspace_id: str) -> Response:
     found_id = id_in_path("workspace_id", workspace_id)
     service.delete_workspace(current_principal(), found_id, moments.now())
@@ -80,6 +85,7 @@ def delete_workspace(workspace_id: str) -> Response:
 
 @bp.get("/workspaces/<workspace_id>/members")
 @requires("workspace:read")
+@anywhere
 def members(workspace_id: str) -> Response:
     principal = current_principal()
     found = service.get_workspace(principal, id_in_path("workspace_id", workspace_id))

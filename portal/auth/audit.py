@@ -3,20 +3,22 @@
 An entry is written in the transaction of what it tells: both are there or neither is.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from flask import has_request_context, request
 from sqlalchemy.orm import Session
 
+from portal import parameters
 from portal.auth.principals import Principal
 from portal.db import db
 from portal.models import AuditEntry, Member
-from portal.paging import Page, Slice
+from portal.paging import DEFAULT_LIMIT, Page, Slice
+from portal.parameters import Reader
 
 KINDS = {
     "session.started": "Signed in",
@@ -113,6 +115,32 @@ class AuditQuery:
     kind: str | None = None
     actor: str = ""
     """Part of the e-mail of who did it."""
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str]) -> Self:
+        """Read a request's parameters. Raises InvalidQuery."""
+        reader = Reader(args)
+        query = cls(
+            slice=reader.slice(),
+            kind=reader.read("kind", parameters.one_of(tuple(KINDS)), None),
+            actor=reader.read("actor", parameters.search, ""),
+        )
+        reader.finish()
+        return query
+
+    def at(self, slice_: Slice) -> Self:
+        """The same entries, another page."""
+        return replace(self, slice=slice_)
+
+    def to_args(self) -> dict[str, str]:
+        """The shortest parameters that give these entries."""
+        texts = {
+            "kind": self.kind or "",
+            "actor": self.actor,
+            "limit": "" if self.slice.limit == DEFAULT_LIMIT else str(self.slice.limit),
+            "offset": str(self.slice.offset or ""),
+        }
+        return {name: text for name, text in texts.items() if text}
 
 
 def list_entries(workspace_id: UUID, query: AuditQuery) -> Page[AuditEntry]:

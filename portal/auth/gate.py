@@ -6,6 +6,7 @@ browser elsewhere. `@requires(permission)` asks for more.
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+from uuid import UUID
 
 from flask import Flask, current_app, g, request, session
 
@@ -58,6 +59,12 @@ def signed_in() -> Principal | None:
     """Who is asking, on pages that are open to all."""
     principal: Principal | None = g.get("principal")
     return principal
+
+
+def chosen_workspace() -> UUID | None:
+    """The workspace that this browser chose, whatever the page is about."""
+    chosen: UUID | None = g.get("chosen_workspace")
+    return chosen
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -116,6 +123,7 @@ def _signed_in_browser() -> Principal:
 
 def _within_address(principal: Principal, workspace_id: str | None) -> Principal:
     """On pages, the workspace that the address names is the one that counts, not the one chosen."""
+    g.chosen_workspace = principal.chosen
     if workspace_id is None:
         return principal
     try:

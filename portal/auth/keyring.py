@@ -77,6 +77,11 @@ class KeyQuery:
     def at(self, slice_: Slice) -> Self:
         return replace(self, slice=slice_)
 
+    def to_args(self) -> dict[str, str]:
+        """The shortest parameters that give these keys."""
+        texts = {"offset": str(self.slice.offset or ""), "status": self.status}
+        return {name: text for name, text in texts.items() if text and text != "active"}
+
     def to_api_args(self) -> dict[str, str]:
         paging = {"offset": str(self.slice.offset), "limit": str(self.slice.limit)}
         return paging | ({"status": self.status} if "status" in self.named else {})

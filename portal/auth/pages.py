@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from werkzeug.wrappers import Response
 
 from portal import moments
-from portal.auth import signin
+from portal.auth import sessions, signin
 from portal.auth.gate import attempt, public, signed_in
 from portal.auth.origin import safe_next
 
@@ -39,9 +39,7 @@ def use(token: str) -> tuple[str, int] | Response:
     wanted = safe_next(session.get("next"))
     if "token" in session:
         signin.end_session(session["token"], moments.now())
-    session.clear()
-    session.permanent = True
-    session["token"] = session_token
+    sessions.enter(session_token)
     return redirect(wanted or url_for("pages.workflows"), code=303)
 
 

@@ -32,7 +32,7 @@ def make_link_token(email: str, now: datetime) -> str:
         if user is None:
             raise NotFound(f"There is no user {email}. Add one with: flask users add {email}")
         session.execute(sa.delete(SigninLink).where(SigninLink.expires_at < now - LINK_LIFE))
-        session.add(SigninLink(token_hash=_hash(token), user_id=user.id, expires_at=now + LINK_LIFE))
+        session.add(SigninLink(token_hash=hash_token(token), user_id=user.id, expires_at=now + LINK_LIFE))
         audit.record(session, "signin_link.created", audit.OPERATOR, now, subject=user.email)
     return token
 
@@ -42,7 +42,7 @@ def link_email(token: str, now: datetime) -> str | None:
     return db.session.scalar(
         sa.select(User.email)
         .join(SigninLink, SigninLink.user_id == User.id)
-        .where(SigninLink.token_hash == _hash(token), *_usable(now))
+        .where(SigninLink.token_hash == hash_token(token), *_usable(now))
     )
 
 
@@ -51,7 +51,7 @@ def use_link(token: str, now: datetime, browser: str | None = None) -> str | Non
     with writing() as session:
         claim = (
             sa.update(SigninLink)
-            .where(SigninLink.token_hash == _hash(token), *_usable(now))
+            .where(SigninLink.token_hash == hash_token(token), *_usable(now))
             .values(used_at=now)
             .returning(SigninLink.user_id)
         )
@@ -68,7 +68,7 @@ def start_session(session: Session, user_id: UUID, now: datetime, browser: str |
     user = session.get_one(User, user_id)
     session.execute(sa.delete(BrowserSession).where(_ended(now)))
     row = BrowserSession(
-        token_hash=_hash(token),
+        token_hash=hash_token(token),
         user_id=user_id,
         created_at=now,
         seen_at=now,
@@ -85,7 +85,7 @@ def principal_of_session(token: str, now: datetime) -> Principal | None:
     found = db.session.scalar(
         sa.select(BrowserSession)
         .options(sa.orm.joinedload(BrowserSession.user))
-        .where(BrowserSession.token_hash == _hash(token), sa.not_(_ended(now)))
+        .where(BrowserSession.token_hash == hash_token(token), is_live(now))
     )
     if found is None:
         return None
@@ -112,7 +112,7 @@ def principal_of_user(
 def end_session(token: str, now: datetime) -> None:
     """Sign out: the token is worth nothing from now on."""
     with writing() as session:
-        ended = sa.delete(BrowserSession).where(BrowserSession.token_hash == _hash(token))
+        ended = sa.delete(BrowserSession).where(BrowserSession.token_hash == hash_token(token))
         user_id = session.scalar(ended.returning(BrowserSession.user_id))
         if user_id is not None:
             user = session.get_one(User, user_id)
@@ -123,9 +123,13 @@ def _usable(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     return SigninLink.used_at.is_(None), SigninLink.expires_at > now
 
 
+def is_live(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.not_(_ended(now))
+
+
 def _ended(now: datetime) -> sa.ColumnElement[bool]:
     return (BrowserSession.seen_at <= now - IDLE_LIFE) | (BrowserSession.created_at <= now - ABSOLUTE_LIFE)
 
 
-def _hash(token: str) -> bytes:
+def hash_token(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()

@@ -1,16 +1,26 @@
 """HTML pages and their fragments, one module a subject."""
 
 from typing import Any
+from uuid import UUID
 
-from flask import Blueprint
+from flask import Blueprint, url_for
 
-from portal.auth.gate import signed_in
+from portal.auth.gate import chosen_workspace, signed_in
 
 bp = Blueprint("pages", __name__)
 
-from portal.pages import preferences, run_list, run_live, runs, workflows  # noqa: E402, F401  (they register on `bp`)
+# Each registers its views on `bp`.
+from portal.pages import invitations, preferences, run_list, run_live, runs, workflows  # noqa: E402, F401
+from portal.pages.settings import audit, keys, members, sessions, workspaces  # noqa: E402, F401
 
 
 @bp.app_context_processor
 def who_is_asking() -> dict[str, Any]:
-    return {"principal": signed_in()}
+    return {"principal": signed_in(), "workflows_url": workflows_url}
+
+
+def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:
+    """The workflows of a workspace: at the root for the one that was chosen, else under its own address."""
+    if workspace_id is None or workspace_id == chosen_workspace():
+        return url_for("pages.workflows", **args)
+    return url_for("pages.workspace", workspace_id=workspace_id, **args)

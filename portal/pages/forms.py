@@ -17,6 +17,7 @@ from portal.parameters import Reader, Refused, single
 from portal.runs.query import RunQuery
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FEW_DIGITS = re.compile(r"[0-9]{1,9}")
 _BEGINS, _ENDS = "T00:00:00Z", "T23:59:59.999999Z"
 _EDGES = {"from": _BEGINS, "to": _ENDS}
 
@@ -80,6 +81,14 @@ def id_in_path(text: str) -> UUID:
         return parameters.uuid(text)
     except Refused:
         raise NotFound from None
+
+
+def whole_or_text(text: str) -> int | str | None:
+    """What a number field says: nothing, a whole number, or what the service will refuse."""
+    text = text.strip()
+    if not text:
+        return None
+    return int(text) if _FEW_DIGITS.fullmatch(text) else text
 
 
 MAX_PAGE = 10**15

@@ -181,8 +181,9 @@ def test_every_view_is_closed_unless_it_says_public(app: Flask) -> None:
             open_views.add(rule.endpoint)
             continue
         path = rule.build(dict.fromkeys(rule.arguments, str(uuid4())))[1]  # type: ignore[index]
-        answer = client.get(path)
-        assert answer.status_code == (401 if path.startswith("/api/") else 302), rule
+        for method in (rule.methods or set()) - {"OPTIONS"}:
+            answer = client.open(path, method=method, headers={"Sec-Fetch-Site": "same-origin"})
+            assert answer.status_code == (401 if path.startswith("/api/") else 302), rule
     assert open_views == {
         "auth.confirm",
         "auth.login",
@@ -190,7 +191,9 @@ def test_every_view_is_closed_unless_it_says_public(app: Flask) -> None:
         "auth.use",
         "health.process",
         "health.readiness",
+        "pages.accept_invitation",
         "pages.choose_theme",
+        "pages.invitation",
         "static",
     }
 

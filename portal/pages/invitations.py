@@ -1,0 +1,38 @@
+"""The page behind an invitation: it asks before anybody joins, since previews open every link."""
+
+from flask import redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response
+
+from portal import moments
+from portal.auth import invitations
+from portal.auth.gate import public, signed_in
+from portal.auth.sessions import enter
+from portal.errors import Unauthorized
+from portal.pages import bp
+
+
+@bp.get("/invitations/<token>")
+@public
+def invitation(token: str) -> str | tuple[str, int]:
+    welcome = invitations.look_at(token, moments.now())
+    if welcome is None:
+        return render_template("invitations/gone.html"), 404
+    must_sign_in = signed_in() is None and (welcome.has_account or invitations.accounts_come_from_provider())
+    if must_sign_in:
+        session["next"] = url_for(".invitation", token=token)
+    return render_template("invitations/page.html", welcome=welcome, must_sign_in=must_sign_in)
+
+
+@bp.post("/invitations/<token>")
+@public
+def accept_invitation(token: str) -> Response:
+    principal = signed_in()
+    if principal is not None:
+        workspace_id = invitations.accept(token, principal, moments.now())
+    elif invitations.accounts_come_from_provider():
+        raise Unauthorized
+    else:
+        browser = request.headers.get("User-Agent")
+        workspace_id, session_token = invitations.accept_as_new(token, moments.now(), browser)
+        enter(session_token)
+    return redirect(url_for(".workspace", workspace_id=workspace_id), code=303)

@@ -1,0 +1,154 @@
+"""The API keys of a workspace: made, shown once, changed, rotated, revoked (for admins)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
+
+from portal import moments
+from portal.auth import keyring, keys
+from portal.auth.gate import current_principal, requires
+from portal.auth.keyring import KEY_STATUSES, KeyQuery, KeySpec
+from portal.auth.principals import SCOPES
+from portal.errors import InvalidQuery
+from portal.pages import bp, once
+from portal.pages.forms import Form, id_in_path, whole_or_text
+from portal.pages.pager import Pager
+from portal.parameters import single
+
+Answer = Response | str | tuple[str, int]
+NEW = Form({"scopes": "workflows:read"})
+
+
+@bp.get("/settings/workspaces/<workspace_id>/keys")
+@requires("keys:manage")
+def keys_page(workspace_id: str) -> Answer:
+    return _list(NEW)
+
+
+@bp.post("/settings/workspaces/<workspace_id>/keys")
+@requires("keys:manage")
+def create_key(workspace_id: str) -> Answer:
+    try:
+        spec = KeySpec.parse(_wanted(request.form), moments.now())
+    except InvalidQuery as refusal:
+        return _list(_filled(request.form, refusal), status=422)
+    created = keyring.create_key(current_principal(), spec, moments.now())
+    once.keep(str(created.row.id), created.plain)
+    return redirect(url_for(".key", workspace_id=workspace_id, key_id=created.row.id), code=303)
+
+
+@bp.get("/settings/workspaces/<workspace_id>/keys/<key_id>")
+@requires("keys:manage")
+def key(workspace_id: str, key_id: str) -> Answer:
+    found = keyring.get_key(current_principal(), id_in_path(key_id))
+    limit = "" if found.rate_limit_per_min is None else str(found.rate_limit_per_min)
+    values = {"name": found.name, "scopes": ",".join(found.scopes), "rate_limit_per_min": limit}
+    return _one(found, Form(values))
+
+
+@bp.post("/settings/workspaces/<workspace_id>/keys/<key_id>")
+@requires("keys:manage")
+def change_key(workspace_id: str, key_id: str) -> Answer:
+    found = keyring.get_key(current_principal(), id_in_path(key_id))
+    wanted = _wanted(request.form) | {"active": "active" in request.form}
+    try:
+        keyring.change_key(current_principal(), str(found.id), wanted, moments.now())
+    except InvalidQuery as refusal:
+        return _one(found, _filled(request.form, refusal), status=422)
+    return redirect(url_for(".key", workspace_id=workspace_id, key_id=found.id), code=303)
+
+
+@bp.get("/settings/workspaces/<workspace_id>/keys/<key_id>/rotate")
+@requires("keys:manage")
+def confirm_rotation(workspace_id: str, key_id: str) -> str:
+    found = keyring.get_key(current_principal(), id_in_path(key_id))
+    return _confirm(
+        found,
+        f"Rotate the key {found.name}?",
+        "A new key with the same scopes is made. The present one stops working at once.",
+        "Rotate the key",
+    )
+
+
+@bp.post("/settings/workspaces/<workspace_id>/keys/<key_id>/rotate")
+@requires("keys:manage")
+def rotate_key(workspace_id: str, key_id: str) -> Response:
+    _, new = keyring.rotate_key(current_principal(), id_in_path(key_id), moments.now())
+    once.keep(str(new.row.id), new.plain)
+    return redirect(url_for(".key", workspace_id=workspace_id, key_id=new.row.id), code=303)
+
+
+@bp.get("/settings/workspaces/<workspace_id>/keys/<key_id>/revoke")
+@requires("keys:manage")
+def confirm_revocation(workspace_id: str, key_id: str) -> str:
+    found = keyring.get_key(current_principal(), id_in_path(key_id))
+    return _confirm(
+        found,
+        f"Revoke the key {found.name}?",
+        "Whatever uses it stops working at once. A revoked key cannot be taken back.",
+        "Revoke the key",
+    )
+
+
+@bp.post("/settings/workspaces/<workspace_id>/keys/<key_id>/revoke")
+@requires("keys:manage")
+def revoke_key(workspace_id: str, key_id: str) -> Response:
+    keyring.revoke_key(current_principal(), id_in_path(key_id), moments.now())
+    return redirect(url_for(".keys_page", workspace_id=workspace_id), code=303)
+
+
+def _list(form: Form, status: int = 200) -> Answer:
+    query = KeyQuery.parse(single(request.args))
+    page = keyring.list_keys(current_principal(), query, moments.now())
+    html = render_template(
+        "settings/keys.html",
+        page=page,
+        pager=Pager(page),
+        query=query,
+        form=form,
+        scopes=SCOPES,
+        key_statuses=KEY_STATUSES,
+        preview=keys.preview,
+    )
+    return html, status
+
+
+def _one(found: Any, form: Form, status: int = 200) -> Answer:
+    answer = once.unstored(
+        render_template(
+            "settings/key.html",
+            key=found,
+            form=form,
+            scopes=SCOPES,
+            secret=once.take(str(found.id)),
+            usable=keys.is_usable(found, moments.now()),
+            preview=keys.preview,
+        )
+    )
+    answer.status_code = status
+    return answer
+
+
+def _confirm(found: Any, question: str, consequence: str, button: str) -> str:
+    back = url_for(".key", workspace_id=found.workspace_id, key_id=found.id)
+    return render_template(
+        "settings/confirm.html", question=question, consequence=consequence, button=button, back=back
+    )
+
+
+def _wanted(form: MultiDict[str, str]) -> dict[str, Any]:
+    """What the form says as the service takes it: its own values, empty fields as nothing."""
+    return {
+        "name": form.get("name", ""),
+        "scopes": form.getlist("scopes"),
+        "expires_at": form.get("expires_at") or None,
+        "rate_limit_per_min": whole_or_text(form.get("rate_limit_per_min", "")),
+    }
+
+
+def _filled(form: MultiDict[str, str], refusal: InvalidQuery) -> Form:
+    values: Mapping[str, str] = {**single(form), "scopes": ",".join(form.getlist("scopes"))}
+    return Form(values, {error.field: error.message for error in refusal.errors})

@@ -1,0 +1,107 @@
+"""The workspaces of who is signed in: chosen, made, named anew, deleted."""
+
+from typing import Any
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from portal import moments
+from portal.auth import workspaces
+from portal.auth.gate import current_principal, requires
+from portal.auth.principals import PERSON
+from portal.auth.sessions import choose_workspace
+from portal.auth.workspaces import WorkspaceSpec, here
+from portal.errors import InvalidQuery
+from portal.pages import bp
+from portal.pages.forms import Form
+from portal.parameters import single
+
+Answer = Response | str | tuple[str, int]
+
+
+@bp.get("/settings")
+@requires(PERSON)
+def settings() -> Response:
+    workspace = current_principal().workspace
+    if workspace is None:
+        return redirect(url_for(".workspaces_page"), code=303)
+    return redirect(url_for(".workspace_settings", workspace_id=workspace.id), code=303)
+
+
+@bp.get("/settings/workspaces")
+@requires(PERSON)
+def workspaces_page() -> Answer:
+    return render_template("settings/workspaces.html", form=Form({}))
+
+
+@bp.post("/settings/workspaces")
+@requires(PERSON)
+def create_workspace() -> Answer:
+    try:
+        spec = WorkspaceSpec.parse(_wanted())
+        workspace = workspaces.create_workspace(spec, current_principal().user, moments.now())
+    except (InvalidQuery, workspaces.SlugTaken) as refusal:
+        return render_template("settings/workspaces.html", form=_filled(refusal)), refusal.status
+    choose_workspace(workspace.id)
+    return redirect(url_for(".workspace_settings", workspace_id=workspace.id), code=303)
+
+
+@bp.get("/settings/workspaces/<workspace_id>")
+@requires("workspace:read")
+def workspace_settings(workspace_id: str) -> Answer:
+    found = workspaces.get_workspace(current_principal(), here(current_principal()))
+    return _one(found, Form({"name": found.name, "slug": found.slug}))
+
+
+@bp.post("/settings/workspaces/<workspace_id>")
+@requires("workspace:manage")
+def change_workspace(workspace_id: str) -> Answer:
+    principal = current_principal()
+    try:
+        workspaces.change_workspace(principal, workspace_id, _wanted(), moments.now())
+    except (InvalidQuery, workspaces.SlugTaken) as refusal:
+        found = workspaces.get_workspace(principal, here(principal))
+        return _one(found, _filled(refusal), refusal.status)
+    return redirect(url_for(".workspace_settings", workspace_id=workspace_id), code=303)
+
+
+@bp.get("/settings/workspaces/<workspace_id>/delete")
+@requires("workspace:manage")
+def confirm_deletion(workspace_id: str) -> str:
+    name = workspaces.get_workspace(current_principal(), here(current_principal())).name
+    return render_template(
+        "settings/confirm.html",
+        question=f"Delete {name}?",
+        consequence="Its workflows, runs, members and keys are gone at once, for everybody in it.",
+        button="Delete the workspace",
+        back=url_for(".workspace_settings", workspace_id=workspace_id),
+    )
+
+
+@bp.post("/settings/workspaces/<workspace_id>/delete")
+@requires("workspace:manage")
+def delete_workspace(workspace_id: str) -> Response:
+    workspaces.delete_workspace(current_principal(), here(current_principal()), moments.now())
+    return redirect(url_for(".workspaces_page"), code=303)
+
+
+@bp.post("/settings/workspaces/<workspace_id>/choose")
+@requires("workspace:read")
+def switch_workspace(workspace_id: str) -> Response:
+    choose_workspace(here(current_principal()))
+    return redirect(url_for(".workflows"), code=303)
+
+
+def _one(found: Any, form: Form, status: int = 200) -> tuple[str, int]:
+    owner = workspaces.is_owner(current_principal(), found)
+    return render_template("settings/workspace.html", workspace=found, form=form, is_owner=owner), status
+
+
+def _wanted() -> dict[str, Any]:
+    return {"name": request.form.get("name", ""), "slug": request.form.get("slug") or None}
+
+
+def _filled(refusal: InvalidQuery | workspaces.SlugTaken) -> Form:
+    if isinstance(refusal, InvalidQuery):
+        return Form(single(request.form), {error.field: error.message for error in refusal.errors})
+    return Form(single(request.form), {"slug": "is taken. Choose another one."})
