@@ -3,6 +3,7 @@
 Reading goes through `db.session`; writing through `writing()`, one transaction a use case.
 """
 
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -22,6 +24,12 @@ SQLITE_BUSY_SECONDS = 30
 
 MARK_BUSY_SECONDS = 0.1
 """How long a mark that nobody waits for may wait for a lock."""
+
+SQLITE_CACHE_KIB = 16 * 1024
+SQLITE_BULK_CACHE_KIB = 256 * 1024
+"""Pages that a connection may keep: while importing, enough for the indexes, whose keys come in any order."""
+SQLITE_BULK_CHECKPOINT_PAGES = 32_000
+"""How far the log may grow then: pages that change again and again are copied once."""
 
 log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,14 +106,15 @@ FoldedText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 @contextmanager
-def writing() -> Iterator[Session]:
+def writing(*, bulk: bool = False) -> Iterator[Session]:
     """One write transaction: committed at the end, rolled back on any error.
 
     What `db.session` was reading is given up first: a request never holds two connections, or many
     at once would wait for each other's.
 
     On SQLite it begins with BEGIN IMMEDIATE, because a read transaction that turns into a write
-    one fails at once instead of waiting, and writers of this process queue.
+    one fails at once instead of waiting, and writers of this process queue. `bulk` lets it keep many
+    pages in memory, for transactions of thousands of rows.
     """
     db.session.rollback()
     engine = _writing_engine()
@@ -113,6 +122,9 @@ def writing() -> Iterator[Session]:
     if engine.dialect.name == "sqlite":
         queue = _sqlite_writers
     with queue, Session(engine, expire_on_commit=False) as session, session.begin():
+        if bulk and engine.dialect.name == "sqlite":
+            session.execute(sa.text(f"PRAGMA cache_size = -{SQLITE_BULK_CACHE_KIB}"))
+            session.execute(sa.text(f"PRAGMA wal_autocheckpoint = {SQLITE_BULK_CHECKPOINT_PAGES}"))
         yield session
 
 
@@ -149,11 +161,19 @@ def _set_busy_timeout(connection: sa.Connection, seconds: float) -> None:
         driver.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
 
+def _to_json(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # whole numbers of more than 64 bits
+        return json.dumps(value)
+
+
 def engine_options(url: sa.URL) -> dict[str, Any]:
     """Options for the engine of this URL (`SQLALCHEMY_ENGINE_OPTIONS`)."""
     if url.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}}
+        return {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}, "json_serializer": _to_json}
     return {
+        "json_serializer": _to_json,
         "pool_pre_ping": True,
         "pool_timeout": 5,
         "connect_args": {"connect_timeout": 3, "options": "-c timezone=UTC"},
@@ -173,6 +193,7 @@ def prepare_engine(engine: sa.Engine) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA cache_size = -{SQLITE_CACHE_KIB}")
         cursor.close()
 
     @sa.event.listens_for(engine, "begin")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID, uuid5
 
@@ -31,7 +30,6 @@ class Identity:
     email: str | None = None
 
 
-@lru_cache(maxsize=10_000)  # history names few people, each many times
 def identify(source_id: str | None, name: str | None, email: str | None) -> Identity | None:
     """The person whom an id, a name and an e-mail stand for; nobody if there is none of them.
 

@@ -111,7 +111,8 @@ def run_columns(workflow: Workflow, **columns: Any) -> dict[str, Any]:
         "total_steps": 0,
         "finished_steps": 0,
     }
-    return defaults | columns
+    columns = defaults | columns
+    return columns | {"status": str(columns["status"])}
 
 
 def uuid_of(number: int) -> UUID:

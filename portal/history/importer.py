@@ -1,7 +1,9 @@
 """The importer: retrieve, parse, decide, store, a batch at a time and each batch its own transaction."""
 
+import gc
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size
 from portal.history.store import look_up, store
 from portal.history.summary import BadLine, FileSummary, ImportSummary, Progress, no_progress
 
-DEFAULT_BATCH_SIZE = 2000
+DEFAULT_BATCH_SIZE = 10_000
 MAX_BATCH_BYTES = 32 * 1024 * 1024
 """A batch ends here too, whatever its number of lines: one batch is held in memory."""
 
@@ -51,6 +53,24 @@ def import_files(
 
     Whole batches are kept whatever happens, and importing the same file again changes nothing.
     """
+    with _rare_collections():
+        return _import_files(workspace_id, files, now, batch_size, progress)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let the collector of cycles pass seldom: a batch is many objects and no cycles."""
+    usual = gc.get_threshold()
+    gc.set_threshold(500_000, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _import_files(
+    workspace_id: UUID, files: Sequence[Path], now: datetime, batch_size: int, progress: Progress
+) -> ImportSummary:
     begun = time.monotonic()
     summary = ImportSummary()
     sizes = [size_of(file) for file in files]
@@ -107,7 +127,7 @@ def _import_batch(
 ) -> None:
     bad = batch.bad
     if batch.lines:
-        with writing() as session:
+        with writing(bulk=True) as session:
             existing = look_up(session, workspace_id, [line for _, line in batch.lines])
             plan = decide(existing, batch.lines, now)
             store(session, workspace_id, plan, now)

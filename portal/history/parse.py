@@ -1,12 +1,16 @@
 """One line of history: what it says, or which field is wrong and why."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, TypeVar
 from uuid import UUID
+
+import orjson
 
 from portal import parameters, people
 from portal.models import PauseReason, RunStatus
@@ -25,7 +29,10 @@ _STATUSES = {str(status): str(status) for status in RunStatus}
 _REASONS = {str(reason): str(reason) for reason in PauseReason}
 _FINISHED = (RunStatus.COMPLETED, RunStatus.FAILED)
 _ABSENT = object()
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_LONG_NUMBER = re.compile(rb"[0-9]{16}")
+_canonical = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+).encode
 
 
 class BadField(ValueError):
@@ -74,9 +81,40 @@ def parse_line(text: bytes) -> WorkflowLine | RunLine:
 
 
 def _decode(text: bytes) -> tuple[dict[str, Any], bytes]:
+    """What the line says and the digest of that."""
+    values = _read_quickly(text)
+    quick = values is not None
+    if not quick:
+        values = _read(text)
+    if not isinstance(values, dict):
+        raise BadField("", "is not a JSON object.")
+    # Only an escape can bring NUL or half a surrogate pair in, and only brackets can nest.
+    if b"\\u" in text or text.count(b"{") + text.count(b"[") > MAX_DEPTH:
+        _inspect(values)
     try:
-        line = text.decode()
-        values = json.loads(line)
+        canonical = (
+            orjson.dumps(values, option=orjson.OPT_SORT_KEYS) if quick else _canonical(values).encode()
+        )
+    except ValueError:
+        _inspect(values)
+        raise
+    return values, blake2b(canonical, digest_size=16).digest()
+
+
+def _read_quickly(text: bytes) -> object | None:
+    """What most lines say; None for one that takes the reader of long numbers, or is wrong."""
+    if _LONG_NUMBER.search(text):
+        return None
+    try:
+        found: object = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return found
+
+
+def _read(text: bytes) -> object:
+    try:
+        found: object = json.loads(text.decode())
     except UnicodeDecodeError as error:
         raise BadField("", f"is not UTF-8 (byte {error.start + 1}).") from None
     except json.JSONDecodeError as error:
@@ -85,17 +123,7 @@ def _decode(text: bytes) -> tuple[dict[str, Any], bytes]:
         raise BadField("", f"is nested deeper than {MAX_DEPTH} levels.") from None
     except ValueError:
         raise BadField("", "holds a number with too many digits.") from None
-    if not isinstance(values, dict):
-        raise BadField("", "is not a JSON object.")
-    # Only an escape can bring NUL or half a surrogate pair in, and only brackets can nest.
-    if "\\u" in line or line.count("{") + line.count("[") > MAX_DEPTH:
-        _inspect(values)
-    try:
-        canonical = _canonical(values)
-    except ValueError:
-        _inspect(values)
-        raise
-    return values, blake2b(canonical.encode(), digest_size=16).digest()
+    return found
 
 
 def _inspect(values: dict[str, Any]) -> None:
@@ -147,8 +175,13 @@ class _Fields:
 
     def take_all(self, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
         """All these fields, None for the absent ones. Raises BadField."""
-        present = self.rest.keys()
-        return {name: self.take(name, read) if name in present else None for name, read in readers.items()}
+        found: dict[str, Any] = dict.fromkeys(readers)
+        for name in readers.keys() & self.rest.keys():
+            try:
+                found[name] = readers[name](self.rest.pop(name))
+            except ValueError as error:
+                raise BadField(name, str(error)) from None
+        return found
 
     def need(self, name: str, read: Callable[[Any], Value]) -> Value:
         value = self.take(name, read)
@@ -192,6 +225,15 @@ def _moment(value: object) -> datetime:
 
 def _uuid(value: object) -> UUID:
     return parameters.uuid(_text(value))
+
+
+@lru_cache(maxsize=1000)  # the runs of one workflow follow each other
+def _known_uuid(text: str) -> UUID:
+    return parameters.uuid(text)
+
+
+def _workflow_id(value: object) -> UUID:
+    return _known_uuid(_text(value))
 
 
 def _word(words: Mapping[str, str]) -> Callable[[Any], str]:
@@ -264,7 +306,7 @@ def _run(values: dict[str, Any], digest: bytes) -> RunLine:
     fields = _Fields(values)
     del fields.rest["type"]
     run_id = fields.need("id", _uuid)
-    workflow_id = fields.need("workflow_id", _uuid)
+    workflow_id = fields.need("workflow_id", _workflow_id)
     number, ordinal = fields.take("run_number", _number), fields.take("ordinal", _number)
     columns = fields.take_all(_RUN_COLUMNS)
     if columns["status"] is None:
@@ -300,7 +342,20 @@ def _complete(columns: dict[str, Any], source: dict[str, Any], steps: list[dict[
 
 
 def _identity(value: object) -> Identity | None:
-    fields = _Fields(_object(value))
+    named = _object(value)
+    parts = tuple(named.get(key) for key in ("id", "name", "email"))
+    if all(part is None or type(part) is str for part in parts):
+        return _named(*parts)
+    return _read_identity(named)
+
+
+@lru_cache(maxsize=10_000)  # history names few people, each many times
+def _named(source_id: str | None, name: str | None, email: str | None) -> Identity | None:
+    return _read_identity({"id": source_id, "name": name, "email": email})
+
+
+def _read_identity(named: Mapping[str, Any]) -> Identity | None:
+    fields = _Fields(named)
     source_id = fields.take("id", _source_id)
     name = fields.take("name", _text_of(0, people.MAX_NAME))
     email = fields.take("email", _text_of(0, people.MAX_EMAIL))

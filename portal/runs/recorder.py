@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from portal.db import writing
 from portal.errors import Conflict, NotFound
 from portal.models import OCCUPYING, TERMINAL, PauseReason, Run, RunDetail, RunStatus, Step, Workflow
-from portal.runs import rollup
+from portal.runs import bulk, rollup
 from portal.runs.rollup import Counted
 
 CHUNK = 5000
@@ -325,16 +325,13 @@ def store_imported(session: Session, new: Sequence[ImportedRun], changed: Sequen
     connection = session.connection()
     stored = [Counted.of_row(run.row) for run in (*new, *changed)]
     rollup.apply(session, _counted(session, [run.row["id"] for run in changed]), stored)
-    if new:
-        connection.execute(sa.insert(_RUNS), [run.row for run in new])
+    bulk.insert_rows(connection, _RUNS, [run.row for run in new])
     if changed:
         _replace(connection, changed)
     details = [{"run_id": run.row["id"], **run.detail} for run in (*new, *changed) if run.detail]
-    if details:
-        connection.execute(sa.insert(_DETAILS), details)
+    bulk.insert_rows(connection, _DETAILS, details)
     steps = [step for run in (*new, *changed) for step in run.steps]
-    if steps:
-        connection.execute(sa.insert(_STEPS), steps)
+    bulk.insert_rows(connection, _STEPS, steps)
 
 
 def _replace(connection: sa.Connection, changed: Sequence[ImportedRun]) -> None:

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Self, cast
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from portal.models import DayRuns, PersonRuns, Run, RunStatus, RunTotals
+from portal.runs import bulk
 
 STATUSES = tuple(status.value for status in RunStatus)
 SUMS = ("timed_runs", "active_ms", "delivered_audio_ms")
@@ -122,15 +122,9 @@ def _count(changes: list[defaultdict[Key, list[int]]], run: Counted, sign: int) 
 
 
 def _add(session: Session, grain: _Grain, changes: Mapping[Key, list[int]]) -> None:
-    if not changes:
-        return
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    insert: Any = dialect.insert(grain.table)
-    added = {name: grain.table.c[name] + insert.excluded[name] for name in grain.values}
-    upsert = insert.on_conflict_do_update(index_elements=grain.keys, set_=added)
     names = (*grain.keys, *grain.values)
     rows = [dict(zip(names, (*key, *values), strict=True)) for key, values in changes.items()]
-    session.connection().execute(upsert, rows)
+    bulk.add_rows(session.connection(), grain.table, grain.keys, rows)
 
 
 def day_column(dialect: str) -> sa.ColumnElement[int]:
