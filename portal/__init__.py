@@ -5,10 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import api, cli, config, db, display, failures, headers, health, logs, pages
-from portal.auth import gate
+from portal import api, cli, config, db, display, failures, headers, health, logs, pages, reach
+from portal.auth import gate, oidc
 from portal.auth import pages as auth_pages
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,17 +35,14 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     with app.app_context():
         db.prepare_engine(db.db.engine)
     gate.init_app(app, settings)
+    oidc.init_app(app, settings)
     headers.init_app(app, settings)
     failures.init_app(app)
     display.init_app(app)
     for blueprint in (api.bp, auth_pages.bp, pages.bp, health.bp):
         app.register_blueprint(blueprint)
     cli.init_app(app)
-    if settings.proxy_hops:
-        hops = settings.proxy_hops
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops
-        )
+    reach.init_app(app, settings)
     return app
 
 

@@ -31,6 +31,24 @@ class TokenSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OidcSettings:
+    """The OpenID provider at which people sign in."""
+
+    discovery_url: str
+    client_id: str
+    client_secret: str | None
+    scopes: str
+    label: str
+    groups_claim: str
+    join: str
+    """Who may join which workspace with which role, as written; `portal.auth.joining` reads it."""
+    trust_email: bool
+    """Take every e-mail of the provider as verified: for one that checks them and does not say so."""
+    link_email: bool
+    """Let a verified e-mail find the account that an operator made for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LimitSettings:
     """How many requests a minute; 0 is no limit."""
 
@@ -47,6 +65,7 @@ class Settings:
     base_url: str | None
     trusted_hosts: tuple[str, ...]
     proxy_hops: int
+    oidc: OidcSettings | None
     tokens: TokenSettings | None
     limits: LimitSettings
 
@@ -69,6 +88,9 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         for name in (
             "SECRET_KEY", "SECRET_KEY_FILE", "SECRET_KEY_FALLBACKS", "DATABASE_URL",
             "DATABASE_URL_FILE", "BASE_URL", "TRUSTED_HOSTS", "PROXY_HOPS",
+            "OIDC_DISCOVERY_URL", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_CLIENT_SECRET_FILE",
+            "OIDC_SCOPES", "OIDC_LABEL", "OIDC_GROUPS_CLAIM", "OIDC_JOIN", "OIDC_TRUST_EMAIL",
+            "OIDC_LINK_EMAIL",
             "JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUTHORIZED_PARTIES", "JWT_AUDIENCE",
             "RATE_LIMIT_PER_MIN", "RATE_LIMIT_ATTEMPTS_PER_MIN",
             "RATE_LIMIT_STORAGE_URL", "RATE_LIMIT_STORAGE_URL_FILE",
@@ -88,6 +110,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         base_url=base_url,
         trusted_hosts=_trusted_hosts(environ.get("PORTAL_TRUSTED_HOSTS", ""), base_url),
         proxy_hops=_whole_number(environ, "PORTAL_PROXY_HOPS", 0, most=10),
+        oidc=_oidc(environ),
         tokens=_tokens(environ),
         limits=_limits(environ),
     )
@@ -192,6 +215,36 @@ def _whole_number(environ: Mapping[str, str], name: str, default: int, most: int
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) <= most):
         raise BadSetting(f"{name} must be a whole number from 0 to {most}.")
     return int(text)
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "").strip().lower() or "false"
+    if text not in ("true", "false"):
+        raise BadSetting(f"{name} must be true or false.")
+    return text == "true"
+
+
+def _oidc(environ: Mapping[str, str]) -> OidcSettings | None:
+    discovery_url = _provider_url(environ, "PORTAL_OIDC_DISCOVERY_URL")
+    client_id = environ.get("PORTAL_OIDC_CLIENT_ID", "").strip()
+    if not (discovery_url or client_id):
+        return None
+    if not (discovery_url and client_id):
+        raise BadSetting("PORTAL_OIDC_DISCOVERY_URL and PORTAL_OIDC_CLIENT_ID belong together.")
+    scopes = environ.get("PORTAL_OIDC_SCOPES", "").split() or ["openid", "email", "profile"]
+    if "openid" not in scopes:
+        raise BadSetting("PORTAL_OIDC_SCOPES must contain openid.")
+    return OidcSettings(
+        discovery_url=discovery_url,
+        client_id=client_id,
+        client_secret=_secret(environ, "PORTAL_OIDC_CLIENT_SECRET"),
+        scopes=" ".join(scopes),
+        label=environ.get("PORTAL_OIDC_LABEL", "").strip() or "Sign in with your organisation",
+        groups_claim=environ.get("PORTAL_OIDC_GROUPS_CLAIM", "").strip() or "groups",
+        join=environ.get("PORTAL_OIDC_JOIN", ""),
+        trust_email=_flag(environ, "PORTAL_OIDC_TRUST_EMAIL"),
+        link_email=_flag(environ, "PORTAL_OIDC_LINK_EMAIL"),
+    )
 
 
 def _tokens(environ: Mapping[str, str]) -> TokenSettings | None:

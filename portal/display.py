@@ -81,9 +81,14 @@ def _path_below_root(url: str) -> str | None:
         parts = urlsplit(url)
     except ValueError:
         return None
-    if f"{parts.scheme}://{parts.netloc}" != request.host_url.rstrip("/"):
+    ours = {request.host_url.rstrip("/")}
+    base = urlsplit(current_app.config["BASE_URL"] or "")
+    if base.netloc:  # what people's browsers see, where a proxy in front says nothing of it
+        ours.add(f"{base.scheme}://{base.netloc}")
+    root = request.root_path.rstrip("/")
+    if f"{parts.scheme}://{parts.netloc}" not in ours or not f"{parts.path}/".startswith(f"{root}/"):
         return None
-    path = parts.path.removeprefix(request.root_path)
+    path = parts.path.removeprefix(root) or "/"
     return f"{path}?{parts.query}" if parts.query else path
 
 

@@ -83,7 +83,7 @@ def _to_login() -> BaseResponse:
         session.pop("token", None)
     if wanted is not None:
         session["next"] = wanted
-    login = url_for("auth.login")
+    login = url_for("auth.login", next=wanted)
     if fragment:
         answer = make_response("", 401)
         answer.headers["HX-Redirect"] = login

@@ -25,6 +25,7 @@ KINDS = {
     "session.ended": "Signed out",
     "session.others_ended": "Ended other sessions",
     "session.refused": "Sign-in refused",
+    "identity.linked": "Connected an account of the provider",
     "signin_link.created": "Made a sign-in link",
     "user.created": "Added a user",
     "workspace.created": "Created the workspace",

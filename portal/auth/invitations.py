@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from flask import current_app
 from sqlalchemy.orm import Session
 
 from portal.auth import audit
@@ -88,11 +87,6 @@ def withdraw(principal: Principal, invitation_id: UUID, now: datetime) -> None:
         audit.record(
             session, "invitation.withdrawn", by, now, workspace_id=workspace_id, subject=invitation.email
         )
-
-
-def accounts_come_from_provider() -> bool:
-    """Whether people sign in with a provider, so that an invitation makes no account."""
-    return bool(current_app.config.get("OIDC"))
 
 
 def look_at(token: str, now: datetime) -> Welcome | None:

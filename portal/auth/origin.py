@@ -3,13 +3,19 @@
 import re
 from urllib.parse import urlsplit
 
-from flask import Request, current_app
+from flask import Request, current_app, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL_PATH = re.compile(r"/(?!/)[^\\\x00-\x20\x7f]*")
 MAX_NEXT = 2000
+KINDS_OF_PAGES = {
+    "pages.run": "run",
+    "pages.permalink": "run",
+    "pages.runs": "runs",
+    "pages.workflows": "workflows",
+}
 
 
 def is_same_origin(request: Request, base_url: str | None) -> bool:
@@ -30,13 +36,27 @@ def is_same_origin(request: Request, base_url: str | None) -> bool:
     return origin in ours
 
 
+def within_portal(path: str) -> str:
+    """The address of a path that `safe_next` gave: below the prefix under which the portal is reached."""
+    return request.root_path.rstrip("/") + path
+
+
+def kind_of_page(path: str | None) -> str | None:
+    """What an address is of, by its form alone and not by what is there."""
+    return KINDS_OF_PAGES.get(_endpoint(path) or "") if path else None
+
+
 def safe_next(path: str | None) -> str | None:
     """The path if it leads to a page of our own that answers GET; else None."""
     if not path or len(path) > MAX_NEXT or not _LOCAL_PATH.fullmatch(path) or "//" in path.split("?")[0]:
         return None
+    endpoint = _endpoint(path)
+    return path if endpoint is not None and endpoint.startswith("pages.") else None
+
+
+def _endpoint(path: str) -> str | None:
     try:
-        parts = urlsplit(path)
-        endpoint, _ = current_app.url_map.bind("").match(parts.path, method="GET")
+        found: str = current_app.url_map.bind("").match(urlsplit(path).path, method="GET")[0]
     except (ValueError, HTTPException, RequestRedirect):
         return None
-    return path if endpoint.startswith("pages.") else None
+    return found

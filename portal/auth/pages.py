@@ -3,10 +3,12 @@
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
-from portal import moments
-from portal.auth import sessions, signin
+from portal import envelope, moments
+from portal.auth import oidc, sessions, signin
 from portal.auth.gate import attempt, public, signed_in
-from portal.auth.origin import safe_next
+from portal.auth.joining import admit
+from portal.auth.origin import kind_of_page, safe_next, within_portal
+from portal.errors import NotFound, PortalError
 
 bp = Blueprint("auth", __name__)
 
@@ -14,9 +16,38 @@ bp = Blueprint("auth", __name__)
 @bp.get("/login")
 @public
 def login() -> str | Response:
+    wanted = safe_next(request.args.get("next"))
     if signed_in() is not None:
-        return redirect(url_for("pages.workflows"), code=303)
-    return render_template("auth/login.html")
+        return _to_page(wanted)
+    label = oidc.provider()[0].label if oidc.accounts_come_from_provider() else None
+    return render_template("auth/login.html", wanted=wanted, label=label, page_kind=kind_of_page(wanted))
+
+
+@bp.get("/auth/start")
+@public
+@attempt
+def start() -> Response:
+    """Go to the provider. It changes nothing but this browser's own session."""
+    if not oidc.accounts_come_from_provider():
+        raise NotFound
+    return redirect(oidc.begin(safe_next(request.args.get("next") or session.get("next"))), code=302)
+
+
+@bp.get("/auth/callback")
+@public
+@attempt
+def callback() -> Response | tuple[str, int]:
+    if not oidc.accounts_come_from_provider():
+        raise NotFound
+    settings, rules, _ = oidc.provider()
+    try:
+        visitor, wanted = oidc.finish()
+        token = admit(visitor, settings, rules, moments.now(), request.headers.get("User-Agent"))
+    except PortalError as refusal:
+        page = render_template("auth/refused.html", error=refusal, request_id=envelope.request_id())
+        return page, refusal.status
+    sessions.enter(token)
+    return _to_page(safe_next(wanted))
 
 
 @bp.get("/signin/<token>")
@@ -37,10 +68,8 @@ def use(token: str) -> tuple[str, int] | Response:
     if session_token is None:
         return render_template("auth/signin.html", expired=True), 404
     wanted = safe_next(session.get("next"))
-    if "token" in session:
-        signin.end_session(session["token"], moments.now())
     sessions.enter(session_token)
-    return redirect(wanted or url_for("pages.workflows"), code=303)
+    return _to_page(wanted)
 
 
 @bp.post("/logout")
@@ -50,3 +79,7 @@ def logout() -> Response:
         signin.end_session(session["token"], moments.now())
     session.clear()
     return redirect(url_for("auth.login"), code=303)
+
+
+def _to_page(wanted: str | None) -> Response:
+    return redirect(within_portal(wanted) if wanted else url_for("pages.workflows"), code=303)

@@ -7,15 +7,18 @@ from uuid import UUID
 import sqlalchemy as sa
 from flask import session as cookie
 
+from portal import moments
 from portal.auth import audit
 from portal.auth.principals import Principal
-from portal.auth.signin import hash_token, is_live
+from portal.auth.signin import end_session, hash_token, is_live
 from portal.db import db, writing
 from portal.models import BrowserSession
 
 
 def enter(token: str) -> None:
-    """Let this browser be signed in: what its cookie said before is forgotten."""
+    """Let this browser be signed in: its session before ends, and what its cookie said is forgotten."""
+    if "token" in cookie:
+        end_session(cookie["token"], moments.now())
     cookie.clear()
     cookie.permanent = True
     cookie["token"] = token

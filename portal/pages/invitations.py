@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response
 from portal import moments
 from portal.auth import invitations
 from portal.auth.gate import public, signed_in
+from portal.auth.oidc import accounts_come_from_provider
 from portal.auth.sessions import enter
 from portal.errors import Unauthorized
 from portal.pages import bp
@@ -17,9 +18,9 @@ def invitation(token: str) -> str | tuple[str, int]:
     welcome = invitations.look_at(token, moments.now())
     if welcome is None:
         return render_template("invitations/gone.html"), 404
-    must_sign_in = signed_in() is None and (welcome.has_account or invitations.accounts_come_from_provider())
+    must_sign_in = signed_in() is None and (welcome.has_account or accounts_come_from_provider())
     if must_sign_in:
-        session["next"] = url_for(".invitation", token=token)
+        session["next"] = request.path
     return render_template("invitations/page.html", welcome=welcome, must_sign_in=must_sign_in)
 
 
@@ -29,7 +30,7 @@ def accept_invitation(token: str) -> Response:
     principal = signed_in()
     if principal is not None:
         workspace_id = invitations.accept(token, principal, moments.now())
-    elif invitations.accounts_come_from_provider():
+    elif accounts_come_from_provider():
         raise Unauthorized
     else:
         browser = request.headers.get("User-Agent")

@@ -185,9 +185,11 @@ def test_every_view_is_closed_unless_it_says_public(app: Flask) -> None:
             answer = client.open(path, method=method, headers={"Sec-Fetch-Site": "same-origin"})
             assert answer.status_code == (401 if path.startswith("/api/") else 302), rule
     assert open_views == {
+        "auth.callback",
         "auth.confirm",
         "auth.login",
         "auth.logout",
+        "auth.start",
         "auth.use",
         "health.process",
         "health.readiness",

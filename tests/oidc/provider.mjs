@@ -1,0 +1,19 @@
+// A real OpenID provider on a free port of this machine, for the tests. Whoever signs in as NAME is the account
+// of that name; what the provider says of accounts comes in as JSON on the command line.
+import { createServer } from "node:http";
+import Provider from "oidc-provider";
+
+const { accounts, client } = JSON.parse(process.argv[2]);
+const server = createServer();
+server.listen(0, "127.0.0.1", () => {
+  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const provider = new Provider(issuer, {
+    clients: [client],
+    pkce: { required: () => true },
+    claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["given_name", "family_name", "groups"] },
+    findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id, ...accounts[id] }) }),
+    cookies: { keys: ["for-tests-only"] },
+  });
+  server.on("request", provider.callback());
+  console.log(issuer);
+});
