@@ -25,6 +25,9 @@ check: $(VENV)/test.stamp ## format, lint and types, then every test
 	$(VENV)/bin/mypy
 	$(MAKE) test
 
+shots: $(VENV)/test.stamp ## pictures of every page and state, in .shots/
+	$(VENV)/bin/python -m tests.browser.shots $(ARGS)
+
 lock: $(VENV)/test.stamp ## pin what pyproject.toml names, with hashes
 	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) -o requirements.txt
 	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) --group dev -o requirements-dev.txt
@@ -50,4 +53,4 @@ instance/secret-key:
 	@mkdir -p instance
 	@umask 077 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@
 
-.PHONY: help run test check lock
+.PHONY: help run test check lock shots

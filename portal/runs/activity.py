@@ -11,15 +11,17 @@ from portal.models import Run, Workflow
 from portal.runs.counts import Day, count_by_day
 from portal.runs.summary import Usual, last_failed_at, pass_rate, usual_duration
 
-WINDOW_DAYS, LEAST_DAYS = 90, 30
+WINDOW_DAYS, LEAST_DAYS, MOST_DAYS = 90, 30, 365
+ENOUGH = 50
+"""How many runs make a chart worth looking at: where they are few, the window reaches further back."""
 _A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:
     days: Sequence[Day]
-    """Without a gap: the last 90 days, or the last 90 with history where all of it is older; fewer, but at
-    least 30, where it began later."""
+    """Without a gap: up to today, or to the newest run where it is older than 90 days. 90 of them, more where
+    runs are rare, fewer where they began later; 30 to 365."""
     recent: bool
     """Whether the last of these days is today."""
     pass_rate: float | None
@@ -31,7 +33,7 @@ class Activity:
 def read_activity(workflow: Workflow, today: date) -> Activity:
     """What the runs of these days were like; no days at all where there is no run."""
     last = _last_day(workflow, today)
-    days = _trimmed(count_by_day(workflow, _first_day(last), last)) if last else ()
+    days = _trimmed(count_by_day(workflow, _first_day(workflow, last), last)) if last else ()
     completed, failed = (sum(day.counts[status] for day in days) for status in ("completed", "failed"))
     return Activity(
         days=days,
@@ -53,7 +55,16 @@ def _last_day(workflow: Workflow, today: date) -> date | None:
     if newest is None:
         return None
     day = min(newest.astimezone(UTC).date(), date.max - _A_DAY)
-    return today if _first_day(today) <= day <= today else day
+    return today if _before(today, WINDOW_DAYS - 1) <= day <= today else day
+
+
+def _first_day(workflow: Workflow, last: date) -> date:
+    """90 days before the end, or as far back as it takes to have enough runs, but a year at most."""
+    end = datetime.combine(last + _A_DAY, time(), UTC)
+    runs = sa.select(Run.created_at).where(Run.workflow_id == workflow.id, Run.created_at < end)
+    enough = db.session.scalar(runs.order_by(Run.created_at.desc()).offset(ENOUGH - 1).limit(1))
+    reach = enough.astimezone(UTC).date() if enough else date.min
+    return max(_before(last, MOST_DAYS - 1), min(_before(last, WINDOW_DAYS - 1), reach))
 
 
 def _trimmed(days: Sequence[Day]) -> Sequence[Day]:
@@ -62,5 +73,5 @@ def _trimmed(days: Sequence[Day]) -> Sequence[Day]:
     return days[max(0, min(begin, len(days) - LEAST_DAYS)) :]
 
 
-def _first_day(last: date) -> date:
-    return date.fromordinal(max(1, last.toordinal() - WINDOW_DAYS + 1))
+def _before(day: date, days: int) -> date:
+    return date.fromordinal(max(1, day.toordinal() - days))

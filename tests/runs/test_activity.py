@@ -1,6 +1,7 @@
 """The days that an overview shows, and what it says of them."""
 
 from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -13,28 +14,31 @@ TODAY = NOON.date()
 
 
 def span(workflow_runs: list[datetime], today: date = TODAY) -> tuple[date, date, bool] | None:
-    workflow = make_workflow(make_workspace())
+    """The first and the last day shown for a workflow with runs at these moments."""
+    workflow = make_workflow(make_workspace(str(uuid4())))
     for created_at in workflow_runs:
         make_run(workflow, created_at=created_at)
     activity = read_activity(workflow, today)
     return (activity.days[0].day, activity.days[-1].day, activity.recent) if activity.days else None
 
 
+def daily(last: datetime, days: int) -> list[datetime]:
+    return [last - timedelta(days=number) for number in range(days)]
+
+
 def test_the_last_ninety_days_end_today(app: Flask) -> None:
-    assert span([NOON - timedelta(days=200), NOON - timedelta(days=89)]) == (
-        TODAY - timedelta(days=89),
-        TODAY,
-        True,
-    )
+    assert span(daily(NOON - timedelta(days=2), 100)) == (TODAY - timedelta(days=89), TODAY, True)
 
 
 def test_old_history_shows_its_own_last_days(app: Flask) -> None:
     last = datetime(2005, 5, 11, 23, 59, tzinfo=UTC)
-    assert span([last - timedelta(days=300), last - timedelta(days=88), last]) == (
-        last.date() - timedelta(days=88),
-        last.date(),
-        False,
-    )
+    assert span(daily(last, 100)) == (last.date() - timedelta(days=89), last.date(), False)
+
+
+def test_where_runs_are_rare_the_window_reaches_further_back_but_a_year_at_most(app: Flask) -> None:
+    old = daily(NOON - timedelta(days=150), 60)
+    assert span([NOON, *old]) == (TODAY - timedelta(days=150 + 48), TODAY, True)
+    assert span([NOON, NOON - timedelta(days=400)]) == (TODAY - timedelta(days=29), TODAY, True)
 
 
 def test_young_history_begins_with_its_first_run_but_shows_a_month(app: Flask) -> None:
@@ -62,7 +66,7 @@ def test_a_workflow_without_runs_has_no_days(app: Flask) -> None:
 
 def test_the_pass_rate_is_that_of_the_days_shown(app: Flask) -> None:
     workflow = make_workflow(make_workspace())
-    make_run(workflow, status="failed", created_at=NOON - timedelta(days=200))
+    make_run(workflow, status="failed", created_at=NOON - timedelta(days=400))
     for status in ("completed", "completed", "completed", "failed", "cancelled", "running"):
         make_run(workflow, status=status)
     assert read_activity(workflow, TODAY).pass_rate == 0.75
