@@ -32,6 +32,7 @@ def make_odd_workflow(workspace: Workspace) -> Workflow:
 def addresses(workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str) -> dict[str, str]:
     """Name and path of every page and state that a link leads to."""
     runs = f"/workflows/{workflow.id}/runs"
+    settings = f"/settings/workspaces/{workflow.workspace_id}"
     return {
         "workflows": "/",
         "workflows-no-match": "/?search=zzz",
@@ -47,4 +48,11 @@ def addresses(workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str) -
         "run": f"{runs}/{run_id}",
         "not-found": f"/workflows/{uuid4()}/runs",
         "signin-expired": "/signin/unknown",
+        "settings": settings,
+        "settings-keys": f"{settings}/keys",
+        "settings-members": f"{settings}/members",
+        "settings-audit": f"{settings}/audit",
+        "settings-delete": f"{settings}/delete",
+        "workspaces": "/settings/workspaces",
+        "sessions": "/settings/sessions",
     }
