@@ -8,7 +8,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from datetime import date as Date
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, request, url_for
 
+from portal.moments import elapsed_ms
+
 NOTHING = "–"
 """What stands where there is no value."""
 
@@ -24,7 +26,6 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _ACRONYMS = {word.lower(): word for word in ("API", "CPU", "GB", "GPU", "ID", "KB", "MB", "URL")}
 _DURATIONS = {"ms": 1, "seconds": 1000, "minutes": 60_000}
 _SIZES = {"bytes": "B", "kb": "kB", "mb": "MB", "gb": "GB"}
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,6 @@ def clock(moment: datetime) -> str:
 def machine_moment(moment: datetime) -> str:
     """A moment for the `datetime` attribute."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def elapsed_ms(begin: datetime | None, end: datetime | None, paused_ms: int | None = None) -> int | None:
-    """Milliseconds between two moments without the pauses; None where that cannot be said."""
-    if begin is None or end is None:
-        return None
-    elapsed = (end - begin) // _MILLISECOND - (paused_ms or 0)
-    return elapsed if elapsed >= 0 else None
 
 
 def duration_ms(milliseconds: int | None) -> str:

@@ -1,12 +1,15 @@
 """Moments in time as text: RFC 3339 in, RFC 3339 in UTC out."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})"
     r"(?:\.([0-9]{1,9}))?(Z|z|[+-][0-9]{2}:[0-9]{2})"
 )
+
+
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def parse_moment(text: str) -> datetime:
@@ -37,3 +40,11 @@ def format_moment(moment: datetime) -> str:
 def now() -> datetime:
     """The present moment, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def elapsed_ms(begin: datetime | None, end: datetime | None, paused_ms: int | None = None) -> int | None:
+    """Milliseconds between two moments without the pauses; None where that cannot be said."""
+    if begin is None or end is None:
+        return None
+    elapsed = (end - begin) // _MILLISECOND - (paused_ms or 0)
+    return elapsed if elapsed >= 0 else None

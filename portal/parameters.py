@@ -18,6 +18,11 @@ from portal.paging import DEFAULT_LIMIT, MAX_LIMIT, Slice
 MAX_SEARCH = 100
 """Characters (code points) of a search (contract 1.8)."""
 
+MAX_WORKFLOW_NAME = 200
+
+MAX_TEXT = 1000
+"""Characters of an id that a source may have given, such as a node's."""
+
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DIGITS = re.compile(r"[0-9]+")
 _MAX_DIGITS = 4000  # Python itself refuses to convert more than 4300
@@ -119,6 +124,21 @@ def search(text: str) -> str:
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise Refused("must be text without NUL or broken characters.")
     return text
+
+
+def workflow_name(value: str) -> str:
+    """A name for a workflow, trimmed."""
+    name = text(value).strip()
+    if not 1 <= len(name) <= MAX_WORKFLOW_NAME:
+        raise Refused(f"must be 1 to {MAX_WORKFLOW_NAME} characters and not only blanks.")
+    return name
+
+
+def text(value: str) -> str:
+    """Any text that a database takes."""
+    if len(value) > MAX_TEXT or "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
+        raise Refused(f"must be at most {MAX_TEXT} characters, without NUL or broken ones.")
+    return value
 
 
 def optional_moment(text: str) -> datetime | None:

@@ -10,7 +10,7 @@ from portal import moments
 from portal.auth.keyring import KeySpec, create_key_for
 from portal.db import writing
 from portal.folding import fold
-from portal.models import Member, Person, Run, RunStatus, User, Workflow, Workspace
+from portal.models import Member, Person, Run, RunDetail, RunStatus, Step, User, Workflow, Workspace
 from portal.runs import recorder
 from portal.runs.recorder import ImportedRun
 
@@ -113,6 +113,18 @@ def run_columns(workflow: Workflow, **columns: Any) -> dict[str, Any]:
     }
     columns = defaults | columns
     return columns | {"status": str(columns["status"])}
+
+
+def make_steps(run: Run, *steps: dict[str, Any]) -> None:
+    """Steps of a run in this order; each needs only what matters."""
+    for position, columns in enumerate(steps):
+        defaults = {"node_id": f"node-{position}", "node_type": "operator_generator", "status": "completed"}
+        _store(Step(run_id=run.id, position=position, **(defaults | {"iteration": 1} | columns)))
+
+
+def make_detail(run: Run, **columns: Any) -> None:
+    """What stands beside a run's row: `definition_snapshot`, `source`."""
+    _store(RunDetail(run_id=run.id, **columns))
 
 
 def uuid_of(number: int) -> UUID:

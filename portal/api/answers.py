@@ -11,6 +11,7 @@ from flask import Response, current_app, jsonify, request
 from portal import envelope
 from portal.moments import format_moment
 from portal.paging import Page, Slice
+from portal.runs.listing import RunRow
 
 
 def plain(value: Any) -> Any:
@@ -36,28 +37,35 @@ def plain_list(rows: Sequence[Any], row: Callable[[Any], Any]) -> Response:
     return one([row(item) for item in rows])
 
 
+def triggered_by(run: RunRow) -> dict[str, str] | None:
+    """Who triggered a run, as every object of a run says it."""
+    who = run.triggered_by
+    return {"user_id": str(who.user_id), "user_name": who.user_name} if who else None
+
+
 def counted_list(
     page: Page[Any], row: Callable[[Any], Any], args: Callable[[Slice], Mapping[str, Any]]
 ) -> Response:
     """A list with its total; `args` gives the parameters of the link to another page of it."""
-    return _paged_list(page, row, args, {"limit": page.slice.limit, "total": page.total})
+    return jsonify(envelope.success([row(item) for item in page.rows], pagination(page, args)))
 
 
 def uncounted_list(
     page: Page[Any], row: Callable[[Any], Any], args: Callable[[Slice], Mapping[str, Any]]
 ) -> Response:
-    """A list that is documented without its total (contract 1.3)."""
-    return _paged_list(page, row, args, {"limit": page.slice.limit})
+    """The same without the total, where the contract has none (1.3)."""
+    links = {name: value for name, value in pagination(page, args).items() if name != "total"}
+    return jsonify(envelope.success([row(item) for item in page.rows], links))
 
 
-def _paged_list(
-    page: Page[Any],
-    row: Callable[[Any], Any],
-    args: Callable[[Slice], Mapping[str, Any]],
-    counts: Mapping[str, int],
-) -> Response:
-    pagination = {**counts, "next": _link(page.next, args), "prev": _link(page.prev, args)}
-    return jsonify(envelope.success([row(item) for item in page.rows], pagination))
+def pagination(page: Page[Any], args: Callable[[Slice], Mapping[str, Any]]) -> dict[str, Any]:
+    """Limit, total and links of a page of a list."""
+    return {
+        "limit": page.slice.limit,
+        "total": page.total,
+        "next": _link(page.next, args),
+        "prev": _link(page.prev, args),
+    }
 
 
 def _link(slice_: Slice | None, args: Callable[[Slice], Mapping[str, Any]]) -> str | None:

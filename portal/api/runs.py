@@ -1,15 +1,17 @@
-"""Runs of a workflow (contract 3.1)."""
+"""Runs of a workflow, listed and summed up (contract 3.1, 3.11)."""
 
 from typing import Any
 
 from flask import Response, request
 
 from portal.api import bp
-from portal.api.answers import counted_list, plain
+from portal.api.answers import counted_list, fields, one, triggered_by
 from portal.auth.gate import current_principal, requires
 from portal.parameters import single
 from portal.runs.listing import RunRow, list_runs
 from portal.runs.query import RunQuery
+from portal.runs.summary import Summary, summarize
+from portal.runs.window import Window
 from portal.workflows.access import get_workflow
 
 FIELDS = (
@@ -44,8 +46,18 @@ def runs(workflow_id: str) -> Response:
     return counted_list(page, _row, lambda slice_: query.at(slice_).to_api_args())
 
 
+@bp.get("/workflows/<workflow_id>/runs/summary")
+@requires("workflows:read")
+def runs_summary(workflow_id: str) -> Response:
+    window = Window.parse(single(request.args), workflow_id=workflow_id)
+    workflow = get_workflow(current_principal(), window.workflow_id)
+    return one(_summary(summarize(workflow, window.created_from, window.created_to)))
+
+
 def _row(run: RunRow) -> dict[str, Any]:
-    row = {name: plain(getattr(run, name)) for name in FIELDS}
-    who = run.triggered_by
-    row["triggered_by"] = who and {"user_id": str(who.user_id), "user_name": who.user_name}
-    return row
+    return fields(run, FIELDS) | {"triggered_by": triggered_by(run)}
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    names = ("pass_rate", "average_duration_seconds", "delivered_audio_ms")
+    return {"total_runs": summary.total} | dict(summary.counts) | fields(summary, names)

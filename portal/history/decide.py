@@ -8,11 +8,7 @@ from uuid import UUID
 
 from portal.history.parse import BadField, RunLine, WorkflowLine
 from portal.history.summary import Counts
-
-EMPTY_DEFINITION: Mapping[str, Any] = {
-    "graph": {"nodes": [], "edges": []},
-    "execution": {"steps": [], "params": {}},
-}
+from portal.runs.graph import EMPTY_DEFINITION
 
 
 @dataclass

@@ -11,32 +11,41 @@ from portal.models.accounts import (
     Workspace,
 )
 from portal.models.audit import AuditEntry
+from portal.models.results import Artifact, OutputLine, RunResult, StepResult, Take, Upload, Validation
 from portal.models.rollup import DayRuns, PersonRuns, RunTotals
 from portal.models.runs import Person, Run, RunDetail, Step, Workflow
-from portal.models.states import ACTIVE, OCCUPYING, TERMINAL, PauseReason, Role, RunStatus
+from portal.models.states import ACTIVE, OCCUPYING, TERMINAL, PauseReason, Role, RunStatus, TakeStatus
 
 __all__ = [
     "ACTIVE",
     "OCCUPYING",
     "TERMINAL",
     "ApiKey",
+    "Artifact",
     "AuditEntry",
     "BrowserSession",
     "DayRuns",
     "Identity",
     "Invitation",
     "Member",
+    "OutputLine",
     "PauseReason",
     "Person",
     "PersonRuns",
     "Role",
     "Run",
     "RunDetail",
+    "RunResult",
     "RunStatus",
     "RunTotals",
     "SigninLink",
     "Step",
+    "StepResult",
+    "Take",
+    "TakeStatus",
+    "Upload",
     "User",
+    "Validation",
     "Workflow",
     "Workspace",
 ]

@@ -39,6 +39,15 @@ class PauseReason(StrEnum):
     NODE_TIMEOUT = "node_timeout"
 
 
+class TakeStatus(StrEnum):
+    """What became of a take of a line (contract 3.8)."""
+
+    DELIVERED = "delivered"
+    GENERATED = "generated"
+    NOT_DELIVERED = "not_delivered"
+    DROPPED = "dropped"
+
+
 def one_of(column: str, words: type[StrEnum]) -> sa.CheckConstraint:
     """The check that a column holds one of these words."""
     listed = ", ".join(f"'{word}'" for word in words)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from portal import display
+from portal import display, moments
 from portal.runs.listing import RunRow
 from portal.runs.live import is_active
 from portal.runs.subjects import Subject
@@ -43,7 +43,7 @@ def _line(run: RunRow, subject: Subject | None, now: datetime) -> RunLine:
         title=subject.title if subject else None,
         labels=_labels(subject.labels) if subject else (),
         why=run.error or run.pause_error or display.sentence(display.words(run.pause_reason or "")),
-        elapsed_ms=display.elapsed_ms(run.started_at, end, run.paused_ms),
+        elapsed_ms=moments.elapsed_ms(run.started_at, end, run.paused_ms),
         ticking=ticking,
         duration_note=_duration_note(run),
         steps_note="more than planned" if run.finished_steps > run.total_steps else "",

@@ -10,6 +10,7 @@ from portal.errors import InvalidQuery
 from portal.pages import bp
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.runs.detail import find_run, get_run
+from portal.runs.steps import list_steps
 from portal.workflows.access import get_workflow
 
 
@@ -18,7 +19,9 @@ def run(workflow_id: str, run_id: str) -> str:
     workflow = get_workflow(current_principal(), id_in_path(workflow_id))
     found = get_run(workflow, id_in_path(run_id))
     came_from = _list_behind(workflow.id)
-    return render_template("runs/run.html", workflow=workflow, run=found, came_from=came_from)
+    return render_template(
+        "runs/run.html", workflow=workflow, run=found, steps=list_steps(found), came_from=came_from
+    )
 
 
 @bp.get("/runs/<run_id>")

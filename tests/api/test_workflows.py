@@ -139,3 +139,36 @@ def test_a_bad_value_is_refused_by_name(api: Api, query: str, field: str) -> Non
 def test_deleted_workflows_and_those_of_others_are_not_listed(api: Api, other_workflow: object) -> None:
     make_workflow(api.workspace, "gone", deleted_at=moments.now())
     assert api.get("/workflows").get_json()["pagination"]["total"] == 0
+
+
+def test_a_workflow_reads_as_markdown(api: Api) -> None:
+    nodes = [
+        {"id": "a", "type": "source_script", "config": {"locales": ["de-DE", "ja-JP"]}},
+        {"id": "b", "type": "operator_generator", "name": "Speak | loud", "config": {"speed": 2}},
+        "no node",
+    ]
+    definition = {"graph": {"nodes": nodes, "edges": [{"source": "a", "target": "b"}, {"source": "a"}]}}
+    workflow = make_workflow(api.workspace, "Dub *all*", description="Line\nby line", definition=definition)
+    found = api.get(f"/workflows/{workflow.id}/markdown").get_json()["data"]
+    assert (found["workflow_id"], found["name"]) == (str(workflow.id), "Dub *all*")
+    lines = found["markdown"].splitlines()
+    assert lines[0] == r"# Dub \*all\*"
+    assert "2 nodes, languages: de-DE, ja-JP" in lines
+    assert r"1. Script → Speak \| loud" in lines
+    assert r"| Speak \| loud | Generator | speed: 2 |" in lines
+
+
+def test_a_workflow_without_a_graph_reads_as_markdown_too(api: Api) -> None:
+    for definition in ({}, {"graph": 1}, {"graph": {"nodes": {}}}, EMPTY_DEFINITION):
+        workflow = make_workflow(api.workspace, definition=definition)
+        found = api.get(f"/workflows/{workflow.id}/markdown").get_json()["data"]
+        assert found["markdown"] == "# Nightly dub\n\n0 nodes\n"
+
+
+def test_every_name_is_available_if_it_is_one(api: Api) -> None:
+    found = api.get("/workflows/name-availability?name=%20Nightly%20").get_json()["data"]
+    assert found == {"name": "Nightly", "available": True}
+    for query in ("", "?name=", "?name=%20", f"?name={'x' * 201}", "?name=%00"):
+        answer = api.get(f"/workflows/name-availability{query}")
+        assert answer.status_code == 422
+        assert [detail["field"] for detail in answer.get_json()["error"]["details"]] == ["name"]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from portal import display
+from portal.moments import elapsed_ms
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -38,7 +39,7 @@ def test_durations_read_in_their_two_largest_units(milliseconds: int | None, tex
 def test_elapsed_time_is_said_only_where_it_makes_sense(
     begin: datetime | None, end: datetime | None, paused: int | None, elapsed: int | None
 ) -> None:
-    assert display.elapsed_ms(begin, end, paused) == elapsed
+    assert elapsed_ms(begin, end, paused) == elapsed
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,64 @@
+"""A workflow as a Markdown document, for a terminal or a chat (contract 3.13)."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from portal.runs.graph import Node, edges_of, nodes_of, type_in_words
+
+MAX_VALUE = 80
+"""Characters of one setting that the table shows."""
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
+
+
+def to_markdown(name: str, description: str | None, definition: Mapping[str, Any]) -> str:
+    """Name, description, then the nodes in order with where each leads and how it is set."""
+    nodes = nodes_of(definition)
+    lines = [f"# {_plain(name)}", ""]
+    if description:
+        lines += [*(_plain(line) for line in description.splitlines()), ""]
+    count = "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"
+    languages = _languages(nodes)
+    lines += [f"{count}, languages: {', '.join(map(_plain, languages))}" if languages else count, ""]
+    if nodes:
+        lines += _pipeline(definition, nodes) + _table(nodes)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _pipeline(definition: Mapping[str, Any], nodes: list[Node]) -> list[str]:
+    names = {node.id: node.display_name for node in nodes}
+    leads = {node.id: [b for a, b in edges_of(definition) if a == node.id and b in names] for node in nodes}
+    lines = ["## Pipeline", ""]
+    for number, node in enumerate(nodes, 1):
+        targets = ", ".join(_plain(names[target]) for target in leads[node.id])
+        lines.append(f"{number}. {_plain(node.display_name)}" + (f" → {targets}" if targets else ""))
+    return [*lines, ""]
+
+
+def _table(nodes: list[Node]) -> list[str]:
+    lines = ["## Nodes", "", "| node | type | settings |", "| --- | --- | --- |"]
+    for node in nodes:
+        settings = "; ".join(f"{key}: {_value(value)}" for key, value in node.config.items())
+        cells = (node.display_name, type_in_words(node.type), settings or "–")
+        lines.append("| " + " | ".join(_plain(cell) for cell in cells) + " |")
+    return lines
+
+
+def _languages(nodes: list[Node]) -> list[str]:
+    found: dict[str, None] = {}
+    for node in nodes:
+        locales = node.config.get("locales")
+        if isinstance(locales, list):
+            found |= dict.fromkeys(locale for locale in locales if isinstance(locale, str))
+    return list(found)
+
+
+def _value(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
+
+
+def _plain(text: str) -> str:
+    """Text that stays on its line and means nothing in Markdown."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
