@@ -16,7 +16,7 @@ help: ## list the targets
 run: $(VENV)/run.stamp instance/secret-key ## start the portal with sample history on http://127.0.0.1:8000
 	@PORTAL_BASE_URL=$${PORTAL_BASE_URL:-http://127.0.0.1:$(PORT)} PORT=$(PORT) VENV=$(VENV) sh scripts/run.sh
 
-test: $(VENV)/test.stamp $(OLD_CLIENT)/stamp ## run every test
+test: $(VENV)/test.stamp $(OLD_CLIENT)/stamp tests/oidc/node_modules/stamp ## run every test
 	$(VENV)/bin/python -m pytest $(ARGS)
 
 check: $(VENV)/test.stamp ## format, lint and types, then every test
@@ -48,6 +48,10 @@ $(OLD_CLIENT)/stamp: tests/requirements-onepin-0.4.txt
 	$(PYTHON) -m venv $(OLD_CLIENT)
 	$(OLD_CLIENT)/bin/python -m pip install --quiet --require-hashes -r $<
 	@touch $@
+
+tests/oidc/node_modules/stamp: tests/oidc/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix tests/oidc --no-audit --no-fund --loglevel error; fi
+	@mkdir -p $(@D) && touch $@
 
 instance/secret-key:
 	@mkdir -p instance

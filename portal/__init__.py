@@ -28,6 +28,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
         instance_path=str(instance),
     )
     instance.mkdir(parents=True, exist_ok=True)
+    app.extensions["portal.settings"] = settings
     _configure(app, settings)
     logs.init_logging()
     db.db.init_app(app)

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from flask import Flask, current_app, url_for
 from flask.cli import AppGroup, with_appcontext
 
-from portal import checkup, moments, parameters
-from portal.auth import accounts, audit, audit_export, keyring, keys, signin
+from portal import checkup, doctor, moments, parameters
+from portal.auth import accounts, audit, audit_export, identities, keyring, keys, signin
 from portal.auth.principals import SCOPES
 from portal.auth.workspaces import WorkspaceSpec, create_workspace
 from portal.errors import InvalidQuery, PortalError
@@ -32,7 +32,18 @@ audit_log = AppGroup("audit", help="Who did what to accounts, keys and settings.
 
 
 def init_app(app: Flask) -> None:
-    for command in (users, workspaces, members, api_keys, audit_log, import_, demo, check, signin_link):
+    for command in (
+        users,
+        workspaces,
+        members,
+        api_keys,
+        audit_log,
+        import_,
+        demo,
+        check,
+        doctor_,
+        signin_link,
+    ):
         app.cli.add_command(command)
 
 
@@ -73,6 +84,20 @@ def add_user(email: str, first_name: str, last_name: str, as_json: bool) -> None
     with _plain_errors():
         user = accounts.add_user(email, first_name, last_name, moments.now())
     _show(as_json, {"id": str(user.id), "email": user.email}, f"Added {user.email}.")
+
+
+@users.command("link", epilog="Example: flask users link ada@example.com https://id.example.com user_2x")
+@click.argument("email")
+@click.argument("issuer")
+@click.argument("subject")
+@_json_option
+@with_appcontext
+def link_user(email: str, issuer: str, subject: str, as_json: bool) -> None:
+    """Say which SUBJECT of a provider, the ISSUER, somebody is."""
+    with _plain_errors():
+        user = identities.tie(email, issuer, subject, moments.now())
+    values = {"email": user.email, "issuer": issuer, "subject": subject}
+    _show(as_json, values, f"{user.email} is {subject} at {issuer}.")
 
 
 @workspaces.command("add", epilog='Example: flask workspaces add "Acme Voice" --slug acme-voice')
@@ -272,4 +297,19 @@ def check(repair: bool, as_json: bool) -> None:
     for finding in () if as_json else findings:
         click.echo(f"{'ok' if finding.ok else 'BAD'}  {finding.check}: {finding.detail}")
     if not all(finding.ok for finding in findings):
+        sys.exit(1)
+
+
+@click.command("doctor", epilog="Example: flask doctor --json")
+@_json_option
+@with_appcontext
+def doctor_(as_json: bool) -> None:
+    """Look at the settings and whether all that they point at answers."""
+    with _plain_errors():
+        advice = doctor.examine()
+    if as_json:
+        click.echo(json.dumps([vars(one) for one in advice]))
+    for one in () if as_json else advice:
+        click.echo(f"{one.level.upper() if one.level == 'bad' else one.level:4}  {one.check}: {one.detail}")
+    if any(one.level == "bad" for one in advice):
         sys.exit(1)

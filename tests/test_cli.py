@@ -21,8 +21,10 @@ COMMANDS = [
     "import",
     "demo",
     "check",
+    "doctor",
     "signin-link",
     "users add",
+    "users link",
     "workspaces add",
     "members set",
     "keys create",
@@ -91,6 +93,9 @@ def test_a_sign_in_link_is_printed_for_a_known_user_only(run: Run) -> None:
         ("workspaces add Again --slug acme-voice", "already"),
         ("users add nobody", "email must be"),
         ("users add ADA@acme.example", "already"),
+        ("users link nobody@acme.example https://id.example x", "flask users add"),
+        ("users link ada@acme.example id.example x", "issuer must be"),
+        ("users link ada@acme.example https://id.example é", "subject must have"),
         ("members set nowhere ada@acme.example admin", "There are: acme-voice"),
         ("members set acme-voice nobody@acme.example admin", "flask users add"),
         ("keys create --user nobody@acme.example --name x --scope workflows:read", "not a member"),
@@ -165,3 +170,12 @@ def test_check_finds_counts_that_are_wrong_and_mends_them(run: Run) -> None:
 def test_without_a_workspace_the_next_command_is_named(run: Run, tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("")
     assert "flask workspaces add" in run("import", tmp_path / "x.jsonl").output
+
+
+@pytest.mark.usefixtures("team")
+def test_an_identity_of_a_provider_is_tied_to_one_user_only(run: Run) -> None:
+    tie = ("users", "link", "ada@acme.example", "https://id.example", "user_2x")
+    assert json.loads(run(*tie, "--json").output)["subject"] == "user_2x"
+    refused = run(*tie)
+    assert refused.exit_code == 1
+    assert "already" in refused.output

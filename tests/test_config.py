@@ -95,6 +95,14 @@ def test_every_setting_stands_in_the_readme() -> None:
         "GET /signin/s3cr3t-token HTTP/1.1",
         "/auth/callback?code=s3cr3t&state=s3cr3t",
         "Cookie: portal=s3cr3t",
+        "Cookie: theme=dark; portal=s3cr3t; other=s3cr3t",
+        "Set-Cookie:portal=s3cr3t; HttpOnly",
+        "Authorization: Basic s3cr3t",
+        "GET /invitations/s3cr3t HTTP/1.1",
+        "code_verifier=s3cr3t&client_secret=s3cr3t",
+        "redis://:s3cr3t@cache:6379/0",
+        "postgresql://portal:s3cr3t@db/portal",
+        "token was eyJhbGciOiJSUzI1NiJ9.s3cr3t.s3cr3t",
     ],
 )
 def test_logs_never_show_a_secret(line: str) -> None:
