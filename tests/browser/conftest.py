@@ -24,6 +24,10 @@ from tests.serving import served
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 RUNS = 45
+NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+"""Whether a page fits its width."""
+
+OpenBrowser = Callable[..., Page]
 EMAIL = "ada@acme.example"
 
 

@@ -1,18 +1,16 @@
 """Every page in light and dark: nothing that axe objects to, nothing sideways, nothing in the console."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.browser.conftest import Portal
+from tests.browser.conftest import NO_SIDEWAYS, OpenBrowser, Portal
 from tests.browser.pages import addresses, make_odd_workflow
 from tests.factories import make_workflow
 
-OpenBrowser = Callable[..., Page]
-NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 ALL = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 CONTRAST = ["color-contrast"]
 """What alone differs in the dark."""

@@ -1,7 +1,6 @@
 """What moves by itself on an open run list, and what it must leave alone."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,10 +11,8 @@ from playwright.sync_api import Page, Request, Route, expect
 
 from portal import moments
 from portal.runs.recorder import Event, apply, start_run
-from tests.browser.conftest import Portal, sign_in
+from tests.browser.conftest import OpenBrowser, Portal, sign_in
 from tests.factories import make_run, make_workflow
-
-OpenBrowser = Callable[..., Page]
 
 
 @dataclass(frozen=True)

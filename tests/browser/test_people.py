@@ -1,15 +1,11 @@
 """People differ: keys only, small screens, large text, dark rooms, other time zones, screen readers."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Portal
-
-OpenBrowser = Callable[..., Page]
-NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+from tests.browser.conftest import NO_SIDEWAYS, OpenBrowser, Portal
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def test_a_run_that_ends_is_told_in_its_row_and_in_the_counts(browser: Browser) 
     assert "1 m 30 s" in row
     assert part(soup, "count-running") == "0"
     assert part(soup, "count-completed") == "1"
+    assert "100 %" in part(soup, "stats")
     assert part(soup, "runs-news") == ""
     assert one(soup, "#runs-poll")["data-poll"] == "off"
 
