@@ -65,9 +65,10 @@
     const date = Date.parse(response.headers.get("Date"));
     if (date && Math.abs(date - Date.now()) > 2000) skew = date - Date.now();
     if (response.status === 401 && hx) {
+      const signIn = hx.redirect;
       hx.redirect = null; // nobody asked to leave this page
       clearTimeout(timer);
-      trouble("You are signed out. Sign in to go on; you come back to this page.", { signIn: true });
+      trouble("You are signed out. Sign in to go on; you come back to this page.", { signIn });
       event.preventDefault();
       failures = 1;
       tell();

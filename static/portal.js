@@ -63,11 +63,12 @@
     return target?.dataset?.list !== undefined ? target : null;
   };
   let failed = null;
-  const trouble = (text, { retry = null, signIn = false } = {}) => {
+  const trouble = (text, { retry = null, signIn = null } = {}) => {
     failed = retry;
     byId("trouble-text").textContent = text;
     byId("trouble-retry").hidden = !retry;
     byId("trouble-signin").hidden = !signIn;
+    if (signIn) byId("trouble-signin").href = signIn;
     byId("trouble").hidden = false;
   };
   const hideTrouble = () => { failed = null; byId("trouble").hidden = true; };

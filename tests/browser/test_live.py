@@ -209,8 +209,9 @@ def test_a_session_that_ends_is_said_and_nobody_is_taken_away(stage: Stage) -> N
     page.context.clear_cookies()
     stage.later()
     expect(page.locator("#trouble")).to_contain_text("You are signed out")
-    expect(page.locator("#trouble-signin")).to_be_visible()
     assert page.url == stage.portal.list_of(stage.workflow_id)
+    page.locator("#trouble-signin").click()
+    expect(page).to_have_url(re.compile(rf"/login\?next=/workflows/{stage.workflow_id}/runs$"))
 
 
 def test_a_session_that_ended_comes_back_to_the_list_that_was_asked_for(
@@ -220,6 +221,6 @@ def test_a_session_that_ended_comes_back_to_the_list_that_was_asked_for(
     page.goto(f"{portal.list_url}?limit=10")
     page.context.clear_cookies()
     page.locator("#pager-next").click()
-    expect(page).to_have_url(f"{portal.url}/login")
+    expect(page).to_have_url(re.compile(r"/login\?next="))
     sign_in(page, portal)
     expect(page).to_have_url(f"{portal.list_url}?limit=10")
