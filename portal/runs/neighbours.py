@@ -1,0 +1,108 @@
+"""The runs before and after one in a list, in the list's exact order (contract 3.1).
+
+Never by offset: each neighbour is the first row of a few short ranges of an index.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.db import db
+from portal.models import Run, Workflow
+from portal.runs.filters import matching, people_named
+from portal.runs.query import RunQuery
+
+MAX_PEOPLE = 40
+"""Up to how many people a search is answered by a range for each; more of them have runs close by."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    id: UUID
+    run_number: int
+    status: str
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    previous: Neighbour | None
+    next: Neighbour | None
+
+
+def find_neighbours(workflow: Workflow, query: RunQuery, run_id: UUID) -> Neighbours:
+    """The neighbours of a run of this workflow; the run itself need not match the query."""
+    key = getattr(Run, query.sort)
+    value = db.session.scalar(sa.select(key).where(Run.id == run_id))
+    ranges = _ranges(workflow, query)
+    before = _segments(key, value, run_id, query.order == "desc", forward=False)
+    after = _segments(key, value, run_id, query.order == "desc", forward=True)
+    return Neighbours(_nearest(key, before, ranges), _nearest(key, after, ranges))
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """A stretch of the list beside the run, and how it is walked away from it."""
+
+    condition: sa.ColumnElement[bool]
+    key_falls: bool
+    id_falls: bool
+
+    def order(self, key: Any, id_: Any) -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
+        return key.desc() if self.key_falls else key.asc(), id_.desc() if self.id_falls else id_.asc()
+
+
+def _segments(key: Any, value: Any, run_id: UUID, falls: bool, forward: bool) -> list[_Segment]:
+    """The stretches, nearest first: ties by id, then the rest; missing keys are last in both directions."""
+    ties = Run.id > run_id if forward else Run.id < run_id
+    nulls_follow = forward and key.nullable
+    if value is None:
+        alike = [_Segment(sa.and_(key.is_(None), ties), False, not forward)]
+        return alike if forward else [*alike, _Segment(key.is_not(None), not falls, True)]
+    key_falls = falls == forward
+    beyond = key < value if key_falls else key > value
+    segments = [
+        _Segment(sa.and_(key == value, ties), False, not forward),
+        _Segment(beyond, key_falls, not forward),
+    ]
+    return segments + [_Segment(key.is_(None), False, False)] * nulls_follow
+
+
+def _ranges(workflow: Workflow, query: RunQuery) -> list[Sequence[sa.ColumnElement[bool]]]:
+    """What the query asks for, as conditions that an index answers each."""
+    if query.search:
+        select = people_named(workflow, query).limit(MAX_PEOPLE + 1)
+        people = db.session.scalars(select).all()
+        if len(people) > MAX_PEOPLE:
+            return [matching(workflow, query)]
+        rest = matching(workflow, replace(query, search=""))
+        return [(*rest, Run.person_id == person) for person in people]
+    rest = matching(workflow, replace(query, status=()))
+    return [(*rest, Run.status == status) for status in query.status] or [rest]
+
+
+def _nearest(
+    key: Any, segments: Sequence[_Segment], ranges: Sequence[Sequence[sa.ColumnElement[bool]]]
+) -> Neighbour | None:
+    for segment in segments:
+        firsts = list(_firsts(key, segment, ranges))
+        if not firsts:
+            return None
+        found = sa.union_all(*firsts).subquery()
+        order = segment.order(found.c.key, found.c.id)
+        row = db.session.execute(sa.select(found).order_by(*order).limit(1)).first()
+        if row is not None:
+            return Neighbour(row.id, row.run_number, row.status)
+    return None
+
+
+def _firsts(
+    key: Any, segment: _Segment, ranges: Sequence[Sequence[sa.ColumnElement[bool]]]
+) -> Iterator[sa.Select[Any]]:
+    columns = (Run.id, Run.run_number, Run.status, key.label("key"))
+    for conditions in ranges:
+        first = sa.select(*columns).where(segment.condition, *conditions)
+        first_one = first.order_by(*segment.order(key, Run.id)).limit(1).subquery()
+        yield sa.select(first_one)

@@ -1,0 +1,78 @@
+"""The steps of a run as a table: in order of execution, by pages; and the step that a failure began with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal import parameters
+from portal.db import db
+from portal.models import RunStatus, Step
+from portal.paging import Page, Slice
+from portal.parameters import Reader
+from portal.runs.timeline import page_number
+
+STEPS_A_PAGE = 50
+_STATUSES = tuple(status.value for status in RunStatus)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepQuery:
+    """Which steps to list."""
+
+    page: int = 1
+    status: str = ""
+    node_type: str = ""
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str]) -> Self:
+        """Raises InvalidQuery."""
+        reader = Reader(args)
+        query = cls(
+            page=reader.read("step_page", page_number, 1),
+            status=reader.read("step_status", parameters.one_of(_STATUSES), ""),
+            node_type=reader.read("node_type", parameters.name, ""),
+        )
+        reader.finish()
+        return query
+
+    def to_args(self) -> dict[str, str]:
+        """The shortest parameters that give these steps."""
+        page = str(self.page) if self.page > 1 else ""
+        texts = {"step_page": page, "step_status": self.status, "node_type": self.node_type}
+        return {name: text for name, text in texts.items() if text}
+
+
+def list_steps(run_id: UUID, query: StepQuery) -> Page[Step]:
+    """One page of the steps of a run that the caller may see."""
+    conditions = [Step.run_id == run_id]
+    if query.status:
+        conditions.append(Step.status == query.status)
+    if query.node_type:
+        conditions.append(Step.node_type == query.node_type)
+    slice_ = Slice((query.page - 1) * STEPS_A_PAGE, STEPS_A_PAGE)
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(Step).where(*conditions)) or 0
+    page = sa.select(Step).where(*conditions).order_by(Step.position)
+    rows = db.session.scalars(page.offset(slice_.offset).limit(slice_.limit)).all()
+    return Page(rows, total, slice_)
+
+
+def count_steps(run_id: UUID) -> dict[str, int]:
+    """How many steps of the run have each status; statuses that none has are left out."""
+    counted = sa.select(Step.status, sa.func.count()).where(Step.run_id == run_id).group_by(Step.status)
+    found = {status: number for status, number in db.session.execute(counted)}
+    return {status: found[status] for status in _STATUSES if status in found}
+
+
+def first_failed_step(run_id: UUID) -> Step | None:
+    """The first step that failed and that no later attempt at its node made good."""
+    later = sa.orm.aliased(Step)
+    made_good = (
+        sa.exists()
+        .where(later.run_id == Step.run_id, later.position > Step.position)
+        .where(later.node_id == Step.node_id, later.status == RunStatus.COMPLETED)
+    )
+    failed = sa.select(Step).where(Step.run_id == run_id, Step.status == RunStatus.FAILED, ~made_good)
+    return db.session.scalar(failed.order_by(Step.position).limit(1))
