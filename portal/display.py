@@ -62,7 +62,7 @@ def page_before() -> str | None:
     return _path_below_root(request.headers.get("Referer", ""))
 
 
-def show_address(response: Response, url: str, typing_in: str) -> Response:
+def show_address(response: Response, url: str, typing_in: str = "") -> Response:
     """Tell htmx which page this fragment belongs to, so that the address bar says so.
 
     A new history entry, unless the page is there already or somebody is typing in the field `typing_in`:
@@ -72,7 +72,7 @@ def show_address(response: Response, url: str, typing_in: str) -> Response:
     if asked is None:
         return response
     same = asked.page_path == url.removeprefix(request.root_path)
-    typing = asked.source.endswith(f"#{typing_in}")
+    typing = bool(typing_in) and asked.source.endswith(f"#{typing_in}")
     response.headers["HX-Replace-Url" if same or typing else "HX-Push-Url"] = url
     return response
 
@@ -129,6 +129,12 @@ def duration_ms(milliseconds: int | None) -> str:
         if seconds >= size:
             return f"{seconds // size:,} {unit} {seconds % size // part:02d} {smaller}"
     return f"{seconds} s"
+
+
+def round_duration_ms(milliseconds: int) -> str:
+    """A duration for an axis: without a second unit of zero, such as `10 m`."""
+    text = duration_ms(milliseconds) if milliseconds else "0"
+    return text[:-5] if text[-5:-2] == " 00" else text
 
 
 def initials(name: str) -> str:
@@ -215,6 +221,7 @@ FILTERS: tuple[Callable[..., Any], ...] = (
     clock,
     machine_moment,
     duration_ms,
+    round_duration_ms,
     initials,
     words,
     sentence,

@@ -1,7 +1,7 @@
 """The steps of a run as a table: in order of execution, by pages; and the step that a failure began with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 from uuid import UUID
 
@@ -38,6 +38,13 @@ class StepQuery:
         reader.finish()
         return query
 
+    def at(self, slice_: Slice) -> Self:
+        """The same steps, another page."""
+        return replace(self, page=slice_.offset // slice_.limit + 1)
+
+    def of_status(self, status: str) -> Self:
+        return replace(self, status=status, page=1)
+
     def to_args(self) -> dict[str, str]:
         """The shortest parameters that give these steps."""
         page = str(self.page) if self.page > 1 else ""
@@ -62,7 +69,7 @@ def list_steps(run_id: UUID, query: StepQuery) -> Page[Step]:
 def count_steps(run_id: UUID) -> dict[str, int]:
     """How many steps of the run have each status; statuses that none has are left out."""
     counted = sa.select(Step.status, sa.func.count()).where(Step.run_id == run_id).group_by(Step.status)
-    found = {status: number for status, number in db.session.execute(counted)}
+    found = {row[0]: row[1] for row in db.session.execute(counted)}
     return {status: found[status] for status in _STATUSES if status in found}
 
 

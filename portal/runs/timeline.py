@@ -26,6 +26,7 @@ FOLD_OVER = 40
 
 LANES_A_PAGE = 40
 MAX_MS = 10**12
+_CLOCKS_APART_MS = 1000
 _MILLISECOND = timedelta(milliseconds=1)
 _COLUMNS: tuple[Any, ...] = (
     Step.position,
@@ -73,6 +74,13 @@ class TimelineQuery:
     def zoom(self, window: tuple[int, int] | None) -> Self:
         begin, end = window or (None, None)
         return replace(self, from_ms=begin, to_ms=end, lane_page=1)
+
+    def on_page(self, number: int) -> Self:
+        return replace(self, lane_page=number)
+
+    def of_type(self, node_type: str) -> Self:
+        """The steps of one type of node unfolded; all of them again for an empty one."""
+        return replace(self, node_type=node_type, lane_page=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,6 +220,25 @@ def in_progress(spans: Sequence[Span], whole: int, parts: int) -> list[float]:
     return busy
 
 
+def began_before(timeline: Timeline, started_at: datetime | None) -> int:
+    """How many steps began before the run did, by more than the second that clocks are apart."""
+    if timeline.origin is None or started_at is None:
+        return 0
+    start = (started_at - timeline.origin) // _MILLISECOND - _CLOCKS_APART_MS
+    return sum(span.begin < start for span in timeline.spans)
+
+
+def node_states(timeline: Timeline) -> dict[str, str]:
+    """The status of each node by its last attempt."""
+    last = sorted(timeline.spans, key=lambda span: (span.iteration, span.position))
+    return {span.node_id: span.status for span in last}
+
+
+def node_names(timeline: Timeline) -> dict[str, str]:
+    """What the steps call their nodes."""
+    return {span.node_id: span.label for span in timeline.spans}
+
+
 def page_number(text: str) -> int:
     return parameters.whole_number(text, 1, 10**6, "must be a whole number from 1 to 1000000.")
 
@@ -275,4 +302,3 @@ def _page(lanes: Sequence[Lane], number: int) -> Page[Lane]:
 
 def _milliseconds(text: str) -> int:
     return parameters.whole_number(text, 0, MAX_MS, f"must be a whole number from 0 to {MAX_MS}.")
-

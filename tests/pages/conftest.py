@@ -1,15 +1,18 @@
 """A workspace with a workflow, and a browser without JavaScript that looks at it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from bs4 import BeautifulSoup, Tag
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from portal.db import db
 from portal.models import User, Workflow, Workspace
 from tests.factories import make_member, make_user, make_workflow, make_workspace
 
@@ -43,6 +46,25 @@ def browser(app: Flask, sign_in: Callable[[User], FlaskClient]) -> Browser:
     workspace, user = make_workspace(), make_user(first_name="Ada", last_name="Lovelace")
     make_member(workspace, user)
     return Browser(sign_in(user), workspace, make_workflow(workspace))
+
+
+@pytest.fixture
+def count_queries(app: Flask) -> Callable[[], AbstractContextManager[list[str]]]:
+    """Collects the statements that the portal sends to the database meanwhile."""
+
+    @contextmanager
+    def collecting() -> Iterator[list[str]]:
+        statements: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if statement.startswith(("SELECT", "WITH")):
+                statements.append(statement)
+
+        sa.event.listen(db.engine, "before_cursor_execute", note)
+        yield statements
+        sa.event.remove(db.engine, "before_cursor_execute", note)
+
+    return collecting
 
 
 def parsed(answer: TestResponse) -> BeautifulSoup:

@@ -357,4 +357,4 @@ def test_rows_lead_to_runs_and_back_to_the_same_list(browser: Browser) -> None:
     link = parsed(browser.runs("limit=1&offset=1")).select(".run")[0]
     run_page = parsed(browser.open(str(link["href"])))
     assert one(run_page, "h1").text == "Run #2"
-    assert one(run_page, ".title .end a")["href"] == f"{browser.list_path}?limit=1&offset=1"
+    assert one(run_page, "#back")["href"] == f"{browser.list_path}?limit=1&offset=1"

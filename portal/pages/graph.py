@@ -1,0 +1,148 @@
+"""A definition drawn as a graph: nodes in layers from left to right, edges as curves. Pure functions.
+
+Whatever imported history calls a definition may come in: what cannot be read is left out.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MAX_NODES = 150
+"""A graph of more nodes is not readable; a table is."""
+
+BOX_WIDTH, BOX_HEIGHT = 150, 44
+GAP_ACROSS, GAP_DOWN, MARGIN = 24, 14, 4
+MAX_LABEL, MAX_KIND = 15, 19
+
+
+@dataclass(frozen=True)
+class Node:
+    id: str
+    type: str
+    name: str
+    follows: Sequence[str]
+    """Names of the nodes that lead here."""
+
+
+@dataclass(frozen=True)
+class Box:
+    node: Node
+    x: int
+    y: int
+    label: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    width: int
+    height: int
+    boxes: Sequence[Box]
+    curves: Sequence[str]
+    """Paths of the edges, as SVG writes them."""
+
+
+def read_nodes(definition: Mapping[str, Any] | None, known: Mapping[str, str]) -> list[Node]:
+    """The nodes of a definition in their order, by name, else as `known` names them, else by id.
+
+    None where the definition has no graph.
+    """
+    nodes = list(_objects(definition, "nodes"))
+    names = {
+        node_id: _text(node.get("name")) or known.get(node_id, node_id)
+        for node in nodes
+        if isinstance(node_id := node.get("id"), str)
+    }
+    follows = defaultdict(list)
+    for source, target in _edges(definition, names):
+        follows[target].append(names[source])
+    return [
+        Node(node_id, _text(node.get("type")), names[node_id], follows[node_id])
+        for node in nodes
+        if isinstance(node_id := node.get("id"), str)
+    ]
+
+
+def draw_graph(definition: Mapping[str, Any] | None, names: Mapping[str, str]) -> Graph | None:
+    """The definition as a picture; None where there is nothing to draw, or too much."""
+    nodes = {node.id: node for node in read_nodes(definition, names)}
+    if not 0 < len(nodes) <= MAX_NODES:
+        return None
+    edges = list(dict.fromkeys(_edges(definition, nodes)))
+    layers = _ordered(_layers(list(nodes), edges), edges)
+    tallest = max(len(layer) for layer in layers)
+    boxes = {}
+    for column, layer in enumerate(layers):
+        aside = (tallest - len(layer)) * (BOX_HEIGHT + GAP_DOWN) // 2
+        for row, node_id in enumerate(layer):
+            x = MARGIN + column * (BOX_WIDTH + GAP_ACROSS)
+            y = MARGIN + aside + row * (BOX_HEIGHT + GAP_DOWN)
+            node = nodes[node_id]
+            boxes[node_id] = Box(node, x, y, _short(node.name, MAX_LABEL), _short(node.type, MAX_KIND))
+    width = 2 * MARGIN + len(layers) * (BOX_WIDTH + GAP_ACROSS) - GAP_ACROSS
+    height = 2 * MARGIN + tallest * (BOX_HEIGHT + GAP_DOWN) - GAP_DOWN
+    curves = [_curve(boxes[source], boxes[target]) for source, target in edges]
+    return Graph(width, height, list(boxes.values()), curves)
+
+
+def _layers(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """Each node right of all that lead to it; a circle is cut where it would begin."""
+    waiting = {node: {source for source, target in edges if target == node != source} for node in nodes}
+    depth: dict[str, int] = {}
+    while waiting:
+        ready = [node for node, sources in waiting.items() if not sources & waiting.keys()]
+        for node in ready or [next(iter(waiting))]:
+            depth[node] = max(
+                (depth[source] + 1 for source in waiting.pop(node) if source in depth), default=0
+            )
+    layers: list[list[str]] = [[] for _ in range(max(depth.values()) + 1)]
+    for node in nodes:
+        layers[depth[node]].append(node)
+    return layers
+
+
+def _ordered(layers: list[list[str]], edges: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """Each layer's nodes near those that lead to them, so that fewer edges cross."""
+    place: dict[str, float] = {}
+    ordered = []
+    for layer in layers:
+        sources = {node: [place[s] for s, target in edges if target == node and s in place] for node in layer}
+        middle = {
+            node: sum(found) / len(found) if found else float(layer.index(node))
+            for node, found in sources.items()
+        }
+        ordered.append(sorted(layer, key=lambda node: (middle[node], layer.index(node))))
+        place |= {node: float(row) for row, node in enumerate(ordered[-1])}
+    return ordered
+
+
+def _curve(source: Box, target: Box) -> str:
+    x, y = source.x + BOX_WIDTH, source.y + BOX_HEIGHT // 2
+    to_x, to_y = target.x, target.y + BOX_HEIGHT // 2
+    if to_x <= x:  # back to an earlier layer: below both boxes
+        low = max(source.y, target.y) + BOX_HEIGHT + GAP_DOWN - 2
+        return f"M{x} {y}C{x + 24} {low} {to_x - 24} {low} {to_x} {to_y}"
+    middle = (x + to_x) // 2
+    return f"M{x} {y}C{middle} {y} {middle} {to_y} {to_x} {to_y}"
+
+
+def _objects(definition: Mapping[str, Any] | None, key: str) -> Iterator[dict[str, Any]]:
+    graph = (definition or {}).get("graph")
+    found = graph.get(key) if isinstance(graph, dict) else None
+    yield from (each for each in (found if isinstance(found, list) else []) if isinstance(each, dict))
+
+
+def _edges(definition: Mapping[str, Any] | None, nodes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for edge in _objects(definition, "edges"):
+        source, target = edge.get("source"), edge.get("target")
+        if isinstance(source, str) and isinstance(target, str) and source in nodes and target in nodes:
+            yield source, target
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

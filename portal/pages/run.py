@@ -1,0 +1,149 @@
+"""The page of one run with its fragment, and the permanent link to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from portal import display, moments
+from portal.auth.gate import current_principal
+from portal.errors import InvalidQuery
+from portal.pages import bp
+from portal.pages.charts import Scale
+from portal.pages.forms import id_in_path, parse_run_list, plain_form
+from portal.pages.graph import draw_graph, read_nodes
+from portal.pages.pager import Pager
+from portal.pages.timeline_chart import draw_timeline, lane_pages
+from portal.parameters import single
+from portal.runs.detail import find_run, get_run
+from portal.runs.neighbours import find_neighbours
+from portal.runs.pace import Pace, pace_of
+from portal.runs.query import RunQuery
+from portal.runs.step_list import StepQuery, count_steps, first_failed_step, list_steps
+from portal.runs.summary import usual_duration
+from portal.runs.timeline import (
+    TimelineQuery,
+    began_before,
+    node_names,
+    node_states,
+    read_timeline,
+    step_duration_ms,
+)
+from portal.workflows.access import get_workflow
+
+
+@dataclass(frozen=True)
+class PaceBar:
+    """The duration beside what is usual, as percent of a bar."""
+
+    median: float
+    p90: float
+    took: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where somebody stands on the page of a run; gives the parameters of the links from there."""
+
+    came_from: Mapping[str, str]
+    timeline: TimelineQuery
+    steps: StepQuery
+
+    def at_timeline(self, query: TimelineQuery) -> dict[str, str]:
+        """Another part of the timeline; a type of node unfolded there is the one listed below."""
+        steps = replace(self.steps, node_type=query.node_type)
+        if query.node_type != self.steps.node_type:
+            steps = replace(steps, page=1)
+        return {**self.came_from, **steps.to_args(), **query.to_args()}
+
+    def at_steps(self, query: StepQuery) -> dict[str, str]:
+        """Other rows of the table."""
+        return {**self.came_from, **self.timeline.to_args(), **query.to_args()}
+
+
+@bp.get("/workflows/<workflow_id>/runs/<run_id>")
+def run(workflow_id: str, run_id: str) -> str:
+    """The whole page."""
+    found = _look(workflow_id, run_id)
+    snapshot = found["run"].definition_snapshot
+    definition = snapshot or found["workflow"].definition
+    names = node_names(found["timeline"])
+    return render_template(
+        "runs/run.html",
+        snapshot=snapshot,
+        graph=draw_graph(definition, names),
+        nodes=read_nodes(definition, names),
+        node_states=node_states(found["timeline"]),
+        **found,
+    )
+
+
+@bp.get("/workflows/<workflow_id>/runs/<run_id>/view")
+def run_view(workflow_id: str, run_id: str) -> Response | BaseResponse:
+    """What changes while a run goes on, or while somebody zooms."""
+    ids = {"workflow_id": id_in_path(workflow_id), "run_id": id_in_path(run_id)}
+    page = url_for(".run", **ids, **single(request.args))  # type: ignore[arg-type]
+    if not display.wants_fragment():
+        return redirect(page, code=303)
+    answer = make_response(render_template("runs/_run.html", **_look(workflow_id, run_id)))
+    return display.show_address(answer, page)
+
+
+@bp.get("/runs/<run_id>")
+def permalink(run_id: str) -> BaseResponse:
+    workflow_id, found_id = find_run(current_principal(), id_in_path(run_id))
+    return redirect(url_for(".run", workflow_id=workflow_id, run_id=found_id), code=302)
+
+
+def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
+    """Everything that the page and its fragment show of a run."""
+    args, now = single(request.args), moments.now()
+    timeline_query, step_query = TimelineQuery.parse(args), StepQuery.parse(args)
+    workflow = get_workflow(current_principal(), id_in_path(workflow_id))
+    run = get_run(workflow, id_in_path(run_id))
+    behind = list_behind(workflow.id)
+    timeline = read_timeline(run.id, timeline_query, now)
+    steps = list_steps(run.id, step_query)
+    pace = pace_of(run, usual_duration(workflow), now)
+    return {
+        "workflow": workflow,
+        "run": run,
+        "came_from": behind.to_args(),
+        "neighbours": find_neighbours(workflow, behind, run.id),
+        "pace": pace,
+        "pace_bar": _pace_bar(pace),
+        "failed_step": first_failed_step(run.id) if run.status == "failed" else None,
+        "timeline": timeline,
+        "before_start": began_before(timeline, run.started_at),
+        "chart": draw_timeline(timeline),
+        "lane_pages": lane_pages(timeline),
+        "steps": steps,
+        "step_query": step_query,
+        "step_pager": Pager(steps),
+        "step_counts": count_steps(run.id),
+        "step_duration_ms": step_duration_ms,
+        "place": Place(behind.to_args(), timeline_query, step_query),
+    }
+
+
+def list_behind(workflow_id: UUID) -> RunQuery:
+    """The list that led to a run, from the parameters its link carries; the whole list if they make none."""
+    try:
+        return parse_run_list(_list_parameters(plain_form(request.args)), workflow_id)
+    except InvalidQuery:
+        return RunQuery(workflow_id=workflow_id)
+
+
+def _list_parameters(plain: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in plain.items() if name != "page"}
+
+
+def _pace_bar(pace: Pace) -> PaceBar | None:
+    """None where there is nothing to compare, or nothing that is usual."""
+    if pace.usual is None or pace.took_ms is None or pace.usual.runs < 2:
+        return None
+    scale = Scale(0, max(pace.usual.p90_ms, pace.took_ms, 1) * 1.08)
+    return PaceBar(scale.at(pace.usual.median_ms), scale.at(pace.usual.p90_ms), scale.at(pace.took_ms))

@@ -1,0 +1,70 @@
+"""How long a run waited and took, and whether that is usual for its workflow."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portal.models import ACTIVE, RunStatus
+from portal.runs.summary import Usual
+
+QUICK, SLOW = "quick", "slow"
+_QUICK_SHARE = 0.5
+"""Under this share of the median a run was remarkably quick."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    queued_ms: int | None
+    """From being created to being started; None where that is unknown or was the other way round."""
+    took_ms: int | None
+    """From being started to its end, or to now while it is going on, pauses left out."""
+    so_far: bool
+    usual: Usual | None
+    verdict: str
+    """`slow` or `quick` where that is remarkable, `usual` where it is not, empty where none can be said."""
+
+    @property
+    def times_usual(self) -> float | None:
+        """The duration as a multiple of the median."""
+        if self.took_ms is None or self.usual is None or not self.usual.median_ms:
+            return None
+        return self.took_ms / self.usual.median_ms
+
+
+def pace_of(run: Any, usual: Usual | None, now: datetime) -> Pace:
+    """The pace of a run; only one that completed, or still goes on, is held against what is usual."""
+    so_far = run.status in ACTIVE
+    end = run.completed_at or (_until(run, now) if so_far else None)
+    took = _milliseconds(run.started_at, end, _paused(run))
+    waiting = now if run.status == RunStatus.PENDING else None
+    created = None if (run.source or {}).get("created_at_from") else run.created_at
+    queued = _milliseconds(created, run.started_at or waiting)
+    return Pace(queued, took, so_far, usual, _verdict(run.status, took, usual))
+
+
+def _verdict(status: str, took: int | None, usual: Usual | None) -> str:
+    if took is None or usual is None:
+        return ""
+    if status == RunStatus.COMPLETED or status in ACTIVE:
+        if took > usual.p90_ms:
+            return SLOW
+        if status == RunStatus.COMPLETED:
+            return QUICK if took < usual.median_ms * _QUICK_SHARE else "usual"
+    return ""
+
+
+def _until(run: Any, now: datetime) -> datetime:
+    """While it is paused the clock stands still."""
+    moment: datetime = run.paused_at if run.status == RunStatus.PAUSED and run.paused_at else now
+    return moment
+
+
+def _paused(run: Any) -> int:
+    return run.paused_ms or 0
+
+
+def _milliseconds(begin: datetime | None, end: datetime | None, paused_ms: int = 0) -> int | None:
+    if begin is None or end is None:
+        return None
+    elapsed = round((end - begin).total_seconds() * 1000) - paused_ms
+    return elapsed if elapsed >= 0 else None
