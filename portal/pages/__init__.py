@@ -10,7 +10,7 @@ from portal.auth.gate import chosen_workspace, signed_in
 bp = Blueprint("pages", __name__)
 
 # Each registers its views on `bp`.
-from portal.pages import invitations, preferences, run, run_list, run_live, workflows  # noqa: E402, F401
+from portal.pages import find, invitations, preferences, run, run_list, run_live, workflows  # noqa: E402, F401
 from portal.pages.settings import audit, keys, members, sessions, workspaces  # noqa: E402, F401
 
 

@@ -1,0 +1,45 @@
+"""The search box of the header: straight to a single hit, else a list, else what was tried."""
+
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from portal import parameters
+from portal.auth.gate import current_principal
+from portal.errors import InvalidQuery
+from portal.pages import bp
+from portal.pages.forms import parse_run_list
+from portal.runs.finding import MIN_PREFIX, Hit, find
+
+
+@bp.get("/find")
+def find_anything() -> BaseResponse | str:
+    text = request.args.get("q", "").replace("\0", "")
+    finding = find(current_principal(), text, _workflow_open())
+    if len(finding.hits) == 1:
+        return redirect(_address(finding.hits[0], finding.text), code=303)
+    return render_template("find/page.html", finding=finding, least=MIN_PREFIX)
+
+
+def _workflow_open() -> UUID | None:
+    try:
+        return parameters.uuid(request.args.get("workflow", ""))
+    except parameters.Refused:
+        return None
+
+
+def _address(hit: Hit, text: str) -> str:
+    if hit.run_id is not None:
+        return url_for(".run", workflow_id=hit.workflow_id, run_id=hit.run_id)
+    return url_for(".runs", workflow_id=hit.workflow_id, **_filters(text, hit.workflow_id))  # type: ignore[arg-type]
+
+
+def _filters(text: str, workflow_id: UUID) -> dict[str, str]:
+    """The filters of a pasted address of a list, if they are in order."""
+    try:
+        args = {name: values[-1] for name, values in parse_qs(urlsplit(text).query).items()}
+        return parse_run_list(args, workflow_id).to_args()
+    except (ValueError, InvalidQuery):
+        return {}
