@@ -118,21 +118,12 @@ def one_of(words: Sequence[str]) -> Callable[[str], str]:
     return parse
 
 
-def text(value: str, most: int) -> str:
-    if len(value) > most:
-        raise Refused(f"must be at most {most} characters.")
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+def search(text: str) -> str:
+    if len(text) > MAX_SEARCH:
+        raise Refused(f"must be at most {MAX_SEARCH} characters.")
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise Refused("must be text without NUL or broken characters.")
-    return value
-
-
-def search(value: str) -> str:
-    return text(value, MAX_SEARCH)
-
-
-def name(value: str) -> str:
-    """A name that a source gave, such as that of a type of node."""
-    return text(value, 1000)
+    return text
 
 
 def workflow_name(value: str) -> str:

@@ -33,7 +33,7 @@ class StepQuery:
         query = cls(
             page=reader.read("step_page", page_number, 1),
             status=reader.read("step_status", parameters.one_of(_STATUSES), ""),
-            node_type=reader.read("node_type", parameters.name, ""),
+            node_type=reader.read("node_type", parameters.text, ""),
         )
         reader.finish()
         return query

@@ -57,7 +57,7 @@ class TimelineQuery:
         query = cls(
             from_ms=reader.read("from_ms", _milliseconds, None),
             to_ms=reader.read("to_ms", _milliseconds, None),
-            node_type=reader.read("node_type", parameters.name, ""),
+            node_type=reader.read("node_type", parameters.text, ""),
             lane_page=reader.read("lane_page", page_number, 1),
         )
         if query.from_ms is not None and query.to_ms is not None and query.from_ms >= query.to_ms:
