@@ -1,12 +1,14 @@
 """Every page and state of the portal that a browser test, or a photographer, can walk through."""
 
+from datetime import timedelta
 from uuid import uuid4
 
-from portal.models import Workflow, Workspace
+from portal.db import writing
+from portal.models import RunDetail, Workflow, Workspace
 from tests.factories import NOON, make_person, make_run, make_workflow
 
-LONG_TITLE = "A title that goes on and on " * 17
-"""As long as real ones get: 497 characters."""
+LONG_TITLE = ("A title that goes on and on " * 18)[:497]
+"""As long as real ones get."""
 
 
 def make_odd_workflow(workspace: Workspace) -> Workflow:
@@ -26,6 +28,9 @@ def make_odd_workflow(workspace: Workspace) -> Workflow:
     ]
     for number, columns in enumerate(odd, start=1):
         make_run(workflow, people[number % 6] if number % 6 < 5 else None, run_number=number, **columns)
+    titled = make_run(workflow, run_number=10**9, created_at=NOON + timedelta(hours=1))
+    with writing() as session:
+        session.add(RunDetail(run_id=titled.id, source={"title": LONG_TITLE}))
     return workflow
 
 
@@ -47,6 +52,7 @@ def addresses(workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str) -
         "runs-none-yet": f"/workflows/{empty.id}/runs",
         "run": f"{runs}/{run_id}",
         "not-found": f"/workflows/{uuid4()}/runs",
+        "method-not-taken": "/theme",
         "signin-expired": "/signin/unknown",
         "settings": settings,
         "settings-keys": f"{settings}/keys",

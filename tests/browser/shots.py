@@ -38,7 +38,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    logging.disable()  # what fails here does so on purpose
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir()
     with _portal() as (url, links, paths), sync_playwright() as playwright:
@@ -92,10 +92,26 @@ def _photograph(
     page.goto(f"{url}{paths['runs']}")
     _take_what_opens(page, look)
     _take_failures(page, look)
+    _take_refusals(page, url, look)
     context.clear_cookies()
     page.goto(f"{url}/login")
     _take(page, f"login-{look}")
     context.close()
+
+
+def _take_refusals(page: Page, url: str, look: str) -> None:
+    """A bad value in a form, a form from elsewhere, and a portal whose database has no tables."""
+    for origin, name in ((f"{url}/login", "refused"), ("about:blank", "forbidden")):
+        page.goto(origin)
+        page.set_content(f'<form method="post" action="{url}/theme"><button>Send</button></form>')
+        page.get_by_role("button").click()
+        page.wait_for_url(f"{url}/theme")
+        _take(page, f"{name}-{look}")
+    with tempfile.TemporaryDirectory() as folder:
+        environment = settings_for(f"sqlite:///{folder}/empty.sqlite3")
+        with served(environment, Path(folder)) as down:
+            page.goto(f"{down}/signin/unknown")
+            _take(page, f"not-available-{look}")
 
 
 def _take_what_opens(page: Page, look: str) -> None:

@@ -10,7 +10,7 @@ from portal.errors import Forbidden, PortalError
 from tests.pages.conftest import HTMX, one, parsed
 
 FAILURES: dict[str, tuple[Exception, int, str]] = {
-    "forbidden": (Forbidden(), 403, "Not for you"),
+    "forbidden": (Forbidden(), 403, "Not allowed"),
     "broken": (ZeroDivisionError(), 500, "Something broke"),
     "down": (sa.exc.OperationalError("SELECT secret", {}, Exception("gone")), 503, "Not available right now"),
     "other": (PortalError("Odd."), 500, "Something broke"),
