@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from portal import api, cli, config, db, display, failures, headers, health, logs, pages, reach
+from portal import api, cli, config, db, display, failures, headers, health, logs, pages, postgres, reach
 from portal.auth import gate, oidc
 from portal.auth import pages as auth_pages
 
@@ -35,6 +35,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     db.migrate.init_app(app, db.db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True)
     with app.app_context():
         db.prepare_engine(db.db.engine)
+        postgres.prepare_engine(db.db.engine)
     gate.init_app(app, settings)
     oidc.init_app(app, settings)
     headers.init_app(app, settings)

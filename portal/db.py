@@ -22,6 +22,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 SQLITE_BUSY_SECONDS = 30
 """How long a SQLite connection waits for another one's lock before it gives up."""
 
+CONNECT_SECONDS = 3
+"""How long PostgreSQL may take to accept a connection."""
+
 MARK_BUSY_SECONDS = 0.1
 """How long a mark that nobody waits for may wait for a lock."""
 
@@ -176,7 +179,7 @@ def engine_options(url: sa.URL) -> dict[str, Any]:
         "json_serializer": _to_json,
         "pool_pre_ping": True,
         "pool_timeout": 5,
-        "connect_args": {"connect_timeout": 3, "options": "-c timezone=UTC"},
+        "connect_args": {"connect_timeout": CONNECT_SECONDS, "options": "-c timezone=UTC"},
     }
 
 

@@ -1,0 +1,39 @@
+"""Connections to PostgreSQL that nobody waits for in vain: a server that says nothing is down.
+
+A timeout on the server's side would not help where its answer, or the network, never comes.
+"""
+
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from flask import has_request_context
+from psycopg.pq import TransactionStatus
+
+ANSWER_SECONDS = 5.0
+"""How long a request waits for an answer of the server; commands may wait longer, for instance to migrate."""
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection that gives up, for good, when a request has waited long enough."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        if timeout is None and has_request_context():
+            timeout = ANSWER_SECONDS
+        try:
+            return super().wait(gen, interval, timeout)
+        except psycopg.OperationalError:
+            # In the middle of a statement it is worth nothing any more: not even to roll back.
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise
+
+
+def prepare_engine(engine: sa.Engine) -> None:
+    """Let a PostgreSQL engine make such connections."""
+    if engine.dialect.name != "postgresql":
+        return
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> psycopg.Connection[Any]:
+        return Connection.connect(*arguments, **options)
