@@ -12,7 +12,7 @@ from portal.models.accounts import (
 )
 from portal.models.audit import AuditEntry
 from portal.models.results import Artifact, OutputLine, RunResult, StepResult, Take, Upload, Validation
-from portal.models.rollup import DayRuns, PersonRuns, RunTotals
+from portal.models.rollup import DayRuns, PersonRuns, RunBlock, RunTotals
 from portal.models.runs import Person, Run, RunDetail, Step, Workflow
 from portal.models.states import ACTIVE, OCCUPYING, TERMINAL, PauseReason, Role, RunStatus, TakeStatus
 
@@ -34,6 +34,7 @@ __all__ = [
     "PersonRuns",
     "Role",
     "Run",
+    "RunBlock",
     "RunDetail",
     "RunResult",
     "RunStatus",

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.db import Base
+from portal.db import Base, Id
 
 
 class _Counts:
@@ -58,3 +58,25 @@ class DayRuns(_Counts, Base):
     active_ms: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)
     """How long those took together, pauses left out."""
     delivered_audio_ms: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)
+
+
+class RunBlock(_Counts, Base):
+    """A stretch of a workflow's runs in one order: those from this place up to the next block's.
+
+    Blocks hold a bounded number of runs, however these lie in time, so a page anywhere in a list is
+    found by adding up blocks and walking within one. The place is a sort key and an id; keys are
+    microseconds since 1970, 2**62 for a run without one, and 0 where ids alone order.
+    """
+
+    __tablename__ = "run_blocks"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    workflow_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
+    )
+    ordered_by: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
+    key: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    oldest: Mapped[int | None] = mapped_column(sa.BigInteger, sort_order=3)
+    """No run of the block was created before this moment; it may be older than all of them."""
+    newest: Mapped[int | None] = mapped_column(sa.BigInteger, sort_order=3)

@@ -6,6 +6,7 @@ Building a statement's parameters through SQLAlchemy costs more than storing the
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,14 +31,27 @@ def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mappi
 
 
 def add_rows(
-    connection: sa.Connection, table: sa.Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    connection: sa.Connection,
+    table: sa.Table,
+    keys: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    merged: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Insert rows of counts; where one with the same key is there already, add to it."""
+    """Insert rows of counts; where one with the same key is there already, add to it.
+
+    `merged` names functions for columns that are not summed.
+    """
     if not rows:
         return
     names = tuple(rows[0])
     place = "?" if connection.dialect.name == "sqlite" else "%s"
-    sums = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in names if name not in keys)
+    sums = ", ".join(
+        f"{name} = {merged[name]}({table.name}.{name}, excluded.{name})"
+        if name in merged
+        else f"{name} = {table.name}.{name} + excluded.{name}"
+        for name in names
+        if name not in keys
+    )
     values = ", ".join([place] * len(names))
     insert = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values})"  # noqa: S608  # names of ours
     statement = f"{insert} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}"

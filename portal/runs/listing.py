@@ -3,7 +3,7 @@
 Ids first, rows second: a page's ids come from a covering index, then just those rows are read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from portal.db import db
 from portal.models import Person, Run, Workflow
 from portal.paging import Page
-from portal.runs.counts import count_runs
+from portal.runs import seek
+from portal.runs.counts import count_by_status
 from portal.runs.filters import matching
 from portal.runs.query import RunQuery
 
@@ -57,13 +58,31 @@ _COLUMNS = tuple(getattr(Run, name) for name in RunRow.__dataclass_fields__ if n
 
 def list_runs(workflow: Workflow, query: RunQuery) -> Page[RunRow]:
     """One page of a workflow's runs and the exact number of all that match."""
-    conditions = matching(workflow, query)
-    total = count_runs(workflow, query)
-    ids: Sequence[UUID] = ()
-    if query.slice.offset < total:
-        page = sa.select(Run.id).where(*conditions).order_by(*_ordering(query))
-        ids = db.session.scalars(page.offset(query.slice.sql_offset).limit(query.slice.limit)).all()
+    counts = count_by_status(workflow, query)
+    total = sum(number for status, number in counts.items() if not query.status or status in query.status)
+    count = min(query.slice.limit, total - query.slice.offset)
+    ids = _ids(workflow, query, counts, total, count) if count > 0 else ()
     return Page(read_rows(ids), total, query.slice)
+
+
+def _ids(
+    workflow: Workflow, query: RunQuery, counts: Mapping[str, int], total: int, count: int
+) -> Sequence[UUID]:
+    """The ids on the page, by the way that reads least."""
+    windowed = bool(query.created_from or query.created_to)
+    if query.search or windowed:
+        return _sorted_ids(workflow, query)
+    if query.sort == "status":
+        return seek.by_status(workflow, query, counts, query.slice.offset, count)
+    statuses = tuple(status for status in counts if not query.status or status in query.status)
+    walk = seek.Walk(workflow.id, query.sort, query.order == "desc", statuses)
+    return walk.ids(query.slice.offset, count, total, sum(counts.values()))
+
+
+def _sorted_ids(workflow: Workflow, query: RunQuery) -> Sequence[UUID]:
+    """The ids on the page of what a search or a window leaves, sorted."""
+    page = sa.select(Run.id).where(*matching(workflow, query)).order_by(*_ordering(query))
+    return db.session.scalars(page.offset(query.slice.sql_offset).limit(query.slice.limit)).all()
 
 
 def read_rows(ids: Sequence[UUID]) -> list[RunRow]:

@@ -323,8 +323,7 @@ def store_imported(session: Session, new: Sequence[ImportedRun], changed: Sequen
     Their workflows are held by lock_workflows or made in this transaction.
     """
     connection = session.connection()
-    stored = [Counted.of_row(run.row) for run in (*new, *changed)]
-    rollup.apply(session, _counted(session, [run.row["id"] for run in changed]), stored)
+    before = _counted(session, [run.row["id"] for run in changed])
     bulk.insert_rows(connection, _RUNS, [run.row for run in new])
     if changed:
         _replace(connection, changed)
@@ -332,6 +331,7 @@ def store_imported(session: Session, new: Sequence[ImportedRun], changed: Sequen
     bulk.insert_rows(connection, _DETAILS, details)
     steps = [step for run in (*new, *changed) for step in run.steps]
     bulk.insert_rows(connection, _STEPS, steps)
+    rollup.apply(session, before, [Counted.of_row(run.row) for run in (*new, *changed)])
 
 
 def _replace(connection: sa.Connection, changed: Sequence[ImportedRun]) -> None:
@@ -355,9 +355,9 @@ def _counted(session: Session, run_ids: Sequence[UUID]) -> list[Counted]:
 def delete_runs(session: Session, workflow_id: UUID, run_ids: Sequence[UUID]) -> None:
     """Delete runs of a workflow with all that belongs to them. Hold the workflow (lock_workflows)."""
     for chunk in chunks(run_ids):
-        counted = _counted(session, chunk)
-        rollup.apply(session, [run for run in counted if run.workflow_id == workflow_id], [])
+        gone = [run for run in _counted(session, chunk) if run.workflow_id == workflow_id]
         session.execute(sa.delete(_RUNS).where(_RUNS.c.workflow_id == workflow_id, _RUNS.c.id.in_(chunk)))
+        rollup.apply(session, gone, [])
     touch_workflows(session, [workflow_id])
 
 

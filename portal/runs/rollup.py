@@ -5,7 +5,7 @@ one writer at a time and need no lock of their own.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -15,8 +15,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.models import DayRuns, PersonRuns, Run, RunStatus, RunTotals
-from portal.runs import bulk
+from portal.models import DayRuns, PersonRuns, Run, RunStatus, RunTotals, Workflow
+from portal.runs import blocks, bulk
 
 STATUSES = tuple(status.value for status in RunStatus)
 SUMS = ("timed_runs", "active_ms", "delivered_audio_ms")
@@ -33,6 +33,7 @@ Key = tuple[Any, ...]
 class Counted(NamedTuple):
     """What the counts know of a run."""
 
+    id: UUID
     workflow_id: UUID
     person_id: int | None
     status: str
@@ -89,16 +90,28 @@ _DAYS = _Grain(cast(sa.Table, DayRuns.__table__), ("workflow_id", "day"), STATUS
 _GRAINS = (_TOTALS, _PEOPLE, _DAYS)
 
 
-def apply(session: Session, removed: Iterable[Counted], added: Iterable[Counted]) -> None:
-    """Count runs out and in: a run that changed is removed as it was and added as it is."""
+def apply(session: Session, removed: Sequence[Counted], added: Sequence[Counted]) -> None:
+    """Count runs out and in, which are written already: what changed is removed as it was, added as it is."""
+    session.flush()
     changes: list[defaultdict[Key, list[int]]] = [
         defaultdict(partial(_zeros, len(grain.values))) for grain in _GRAINS
     ]
     for sign, runs in ((-1, removed), (1, added)):
         for run in runs:
             _count(changes, run, sign)
+    _place(session, removed, added)
     for grain, rows in zip(_GRAINS, changes, strict=True):
         _add(session, grain, {key: values for key, values in sorted(rows.items()) if any(values)})
+
+
+def _place(session: Session, removed: Sequence[Counted], added: Sequence[Counted]) -> None:
+    moved: defaultdict[UUID, list[blocks.Placed]] = defaultdict(list)
+    for sign, runs in ((-1, removed), (1, added)):
+        for run in runs:
+            place = blocks.placed(run.id, run.status, run.created_at, run.started_at, run.completed_at, sign)
+            moved[run.workflow_id].append(place)
+    for workflow_id, changes in sorted(moved.items()):
+        blocks.apply(session, workflow_id, changes)
 
 
 def _zeros(width: int) -> list[int]:
@@ -170,6 +183,10 @@ def find_drift(session: Session, workflow_ids: Collection[UUID] | None = None) -
         wrong = {key[0] for key in counted.keys() | kept.keys() if counted.get(key) != kept.get(key)}
         for workflow_id in sorted(wrong):
             drifted.setdefault(workflow_id, []).append(grain.table.name)
+    every = workflow_ids if workflow_ids is not None else session.scalars(sa.select(Workflow.id)).all()
+    for workflow_id in sorted(every):
+        if blocks.find_drift(session, workflow_id):
+            drifted.setdefault(workflow_id, []).append("run_blocks")
     return drifted
 
 
@@ -179,6 +196,8 @@ def repair(session: Session, workflow_ids: Collection[UUID]) -> None:
         session.execute(sa.delete(grain.table).where(grain.table.c.workflow_id.in_(workflow_ids)))
         counted = _recount(session, grain, workflow_ids)
         _add(session, grain, {key: list(values) for key, values in counted.items()})
+    for workflow_id in sorted(workflow_ids):
+        blocks.rebuild(session, workflow_id)
 
 
 def _recount(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from portal.db import db, writing
 from portal.models import Person, Run, RunStatus, Workflow
 from portal.paging import Slice
-from portal.runs import recorder
+from portal.runs import blocks, recorder, seek
 from portal.runs.listing import list_runs
 from portal.runs.query import ORDERS, SORTS, RunQuery
 from tests.factories import NOON, make_person, make_run, make_runs, make_workflow, make_workspace, uuid_of
@@ -142,12 +142,34 @@ def store(workflow: Workflow, people: list[Person], stored: list[Expected]) -> N
     make_runs(workflow, rows)
 
 
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists of a few runs in many blocks, as lists of a million runs are."""
+    monkeypatch.setattr(blocks, "MOST", 3)
+    monkeypatch.setattr(blocks, "CUT", 2)
+    monkeypatch.setattr(seek, "NEAR", 0)
+
+
 @settings(max_examples=100)
 @given(stored=runs, asked=st.lists(queries, min_size=1, max_size=6))
 def test_every_query_gives_what_a_naive_list_gives(
     shelf: tuple[Workflow, list[Person]], stored: list[Expected], asked: list[dict[str, Any]]
 ) -> None:
-    workflow, people = shelf
+    check_against_a_naive_list(*shelf, stored, asked)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@settings(max_examples=40)
+@given(stored=runs, asked=st.lists(queries, min_size=1, max_size=8))
+def test_so_does_every_query_over_many_blocks(
+    shelf: tuple[Workflow, list[Person]], stored: list[Expected], asked: list[dict[str, Any]]
+) -> None:
+    check_against_a_naive_list(*shelf, stored, asked)
+
+
+def check_against_a_naive_list(
+    workflow: Workflow, people: list[Person], stored: list[Expected], asked: list[dict[str, Any]]
+) -> None:
     store(workflow, people, stored)
     for wanted in asked:
         begin, end = wanted["window"]
