@@ -6,7 +6,21 @@ from pathlib import Path
 
 from flask import Flask
 
-from portal import api, cli, config, db, display, failures, headers, health, logs, pages, postgres, reach
+from portal import (
+    api,
+    cli,
+    config,
+    db,
+    display,
+    documentation,
+    failures,
+    headers,
+    health,
+    logs,
+    pages,
+    postgres,
+    reach,
+)
 from portal.auth import gate, oidc
 from portal.auth import pages as auth_pages
 
@@ -41,7 +55,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     headers.init_app(app, settings)
     failures.init_app(app)
     display.init_app(app)
-    for blueprint in (api.bp, auth_pages.bp, pages.bp, health.bp):
+    for blueprint in (api.bp, auth_pages.bp, pages.bp, health.bp, documentation.bp):
         app.register_blueprint(blueprint)
     cli.init_app(app)
     reach.init_app(app, settings)

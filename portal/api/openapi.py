@@ -1,0 +1,169 @@
+"""The API as OpenAPI 3.1: from the routes, what their views ask for, and the table of operations."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask
+from werkzeug.routing import Rule
+
+from portal.api.operations import OPERATIONS, Operation
+from portal.api.schemas import COMPONENTS, STRING, UUID, UUID_PATTERN, Schema, list_of, ref
+from portal.auth.principals import SCOPES
+
+Json = dict[str, Any]
+PREFIX = "api."
+_ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
+_FREE_TEXT_ARGUMENTS = frozenset({"node_id"})
+"""What in a path is no UUID (contract 1.2)."""
+
+_KEY, _TOKEN = "apiKey", "sessionToken"
+_WORKSPACE: Json = {
+    "name": "X-Workspace-Id",
+    "in": "header",
+    "description": "The workspace. A key may leave it out; a session token may, whose user is in one only.",
+    "schema": {"type": "string", "pattern": f"^({UUID_PATTERN})?$"},
+}
+_INTRODUCTION = """\
+The run history of workflows. Send an API key (`op_live_…`) or a session token as a bearer token. Answers are
+JSON: `data` and `meta`, for lists `pagination` too; refusals are `error` and `meta`. Times are RFC 3339, in UTC.
+Later releases may add fields, parameters and values of `status`: ignore what you do not know."""
+_REFUSALS = {
+    400: "The request cannot be understood: a body that is no JSON object, no workspace named.",
+    401: "No usable credential.",
+    403: "The credential does not allow this.",
+    404: "There is nothing here, or nothing that you may see.",
+    409: "The present state does not allow this.",
+    413: "The body is too large.",
+    415: "The body is not sent as application/json.",
+    422: "A parameter or field is not as described; every bad one is named.",
+    429: "Too many requests.",
+    503: "The database cannot be reached.",
+}
+_WAITING, _CHALLENGING = (429, 503), (401,)
+
+
+def describe(app: Flask, base_url: str) -> Json:
+    """The whole document, with this address as its server."""
+    paths: dict[str, Json] = {}
+    for rule, method in _routes(app):
+        view = app.view_functions[rule.endpoint]
+        name = rule.endpoint.removeprefix(PREFIX)
+        described = _operation(name, OPERATIONS[name], rule, getattr(view, "portal_permission", None))
+        paths.setdefault(_ARGUMENT.sub(r"{\1}", rule.rule), {})[method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Run Portal", "version": "1", "description": _INTRODUCTION},
+        "servers": [{"url": base_url}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(found.tag for found in OPERATIONS.values())],
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": COMPONENTS,
+            "responses": {f"Refused{status}": _refusal(status) for status in _REFUSALS},
+            "parameters": {"Workspace": _WORKSPACE},
+            "securitySchemes": {
+                _KEY: {"type": "http", "scheme": "bearer", "description": "An API key, with scopes."},
+                _TOKEN: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A session token of a person, whose role in the workspace decides.",
+                },
+            },
+        },
+    }
+
+
+def _routes(app: Flask) -> Iterator[tuple[Rule, str]]:
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith(PREFIX):
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+                yield rule, method
+
+
+def _operation(name: str, operation: Operation, rule: Rule, permission: str | None) -> Json:
+    parameters = [_path_parameter(argument) for argument in _ARGUMENT.findall(rule.rule)]
+    parameters += [
+        _query_parameter(query, schema, query in operation.required)
+        for query, schema in (operation.query or {}).items()
+    ]
+    described: Json = {
+        "operationId": name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "parameters": [*parameters, {"$ref": "#/components/parameters/Workspace"}],
+        "security": _security(permission),
+        "responses": {str(operation.status): _success(operation)}
+        | {
+            str(status): {"$ref": f"#/components/responses/Refused{status}"}
+            for status in _refusals(operation, bool(parameters))
+        },
+    }
+    if operation.description:
+        described["description"] = operation.description
+    if operation.body:
+        content = {"application/json": {"schema": ref(operation.body)}}
+        required = bool(COMPONENTS[operation.body].get("required"))
+        described["requestBody"] = {"content": content, "required": required}
+    return described
+
+
+def _security(permission: str | None) -> list[Json]:
+    """A key needs the scope; what is no scope, no key may do."""
+    token: Json = {_TOKEN: []}
+    if permission is None:
+        return [{_KEY: []}, token]
+    return [{_KEY: [permission]}, token] if permission in SCOPES else [token]
+
+
+def _refusals(operation: Operation, has_parameters: bool) -> list[int]:
+    statuses = [400, 401, 403, 404, 429, 503]
+    statuses += [409] if operation.conflicts else []
+    statuses += [413, 415] if operation.body else []
+    statuses += [422] if has_parameters or operation.body else []
+    return sorted(statuses)
+
+
+def _success(operation: Operation) -> Json:
+    one = ref(operation.answer)
+    fields: dict[str, Schema] = {
+        "data": one if operation.shape == "one" else list_of(one),
+        "meta": ref("Meta"),
+    }
+    if operation.shape == "counted":
+        fields["pagination"] = ref("Pagination")
+    if operation.shape == "uncounted":
+        fields["pagination"] = ref("UncountedPagination")
+    schema = {"type": "object", "properties": fields, "required": list(fields)}
+    return {
+        "description": operation.summary,
+        "headers": _headers(operation.status),
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _refusal(status: int) -> Json:
+    content = {"application/json": {"schema": ref("Failure")}}
+    return {"description": _REFUSALS[status], "headers": _headers(status), "content": content}
+
+
+def _headers(status: int) -> Json:
+    headers: Json = {"X-Request-Id": {"required": True, "schema": UUID}}
+    if status in _WAITING:
+        seconds = {"type": "integer", "minimum": 1, "description": "Seconds until it is worth a new try."}
+        headers["Retry-After"] = {"required": True, "schema": seconds}
+    if status in _CHALLENGING:
+        headers["WWW-Authenticate"] = {"required": True, "schema": STRING}
+    return headers
+
+
+def _path_parameter(name: str) -> Json:
+    schema = {"type": "string", "minLength": 1} if name in _FREE_TEXT_ARGUMENTS else UUID
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameter(name: str, schema: Schema, required: bool) -> Json:
+    parameter: Json = {"name": name, "in": "query", "required": required, "schema": schema}
+    if schema.get("type") == "array" and "minItems" in schema:
+        return parameter | {"style": "form", "explode": False}  # one comma list
+    return parameter

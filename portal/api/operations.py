@@ -1,0 +1,154 @@
+"""What each view of the API does, takes and answers: one entry a view, under its name.
+
+A new view needs an entry here; tests compare this table with the routes and with real answers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from portal.api.schemas import MOMENT, Schema, described, list_of, words
+from portal.auth.keyring import KEY_STATUSES
+from portal.paging import DEFAULT_LIMIT, MAX_LIMIT
+from portal.parameters import MAX_SEARCH
+from portal.runs.query import ORDERS, SORTS, STATUSES
+from portal.workflows.query import SORTS as WORKFLOW_SORTS
+from portal.workflows.query import STATUSES as WORKFLOW_STATUSES
+
+Shape = Literal["one", "counted", "uncounted", "whole"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """A method of an address. Its permission, path and method are read off the view itself."""
+
+    tag: str
+    summary: str
+    answer: str
+    """The component that is answered, alone or in a list."""
+    shape: Shape = "one"
+    status: int = 200
+    query: Mapping[str, Schema] | None = None
+    required: frozenset[str] = frozenset()
+    """Which query parameters must be there."""
+    body: str | None = None
+    description: str = ""
+    conflicts: bool = False
+    """Whether the present state may forbid it (409)."""
+
+
+_PAGING: dict[str, Schema] = {
+    "offset": {"type": "integer", "minimum": 0, "default": 0, "description": "How many to skip."},
+    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+}
+_SEARCH: Schema = {"type": "string", "maxLength": MAX_SEARCH, "pattern": r"^[^\x00]*$"}
+_FLAG = words("true", "false", "1", "0")
+_FROM = described(MOMENT, "Created at this moment or later; with Z or an offset.")
+_TO = described(MOMENT, "Created at this moment or earlier.")
+
+OPERATIONS: dict[str, Operation] = {
+    "whoami": Operation(tag="Account", summary="Who am I?", answer="Whoami"),
+    "workflows": Operation(
+        tag="Workflows",
+        summary="List workflows",
+        answer="WorkflowRow",
+        shape="counted",
+        query=_PAGING
+        | {
+            "status": described(words(*WORKFLOW_STATUSES), "By the latest run."),
+            "search": described(_SEARCH, "Part of the name or the description, in any case."),
+            "sort": list_of(words(*WORKFLOW_SORTS)),
+            "order": described(list_of(words(*ORDERS)), "One for each sort, at most."),
+            "last_run_after": MOMENT,
+            "last_run_before": MOMENT,
+            "has_failed_run": _FLAG,
+            "include_definition": _FLAG,
+        },
+    ),
+    "workflow": Operation(tag="Workflows", summary="Get a workflow", answer="Workflow"),
+    "runs": Operation(
+        tag="Runs",
+        summary="List the runs of a workflow",
+        answer="RunRow",
+        shape="counted",
+        description="Ties are broken by id, ascending in both directions; runs without the time that is "
+        "sorted by come last.",
+        query=_PAGING
+        | {
+            "status": {
+                **list_of(words(*STATUSES), minItems=1),
+                "description": "One or more, separated by commas.",
+            },
+            "search": described(_SEARCH, "Part of the name or e-mail of who triggered the run, in any case."),
+            "sort": {**words(*SORTS), "default": "created_at"},
+            "order": {**words(*ORDERS), "default": "desc"},
+            "from": _FROM,
+            "to": _TO,
+        },
+    ),
+    "workspaces": Operation(
+        tag="Workspaces",
+        summary="List my workspaces",
+        answer="Workspace",
+        shape="uncounted",
+        query=_PAGING,
+        description="A key sees the one that it is bound to.",
+    ),
+    "create_workspace": Operation(
+        tag="Workspaces",
+        summary="Make a workspace",
+        answer="Workspace",
+        status=201,
+        body="NewWorkspace",
+        conflicts=True,
+    ),
+    "workspace": Operation(tag="Workspaces", summary="Get a workspace", answer="Workspace"),
+    "change_workspace": Operation(
+        tag="Workspaces",
+        summary="Change a workspace",
+        answer="Workspace",
+        body="WorkspaceChanges",
+        conflicts=True,
+        description="For its admins; to others it is not there.",
+    ),
+    "delete_workspace": Operation(
+        tag="Workspaces",
+        summary="Delete a workspace",
+        answer="Deleted",
+        description="For its owner; to others it is not there.",
+    ),
+    "members": Operation(
+        tag="Workspaces", summary="List the members of a workspace", answer="Member", shape="whole"
+    ),
+    "api_keys": Operation(
+        tag="API keys",
+        summary="List API keys",
+        answer="ApiKey",
+        shape="counted",
+        query=_PAGING
+        | {
+            "status": {
+                **words(*KEY_STATUSES),
+                "default": "active",
+                "description": "revoked: those that open nothing, for whatever reason.",
+            }
+        },
+    ),
+    "create_api_key": Operation(
+        tag="API keys", summary="Make an API key", answer="CreatedApiKey", status=201, body="NewApiKey"
+    ),
+    "api_key": Operation(tag="API keys", summary="Get an API key", answer="ApiKey"),
+    "change_api_key": Operation(
+        tag="API keys", summary="Change an API key", answer="ApiKey", body="ApiKeyChanges", conflicts=True
+    ),
+    "revoke_api_key": Operation(
+        tag="API keys", summary="Revoke an API key", answer="ApiKey", description="At once and for good."
+    ),
+    "rotate_api_key": Operation(
+        tag="API keys",
+        summary="Rotate an API key",
+        answer="RotatedApiKey",
+        conflicts=True,
+        description="The old key is revoked at once; the new one has an id of its own.",
+    ),
+}

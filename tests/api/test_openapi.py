@@ -1,0 +1,168 @@
+"""The description of the API: whole, true of real answers, and readable by people and agents."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from bs4 import BeautifulSoup
+from flask import Flask
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+from werkzeug.test import TestResponse
+
+from portal.api.operations import OPERATIONS
+from tests.factories import make_key, make_member, make_person, make_run, make_user, make_workflow
+from tests.factories import make_workspace as new_workspace
+from tests.session_tokens import TokenCaller, let_in, portal_with_tokens
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def token_app(environment: dict[str, str], tmp_path: Path) -> Iterator[Flask]:
+    with portal_with_tokens(environment, tmp_path) as app:
+        yield app
+
+
+def document(app: Flask) -> Json:
+    answer = app.test_client().get("/openapi.json")
+    assert (answer.status_code, answer.content_type) == (200, "application/json")
+    found: Json = answer.get_json()
+    return found
+
+
+def strict(schema: Any) -> Any:
+    """The schema with no field allowed that it does not describe."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {"additionalProperties": False} if "properties" in schema and "required" in schema else {}
+    return {name: strict(part) for name, part in schema.items()} | closed
+
+
+def check(described: Json, path: str, method: str, answer: TestResponse) -> None:
+    """An answer is one that the description knows: status, headers, content, and no field beyond."""
+    responses = described["paths"][path][method]["responses"]
+    assert str(answer.status_code) in responses, (method, path, answer.status_code, answer.text)
+    response = responses[str(answer.status_code)]
+    if "$ref" in response:
+        response = described["components"]["responses"][response["$ref"].rsplit("/", 1)[-1]]
+    for header in response["headers"]:
+        assert header in answer.headers
+    schema = strict(response["content"]["application/json"]["schema"])
+    whole = schema | {"components": strict(described["components"])}
+    validator = Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    validator.validate(answer.get_json())
+
+
+def test_it_names_every_route_of_the_api_and_no_other(sqlite_app: Flask) -> None:
+    described = {
+        (path, method.upper())
+        for path, methods in document(sqlite_app)["paths"].items()
+        for method in methods
+    }
+    routed = {
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method)
+        for rule in sqlite_app.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert described == routed
+    endpoints = {rule.endpoint.removeprefix("api.") for rule in sqlite_app.url_map.iter_rules("api.whoami")}
+    assert endpoints <= set(OPERATIONS)
+
+
+def test_it_is_valid_openapi_and_refers_to_nothing_that_is_not_there(sqlite_app: Flask) -> None:
+    described = document(sqlite_app)
+    assert described["openapi"].startswith("3.1.")
+    for name in re.findall(r'"\$ref": "#/components/(\w+/\w+)"', json.dumps(described)):
+        kind, part = name.split("/")
+        assert part in described["components"][kind]
+    for schema in described["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+    ids = [
+        operation["operationId"] for methods in described["paths"].values() for operation in methods.values()
+    ]
+    assert len(ids) == len(set(ids))
+
+
+def test_what_a_key_needs_is_what_the_gate_asks_for(sqlite_app: Flask) -> None:
+    security = {
+        operation["operationId"]: operation["security"]
+        for methods in document(sqlite_app)["paths"].values()
+        for operation in methods.values()
+    }
+    assert security["runs"] == [{"apiKey": ["workflows:read"]}, {"sessionToken": []}]
+    assert security["whoami"] == [{"apiKey": []}, {"sessionToken": []}]
+    assert security["create_api_key"] == [{"sessionToken": []}]
+
+
+def test_real_answers_are_as_described(token_app: Flask) -> None:
+    workspace, user = new_workspace(), let_in(make_user(first_name="Ada"))
+    make_member(workspace, user)
+    workflow = make_workflow(workspace, description="Dubs")
+    make_run(workflow, make_person(workspace, "Ada"), started_at=None, usage_summary={"api_calls": 3})
+    make_run(workflow, status="pending")
+    caller = TokenCaller(token_app, user, workspace.id)
+    described = document(token_app)
+
+    def ask(method: str, template: str, query: str = "", body: Json | None = None, **ids: object) -> Json:
+        path = template.format(**ids).removeprefix("/api/v1") + query
+        answer = caller.ask(method, path, json=body) if body is not None else caller.ask(method, path)
+        check(described, template, method.lower(), answer)
+        found: Json = answer.get_json()
+        return found
+
+    keys, spaces, flows = "/api/v1/api-keys", "/api/v1/workspaces", "/api/v1/workflows"
+    ask("GET", "/api/v1/auth/whoami")
+    ask("GET", flows, "?include_definition=true")
+    ask("GET", flows, "?limit=0")
+    for some in (workflow.id, uuid4(), "x"):
+        ask("GET", flows + "/{workflow_id}", workflow_id=some)
+        ask("GET", flows + "/{workflow_id}/runs", "?limit=1", workflow_id=some)
+    made = ask("POST", keys, body={"name": "x"})["data"]["id"]
+    ask("POST", keys, body={})
+    for some in (made, uuid4()):
+        ask("GET", keys + "/{key_id}", key_id=some)
+        ask("PATCH", keys + "/{key_id}", body={"active": True}, key_id=some)
+        ask("PATCH", keys + "/{key_id}/rotate", key_id=some)
+        ask("PATCH", keys + "/{key_id}/rotate", key_id=some)
+        ask("DELETE", keys + "/{key_id}", key_id=some)
+    ask("GET", keys, "?status=all")
+    own = ask("POST", spaces, body={"name": "Own"})["data"]["id"]
+    ask("POST", spaces, body={"name": "Own", "slug": "own"})
+    ask("GET", spaces)
+    ask("GET", spaces + "/{workspace_id}/members", workspace_id=own)
+    for method, body in (("GET", None), ("PATCH", {"name": "New"}), ("DELETE", None), ("GET", None)):
+        ask(method, spaces + "/{workspace_id}", body=body, workspace_id=own)
+    caller.workspace_id = "x"
+    ask("GET", flows)
+    check(described, keys, "post", _with_key(token_app, make_key(workspace, user), "POST", keys))
+    check(described, keys, "get", token_app.test_client().get(keys))
+
+
+def _with_key(app: Flask, key: str, method: str, path: str) -> TestResponse:
+    headers = {"Authorization": f"Bearer {key}"}
+    return app.test_client().open(path, method=method, headers=headers, data="x", content_type="text/plain")
+
+
+def test_people_read_it_without_signing_in_and_without_scripts_of_others(client: FlaskClient) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200
+    soup = BeautifulSoup(page.text, "html.parser")
+    assert {section["id"] for section in soup.select("section.operation")} == set(OPERATIONS)
+    assert all(str(script["src"]).startswith("/static/") for script in soup.select("script"))
+    assert "workflows:read" in soup.select_one("#runs").get_text()  # type: ignore[union-attr]
+
+
+def test_agents_find_every_operation_in_the_index(client: FlaskClient) -> None:
+    answer = client.get("/llms.txt")
+    assert answer.content_type.startswith("text/plain")
+    assert answer.text.startswith("# Run Portal\n")
+    for name in OPERATIONS:
+        assert f"/docs#{name})" in answer.text
