@@ -26,8 +26,8 @@ _WORKSPACE: Json = {
 }
 _INTRODUCTION = """\
 The run history of workflows. Send an API key (`op_live_…`) or a session token as a bearer token. Answers are
-JSON: `data` and `meta`, for lists `pagination` too; refusals are `error` and `meta`. Times are RFC 3339, in UTC.
-Later releases may add fields, parameters and values of `status`: ignore what you do not know."""
+JSON: `data` and `meta`, for lists `pagination` too; refusals are `error` and `meta`. Times are RFC 3339 in
+UTC. Later releases may add fields, parameters and values of `status`: ignore what you do not know."""
 _REFUSALS = {
     400: "The request cannot be understood: a body that is no JSON object, no workspace named.",
     401: "No usable credential.",

@@ -1,0 +1,140 @@
+"""Who may do what: one row for every method of every address. The matrix tries each against everybody.
+
+A row says what the caller needs; what follows for strangers, foreign objects and bad ids holds for all rows
+alike and stands in `test_matrix.py`. A route without a row fails the build.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+VIEWER, EDITOR, ADMIN, OWNER = "viewer", "editor", "admin", "owner"
+EVERYBODY = (VIEWER, EDITOR, ADMIN)
+EDITORS = (EDITOR, ADMIN)
+ADMINS = (ADMIN,)
+NOBODY: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """A view of the API."""
+
+    ok: int = 200
+    scope: str | None = ""
+    """What a key needs; "" is any key, None is that no key will do."""
+    roles: tuple[str, ...] = EVERYBODY
+    """Whose session token will do."""
+    hidden: bool = False
+    """Whether it is not there (404), rather than forbidden (403), to other roles."""
+    anywhere: bool = False
+    """Whether a token need not name a workspace."""
+    query: str = ""
+    body: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A page for who is signed in."""
+
+    ok: int = 200
+    roles: tuple[str, ...] = EVERYBODY
+    personal: bool = False
+    """Whether strangers to the workspace may have it too: it is about themselves."""
+    form: dict[str, Any] = field(default_factory=dict)
+    fragment: bool = False
+    own: dict[str, int] = field(default_factory=dict)
+    """Where the outcome for the caller's own object is another one for a role."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Open:
+    """A view for everybody: the outcome without any session, and with one."""
+
+    ok: int
+    signed_in: int | None = None
+    form: dict[str, Any] = field(default_factory=dict)
+
+
+Row = Api | Page | Open
+
+_WORKSPACE = "/settings/workspaces/<workspace_id>"
+_KEY = f"{_WORKSPACE}/keys/<key_id>"
+_MEMBER = f"{_WORKSPACE}/members/<user_id>"
+_RUNS = "/workflows/<workflow_id>/runs"
+
+TABLE: dict[str, Row] = {
+    # The API: who am I?
+    "GET /api/v1/auth/whoami": Api(anywhere=True),
+    # The API: history
+    "GET /api/v1/workflows": Api(scope="workflows:read"),
+    "GET /api/v1/workflows/<workflow_id>": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}": Api(scope="workflows:read"),
+    # The API: workspaces. To who may not change one it is not there (contract 2.7).
+    "GET /api/v1/workspaces": Api(scope="workspace:read", anywhere=True),
+    "POST /api/v1/workspaces": Api(scope=None, ok=201, anywhere=True, body={"name": "New"}),
+    "GET /api/v1/workspaces/<workspace_id>": Api(scope="workspace:read", anywhere=True),
+    "PATCH /api/v1/workspaces/<workspace_id>": Api(
+        scope=None, roles=ADMINS, hidden=True, anywhere=True, body={"color_idx": 1}
+    ),
+    "DELETE /api/v1/workspaces/<workspace_id>": Api(scope=None, roles=ADMINS, hidden=True, anywhere=True),
+    "GET /api/v1/workspaces/<workspace_id>/members": Api(scope="workspace:read", anywhere=True),
+    # The API: keys. No key makes keys (contract 2.6).
+    "GET /api/v1/api-keys": Api(scope=None, roles=ADMINS),
+    "POST /api/v1/api-keys": Api(scope=None, roles=ADMINS, ok=201, body={"name": "new"}),
+    "GET /api/v1/api-keys/<key_id>": Api(scope=None, roles=ADMINS),
+    "PATCH /api/v1/api-keys/<key_id>": Api(scope=None, roles=ADMINS, body={"name": "new"}),
+    "DELETE /api/v1/api-keys/<key_id>": Api(scope=None, roles=ADMINS),
+    "PATCH /api/v1/api-keys/<key_id>/rotate": Api(scope=None, roles=ADMINS),
+    # Pages: history
+    "GET /": Page(personal=True),
+    "GET /workspaces/<workspace_id>": Page(),
+    f"GET {_RUNS}": Page(),
+    f"GET {_RUNS}/table": Page(fragment=True),
+    f"GET {_RUNS}/live": Page(fragment=True),
+    f"GET {_RUNS}/<run_id>": Page(),
+    "GET /runs/<run_id>": Page(ok=302),
+    # Pages: my own settings
+    "GET /settings": Page(ok=303, personal=True),
+    "GET /settings/sessions": Page(personal=True),
+    "POST /settings/sessions/end-others": Page(ok=303, personal=True),
+    "GET /settings/workspaces": Page(personal=True),
+    "POST /settings/workspaces": Page(ok=303, personal=True, form={"name": "New"}),
+    # Pages: settings of a workspace
+    f"GET {_WORKSPACE}": Page(),
+    f"POST {_WORKSPACE}": Page(ok=303, roles=ADMINS, form={"name": "New", "slug": "new"}),
+    f"POST {_WORKSPACE}/choose": Page(ok=303),
+    f"GET {_WORKSPACE}/delete": Page(roles=ADMINS),
+    f"POST {_WORKSPACE}/delete": Page(ok=303, roles=ADMINS),
+    f"GET {_WORKSPACE}/members": Page(),
+    f"GET {_WORKSPACE}/leave": Page(),
+    f"POST {_WORKSPACE}/leave": Page(ok=303, own={ADMIN: 409}),  # the last admin stays
+    f"GET {_MEMBER}/remove": Page(roles=ADMINS),
+    f"POST {_MEMBER}/remove": Page(ok=303, roles=ADMINS),
+    f"POST {_MEMBER}/role": Page(ok=303, roles=ADMINS, form={"role": "editor"}),
+    f"POST {_WORKSPACE}/invitations": Page(
+        ok=303, roles=ADMINS, form={"email": "new@example.com", "role": "viewer"}
+    ),
+    f"POST {_WORKSPACE}/invitations/<invitation_id>/withdraw": Page(ok=303, roles=ADMINS),
+    f"GET {_WORKSPACE}/keys": Page(roles=ADMINS),
+    f"POST {_WORKSPACE}/keys": Page(ok=303, roles=ADMINS, form={"name": "new", "scopes": "workflows:read"}),
+    f"GET {_KEY}": Page(roles=ADMINS),
+    f"POST {_KEY}": Page(ok=303, roles=ADMINS, form={"name": "new", "scopes": "workflows:read"}),
+    f"GET {_KEY}/rotate": Page(roles=ADMINS),
+    f"POST {_KEY}/rotate": Page(ok=303, roles=ADMINS),
+    f"GET {_KEY}/revoke": Page(roles=ADMINS),
+    f"POST {_KEY}/revoke": Page(ok=303, roles=ADMINS),
+    f"GET {_WORKSPACE}/audit": Page(roles=ADMINS),
+    # Open to everybody. What a link's token opens is not tried here: these are links to nothing.
+    "GET /login": Open(ok=200, signed_in=303),
+    "POST /logout": Open(ok=303),
+    "GET /signin/<token>": Open(ok=404),
+    "POST /signin/<token>": Open(ok=404),
+    "GET /invitations/<token>": Open(ok=404),
+    "POST /invitations/<token>": Open(ok=404),
+    "POST /theme": Open(ok=303, form={"theme": "dark"}),
+    "GET /static/<path:filename>": Open(ok=404),
+    "GET /healthz": Open(ok=200),
+    "GET /readyz": Open(ok=200),
+    "GET /openapi.json": Open(ok=200),
+    "GET /docs": Open(ok=200),
+    "GET /llms.txt": Open(ok=200),
+}

@@ -1,0 +1,200 @@
+"""Every method of every address, tried by everybody on own, foreign, mixed, absent and garbled objects."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from tests.authorization.table import TABLE, Api, Open, Page, Row
+from tests.authorization.world import OURS, SAME, THEIRS, Caller, World, built_world
+
+LEAST_CELLS = 2000
+_ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One request: who, what, on which objects."""
+
+    route: str
+    row: Row
+    caller: Caller
+    variant: str
+
+    def __str__(self) -> str:
+        return f"{self.route} by {self.caller.name} on {self.variant}"
+
+    @property
+    def method(self) -> str:
+        return self.route.split(" ", 1)[0]
+
+    @property
+    def rule(self) -> str:
+        return self.route.split(" ", 1)[1]
+
+
+@pytest.fixture
+def world(environment: dict[str, str], tmp_path: Path) -> Iterator[World]:
+    with built_world(environment, tmp_path) as world:
+        yield world
+
+
+def test_every_route_has_a_row_and_every_row_a_route(sqlite_app: Flask) -> None:
+    routes = {
+        f"{method} {rule.rule}"
+        for rule in sqlite_app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert routes == set(TABLE)
+
+
+def test_nobody_gets_more_than_the_table_says_and_nothing_shows_what_is_foreign(world: World) -> None:
+    wrong: list[str] = []
+    bodies: dict[tuple[str, str, str], str] = {}
+    tried = 0
+    for cell in _cells(world):
+        answer = _ask(world, cell)
+        tried += 1
+        wanted = _expected(cell)
+        if answer.status_code != wanted:
+            wrong.append(f"{cell}: {answer.status_code}, expected {wanted}")
+        word = OURS if cell.caller.theirs else THEIRS
+        if not isinstance(cell.row, Open) and word in _shown(answer, world):
+            wrong.append(f"{cell}: shows {word}")
+        if answer.status_code == 404:
+            bodies[cell.route, cell.caller.name, cell.variant] = _shown(answer, world)
+        if cell.method != "GET" and answer.status_code < 400:
+            world.restore()
+    wrong += _oracles(bodies)
+    assert wrong == []
+    assert tried >= LEAST_CELLS
+
+
+def _cells(world: World) -> Iterator[Cell]:
+    for route, row in TABLE.items():
+        arguments = _ARGUMENT.findall(route)
+        callers = [caller for caller in world.callers if _matters(row, caller)]
+        for caller, variant in itertools.product(callers, _variants(arguments)):
+            yield Cell(route, row, caller, variant)
+
+
+def _matters(row: Row, caller: Caller) -> bool:
+    """To pages all bearer tokens are alike, to the API all cookies: one of each will do."""
+    if isinstance(row, Api):
+        return caller.kind != "session" or caller.role == "admin"
+    return caller.kind in ("nobody", "session") or caller.name in ("key with every scope", "admin (token)")
+
+
+def _variants(arguments: list[str]) -> tuple[str, ...]:
+    """Which objects stand in an address: one word for each argument."""
+    if "token" in arguments or "filename" in arguments or not arguments:
+        return ("own",)
+    if len(arguments) == 1:
+        return ("own", "foreign", "absent", "garbled")
+    return (
+        "own own",
+        "own foreign",
+        "own absent",
+        "own garbled",
+        "foreign own",
+        "foreign foreign",
+        "foreign absent",
+        "absent own",
+        "absent absent",
+        "garbled own",
+    )
+
+
+def _ask(world: World, cell: Cell) -> TestResponse:
+    words = iter(cell.variant.split() * 2)
+    path = _ARGUMENT.sub(lambda found: _id(world, cell.caller, found[1], next(words)), cell.rule)
+    headers = SAME | cell.caller.headers
+    browser: FlaskClient = cell.caller.browser or world.app.test_client()
+    options: dict[str, Any] = {}
+    if isinstance(cell.row, Api):
+        path += cell.row.query
+        options = {"json": cell.row.body} if cell.row.body is not None else {}
+    elif cell.method != "GET":
+        options = {"data": cell.row.form}
+    if isinstance(cell.row, Page) and cell.row.fragment:
+        headers = headers | {"HX-Request": "true"}
+    return browser.open(path, method=cell.method, headers=headers, **options)
+
+
+def _id(world: World, caller: Caller, argument: str, word: str) -> str:
+    if argument in ("token", "filename") or word == "garbled":
+        return "garbled"
+    if word == "absent":
+        return str(uuid4())
+    ours = (word == "own") != caller.theirs
+    return str(world.objects["ours" if ours else "theirs"][argument])
+
+
+def _expected(cell: Cell) -> int:
+    if isinstance(cell.row, Open):
+        signed_in = cell.caller.kind == "session" and cell.row.signed_in is not None
+        return cell.row.signed_in if signed_in and cell.row.signed_in else cell.row.ok
+    if isinstance(cell.row, Api):
+        return _expected_of_api(cell, cell.row)
+    return _expected_of_page(cell, cell.row)
+
+
+def _expected_of_api(cell: Cell, row: Api) -> int:
+    """In the order of the contract (1.4): 401, 403, 422, 404."""
+    caller = cell.caller
+    if caller.kind in ("nobody", "session", "bad"):
+        return 401
+    if caller.kind == "key":
+        if row.scope is None or (row.scope and row.scope not in caller.scopes):
+            return 403
+    elif caller.role is None:
+        return 404  # the workspace that it names is none of its own
+    elif caller.role not in row.roles and not row.hidden:
+        return 403
+    if "garbled" in cell.variant:
+        return 422
+    if {"foreign", "absent"} & set(cell.variant.split()):
+        return 404
+    return 404 if caller.kind == "token" and caller.role not in row.roles else row.ok
+
+
+def _expected_of_page(cell: Cell, row: Page) -> int:
+    """Signed out to the door, then is the workspace mine, then does my role do, then is the rest there."""
+    caller, words = cell.caller, cell.variant.split()
+    if caller.kind != "session":
+        return 401 if row.fragment else 302
+    in_address = "<workspace_id>" in cell.rule
+    if row.personal:
+        return row.ok
+    if in_address and words[0] != "own":
+        return 404
+    if caller.role is None:
+        return 404
+    if caller.role not in row.roles:
+        return 403
+    return row.own.get(caller.role, row.ok) if set(words) == {"own"} else 404
+
+
+def _shown(answer: TestResponse, world: World) -> str:
+    """What an answer says, without ids and moments, which may differ; and where it leads."""
+    text = answer.get_data(as_text=True) + answer.headers.get("Location", "")
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "an id", text)
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "a moment", text)
+
+
+def _oracles(bodies: dict[tuple[str, str, str], str]) -> list[str]:
+    """Where a foreign object is answered otherwise than one that is not there."""
+    told = []
+    for (route, caller, variant), body in bodies.items():
+        twin = bodies.get((route, caller, variant.replace("foreign", "absent")))
+        if "foreign" in variant and twin is not None and twin != body:
+            told.append(f"{route} by {caller}: {variant} reads otherwise than absent")
+    return told

@@ -1,0 +1,175 @@
+"""Two workspaces with the same things in each, and everybody who may come to a door."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal import moments
+from portal.auth import invitations, signin
+from portal.auth.principals import SCOPES, Membership, Principal, PrincipalUser
+from portal.db import Base, db
+from portal.models import ApiKey, Invitation, User, Workspace
+from tests.authorization.table import EVERYBODY
+from tests.factories import (
+    make_key,
+    make_member,
+    make_person,
+    make_run,
+    make_user,
+    make_workflow,
+    make_workspace,
+)
+from tests.session_tokens import TokenCaller, let_in, portal_with_tokens
+
+SAME = {"Sec-Fetch-Site": "same-origin"}
+OURS, THEIRS = "okapi", "zebra"
+"""Words that stand in the names of everything in our workspace and in theirs."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody at the door: a browser's cookie or a bearer token."""
+
+    name: str
+    kind: str
+    """nobody, session, token, key or bad (a key that opens nothing)."""
+    headers: dict[str, str] = field(default_factory=dict)
+    browser: FlaskClient | None = None
+    role: str | None = None
+    """In our workspace; None for a stranger."""
+    scopes: tuple[str, ...] = ()
+    theirs: bool = False
+    """Whether it belongs to the other workspace."""
+
+
+@dataclass
+class World:
+    app: Flask
+    objects: dict[str, dict[str, Any]]
+    """Ids by what they are of, of ours and of theirs."""
+    callers: list[Caller]
+    _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def remember(self) -> None:
+        """Note every row, so that whatever a request does can be undone."""
+        with db.engine.connect() as connection:
+            for table in Base.metadata.sorted_tables:
+                rows = connection.execute(sa.select(table)).mappings()
+                self._rows[table.name] = [dict(row) for row in rows]
+
+    def restore(self) -> None:
+        with db.engine.connect().execution_options(portal_writes=True) as connection, connection.begin():
+            for table in reversed(Base.metadata.sorted_tables):
+                connection.execute(sa.delete(table))
+            for table in Base.metadata.sorted_tables:
+                if rows := self._rows[table.name]:
+                    connection.execute(sa.insert(table), rows)
+
+
+@contextmanager
+def built_world(environment: dict[str, str], folder: Path) -> Iterator[World]:
+    no_limits = {"PORTAL_RATE_LIMIT_PER_MIN": "0", "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN": "0"}
+    with portal_with_tokens(environment | no_limits, folder) as app:
+        ours, theirs = _workspace(OURS), _workspace(THEIRS)
+        world = World(app, {"ours": _fill(ours, OURS), "theirs": _fill(theirs, THEIRS)}, [])
+        world.callers = list(_callers(app, ours, theirs))
+        world.remember()
+        yield world
+
+
+def _workspace(word: str) -> Workspace:
+    return make_workspace(word, f"The {word}")
+
+
+def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
+    admin, member = make_user(f"owner@{word}.example"), make_user(f"member@{word}.example", word)
+    if word == THEIRS:
+        make_member(workspace, admin)
+    make_member(workspace, member, "viewer")
+    workflow = make_workflow(workspace, f"Dub of {word}", description=word)
+    run = make_run(workflow, make_person(workspace, f"Ada {word}"))
+    make_key(workspace, member)
+    who = Principal(
+        kind="session",
+        user=PrincipalUser(member.id, member.email, word),
+        workspaces=(Membership(workspace.id, workspace.name, workspace.slug, "admin"),),
+        chosen=workspace.id,
+    )
+    invitations.invite(who, f"guest@{word}.example", "viewer", moments.now())
+    here = ApiKey.workspace_id == workspace.id
+    return {
+        "workspace_id": workspace.id,
+        "workflow_id": workflow.id,
+        "run_id": run.id,
+        "user_id": member.id,
+        "key_id": db.session.scalar(sa.select(ApiKey.id).where(here)),
+        "invitation_id": db.session.scalar(
+            sa.select(Invitation.id).where(Invitation.workspace_id == workspace.id)
+        ),
+    }
+
+
+def _callers(app: Flask, ours: Workspace, theirs: Workspace) -> Iterator[Caller]:
+    yield Caller("nobody", "nobody")
+    admin: User | None = None
+    for role in (*EVERYBODY, None):
+        user = let_in(make_user(f"{role or 'stranger'}@{OURS}.example"))
+        if role is not None:
+            make_member(ours, user, role)
+        admin = user if role == "admin" else admin
+        token = TokenCaller(app, user, ours.id)
+        name = role or "stranger"
+        yield Caller(f"{name} (token)", "token", token.headers, role=role)
+        yield Caller(f"{name} (session)", "session", browser=_browser(app, user), role=role)
+    assert admin is not None
+    for scope in SCOPES:
+        yield _key(f"key {scope}", make_key(ours, admin, (scope,)), (scope,))
+    every = make_key(ours, admin, SCOPES)
+    yield _key("key with every scope", every, SCOPES)
+    outsider = make_user(f"key-maker@{THEIRS}.example")
+    make_member(theirs, outsider)
+    yield _key("key of another workspace", make_key(theirs, outsider, SCOPES), SCOPES, theirs=True)
+    yield from _bad_keys(ours, admin, every)
+    gone = make_workspace("gone")
+    make_member(gone, admin)
+    yield _key("key of a deleted workspace", make_key(gone, admin, SCOPES), SCOPES, kind="bad")
+    with db.engine.begin() as connection:
+        connection.execute(
+            sa.update(Workspace).where(Workspace.id == gone.id).values(deleted_at=moments.now())
+        )
+
+
+def _bad_keys(workspace: Workspace, user: User, good: str) -> Iterator[Caller]:
+    changes: dict[str, Callable[[], dict[str, Any]]] = {
+        "revoked": lambda: {"revoked_at": moments.now(), "active": False},
+        "switched off": lambda: {"active": False},
+        "expired": lambda: {"expires_at": moments.now() - timedelta(seconds=1)},
+    }
+    for name, values in changes.items():
+        plain = make_key(workspace, user, SCOPES)
+        with db.engine.begin() as connection:
+            spoilt = sa.update(ApiKey).where(ApiKey.key_suffix == plain[-4:])
+            connection.execute(spoilt.values(**values()))
+        yield _key(f"{name} key", plain, SCOPES, kind="bad")
+    yield _key("reserved key", f"op_test_{good[8:]}", SCOPES, kind="bad")
+    yield _key("public key", f"op_pub_{good[8:]}", SCOPES, kind="bad")
+    yield _key("unknown key", f"op_live_{uuid4().hex}", SCOPES, kind="bad")
+
+
+def _key(name: str, plain: str, scopes: tuple[str, ...], kind: str = "key", theirs: bool = False) -> Caller:
+    return Caller(name, kind, {"Authorization": f"Bearer {plain}"}, scopes=scopes, theirs=theirs)
+
+
+def _browser(app: Flask, user: User) -> FlaskClient:
+    browser = app.test_client()
+    token = signin.make_link_token(user.email, moments.now())
+    assert browser.post(f"/signin/{token}", headers=SAME).status_code == 303
+    return browser
