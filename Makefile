@@ -32,6 +32,10 @@ lock: $(VENV)/test.stamp ## pin what pyproject.toml names, with hashes
 	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) -o requirements.txt
 	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) --group dev -o requirements-dev.txt
 
+fuzz: $(VENV)/test.stamp ## ask the API at least 20,000 times on each database, whatever its description allows
+	PORTAL_TEST_FUZZ_EXAMPLES=450 PORTAL_TEST_FUZZ_LEAST=20000 PORTAL_TEST_FUZZ_SECONDS=3600 \
+	  $(VENV)/bin/python -m pytest -s --durations=2 tests/fuzz
+
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Run Portal needs Python 3.11 or newer.")'
 	$(PYTHON) -m venv $(VENV)
@@ -57,4 +61,4 @@ instance/secret-key:
 	@mkdir -p instance
 	@umask 077 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@
 
-.PHONY: help run test check lock shots
+.PHONY: help fuzz run test check lock shots

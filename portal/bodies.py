@@ -64,12 +64,13 @@ def _is_broken(value: str) -> bool:
 
 
 def whole(least: int, most: int) -> Callable[[Any], int]:
-    """A reader of a whole number in this range; true and 1.0 are none."""
+    """A reader of a whole number in this range; JSON knows 4.0 as one, and true as none."""
 
     def parse(value: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not least <= value <= most or value != int(value):
             raise Refused(f"must be a whole number from {least} to {most}.")
-        return value
+        return int(value)
 
     return parse
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from portal.api.schemas import MOMENT, Schema, described, list_of, words
+from portal.api.schemas import ASKED_MOMENT, Schema, described, list_of, text, words
 from portal.auth.keyring import KEY_STATUSES
 from portal.paging import DEFAULT_LIMIT, MAX_LIMIT
-from portal.parameters import MAX_SEARCH
+from portal.parameters import MAX_SEARCH, MAX_TEXT, MAX_WORKFLOW_NAME
+from portal.runs.graph import NODE_TYPES
 from portal.runs.query import ORDERS, SORTS, STATUSES
 from portal.workflows.query import SORTS as WORKFLOW_SORTS
 from portal.workflows.query import STATUSES as WORKFLOW_STATUSES
@@ -43,8 +44,8 @@ _PAGING: dict[str, Schema] = {
 }
 _SEARCH: Schema = {"type": "string", "maxLength": MAX_SEARCH, "pattern": r"^[^\x00]*$"}
 _FLAG = words("true", "false", "1", "0")
-_FROM = described(MOMENT, "Created at this moment or later; with Z or an offset.")
-_TO = described(MOMENT, "Created at this moment or earlier.")
+_FROM = described(ASKED_MOMENT, "Created at this moment or later; with Z or an offset.")
+_TO = described(ASKED_MOMENT, "Created at this moment or earlier.")
 
 OPERATIONS: dict[str, Operation] = {
     "whoami": Operation(tag="Account", summary="Who am I?", answer="Whoami"),
@@ -59,13 +60,24 @@ OPERATIONS: dict[str, Operation] = {
             "search": described(_SEARCH, "Part of the name or the description, in any case."),
             "sort": list_of(words(*WORKFLOW_SORTS)),
             "order": described(list_of(words(*ORDERS)), "One for each sort, at most."),
-            "last_run_after": MOMENT,
-            "last_run_before": MOMENT,
+            "last_run_after": ASKED_MOMENT,
+            "last_run_before": ASKED_MOMENT,
             "has_failed_run": _FLAG,
             "include_definition": _FLAG,
         },
     ),
     "workflow": Operation(tag="Workflows", summary="Get a workflow", answer="Workflow"),
+    "workflow_markdown": Operation(
+        tag="Workflows", summary="Get a workflow as Markdown", answer="WorkflowMarkdown"
+    ),
+    "workflow_name_availability": Operation(
+        tag="Workflows",
+        summary="Ask whether a name may be used",
+        answer="NameAvailability",
+        description="Always: names need not be unique.",
+        query={"name": text(1, MAX_WORKFLOW_NAME)},
+        required=frozenset({"name"}),
+    ),
     "runs": Operation(
         tag="Runs",
         summary="List the runs of a workflow",
@@ -84,6 +96,26 @@ OPERATIONS: dict[str, Operation] = {
             "order": {**words(*ORDERS), "default": "desc"},
             "from": _FROM,
             "to": _TO,
+        },
+    ),
+    "runs_summary": Operation(
+        tag="Runs",
+        summary="Sum up the runs of a workflow",
+        answer="RunsSummary",
+        query={"from": _FROM, "to": _TO},
+    ),
+    "run": Operation(tag="Runs", summary="Get a run", answer="RunDetail"),
+    "run_status": Operation(tag="Runs", summary="Get the status of a run", answer="Run"),
+    "steps": Operation(
+        tag="Runs",
+        summary="List the steps of a run",
+        answer="Step",
+        shape="whole",
+        description="In the order of execution, one for each attempt at a node.",
+        query={
+            "include_result": _FLAG,
+            "node_type": words(*NODE_TYPES),
+            "node_id": {"type": "string", "maxLength": MAX_TEXT, "pattern": r"^[^\x00]*$"},
         },
     ),
     "workspaces": Operation(

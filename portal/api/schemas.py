@@ -18,6 +18,13 @@ BOOLEAN: Schema = {"type": "boolean"}
 OBJECT: Schema = {"type": "object"}
 UUID: Schema = {"type": "string", "format": "uuid", "pattern": f"^{UUID_PATTERN}$"}
 MOMENT: Schema = {"type": "string", "format": "date-time", "description": "RFC 3339 in UTC, with Z."}
+_DATE, _TIME, _OFFSET = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[0-9]{2}:[0-9]{2}:[0-9]{2}", "[+-][0-9]{2}:[0-9]{2}"
+ASKED_MOMENT: Schema = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": rf"^{_DATE}[Tt]{_TIME}(\.[0-9]{{1,9}})?([Zz]|{_OFFSET})$",
+    "description": "RFC 3339 with Z or an offset.",
+}
 FREE = "A free-form object, as it was recorded."
 
 
@@ -117,6 +124,15 @@ _RUN_ROW = {
     "pause_error": optional(STRING),
 }
 
+_RUN = _RUN_ROW | {
+    "workflow_id": UUID,
+    "updated_at": MOMENT,
+    "token_cost": described(COUNT, "A count of units, not of credits."),
+    "held_nodes": described(optional(list_of(OBJECT)), "Nodes that a paused run waits in front of."),
+    "has_export": described(BOOLEAN, "Whether there are files to download."),
+    "error": optional(STRING),
+}
+
 _WORKFLOW = {
     "id": UUID,
     "user_id": UUID,
@@ -173,12 +189,53 @@ COMPONENTS: dict[str, Schema] = {
         output_line_count=optional(COUNT),
         delivered_audio_ms=optional(COUNT),
     ),
+    "Run": record("A run, as its status says it.", **_RUN),
+    "RunDetail": record(
+        "A run with the definition it ran.",
+        **_RUN,
+        definition_snapshot=described(
+            optional(OBJECT), "The graph and its settings, as they were at the start."
+        ),
+        credits_absorbed={"type": "number"},
+        public_share_id=optional(STRING),
+        shared_at=optional(MOMENT),
+    ),
+    "RunsSummary": record(
+        "The runs created in a window.",
+        total_runs=COUNT,
+        **dict.fromkeys(STATUSES, COUNT),
+        pass_rate=described(optional(_FRACTION), "Completed among completed and failed."),
+        average_duration_seconds=described(
+            optional({"type": "number"}), "Of completed runs, pauses left out."
+        ),
+        delivered_audio_ms=COUNT,
+    ),
+    "Step": record(
+        "An attempt at a node.",
+        id=UUID,
+        node_id=STRING,
+        node_type=STRING,
+        node_display_name=optional(STRING),
+        status=STRING,
+        iteration=COUNT,
+        started_at=optional(MOMENT),
+        completed_at=optional(MOMENT),
+        result=described(optional(OBJECT), "null unless include_result=true."),
+        has_result=BOOLEAN,
+        active_ports=optional(list_of(STRING)),
+        locales=optional(list_of(STRING)),
+        pause_reason=optional(STRING),
+        pause_error=optional(STRING),
+        error=optional(STRING),
+    ),
     "WorkflowRow": record(
         "A workflow in a list.",
         **_WORKFLOW,
         definition=described(optional(OBJECT), "null unless include_definition=true."),
     ),
     "Workflow": record("A workflow.", **_WORKFLOW, definition=described(OBJECT, FREE)),
+    "WorkflowMarkdown": record("A workflow as Markdown.", workflow_id=UUID, name=STRING, markdown=STRING),
+    "NameAvailability": record("Whether a name may be used.", name=STRING, available=BOOLEAN),
     "Workspace": record(
         "A workspace.",
         id=UUID,
@@ -233,7 +290,7 @@ COMPONENTS: dict[str, Schema] = {
             name=_KEY_NAME,
             scopes=described(_ASKED_SCOPES, "workflows:read unless given."),
             rate_limit_per_min=described(optional(_RATE), "null: the portal's own limit."),
-            expires_at=described(optional(MOMENT), "In the future; null: never."),
+            expires_at=described(optional(ASKED_MOMENT), "In the future; null: never."),
             key_type=words("live"),
         ),
         "required": ["name"],

@@ -73,8 +73,8 @@ def test_it_names_every_route_of_the_api_and_no_other(sqlite_app: Flask) -> None
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert described == routed
-    endpoints = {rule.endpoint.removeprefix("api.") for rule in sqlite_app.url_map.iter_rules("api.whoami")}
-    assert endpoints <= set(OPERATIONS)
+    endpoints = {rule.endpoint for rule in sqlite_app.url_map.iter_rules() if rule.rule.startswith("/api/")}
+    assert endpoints == {f"api.{name}" for name in OPERATIONS}
 
 
 def test_it_is_valid_openapi_and_refers_to_nothing_that_is_not_there(sqlite_app: Flask) -> None:
@@ -106,7 +106,7 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
     workspace, user = new_workspace(), let_in(make_user(first_name="Ada"))
     make_member(workspace, user)
     workflow = make_workflow(workspace, description="Dubs")
-    make_run(workflow, make_person(workspace, "Ada"), started_at=None, usage_summary={"api_calls": 3})
+    run = make_run(workflow, make_person(workspace, "Ada"), started_at=None, usage_summary={"api_calls": 3})
     make_run(workflow, status="pending")
     caller = TokenCaller(token_app, user, workspace.id)
     described = document(token_app)
@@ -125,6 +125,12 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
     for some in (workflow.id, uuid4(), "x"):
         ask("GET", flows + "/{workflow_id}", workflow_id=some)
         ask("GET", flows + "/{workflow_id}/runs", "?limit=1", workflow_id=some)
+        ask("GET", flows + "/{workflow_id}/runs/summary", workflow_id=some)
+        ask("GET", flows + "/{workflow_id}/markdown", workflow_id=some)
+        for rest in ("", "/status", "/steps"):
+            ask("GET", f"{flows}/{{workflow_id}}/runs/{{run_id}}{rest}", workflow_id=some, run_id=run.id)
+    ask("GET", flows + "/name-availability", "?name=x")
+    ask("GET", flows + "/name-availability")
     made = ask("POST", keys, body={"name": "x"})["data"]["id"]
     ask("POST", keys, body={})
     for some in (made, uuid4()):

@@ -41,6 +41,7 @@ class Page:
     """Whether strangers to the workspace may have it too: it is about themselves."""
     form: dict[str, Any] = field(default_factory=dict)
     fragment: bool = False
+    query: str = ""
     own: dict[str, int] = field(default_factory=dict)
     """Where the outcome for the caller's own object is another one for a role."""
 
@@ -67,7 +68,13 @@ TABLE: dict[str, Row] = {
     # The API: history
     "GET /api/v1/workflows": Api(scope="workflows:read"),
     "GET /api/v1/workflows/<workflow_id>": Api(scope="workflows:read"),
+    "GET /api/v1/workflows/<workflow_id>/markdown": Api(scope="workflows:read"),
+    "GET /api/v1/workflows/name-availability": Api(scope="workflows:read", query="?name=New"),
     f"GET /api/v1{_RUNS}": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}/summary": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}/<run_id>": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}/<run_id>/status": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}/<run_id>/steps": Api(scope="workflows:read"),
     # The API: workspaces. To who may not change one it is not there (contract 2.7).
     "GET /api/v1/workspaces": Api(scope="workspace:read", anywhere=True),
     "POST /api/v1/workspaces": Api(scope=None, ok=201, anywhere=True, body={"name": "New"}),
@@ -87,10 +94,12 @@ TABLE: dict[str, Row] = {
     # Pages: history
     "GET /": Page(personal=True),
     "GET /workspaces/<workspace_id>": Page(),
+    "GET /find": Page(personal=True, query="?q=<run_id>", own=dict.fromkeys(EVERYBODY, 303)),
     f"GET {_RUNS}": Page(),
     f"GET {_RUNS}/table": Page(fragment=True),
     f"GET {_RUNS}/live": Page(fragment=True),
     f"GET {_RUNS}/<run_id>": Page(),
+    f"GET {_RUNS}/<run_id>/view": Page(fragment=True),
     "GET /runs/<run_id>": Page(ok=302),
     # Pages: my own settings
     "GET /settings": Page(ok=303, personal=True),
@@ -126,6 +135,8 @@ TABLE: dict[str, Row] = {
     # Open to everybody. What a link's token opens is not tried here: these are links to nothing.
     "GET /login": Open(ok=200, signed_in=303),
     "POST /logout": Open(ok=303),
+    "GET /auth/start": Open(ok=404),  # no provider is set up here
+    "GET /auth/callback": Open(ok=404),
     "GET /signin/<token>": Open(ok=404),
     "POST /signin/<token>": Open(ok=404),
     "GET /invitations/<token>": Open(ok=404),
