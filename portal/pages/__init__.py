@@ -9,10 +9,6 @@ from portal.auth.gate import chosen_workspace, signed_in
 
 bp = Blueprint("pages", __name__)
 
-# Each registers its views on `bp`.
-from portal.pages import find, invitations, preferences, run, run_list, run_live, workflows  # noqa: E402, F401
-from portal.pages.settings import audit, keys, members, sessions, workspaces  # noqa: E402, F401
-
 
 @bp.app_context_processor
 def who_is_asking() -> dict[str, Any]:
@@ -24,3 +20,8 @@ def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:
     if workspace_id is None or workspace_id == chosen_workspace():
         return url_for("pages.workflows", **args)
     return url_for("pages.workspace", workspace_id=workspace_id, **args)
+
+
+# Each registers its views on `bp`.
+from portal.pages import find, invitations, preferences, run, run_list, run_live, workflows  # noqa: E402, F401
+from portal.pages.settings import audit, keys, members, sessions, workspaces  # noqa: E402, F401

@@ -19,7 +19,7 @@ from portal.runs.query import RunQuery
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FEW_DIGITS = re.compile(r"[0-9]{1,9}")
 _BEGINS, _ENDS = "T00:00:00Z", "T23:59:59.999999Z"
-_EDGES = {"from": _BEGINS, "to": _ENDS}
+_EDGES = {"from": _BEGINS, "to": _ENDS, "last_run_after": _BEGINS, "last_run_before": _ENDS}
 
 
 @dataclass(frozen=True)

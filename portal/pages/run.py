@@ -59,6 +59,10 @@ class Place:
             steps = replace(steps, page=1)
         return {**self.came_from, **steps.to_args(), **query.to_args()}
 
+    @property
+    def here(self) -> dict[str, str]:
+        return self.at_timeline(self.timeline)
+
     def at_steps(self, query: StepQuery) -> dict[str, str]:
         """Other rows of the table."""
         return {**self.came_from, **self.timeline.to_args(), **query.to_args()}
@@ -90,6 +94,14 @@ def run_view(workflow_id: str, run_id: str) -> Response | BaseResponse:
         return redirect(page, code=303)
     answer = make_response(render_template("runs/_run.html", **_look(workflow_id, run_id)))
     return display.show_address(answer, page)
+
+
+@bp.get("/workflows/<workflow_id>/runs/<run_id>/live")
+def follow_run(workflow_id: str, run_id: str) -> str | BaseResponse:
+    """The same for a browser that follows an active run: it leaves the address alone."""
+    if not display.wants_fragment():
+        return run_view(workflow_id, run_id)
+    return render_template("runs/_run.html", **_look(workflow_id, run_id))
 
 
 @bp.get("/runs/<run_id>")

@@ -237,3 +237,15 @@ def test_a_run_costs_the_same_number_of_queries_however_long_it_is(
             browser.open(f"{browser.list_path}/{run.id}")
         numbers.append(len(queries))
     assert numbers[0] == numbers[1] <= 16
+
+
+def test_only_an_active_run_is_followed_and_that_leaves_the_address_alone(browser: Browser) -> None:
+    active, ended = make_run(browser.workflow, status="running", started_at=NOON), make_run(browser.workflow)
+    poll = one(parsed(browser.open(f"{browser.list_path}/{active.id}?to_ms=5")), "#run-poll")
+    assert (poll["data-poll"], poll["hx-get"]) == ("on", f"{browser.list_path}/{active.id}/live?to_ms=5")
+    answer = browser.open(str(poll["hx-get"]), headers=HTMX)
+    assert one(parsed(answer), "#run .headline [data-ticks]")
+    assert not {"HX-Push-Url", "HX-Replace-Url"} & set(answer.headers.keys())
+    page = parsed(browser.open(f"{browser.list_path}/{ended.id}"))
+    assert one(page, "#run-poll")["data-poll"] == "off"
+    assert not page.select("#live-switch")

@@ -1,0 +1,43 @@
+"""The last runs of workflows, for a strip of status marks beside each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.db import db
+from portal.models import Run
+
+STRIP_RUNS = 20
+
+
+@dataclass(frozen=True)
+class Mark:
+    run_id: UUID
+    run_number: int
+    status: str
+
+
+def last_runs(workflow_ids: Sequence[UUID]) -> dict[UUID, list[Mark]]:
+    """The last 20 runs of each of these workflows, oldest first.
+
+    One query for a whole page: the first rows of one range of an index for each workflow.
+    """
+    strips: dict[UUID, list[Mark]] = {workflow_id: [] for workflow_id in workflow_ids}
+    if not workflow_ids:
+        return strips
+    columns = (Run.workflow_id, Run.created_at, Run.id, Run.run_number, Run.status)
+    firsts = [
+        sa.select(*columns)
+        .where(Run.workflow_id == workflow_id)
+        .order_by(Run.created_at.desc(), Run.id.asc())
+        .limit(STRIP_RUNS)
+        .subquery()
+        for workflow_id in workflow_ids
+    ]
+    together = sa.union_all(*(sa.select(first) for first in firsts)).subquery()
+    rows = sa.select(together).order_by(together.c.created_at.asc(), together.c.id.desc())
+    for row in db.session.execute(rows):
+        strips[row.workflow_id].append(Mark(row.id, row.run_number, row.status))
+    return strips
