@@ -12,7 +12,7 @@ MAX_NODES = 150
 """A graph of more nodes is not readable; a table is."""
 
 BOX_WIDTH, BOX_HEIGHT = 150, 44
-GAP_ACROSS, GAP_DOWN, MARGIN = 24, 14, 4
+GAP_ACROSS, GAP_DOWN, MARGIN = 20, 14, 4
 MAX_LABEL, MAX_KIND = 15, 19
 
 

@@ -59,7 +59,7 @@ def test_the_last_twenty_runs_are_marks_that_lead_to_them(browser: Browser) -> N
     ]
     make_run(make_workflow(browser.workspace, "Another"), run_number=99)
     row = next(row for row in parsed(browser.open("/")).select("tbody tr") if "Nightly" in row.text)
-    marks = row.select(".strip a")
+    marks = row.select(".marks a")
     assert [mark.get_text(" ", strip=True) for mark in marks][-1] == "#25 failed"
     assert [str(mark["href"]) for mark in marks] == [f"{browser.list_path}/{run.id}" for run in runs[5:]]
 

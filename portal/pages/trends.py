@@ -1,0 +1,100 @@
+"""The summary of a workflow: charts over a window of days, each with its numbers as a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import Response, make_response, render_template, request
+
+from portal import moments
+from portal.auth.gate import current_principal
+from portal.display import day as written_day
+from portal.errors import InvalidQuery
+from portal.pages import bp
+from portal.pages.charts import Piece, Scale, Tick, count_ticks, histogram, stack, time_ticks
+from portal.pages.forms import filled, id_in_path
+from portal.parameters import single
+from portal.workflows.access import get_workflow
+from portal.workflows.trends import WINDOWS, Column, TrendQuery, Trends, read_trends
+
+ORDER = ("completed", "cancelled", "paused", "pending", "running", "failed")
+WINDOW_LABELS = {"7": "7 days", "30": "30 days", "90": "90 days", "all": "All"}
+
+
+@dataclass(frozen=True)
+class Bar:
+    column: Column
+    at: float
+    size: float
+    pieces: Sequence[Piece]
+    label: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Columns or dots over an axis; `top` is the value at its upper end."""
+
+    bars: Sequence[Bar]
+    ticks: Sequence[Tick]
+
+
+@bp.get("/workflows/<workflow_id>/summary")
+def summary(workflow_id: str) -> Response:
+    args, status = single(request.args), 200
+    workflow = get_workflow(current_principal(), id_in_path(workflow_id))
+    try:
+        query, form = TrendQuery.parse(args), filled(args)
+    except InvalidQuery as refusal:
+        query, form, status = TrendQuery(), filled(args, refusal.errors), refusal.status
+    trends = read_trends(workflow, query, moments.now().date())
+    html = render_template(
+        "workflows/summary.html",
+        workflow=workflow,
+        trends=trends,
+        form=form,
+        windows=[(window, WINDOW_LABELS[window]) for window in WINDOWS],
+        activity=_activity(trends),
+        spread=_spread(trends),
+        trend=_trend(trends),
+    )
+    return make_response(html, status)
+
+
+def _activity(trends: Trends) -> Chart:
+    ticks = count_ticks(max(column.total for column in trends.columns))
+    return Chart([_bar(trends, place, ticks[-1].value) for place in range(len(trends.columns))], ticks)
+
+
+def _bar(trends: Trends, place: int, top: int) -> Bar:
+    column, size = trends.columns[place], 100 / len(trends.columns)
+    pieces = stack([(status, column.counts[status]) for status in ORDER], top)
+    upright = [
+        Piece(round(100 - each.at - each.size, 2), each.size, each.kind, each.value) for each in pieces
+    ]
+    counts = ", ".join(f"{each.value:,} {each.kind}" for each in pieces) or "no runs"
+    return Bar(column, round(place * size, 2), round(size * 0.8, 2), upright, f"{_days(column)}: {counts}")
+
+
+def _spread(trends: Trends) -> list[tuple[float, float, float, int, int, int]]:
+    """The histogram of durations: place, width, height; from, to, count."""
+    bins = histogram(trends.durations)
+    heights = Scale(0, max((each.count for each in bins), default=1))
+    size = 100 / len(bins) if bins else 0
+    return [
+        (round(n * size, 2), round(size * 0.9, 2), heights.at(each.count), each.low, each.high, each.count)
+        for n, each in enumerate(bins)
+    ]
+
+
+def _trend(trends: Trends) -> tuple[list[tuple[float, float, str]], list[Tick]]:
+    """Median durations over time as dots, and the ticks of their axis."""
+    known = [(n, column) for n, column in enumerate(trends.columns) if column.median_ms is not None]
+    top = max((column.median_ms or 0 for _, column in known), default=0) or 1
+    across, up = Scale(0, len(trends.columns)), Scale(0, top * 1.1)
+    ticks = [Tick(up.at(tick.value), tick.value) for tick in time_ticks(0, top, most=4)]
+    dots = [(across.at(n + 0.5), round(100 - up.at(c.median_ms or 0), 2), _days(c)) for n, c in known]
+    return dots, ticks
+
+
+def _days(column: Column) -> str:
+    first, last = written_day(column.first), written_day(column.last)
+    return first if column.first == column.last else f"{first} – {last}"
