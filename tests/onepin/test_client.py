@@ -14,12 +14,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from onepin import AsyncOnepinClient, OnepinClient
 
 from portal import moments
 from portal.auth import keyring
-from portal.models import Workflow
+from portal.db import db
+from portal.models import ApiKey, Workflow
 from tests.factories import (
     NOON,
     make_key,
@@ -127,6 +129,41 @@ def test_a_revoked_key_stops_working(onepin: Onepin, app: Flask) -> None:
     refused = onepin("whoami", check=False)
     assert refused.returncode == 1
     assert "INVALID_API_KEY" in refused.stderr
+
+
+@pytest.mark.parametrize("kind", ["revoked", "expired", "reserved", "public", "unknown"])
+def test_a_key_that_opens_nothing_is_told_apart_by_nobody(onepin: Onepin, app: Flask, kind: str) -> None:
+    onepin.home = onepin.home / kind
+    onepin.home.mkdir()
+    [(row, _)] = keyring.every_key(None)
+    if kind in ("revoked", "expired"):
+        spoilt = {"revoked_at": moments.now()} if kind == "revoked" else {"expires_at": moments.now()}
+        with db.engine.begin() as connection:
+            connection.execute(sa.update(ApiKey).where(ApiKey.id == row.id).values(**spoilt))
+    prefix = {"reserved": "op_test_", "public": "op_pub_"}.get(kind, "op_live_")
+    key = prefix + (onepin.key[8:] if kind != "unknown" else "0" * 32)
+    login = onepin("login", "--key", key, "--base-url", onepin.base_url, check=False)
+    assert login.returncode == 1
+    assert not (onepin.home / ".onepin" / "credentials").exists()
+    onepin.environment = {"ONEPIN_API_KEY": key, "ONEPIN_BASE_URL": onepin.base_url}
+    for words in (("whoami",), ("workflows", "list")):
+        refused = onepin(*words, check=False)
+        assert refused.returncode == 1
+        assert "INVALID_API_KEY" in refused.stderr
+
+
+def test_a_key_of_another_workspace_signs_in_and_finds_nothing_of_ours(onepin: Onepin, app: Flask) -> None:
+    other, stranger = make_workspace("other"), make_user("stranger@other.example")
+    make_member(other, stranger)
+    onepin.home = onepin.home / "elsewhere"
+    onepin.home.mkdir()
+    onepin("login", "--key", make_key(other, stranger), "--base-url", onepin.base_url)
+    assert str(other.id) in onepin("whoami").stdout
+    hidden = onepin("workflows", "show", str(onepin.workflow.id), check=False)
+    assert "NOT_FOUND" in hidden.stderr
+    onepin.environment = {"ONEPIN_WORKSPACE_ID": str(onepin.workflow.workspace_id)}
+    forbidden = onepin("workflows", "list", check=False)
+    assert "FORBIDDEN" in forbidden.stderr
 
 
 def test_workflows_are_listed_and_shown(onepin: Onepin) -> None:
