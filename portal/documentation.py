@@ -150,6 +150,8 @@ def kind_of(document: Json, schema: Json) -> str:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
     if "anyOf" in schema:
         return " or ".join(kind_of(document, part) for part in schema["anyOf"])
+    if "type" not in schema:
+        return "anything"
     if "const" in schema:
         return "always true"
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]

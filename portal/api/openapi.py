@@ -8,13 +8,14 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from portal.api.operations import OPERATIONS, Operation
+from portal.api.result_schemas import RESULTS
 from portal.api.schemas import COMPONENTS, STRING, UUID, UUID_PATTERN, Schema, list_of, ref
 from portal.auth.principals import SCOPES
 
 Json = dict[str, Any]
 PREFIX = "api."
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
-_FREE_TEXT_ARGUMENTS = frozenset({"node_id"})
+_FREE_TEXT_ARGUMENTS = frozenset({"node_id", "audio_id"})
 """What in a path is no UUID (contract 1.2)."""
 
 _KEY, _TOKEN = "apiKey", "sessionToken"
@@ -58,7 +59,7 @@ def describe(app: Flask, base_url: str) -> Json:
         "tags": [{"name": tag} for tag in dict.fromkeys(found.tag for found in OPERATIONS.values())],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": COMPONENTS,
+            "schemas": COMPONENTS | RESULTS,
             "responses": {f"Refused{status}": _refusal(status) for status in _REFUSALS},
             "parameters": {"Workspace": _WORKSPACE},
             "securitySchemes": {
@@ -127,10 +128,10 @@ def _refusals(operation: Operation, has_parameters: bool) -> list[int]:
 def _success(operation: Operation) -> Json:
     one = ref(operation.answer)
     fields: dict[str, Schema] = {
-        "data": one if operation.shape == "one" else list_of(one),
+        "data": one if operation.shape in ("one", "paged") else list_of(one),
         "meta": ref("Meta"),
     }
-    if operation.shape == "counted":
+    if operation.shape in ("paged", "counted"):
         fields["pagination"] = ref("Pagination")
     if operation.shape == "uncounted":
         fields["pagination"] = ref("UncountedPagination")

@@ -16,7 +16,7 @@ from portal.runs.query import ORDERS, SORTS, STATUSES
 from portal.workflows.query import SORTS as WORKFLOW_SORTS
 from portal.workflows.query import STATUSES as WORKFLOW_STATUSES
 
-Shape = Literal["one", "counted", "uncounted", "whole"]
+Shape = Literal["one", "paged", "counted", "uncounted", "whole"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,7 @@ _PAGING: dict[str, Schema] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
 }
 _SEARCH: Schema = {"type": "string", "maxLength": MAX_SEARCH, "pattern": r"^[^\x00]*$"}
+_TEXT: Schema = {"type": "string", "maxLength": MAX_TEXT, "pattern": r"^[^\x00]*$"}
 _FLAG = words("true", "false", "1", "0")
 _FROM = described(ASKED_MOMENT, "Created at this moment or later; with Z or an offset.")
 _TO = described(ASKED_MOMENT, "Created at this moment or earlier.")
@@ -115,8 +116,39 @@ OPERATIONS: dict[str, Operation] = {
         query={
             "include_result": _FLAG,
             "node_type": words(*NODE_TYPES),
-            "node_id": {"type": "string", "maxLength": MAX_TEXT, "pattern": r"^[^\x00]*$"},
+            "node_id": _TEXT,
         },
+    ),
+    "run_overview": Operation(tag="Runs", summary="See a run at a glance", answer="RunOverview"),
+    "run_data": Operation(
+        tag="Results",
+        summary="Get the lines of a run with their takes",
+        answer="RunData",
+        shape="paged",
+        query=_PAGING
+        | {
+            "search": described(_SEARCH, "Part of the source text, in any case."),
+            "language": described(_TEXT, "Only the takes in this language; _ is read as -."),
+            "include_dropped": _FLAG,
+        },
+    ),
+    "run_outputs": Operation(tag="Results", summary="Get what a run delivered", answer="RunOutputs"),
+    "run_analysis": Operation(tag="Results", summary="Get what a run adds up to", answer="RunAnalysis"),
+    "run_download": Operation(
+        tag="Results", summary="Get the address of a run's files", answer="Download", conflicts=True
+    ),
+    "node_download": Operation(
+        tag="Results", summary="Get the address of a node's files", answer="Download", conflicts=True
+    ),
+    "audio_url": Operation(
+        tag="Results", summary="Get the address of a take's audio", answer="Download", conflicts=True
+    ),
+    "uploads": Operation(
+        tag="Workflows",
+        summary="List the uploads of a workflow",
+        answer="Upload",
+        shape="uncounted",
+        query=_PAGING,
     ),
     "workspaces": Operation(
         tag="Workspaces",
