@@ -108,6 +108,14 @@ FoldedText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 """Text in code point order on both databases, whatever the installation's locale."""
 
 
+def read(statement: sa.Executable, **parameters: Any) -> sa.CursorResult[*tuple[Any, ...]]:
+    """Rows of columns in the request's read transaction, below the ORM, which costs more than most queries.
+
+    Statements that every request asks are made once, as constants with `sa.bindparam`.
+    """
+    return db.session.connection().execute(statement, parameters)
+
+
 @contextmanager
 def writing(*, bulk: bool = False) -> Iterator[Session]:
     """One write transaction: committed at the end, rolled back on any error.

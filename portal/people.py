@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from portal import parameters
 from portal.folding import fold
-from portal.models import Member, Person, User
+from portal.models import Member, Person, User, Workspace
 from portal.runs.recorder import chunks
 
 MAX_ID, MAX_NAME, MAX_EMAIL = 200, 200, 254
@@ -67,6 +67,9 @@ def store_people(
     changed = [row for row in rows if row["user_id"] in known and _differs(row, known[row["user_id"]])]
     if made:
         session.connection().execute(_insert(session), made)
+    if changed:  # lists of all its workflows show their names
+        stamp = sa.update(Workspace).where(Workspace.id == workspace_id)
+        session.execute(stamp.values(change_stamp=Workspace.change_stamp + 1))
     for row in changed:
         session.execute(sa.update(_PEOPLE).where(_PEOPLE.c.id == known[row["user_id"]].id).values(row))
     ids = {person.user_id: person.id for person in known.values()}

@@ -9,7 +9,7 @@ from flask import Flask, Request, current_app
 
 from portal.auth.jwks import KeyCache
 from portal.auth.keys import principal_of_key
-from portal.auth.principals import Principal
+from portal.auth.principals import Principal, PrincipalUser
 from portal.auth.signin import principal_of_user
 from portal.auth.tokens import BadToken, subject_of_token
 from portal.config import Settings, TokenSettings
@@ -58,4 +58,4 @@ def _principal_of_token(token: str, now: datetime) -> Principal:
     )
     if user is None:
         raise Unauthorized("Nobody here has this identity. Sign in to the portal in a browser once.")
-    return principal_of_user(user, "jwt")
+    return principal_of_user(PrincipalUser(user.id, user.email, user.display_name), "jwt")

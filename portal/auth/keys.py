@@ -6,13 +6,16 @@ import re
 import secrets
 import string
 from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.auth.principals import Membership, Principal, PrincipalUser
-from portal.db import db, leave_mark
+from portal.db import leave_mark, read
 from portal.errors import InvalidApiKey
 from portal.models import ApiKey, User, Workspace
+from portal.models.accounts import full_name
 
 PREFIX = "op_live_"
 SECRET_LENGTH = 32
@@ -39,9 +42,39 @@ def hash_key(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def is_usable(key: ApiKey, now: datetime) -> bool:
+class _Key(Protocol):
+    active: bool
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+def is_usable(key: _Key, now: datetime) -> bool:
     """Whether the key opens anything: switched on, not revoked, not expired."""
     return key.active and key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+
+
+_FIND = (
+    sa.select(
+        ApiKey.id,
+        ApiKey.key_hash,
+        ApiKey.scopes,
+        ApiKey.active,
+        ApiKey.rate_limit_per_min,
+        ApiKey.last_used_at,
+        ApiKey.expires_at,
+        ApiKey.revoked_at,
+        User.id.label("user_id"),
+        User.email,
+        User.first_name,
+        User.last_name,
+        Workspace.id.label("workspace_id"),
+        Workspace.name,
+        Workspace.slug,
+    )
+    .join(User, ApiKey.created_by == User.id)
+    .join(Workspace, ApiKey.workspace_id == Workspace.id)
+    .where(ApiKey.key_hash == sa.bindparam("key_hash"), Workspace.deleted_at.is_(None))
+)
 
 
 def principal_of_key(token: str, now: datetime) -> Principal:
@@ -49,32 +82,26 @@ def principal_of_key(token: str, now: datetime) -> Principal:
     if not _KEY.fullmatch(token):
         raise InvalidApiKey
     digest = hash_key(token)
-    row = db.session.execute(
-        sa.select(ApiKey, User, Workspace)
-        .join(User, ApiKey.created_by == User.id)
-        .join(Workspace, ApiKey.workspace_id == Workspace.id)
-        .where(ApiKey.key_hash == digest, Workspace.deleted_at.is_(None))
-    ).first()
-    if row is None:
+    key: Any = read(_FIND, key_hash=digest).first()
+    if key is None:
         raise InvalidApiKey
-    key, user, workspace = row
     if not hmac.compare_digest(key.key_hash, digest) or not is_usable(key, now):
         raise InvalidApiKey
     principal = Principal(
         kind="api_key",
-        user=PrincipalUser(user.id, user.email, user.display_name),
-        workspaces=(Membership(workspace.id, workspace.name, workspace.slug, None),),
-        chosen=workspace.id,
+        user=PrincipalUser(key.user_id, key.email, full_name(key.first_name, key.last_name, key.email)),
+        workspaces=(Membership(key.workspace_id, key.name, key.slug, None),),
+        chosen=key.workspace_id,
         scopes=frozenset(key.scopes),
         api_key_id=key.id,
         rate_limit_per_min=key.rate_limit_per_min,
     )
-    _touch(key, now)
+    _touch(key.id, key.last_used_at, now)
     return principal
 
 
-def _touch(key: ApiKey, now: datetime) -> None:
-    if key.last_used_at is not None and now - key.last_used_at < TOUCH_EVERY:
+def _touch(key_id: UUID, last_used_at: datetime | None, now: datetime) -> None:
+    if last_used_at is not None and now - last_used_at < TOUCH_EVERY:
         return
     stale = ApiKey.last_used_at.is_(None) | (ApiKey.last_used_at <= now - TOUCH_EVERY)
-    leave_mark(sa.update(ApiKey).where(ApiKey.id == key.id, stale).values(last_used_at=now))
+    leave_mark(sa.update(ApiKey).where(ApiKey.id == key_id, stale).values(last_used_at=now))

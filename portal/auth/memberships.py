@@ -6,19 +6,20 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.auth.principals import Membership
-from portal.db import db
+from portal.db import read
 from portal.models import Member, Workspace
+
+_OF_USER = (
+    sa.select(Workspace.id, Workspace.name, Workspace.slug, Member.role)
+    .join(Member, Member.workspace_id == Workspace.id)
+    .where(Member.user_id == sa.bindparam("user_id"), Workspace.deleted_at.is_(None))
+    .order_by(Member.created_at, Workspace.id)
+)
 
 
 def memberships_of(user_id: UUID) -> tuple[Membership, ...]:
     """The live workspaces of a user with their role in each, first joined first."""
-    rows = db.session.execute(
-        sa.select(Workspace.id, Workspace.name, Workspace.slug, Member.role)
-        .join(Member, Member.workspace_id == Workspace.id)
-        .where(Member.user_id == user_id, Workspace.deleted_at.is_(None))
-        .order_by(Member.created_at, Workspace.id)
-    )
-    return tuple(Membership(*row) for row in rows)
+    return tuple(Membership(*row) for row in read(_OF_USER, user_id=user_id))
 
 
 def chosen_among(memberships: Sequence[Membership], wanted: UUID | None) -> UUID | None:

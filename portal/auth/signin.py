@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 from portal.auth import audit
 from portal.auth.memberships import chosen_among, memberships_of
 from portal.auth.principals import Principal, PrincipalUser
-from portal.db import db, leave_mark, writing
+from portal.db import db, leave_mark, read, writing
 from portal.errors import NotFound
 from portal.models import BrowserSession, SigninLink, User
+from portal.models.accounts import full_name
 
 LINK_LIFE = timedelta(minutes=15)
 IDLE_LIFE = timedelta(hours=8)
@@ -66,7 +67,7 @@ def start_session(session: Session, user_id: UUID, now: datetime, browser: str |
     """Sign a user in within this transaction, by a link or a provider: the session's token."""
     token = secrets.token_urlsafe(32)
     user = session.get_one(User, user_id)
-    session.execute(sa.delete(BrowserSession).where(_ended(now)))
+    session.execute(sa.delete(BrowserSession).where(_ended(**_limits(now))))
     row = BrowserSession(
         token_hash=hash_token(token),
         user_id=user_id,
@@ -82,28 +83,26 @@ def start_session(session: Session, user_id: UUID, now: datetime, browser: str |
 
 def principal_of_session(token: str, now: datetime) -> Principal | None:
     """The signed-in user behind a session token; None where the session has ended."""
-    found = db.session.scalar(
-        sa.select(BrowserSession)
-        .options(sa.orm.joinedload(BrowserSession.user))
-        .where(BrowserSession.token_hash == hash_token(token), is_live(now))
-    )
+    token_hash = hash_token(token)
+    found = read(_FIND, token_hash=token_hash, **_limits(now)).first()
     if found is None:
         return None
-    principal = principal_of_user(found.user, "session", found.workspace_id)
+    user = PrincipalUser(found.id, found.email, full_name(found.first_name, found.last_name, found.email))
+    principal = principal_of_user(user, "session", found.workspace_id)
     if now - found.seen_at >= SEEN_EVERY:
-        seen = sa.update(BrowserSession).where(BrowserSession.token_hash == found.token_hash)
+        seen = sa.update(BrowserSession).where(BrowserSession.token_hash == token_hash)
         leave_mark(seen.values(seen_at=now))
     return principal
 
 
 def principal_of_user(
-    user: User, kind: Literal["session", "jwt"], preferred: UUID | None = None
+    user: PrincipalUser, kind: Literal["session", "jwt"], preferred: UUID | None = None
 ) -> Principal:
     """The user with the workspaces they are a member of; a browser looks into the one it prefers."""
     workspaces = memberships_of(user.id)
     return Principal(
         kind=kind,
-        user=PrincipalUser(user.id, user.email, user.display_name),
+        user=user,
         workspaces=workspaces,
         chosen=chosen_among(workspaces, preferred) if kind == "session" else None,
     )
@@ -124,11 +123,32 @@ def _usable(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def is_live(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.not_(_ended(now))
+    return sa.not_(_ended(**_limits(now)))
 
 
-def _ended(now: datetime) -> sa.ColumnElement[bool]:
-    return (BrowserSession.seen_at <= now - IDLE_LIFE) | (BrowserSession.created_at <= now - ABSOLUTE_LIFE)
+def _limits(now: datetime) -> dict[str, datetime]:
+    return {"idle_since": now - IDLE_LIFE, "made_until": now - ABSOLUTE_LIFE}
+
+
+def _ended(idle_since: Any, made_until: Any) -> sa.ColumnElement[bool]:
+    return sa.or_(BrowserSession.seen_at <= idle_since, BrowserSession.created_at <= made_until)
+
+
+_FIND = (
+    sa.select(
+        BrowserSession.seen_at,
+        BrowserSession.workspace_id,
+        User.id,
+        User.email,
+        User.first_name,
+        User.last_name,
+    )
+    .join(User, BrowserSession.user_id == User.id)
+    .where(
+        BrowserSession.token_hash == sa.bindparam("token_hash"),
+        sa.not_(_ended(sa.bindparam("idle_since"), sa.bindparam("made_until"))),
+    )
+)
 
 
 def hash_token(token: str) -> bytes:

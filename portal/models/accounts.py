@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, Id, UTCDateTime
 from portal.models.states import Role, one_of
@@ -32,6 +32,8 @@ class Workspace(Base):
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(200))
     slug: Mapped[str] = mapped_column(sa.String(50))
+    change_stamp: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """Grows with what the pages of all its workflows show: the names of people."""
     color_idx: Mapped[int] = mapped_column(default=0)
     created_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id"))
     """None where an operator made it."""
@@ -58,8 +60,12 @@ class User(Base):
 
     @property
     def display_name(self) -> str:
-        """First and last name, or the e-mail where there is neither (contract 3.1)."""
-        return f"{self.first_name} {self.last_name}".strip() or self.email
+        return full_name(self.first_name, self.last_name, self.email)
+
+
+def full_name(first_name: str, last_name: str, email: str) -> str:
+    """First and last name, or the e-mail where there is neither (contract 3.1)."""
+    return f"{first_name} {last_name}".strip() or email
 
 
 class Member(Base):
@@ -140,8 +146,6 @@ class BrowserSession(Base):
     """The workspace that its user chose to look into."""
     address: Mapped[str | None] = mapped_column(sa.String(45))
     browser: Mapped[str | None] = mapped_column(sa.String(200))
-
-    user: Mapped[User] = relationship()
 
 
 class Identity(Base):

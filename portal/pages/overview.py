@@ -7,10 +7,10 @@ from portal.pages.day_chart import draw
 from portal.runs.activity import read_activity
 from portal.runs.counts import count_by_status
 from portal.runs.query import RunQuery
-from portal.workflows.access import Workflow
+from portal.workflows.access import SeenWorkflow
 
 
-def overview(workflow: Workflow) -> dict[str, Any]:
+def overview(workflow: SeenWorkflow) -> dict[str, Any]:
     activity = read_activity(workflow, moments.now().date())
     counts = count_by_status(workflow, RunQuery(workflow_id=workflow.id))
     return {"activity": activity, "runs_in_all": sum(counts.values()), "chart": draw(activity.days)}

@@ -22,7 +22,7 @@ from portal.runs.counts import count_by_status
 from portal.runs.listing import list_runs
 from portal.runs.query import SORTS, RunQuery
 from portal.runs.subjects import subjects_of
-from portal.workflows.access import Workflow, get_workflow
+from portal.workflows.access import SeenWorkflow, get_workflow
 
 SEARCH_FIELD = "search"
 """The id of the field in which people type; its requests replace the address instead of adding to history."""
@@ -62,7 +62,7 @@ def _answer(template: str, workflow_id: UUID) -> Response:
     return _addressed(html, workflow_id, query.to_args())
 
 
-def _list(workflow: Workflow, query: RunQuery) -> dict[str, Any]:
+def _list(workflow: SeenWorkflow, query: RunQuery) -> dict[str, Any]:
     """What the section of the list shows."""
     page = list_runs(workflow, query)
     lines = run_lines(page.rows, subjects_of([run.id for run in page.rows]), moments.now())

@@ -18,7 +18,7 @@ from portal.parameters import Reader, Refused, single
 from portal.runs.live import is_active, read_movement
 from portal.runs.query import RunQuery
 from portal.runs.subjects import subjects_of
-from portal.workflows.access import Workflow, get_workflow
+from portal.workflows.access import SeenWorkflow, get_workflow
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Watch:
 
 
 def watch(
-    workflow: Workflow,
+    workflow: SeenWorkflow,
     query: RunQuery,
     lines: Sequence[RunLine],
     counts: Mapping[str, int],

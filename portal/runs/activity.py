@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, time, timedelta
 import sqlalchemy as sa
 
 from portal.db import db
-from portal.models import Run, Workflow
+from portal.models import Run
 from portal.runs.counts import Day, count_by_day
 from portal.runs.summary import Usual, last_failed_at, pass_rate, usual_duration
+from portal.workflows.access import SeenWorkflow
 
 WINDOW_DAYS, LEAST_DAYS, MOST_DAYS = 90, 30, 365
 ENOUGH = 50
@@ -30,7 +31,7 @@ class Activity:
     last_failed_at: datetime | None
 
 
-def read_activity(workflow: Workflow, today: date) -> Activity:
+def read_activity(workflow: SeenWorkflow, today: date) -> Activity:
     """What the runs of these days were like; no days at all where there is no run."""
     last = _last_day(workflow, today)
     days = _trimmed(count_by_day(workflow, _first_day(workflow, last), last)) if last else ()
@@ -44,7 +45,7 @@ def read_activity(workflow: Workflow, today: date) -> Activity:
     )
 
 
-def _last_day(workflow: Workflow, today: date) -> date | None:
+def _last_day(workflow: SeenWorkflow, today: date) -> date | None:
     """Today if the last 90 days have a run, else the day of the newest one.
 
     Runs dated after today count only where there is nothing else: one odd date must not hide all history.
@@ -58,7 +59,7 @@ def _last_day(workflow: Workflow, today: date) -> date | None:
     return today if _before(today, WINDOW_DAYS - 1) <= day <= today else day
 
 
-def _first_day(workflow: Workflow, last: date) -> date:
+def _first_day(workflow: SeenWorkflow, last: date) -> date:
     """90 days before the end, or as far back as it takes to have enough runs, but a year at most."""
     end = datetime.combine(last + _A_DAY, time(), UTC)
     runs = sa.select(Run.created_at).where(Run.workflow_id == workflow.id, Run.created_at < end)

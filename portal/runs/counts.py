@@ -12,11 +12,12 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.db import db
-from portal.models import DayRuns, PersonRuns, Run, RunTotals, Workflow
+from portal.models import DayRuns, PersonRuns, Run, RunTotals
 from portal.runs.filters import matching, people_named
 from portal.runs.query import RunQuery
 from portal.runs.rollup import STATUSES, count_columns, date_of
 from portal.runs.windows import Window, window
+from portal.workflows.access import SeenWorkflow
 
 
 @dataclass(frozen=True)
@@ -31,19 +32,19 @@ class Day:
         return sum(self.counts.values())
 
 
-def count_runs(workflow: Workflow, query: RunQuery) -> int:
+def count_runs(workflow: SeenWorkflow, query: RunQuery) -> int:
     """How many runs match the query."""
     counts = count_by_status(workflow, query)
     return sum(number for status, number in counts.items() if not query.status or status in query.status)
 
 
-def count_by_status(workflow: Workflow, query: RunQuery) -> dict[str, int]:
+def count_by_status(workflow: SeenWorkflow, query: RunQuery) -> dict[str, int]:
     """How many runs each of the six statuses has under the other filters of the query."""
     parts = db.session.execute(_counting(workflow, replace(query, status=()))).all()
     return {status: sum(part[place] for part in parts) for place, status in enumerate(STATUSES)}
 
 
-def count_by_day(workflow: Workflow, first: date, last: date) -> list[Day]:
+def count_by_day(workflow: SeenWorkflow, first: date, last: date) -> list[Day]:
     """The workflow's runs on each day from first to last, days without runs too."""
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     rows = sa.select(DayRuns.day, *_kept(DayRuns)).where(
@@ -58,7 +59,7 @@ def _number(day: date) -> int:
     return (day - date_of(0)).days
 
 
-def _counting(workflow: Workflow, query: RunQuery) -> Any:
+def _counting(workflow: SeenWorkflow, query: RunQuery) -> Any:
     """Rows of six counts which together are those of the query."""
     windowed = query.created_from or query.created_to
     if windowed and query.search:

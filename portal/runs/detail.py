@@ -13,6 +13,7 @@ from portal.errors import NotFound
 from portal.models import Artifact, Run, RunDetail, RunResult, RunStatus, Workflow
 from portal.moments import elapsed_ms
 from portal.runs.listing import RunRow, read_rows
+from portal.workflows.access import SeenWorkflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,17 +67,17 @@ _WIDE = (
 )
 
 
-def get_run_status(workflow: Workflow, run_id: UUID) -> RunView:
+def get_run_status(workflow: SeenWorkflow, run_id: UUID) -> RunView:
     """The run of this workflow as it stands, in two queries whatever its size. Raises NotFound."""
     return RunView(**_values(workflow, run_id, _NARROW))
 
 
-def get_run(workflow: Workflow, run_id: UUID) -> RunDetailView:
+def get_run(workflow: SeenWorkflow, run_id: UUID) -> RunDetailView:
     """The run of this workflow, whole but for steps and output. Raises NotFound."""
     return RunDetailView(**_values(workflow, run_id, _NARROW + _WIDE))
 
 
-def _values(workflow: Workflow, run_id: UUID, columns: tuple[Any, ...]) -> dict[str, Any]:
+def _values(workflow: SeenWorkflow, run_id: UUID, columns: tuple[Any, ...]) -> dict[str, Any]:
     more = db.session.execute(
         sa.select(*columns)
         .select_from(Run)

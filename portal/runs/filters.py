@@ -3,11 +3,12 @@
 import sqlalchemy as sa
 
 from portal.folding import fold
-from portal.models import Person, Run, Workflow
+from portal.models import Person, Run
 from portal.runs.query import RunQuery
+from portal.workflows.access import SeenWorkflow
 
 
-def matching(workflow: Workflow, query: RunQuery) -> list[sa.ColumnElement[bool]]:
+def matching(workflow: SeenWorkflow, query: RunQuery) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = [Run.workflow_id == workflow.id]
     if query.status:
         conditions.append(Run.status.in_(query.status))
@@ -20,7 +21,7 @@ def matching(workflow: Workflow, query: RunQuery) -> list[sa.ColumnElement[bool]
     return conditions
 
 
-def people_named(workflow: Workflow, query: RunQuery) -> sa.Select[int]:
+def people_named(workflow: SeenWorkflow, query: RunQuery) -> sa.Select[int]:
     """Those whose display name or e-mail contains the folded search text (contract 3.1, search)."""
     text = fold(query.search)
     named = Person.display_name_folded.contains(text, autoescape=True)

@@ -12,12 +12,13 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.db import db
-from portal.models import Person, Run, Workflow
+from portal.models import Person, Run
 from portal.paging import Page
 from portal.runs import seek
 from portal.runs.counts import count_by_status
 from portal.runs.filters import matching
 from portal.runs.query import RunQuery
+from portal.workflows.access import SeenWorkflow
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class RunRow:
 _COLUMNS = tuple(getattr(Run, name) for name in RunRow.__dataclass_fields__ if name != "triggered_by")
 
 
-def list_runs(workflow: Workflow, query: RunQuery) -> Page[RunRow]:
+def list_runs(workflow: SeenWorkflow, query: RunQuery) -> Page[RunRow]:
     """One page of a workflow's runs and the exact number of all that match."""
     counts = count_by_status(workflow, query)
     total = sum(number for status, number in counts.items() if not query.status or status in query.status)
@@ -66,7 +67,7 @@ def list_runs(workflow: Workflow, query: RunQuery) -> Page[RunRow]:
 
 
 def _ids(
-    workflow: Workflow, query: RunQuery, counts: Mapping[str, int], total: int, count: int
+    workflow: SeenWorkflow, query: RunQuery, counts: Mapping[str, int], total: int, count: int
 ) -> Sequence[UUID]:
     """The ids on the page, by the way that reads least."""
     windowed = bool(query.created_from or query.created_to)
@@ -79,7 +80,7 @@ def _ids(
     return walk.ids(query.slice.offset, count, total, sum(counts.values()))
 
 
-def _sorted_ids(workflow: Workflow, query: RunQuery) -> Sequence[UUID]:
+def _sorted_ids(workflow: SeenWorkflow, query: RunQuery) -> Sequence[UUID]:
     """The ids on the page of what a search or a window leaves, sorted."""
     page = sa.select(Run.id).where(*matching(workflow, query)).order_by(*_ordering(query))
     return db.session.scalars(page.offset(query.slice.sql_offset).limit(query.slice.limit)).all()

@@ -7,11 +7,12 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.db import db
-from portal.models import ACTIVE, Run, Workflow
+from portal.models import ACTIVE, Run
 from portal.runs.counts import count_by_status
 from portal.runs.filters import matching
 from portal.runs.listing import RunRow, read_rows
 from portal.runs.query import RunQuery
+from portal.workflows.access import SeenWorkflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,9 @@ class Movement:
     """How many matching runs began since the list was read."""
 
 
-def read_movement(workflow: Workflow, query: RunQuery, watched: Sequence[UUID], next_number: int) -> Movement:
+def read_movement(
+    workflow: SeenWorkflow, query: RunQuery, watched: Sequence[UUID], next_number: int
+) -> Movement:
     """How the watched runs stand, and how many runs came with `next_number` or a later one."""
     ours = sa.select(Run.id).where(Run.workflow_id == workflow.id, Run.id.in_(watched))
     known = set(db.session.scalars(ours)) if watched else set()

@@ -11,9 +11,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.db import db
-from portal.models import Run, Workflow
+from portal.models import Run
 from portal.runs.filters import matching, people_named
 from portal.runs.query import RunQuery
+from portal.workflows.access import SeenWorkflow
 
 MAX_PEOPLE = 40
 """Up to how many people a search is answered by a range for each; more of them have runs close by."""
@@ -32,7 +33,7 @@ class Neighbours:
     next: Neighbour | None
 
 
-def find_neighbours(workflow: Workflow, query: RunQuery, run_id: UUID) -> Neighbours:
+def find_neighbours(workflow: SeenWorkflow, query: RunQuery, run_id: UUID) -> Neighbours:
     """The neighbours of a run of this workflow; the run itself need not match the query."""
     key = getattr(Run, query.sort)
     value = db.session.scalar(sa.select(key).where(Run.id == run_id))
@@ -70,7 +71,7 @@ def _segments(key: Any, value: Any, run_id: UUID, falls: bool, forward: bool) ->
     return segments + [_Segment(key.is_(None), False, False)] * nulls_follow
 
 
-def _ranges(workflow: Workflow, query: RunQuery) -> list[Sequence[sa.ColumnElement[bool]]]:
+def _ranges(workflow: SeenWorkflow, query: RunQuery) -> list[Sequence[sa.ColumnElement[bool]]]:
     """What the query asks for, as conditions that an index answers each."""
     if query.search:
         select = people_named(workflow, query).limit(MAX_PEOPLE + 1)

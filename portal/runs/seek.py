@@ -13,9 +13,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.db import db
-from portal.models import Run, RunBlock, Workflow
+from portal.models import Run, RunBlock
 from portal.runs.blocks import NO_KEY, NULLS, START, Place, within
 from portal.runs.query import RunQuery
+from portal.workflows.access import SeenWorkflow
 
 NEAR = 2048
 """So many entries of an index are walked rather than skipped by blocks."""
@@ -153,7 +154,7 @@ class Walk:
 
 
 def by_status(
-    workflow: Workflow, query: RunQuery, counts: Mapping[str, int], position: int, count: int
+    workflow: SeenWorkflow, query: RunQuery, counts: Mapping[str, int], position: int, count: int
 ) -> list[UUID]:
     """Ids of a list by status: one status after the other, each by id."""
     ids: list[UUID] = []

@@ -8,9 +8,10 @@ from statistics import quantiles
 import sqlalchemy as sa
 
 from portal.db import db
-from portal.models import DayRuns, Run, RunStatus, Workflow
+from portal.models import DayRuns, Run, RunStatus
 from portal.runs.rollup import STATUSES, SUMS, active_ms, count_columns, sum_columns
 from portal.runs.windows import window
+from portal.workflows.access import SeenWorkflow
 
 USUAL_OF = 100
 """How many of the last completed runs say what is usual."""
@@ -50,7 +51,7 @@ class Summary:
 
 
 def summarize(
-    workflow: Workflow, created_from: datetime | None = None, created_to: datetime | None = None
+    workflow: SeenWorkflow, created_from: datetime | None = None, created_to: datetime | None = None
 ) -> Summary:
     """Sum up the runs created in a window, both ends included; whole days come from the counts."""
     asked = window(created_from, created_to)
@@ -70,7 +71,7 @@ def pass_rate(completed: int, failed: int) -> float | None:
     return completed / (completed + failed) if completed + failed else None
 
 
-def usual_duration(workflow: Workflow) -> Usual | None:
+def usual_duration(workflow: SeenWorkflow) -> Usual | None:
     """What the last 100 completed runs with a duration took; None where there is none."""
     rows = db.session.execute(
         sa.select(Run.started_at, Run.completed_at, Run.paused_ms)
@@ -87,7 +88,7 @@ def usual_duration(workflow: Workflow) -> Usual | None:
     return Usual(len(took), round(tenths[4]), round(tenths[8]))
 
 
-def last_failed_at(workflow: Workflow) -> datetime | None:
+def last_failed_at(workflow: SeenWorkflow) -> datetime | None:
     """When the newest failed run ended, else when it was created; None where none failed."""
     row = db.session.execute(
         sa.select(Run.completed_at, Run.created_at)

@@ -1,29 +1,52 @@
 """Workflows as a principal may see them: there is no other getter."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.auth.principals import Principal
-from portal.db import db
+from portal.db import read
 from portal.errors import NotFound
-from portal.models import Workflow
+from portal.models import Workflow, Workspace
 
 __all__ = ["Workflow", "get_workflow"]
 
 
-def get_workflow(principal: Principal, workflow_id: UUID) -> Workflow:
+@dataclass(frozen=True)
+class SeenWorkflow:
+    """A workflow that the one who asks may see: what scopes every further read and heads its pages."""
+
+    id: UUID
+    workspace_id: UUID
+    name: str
+    description: str | None
+    next_run_number: int
+    change_stamp: int
+    workspace_stamp: int
+
+
+_SEEN = (
+    sa.select(
+        Workflow.id,
+        Workflow.workspace_id,
+        Workflow.name,
+        Workflow.description,
+        Workflow.next_run_number,
+        Workflow.change_stamp,
+        Workspace.change_stamp.label("workspace_stamp"),
+    )
+    .join(Workspace, Workflow.workspace_id == Workspace.id)
+    .where(Workflow.id == sa.bindparam("workflow_id"), Workflow.deleted_at.is_(None))
+)
+
+
+def get_workflow(principal: Principal, workflow_id: UUID) -> SeenWorkflow:
     """The workflow, if it lies in a workspace of the principal's and is not deleted.
 
     Raises NotFound, the same for foreign and absent ones.
     """
-    workflow = db.session.scalar(
-        sa.select(Workflow).where(
-            Workflow.id == workflow_id,
-            Workflow.workspace_id.in_(principal.workspace_ids),
-            Workflow.deleted_at.is_(None),
-        )
-    )
-    if workflow is None:
+    row = read(_SEEN, workflow_id=workflow_id).first()
+    if row is None or row.workspace_id not in principal.workspace_ids:
         raise NotFound("There is no such workflow here.")
-    return workflow
+    return SeenWorkflow(**row._mapping)

@@ -13,6 +13,7 @@ from portal.folding import fold
 from portal.models import ACTIVE, Run, RunTotals, Workflow
 from portal.paging import Page
 from portal.runs.rollup import STATUSES
+from portal.workflows.access import SeenWorkflow
 from portal.workflows.query import WorkflowQuery
 
 
@@ -68,7 +69,7 @@ def list_workflows(workspace_id: UUID, query: WorkflowQuery) -> Page[WorkflowRow
     return Page(_rows(db.session.execute(page).all()), total, query.slice)
 
 
-def describe_workflow(workflow: Workflow) -> WorkflowRow:
+def describe_workflow(workflow: SeenWorkflow) -> WorkflowRow:
     """One workflow with its definition, its counts and its latest run."""
     [row] = _rows(db.session.execute(_select(True).where(Workflow.id == workflow.id)).all())
     return row
