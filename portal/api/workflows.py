@@ -38,8 +38,8 @@ def workflow(workflow_id: str) -> Response:
 @bp.get("/workflows/<workflow_id>/markdown")
 @requires("workflows:read")
 def workflow_markdown(workflow_id: str) -> Response:
-    found = get_workflow(current_principal(), _id(workflow_id))
-    text = to_markdown(found.name, found.description, found.definition)
+    found = describe_workflow(get_workflow(current_principal(), _id(workflow_id)))
+    text = to_markdown(found.name, found.description, found.definition or {})
     return one({"workflow_id": str(found.id), "name": found.name, "markdown": text})
 
 

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import display, moments
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery
-from portal.pages import bp
+from portal.pages import bp, freshness
 from portal.pages.charts import Scale
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.graph import draw_graph, read_nodes
@@ -33,6 +33,7 @@ from portal.runs.timeline import (
     step_duration_ms,
 )
 from portal.workflows.access import get_workflow
+from portal.workflows.listing import describe_workflow
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,12 @@ def run(workflow_id: str, run_id: str) -> str:
     """The whole page."""
     found = _look(workflow_id, run_id)
     snapshot = found["run"].definition_snapshot
-    definition = snapshot or found["workflow"].definition
+    definition = snapshot or describe_workflow(found["workflow"]).definition
     names = node_names(found["timeline"])
     return render_template(
         "runs/run.html",
         snapshot=snapshot,
+        definition=definition,
         graph=draw_graph(definition, names),
         nodes=read_nodes(definition, names),
         node_states=node_states(found["timeline"]),
@@ -115,6 +117,7 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
     args, now = single(request.args), moments.now()
     timeline_query, step_query = TimelineQuery.parse(args), StepQuery.parse(args)
     workflow = get_workflow(current_principal(), id_in_path(workflow_id))
+    freshness.stop_if_known(workflow, freshness.second(workflow))
     run = get_run(workflow, id_in_path(run_id))
     behind = list_behind(workflow.id)
     timeline = read_timeline(run.id, timeline_query, now)

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import display, moments
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery, NotFound
-from portal.pages import bp
+from portal.pages import bp, freshness
 from portal.pages.api_call import curl_line
 from portal.pages.facets import any_status, cleared, facets
 from portal.pages.forms import filled, id_in_path, parse_run_list, plain_form, without
@@ -57,6 +57,7 @@ def _answer(template: str, workflow_id: UUID) -> Response:
     except InvalidQuery as refusal:
         return _refusal(template, workflow_id, plain, refusal)
     workflow = get_workflow(current_principal(), workflow_id)
+    freshness.stop_if_known(workflow, freshness.second(workflow))
     page_only = overview(workflow) if template == "runs/page.html" else {}
     html = render_template(template, **_list(workflow, query), **page_only)
     return _addressed(html, workflow_id, query.to_args())

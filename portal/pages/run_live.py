@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from portal import display, moments, parameters
 from portal.auth.gate import current_principal
-from portal.pages import bp
+from portal.pages import bp, freshness
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.overview import overview
 from portal.pages.run_lines import RunLine, run_lines
@@ -65,6 +65,7 @@ def runs_live(workflow_id: str) -> str | Response:
         return redirect(url_for(".runs", workflow_id=found_id, **query.to_args()), code=303)  # type: ignore[arg-type]
     watched, since = _watched(single(request.args))
     workflow = get_workflow(current_principal(), found_id)
+    freshness.stop_if_known(workflow)  # durations go on in the browser
     movement = read_movement(workflow, query, watched, since)
     lines = run_lines(movement.rows, subjects_of([run.id for run in movement.rows]), moments.now())
     return render_template(

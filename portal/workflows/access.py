@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from portal.auth.principals import Principal
 from portal.db import read
 from portal.errors import NotFound
-from portal.models import Workflow, Workspace
+from portal.models import RunTotals, Workflow, Workspace
 
 __all__ = ["Workflow", "get_workflow"]
 
@@ -22,6 +22,8 @@ class SeenWorkflow:
     name: str
     description: str | None
     next_run_number: int
+    running: int | None
+    """How many of its runs go on right now."""
     change_stamp: int
     workspace_stamp: int
 
@@ -33,10 +35,12 @@ _SEEN = (
         Workflow.name,
         Workflow.description,
         Workflow.next_run_number,
+        RunTotals.running,
         Workflow.change_stamp,
         Workspace.change_stamp.label("workspace_stamp"),
     )
     .join(Workspace, Workflow.workspace_id == Workspace.id)
+    .outerjoin(RunTotals, RunTotals.workflow_id == Workflow.id)
     .where(Workflow.id == sa.bindparam("workflow_id"), Workflow.deleted_at.is_(None))
 )
 

@@ -15,11 +15,12 @@ import sqlalchemy as sa
 
 from portal import parameters
 from portal.db import db
-from portal.models import Person, Run, RunStatus, Step, Workflow
+from portal.models import Person, Run, RunStatus, Step
 from portal.parameters import Reader, Refused
 from portal.runs.counts import Day, count_by_day
 from portal.runs.rollup import STATUSES, active_ms
 from portal.runs.summary import pass_rate
+from portal.workflows.access import SeenWorkflow
 
 WINDOWS = ("7", "30", "90", "all")
 TIMED_RUNS, FAILED_RUNS, PEOPLE_RUNS = 1_000, 200, 5_000
@@ -99,7 +100,7 @@ class Trends:
         return round(median(self.durations)) if self.durations else None
 
 
-def read_trends(workflow: Workflow, query: TrendQuery, today: date) -> Trends:
+def read_trends(workflow: SeenWorkflow, query: TrendQuery, today: date) -> Trends:
     """The trends of a workflow that the caller may see."""
     first, last = _days(workflow, query, today)
     days = count_by_day(workflow, first, last)
@@ -125,7 +126,7 @@ def read_trends(workflow: Workflow, query: TrendQuery, today: date) -> Trends:
     )
 
 
-def _days(workflow: Workflow, query: TrendQuery, today: date) -> tuple[date, date]:
+def _days(workflow: SeenWorkflow, query: TrendQuery, today: date) -> tuple[date, date]:
     """The first and the last day, at most ten years apart."""
     oldest, newest = _edges(workflow)
     if query.fixed:
@@ -140,7 +141,7 @@ def _days(workflow: Workflow, query: TrendQuery, today: date) -> tuple[date, dat
     return last - timedelta(days=span), last
 
 
-def _edges(workflow: Workflow) -> tuple[date | None, date | None]:
+def _edges(workflow: SeenWorkflow) -> tuple[date | None, date | None]:
     """The days of the oldest and the newest run."""
     ends = [sa.func.min(Run.created_at), sa.func.max(Run.created_at)]
     found = [db.session.scalar(sa.select(end).where(Run.workflow_id == workflow.id)) for end in ends]

@@ -1,0 +1,150 @@
+"""A page or fragment that the browser has already is answered with 304, and never one that has changed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from portal import moments
+from portal.auth.accounts import set_member
+from portal.db import db, writing
+from portal.models import Person, Run, User
+from portal.pages import freshness
+from portal.pages.freshness import release
+from portal.people import Identity, store_people
+from portal.runs import recorder
+from portal.runs.recorder import Event
+from portal.workflows.access import SeenWorkflow
+from tests.factories import make_key, make_person, make_run, make_user
+from tests.pages.conftest import HTMX, Browser
+
+SURFACES = ("page", "fragment", "live", "run")
+
+
+@pytest.fixture
+def run(browser: Browser) -> Run:
+    return make_run(browser.workflow, make_person(browser.workspace, "Grace"), status="paused")
+
+
+@pytest.fixture
+def ask(browser: Browser, run: Run) -> Callable[..., TestResponse]:
+    """Ask a surface, as a browser that has the answer with this mark already."""
+
+    def ask(surface: str, mark: str = "", query: str = "", **headers: str) -> TestResponse:
+        path = {"page": "", "fragment": "/table", "live": "/live", "run": f"/{run.id}"}[surface]
+        sent = (HTMX if surface in ("fragment", "live") else {}) | headers
+        sent |= {"If-None-Match": mark} if mark else {}
+        return browser.open(f"{browser.list_path}{path}?{query}", headers=sent)
+
+    return ask
+
+
+Ask = Callable[..., TestResponse]
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        if not arguments[2].startswith("BEGIN"):
+            seen.append(arguments[2])
+
+    sa.event.listen(db.engine, "before_cursor_execute", note)
+    yield seen
+    sa.event.remove(db.engine, "before_cursor_execute", note)
+
+
+def mark_of(answer: TestResponse) -> str:
+    assert answer.status_code == 200
+    assert answer.headers["ETag"].startswith('W/"')
+    return answer.headers["ETag"]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_nothing_new_is_304_after_one_read_beyond_authentication(ask: Ask, surface: str) -> None:
+    first = ask(surface)
+    with statements() as seen:
+        again = ask(surface, mark_of(first))
+    assert (again.status_code, again.data) == (304, b"")
+    beyond = [text for text in seen if "FROM sessions" not in text and "JOIN members" not in text]
+    assert len(beyond) == 1
+    assert "FROM workflows" in beyond[0]
+    for name in ("ETag", "Cache-Control", "Vary"):
+        assert again.headers[name] == first.headers[name]
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_what_changes_is_shown(ask: Ask, surface: str, browser: Browser, run: Run) -> None:
+    def new_run() -> None:
+        make_run(browser.workflow)
+
+    def new_status() -> None:
+        recorder.apply(run.id, Event.CANCEL, now=moments.now())
+
+    def new_name() -> None:
+        with writing() as session:
+            person = session.scalars(sa.select(Person).where(Person.id == run.person_id)).one()
+            store_people(session, browser.workspace.id, [Identity(person.user_id, name="Grace Hopper")])
+
+    def new_role() -> None:
+        set_member(browser.workspace.slug, "ada@acme.example", "viewer", moments.now())
+
+    for change in (new_run, new_status, new_name, new_role):
+        mark = mark_of(ask(surface))
+        assert ask(surface, mark).status_code == 304
+        change()
+        assert ask(surface, mark).status_code == 200, change.__name__
+
+
+def test_a_duration_that_grows_is_right_without_script_too(ask: Ask, browser: Browser) -> None:
+    before = mark_of(ask("live"))
+    make_run(browser.workflow, status="running", started_at=moments.now() - timedelta(hours=2))
+    workflow = SeenWorkflow(browser.workflow.id, browser.workspace.id, "", None, 1, 1, 1, 0)
+    assert freshness.second(workflow) is not None
+    assert freshness.second(replace(workflow, running=0)) is None
+    assert mark_of(ask("live")) != before
+    assert ask("live", mark_of(ask("live"))).status_code == 304
+
+
+def test_each_address_kind_and_cookie_has_a_mark_of_its_own(ask: Ask, browser: Browser) -> None:
+    marks = [mark_of(ask(surface)) for surface in SURFACES]
+    marks.append(mark_of(ask("page", query="status=running")))
+    marks.append(mark_of(ask("fragment", **{"HX-Current-URL": f"http://localhost{browser.list_path}"})))
+    marks.append(mark_of(ask("fragment", **{"HX-Source": "input#search"})))
+    browser.client.set_cookie("theme", "dark")
+    marks.append(mark_of(ask("page")))
+    assert len(set(marks)) == len(marks)
+
+
+def test_no_mark_opens_a_page_for_somebody_else(
+    ask: Ask, browser: Browser, sign_in: Callable[[User], FlaskClient], client: FlaskClient
+) -> None:
+    mark = mark_of(ask("page"))
+    stranger = sign_in(make_user("eve@other.example"))
+    assert stranger.get(browser.list_path, headers={"If-None-Match": mark}).status_code == 404
+    assert client.get(browser.list_path, headers={"If-None-Match": mark}).status_code == 302
+
+
+def test_refusals_and_api_answers_carry_no_mark(ask: Ask, browser: Browser) -> None:
+    assert "ETag" not in ask("page", query="limit=x").headers
+    user = db.session.scalars(sa.select(User)).one()
+    bearer = {"Authorization": f"Bearer {make_key(browser.workspace, user)}"}
+    answer = browser.client.get(f"/api/v1{browser.list_path}", headers=bearer)
+    assert "ETag" not in answer.headers
+
+
+def test_a_release_is_known_by_the_content_of_its_files(tmp_path: Path) -> None:
+    roots = [tmp_path / name for name in ("one", "same", "edited", "renamed")]
+    for root, name, text in zip(roots, ("a", "a", "a", "b"), ("x", "x", "y", "x"), strict=True):
+        (root / "templates").mkdir(parents=True)
+        (root / "templates" / f"{name}.html").write_text(text)
+    assert release(roots[0]) == release(roots[1])
+    assert len({release(root) for root in roots}) == 3
