@@ -25,6 +25,9 @@ check: $(VENV)/test.stamp ## format, lint and types, then every test
 	$(VENV)/bin/mypy
 	$(MAKE) test
 
+bench: $(VENV)/test.stamp ## how fast, beside a floor, at a million runs; ARGS=--help
+	$(VENV)/bin/python -m scripts.bench $(ARGS)
+
 shots: $(VENV)/test.stamp ## pictures of every page and state, in .shots/
 	$(VENV)/bin/python -m tests.browser.shots $(ARGS)
 
@@ -61,4 +64,4 @@ instance/secret-key:
 	@mkdir -p instance
 	@umask 077 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@
 
-.PHONY: help fuzz run test check lock shots
+.PHONY: help fuzz run test check lock shots bench

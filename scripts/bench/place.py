@@ -1,0 +1,151 @@
+"""A place to measure in: the database loaded once, the servers started as the README says, a key, a session."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+SERVERS = {
+    "gunicorn": "gunicorn --workers {workers} --threads 8 --worker-class gthread --limit-request-line 8190"
+    " --no-control-socket --bind 127.0.0.1:{port} {app}",
+    "granian": "granian --interface wsgi --workers {workers} --blocking-threads 4 --no-ws --host 127.0.0.1"
+    " --port {port} {app}",
+}
+EMAIL = "bench@acme.example"
+
+
+@dataclass(frozen=True)
+class Place:
+    folder: Path
+    database: str
+    port: int
+
+    @property
+    def environment(self) -> dict[str, str]:
+        key = self.folder / "secret-key"
+        if not key.exists():
+            key.write_text(secrets.token_hex(32))
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
+        return ours | {
+            "PORTAL_SECRET_KEY_FILE": str(key),
+            "PORTAL_DATABASE_URL": self.database,
+            "PORTAL_BASE_URL": f"http://127.0.0.1:{self.port}",
+            "FLASK_APP": "app.py",
+        }
+
+    def flask(self, *arguments: str) -> str:
+        command = [str(BIN / "flask"), *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"flask {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def load(self, runs: int, users: int) -> None:
+        """Bring the database to this release and import the history, unless that was done before."""
+        self.flask("db", "upgrade")
+        done = self.folder / f"loaded-{runs}"
+        if done.exists():
+            return
+        history = self.folder / f"history-{runs}.jsonl"
+        script = ROOT / "scripts" / "generate_history.py"
+        subprocess.run(
+            [sys.executable, str(script), "--runs", str(runs), "--users", str(users), str(history)],
+            check=True,
+        )
+        self.flask("workspaces", "add", "Bench")
+        self.flask("users", "add", EMAIL, "--first-name", "Bench")
+        self.flask("members", "set", "bench", EMAIL, "admin")
+        begin = time.monotonic()
+        self.flask("import", "--workspace", "bench", str(history))
+        took = time.monotonic() - begin
+        print(f"imported {runs:,} runs in {took:.0f} s: {runs / took:,.0f} runs/s")
+        done.touch()
+
+    def key(self) -> str:
+        made = self.flask("keys", "create", "--workspace", "bench", "--user", EMAIL, "--name", "bench",
+                          "--scope", "workflows:read", "--json")  # fmt: skip
+        return str(json.loads(made)["api_key"])
+
+    def cookie(self) -> str:
+        """A signed-in browser's cookie."""
+        link = self.flask("signin-link", EMAIL).strip().splitlines()[-1]
+        link = link[link.index("http") :]
+        request = urllib.request.Request(link, method="POST", headers={"Sec-Fetch-Site": "same-origin"})
+
+        class Stay(urllib.request.HTTPRedirectHandler):
+            def redirect_request(self, *_: object) -> None:
+                return None
+
+        try:
+            urllib.request.build_opener(Stay).open(request)
+        except urllib.error.HTTPError as answer:
+            [cookie] = re.findall(r"[^;,\s]+=[^;]+", answer.headers["Set-Cookie"])[:1]
+            return str(cookie)
+        raise SystemExit("the sign-in link did not sign in")
+
+    @contextmanager
+    def serving(self, app: str, server: str, workers: int, port: int, **more: str) -> Iterator[int]:
+        """The application served on the port; gives the server's process id."""
+        command = SERVERS[server].format(workers=workers, port=port, app=app).split()
+        log = (self.folder / f"{app.replace(':', '-')}.log").open("w")
+        process = subprocess.Popen(
+            [str(BIN / command[0]), *command[1:]],
+            cwd=ROOT,
+            env=self.environment | more,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            _wait_for(port, process)
+            yield process.pid
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(300):
+        if process.poll() is not None:
+            raise SystemExit("the server ended; see its log in .bench/")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise SystemExit("the server does not listen")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def memory_mb(pid: int) -> float:
+    """Proportional memory of a process and its children, in MB."""
+    family = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    sizes = [
+        re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{each}/smaps_rollup").read_text(), re.M) for each in family
+    ]
+    return sum(int(size[1]) for size in sizes if size) / 1024
+
+
+def ready_folder(runs: int, fresh: bool) -> Path:
+    folder = ROOT / ".bench" / str(runs)
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
