@@ -31,6 +31,11 @@ bench: $(VENV)/test.stamp ## how fast, beside a floor, at a million runs; ARGS=-
 shots: $(VENV)/test.stamp ## pictures of every page and state, in .shots/
 	$(VENV)/bin/python -m tests.browser.shots $(ARGS)
 
+.PHONY: soak
+soak: $(VENV)/test.stamp ## long trials: PostgreSQL restarted under traffic, memory over ten minutes
+	$(VENV)/bin/python -m scripts.soak postgres
+	$(VENV)/bin/python -m scripts.soak memory
+
 lock: $(VENV)/test.stamp ## pin what pyproject.toml names, with hashes
 	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) -o requirements.txt
 	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) --group dev -o requirements-dev.txt

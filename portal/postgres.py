@@ -28,6 +28,13 @@ class Connection(psycopg.Connection[Any]):
                 self.pgconn.finish()
             raise
 
+    def rollback(self) -> None:
+        """Roll back; where the server has gone meanwhile, it did so itself, and the answer stands."""
+        try:
+            super().rollback()
+        except psycopg.OperationalError:
+            self.close()
+
 
 def prepare_engine(engine: sa.Engine) -> None:
     """Let a PostgreSQL engine make such connections."""

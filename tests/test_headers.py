@@ -15,6 +15,9 @@ PATHS = [
     "/static/portal.css",
     "/static/nothing",
     "/signin/x",
+    "/login?next=/",
+    "/auth/start",
+    "/auth/callback?code=x&state=y",
 ]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import sqlalchemy as sa
 from flask_migrate import upgrade
 
 from portal import create_app, postgres
@@ -68,6 +69,17 @@ def test_while_it_restarts_there_are_503s_only_and_no_acknowledged_write_is_lost
     assert max(seconds for _, _, seconds in traffic.answers) < 10
     assert traffic.lost() == set()
     with app.app_context():
+        db.engine.dispose()
+
+
+def test_a_server_that_goes_after_it_was_read_spoils_no_answer(cluster: Cluster, tmp_path: Path) -> None:
+    with create_app(settings_for(cluster.url()), instance=tmp_path).app_context():
+        db.session.execute(sa.text("SELECT 1"))
+        cluster.stop("fast")
+        db.session.remove()
+        cluster.start()
+        assert db.session.scalar(sa.text("SELECT 1")) == 1
+        db.session.remove()
         db.engine.dispose()
 
 
