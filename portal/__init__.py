@@ -14,12 +14,14 @@ from portal import (
     display,
     documentation,
     failures,
+    files,
     headers,
     health,
     logs,
     pages,
     postgres,
     reach,
+    storage,
 )
 from portal.auth import gate, oidc
 from portal.auth import pages as auth_pages
@@ -50,12 +52,13 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     with app.app_context():
         db.prepare_engine(db.db.engine)
         postgres.prepare_engine(db.db.engine)
+    storage.init_app(app, settings)
     gate.init_app(app, settings)
     oidc.init_app(app, settings)
     headers.init_app(app, settings)
     failures.init_app(app)
     display.init_app(app)
-    for blueprint in (api.bp, auth_pages.bp, pages.bp, health.bp, documentation.bp):
+    for blueprint in (api.bp, auth_pages.bp, pages.bp, files.bp, health.bp, documentation.bp):
         app.register_blueprint(blueprint)
     cli.init_app(app)
     reach.init_app(app, settings)

@@ -58,6 +58,18 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class S3Settings:
+    """A bucket of an S3-compatible store; without keys, its library looks for them as it always does."""
+
+    bucket: str
+    prefix: str
+    endpoint: str | None
+    region: str | None
+    access_key_id: str | None
+    secret_access_key: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     secret_key: str
     secret_key_fallbacks: tuple[str, ...]
@@ -68,6 +80,8 @@ class Settings:
     oidc: OidcSettings | None
     tokens: TokenSettings | None
     limits: LimitSettings
+    artifacts: Path | S3Settings
+    """Where stored files lie."""
 
     @property
     def plain_loopback(self) -> bool:
@@ -94,6 +108,8 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             "JWT_ISSUER", "JWT_JWKS_URL", "JWT_AUTHORIZED_PARTIES", "JWT_AUDIENCE",
             "RATE_LIMIT_PER_MIN", "RATE_LIMIT_ATTEMPTS_PER_MIN",
             "RATE_LIMIT_STORAGE_URL", "RATE_LIMIT_STORAGE_URL_FILE",
+            "ARTIFACTS", "S3_ENDPOINT", "S3_REGION", "S3_ACCESS_KEY_ID",
+            "S3_SECRET_ACCESS_KEY", "S3_SECRET_ACCESS_KEY_FILE",
         )
     }  # fmt: skip
     for name in sorted(environ):
@@ -113,6 +129,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         oidc=_oidc(environ),
         tokens=_tokens(environ),
         limits=_limits(environ),
+        artifacts=_artifacts(environ, instance),
     )
 
 
@@ -184,7 +201,7 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
-def _base_url(text: str) -> str | None:
+def _base_url(text: str, name: str = "PORTAL_BASE_URL") -> str | None:
     if not text:
         return None
     parts = _split(text)
@@ -196,7 +213,7 @@ def _base_url(text: str) -> str | None:
         or parts.query
         or parts.fragment
     ):
-        raise BadSetting("PORTAL_BASE_URL must look like https://portal.example.com.")
+        raise BadSetting(f"{name} must look like https://portal.example.com.")
     return text.rstrip("/")
 
 
@@ -285,6 +302,29 @@ def _limits(environ: Mapping[str, str]) -> LimitSettings:
         per_min=_whole_number(environ, "PORTAL_RATE_LIMIT_PER_MIN", 600_000, most),
         attempts_per_min=_whole_number(environ, "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN", 600, most),
         storage_url=storage,
+    )
+
+
+def _artifacts(environ: Mapping[str, str], instance: Path) -> Path | S3Settings:
+    text = environ.get("PORTAL_ARTIFACTS", "").strip()
+    if not text.startswith("s3:"):
+        if "://" in text:
+            raise BadSetting("PORTAL_ARTIFACTS must be a folder or s3://bucket/prefix.")
+        return Path(text) if text else instance / "artifacts"
+    parts = _split(text)
+    if parts is None or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
+        raise BadSetting("PORTAL_ARTIFACTS must be a folder or s3://bucket/prefix.")
+    prefix = parts.path.strip("/")
+    secret = _secret(environ, "PORTAL_S3_SECRET_ACCESS_KEY")
+    if bool(environ.get("PORTAL_S3_ACCESS_KEY_ID")) != bool(secret):
+        raise BadSetting("PORTAL_S3_ACCESS_KEY_ID and PORTAL_S3_SECRET_ACCESS_KEY go together.")
+    return S3Settings(
+        bucket=parts.netloc,
+        prefix=f"{prefix}/" if prefix else "",
+        endpoint=_base_url(environ.get("PORTAL_S3_ENDPOINT", "").strip(), "PORTAL_S3_ENDPOINT"),
+        region=environ.get("PORTAL_S3_REGION") or None,
+        access_key_id=environ.get("PORTAL_S3_ACCESS_KEY_ID") or None,
+        secret_access_key=secret,
     )
 
 

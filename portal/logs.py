@@ -9,14 +9,14 @@ from portal import moments
 _SECRETS = re.compile(
     r"(op_(?:live|test|pub)_)[0-9A-Za-z]+|((?:bearer|basic)\s+)[^\s'\"]+|((?:set-)?cookie:\s*)[^\r\n]+"
     r"|(/(?:signin|invitations)/)[^\s/?\"']+"
-    r"|((?:code|state|token|id_token|access_token|code_verifier|client_secret|nonce)=)[^&\s\"']+"
+    r"|((?:code|state|token|id_token|access_token|code_verifier|client_secret|nonce|signature)=)[^&\s\"']+"
     r"|(://[^\s:/@]*:)[^\s/@]+(?=@)|(eyJ)[\w-]{5,}\.[\w-]+\.?[\w-]*",
     re.IGNORECASE,
 )
 
 
 def redact(text: str) -> str:
-    """The text without API keys, tokens, cookies, passwords, sign-in and invitation links."""
+    """The text without API keys, tokens, cookies, passwords, sign-in, invitation and file links."""
     return _SECRETS.sub(lambda match: next(kept for kept in match.groups() if kept) + "[redacted]", text)
 
 

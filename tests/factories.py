@@ -1,16 +1,31 @@
 """Makers of rows for tests: each needs only what matters to the test."""
 
+import io
 import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from portal import moments
+from portal import moments, storage
 from portal.auth.keyring import KeySpec, create_key_for
 from portal.db import writing
 from portal.folding import fold
-from portal.models import Member, Person, Run, RunDetail, RunStatus, Step, User, Workflow, Workspace
+from portal.models import (
+    Artifact,
+    Member,
+    OutputLine,
+    Person,
+    Run,
+    RunDetail,
+    RunStatus,
+    Step,
+    Take,
+    User,
+    Validation,
+    Workflow,
+    Workspace,
+)
 from portal.runs import recorder
 from portal.runs.recorder import ImportedRun
 
@@ -130,3 +145,35 @@ def make_detail(run: Run, **columns: Any) -> None:
 def uuid_of(number: int) -> UUID:
     """A small UUID, so that a test can say which id comes first."""
     return UUID(int=number)
+
+
+def make_output(run: Run, workspace: Workspace, *lines: dict[str, Any]) -> None:
+    """Lines of a run; a line's `takes` may have `audio` (the bytes of its file) and `validations`."""
+    for position, columns in enumerate(lines):
+        takes = columns.pop("takes", ())
+        script = columns.get("script")
+        _store(OutputLine(run_id=run.id, position=position, script_folded=fold(script or ""), **columns))
+        for number, take in enumerate(takes):
+            _make_take(run, workspace, position, number, dict(take))
+
+
+def _make_take(run: Run, workspace: Workspace, line: int, number: int, columns: dict[str, Any]) -> None:
+    audio, validations = columns.pop("audio", None), columns.pop("validations", ())
+    name = columns.pop("name", f"{line}-{number}.wav")
+    artifact = make_artifact(workspace, run, name, audio) if audio is not None else None
+    defaults = {"audio_id": f"{line:08x}{number:08x}", "status": "delivered", "retry_count": number}
+    where = {"run_id": run.id, "line": line}
+    artifact_id = artifact.id if artifact else None
+    _store(Take(**where, position=number, artifact_id=artifact_id, **(defaults | columns)))
+    for position, validation in enumerate(validations):
+        _store(Validation(**where, take=number, position=position, **({"kind": "wer"} | validation)))
+
+
+def make_artifact(
+    workspace: Workspace, run: Run | None, name: str, content: bytes, **columns: Any
+) -> Artifact:
+    """A stored file, content and all."""
+    kept = storage.keep(workspace.id, io.BytesIO(content))
+    values = {"content_type": "audio/wav", "size_bytes": kept.size, "sha256": kept.sha256} | columns
+    run_id = run.id if run else None
+    return _store(Artifact(id=uuid4(), workspace_id=workspace.id, run_id=run_id, name=name, **values))

@@ -4,4 +4,17 @@ from flask import Blueprint
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 
-from portal.api import api_keys, auth, run, runs, steps, workflows, workspaces  # noqa: E402, F401
+from portal.api import (  # noqa: E402, F401
+    api_keys,
+    auth,
+    data,
+    downloads,
+    outputs,
+    overview,
+    run,
+    runs,
+    steps,
+    uploads,
+    workflows,
+    workspaces,
+)

@@ -194,6 +194,7 @@ def test_every_view_is_closed_unless_it_says_public(app: Flask) -> None:
         "documentation.docs",
         "documentation.llms",
         "documentation.openapi",
+        "files.fetch",
         "health.process",
         "health.readiness",
         "pages.accept_invitation",

@@ -1,0 +1,45 @@
+"""Where the files of a run can be fetched, for 15 minutes (contract 3.12)."""
+
+from flask import Response
+
+from portal import moments
+from portal.api import bp
+from portal.api.answers import one, plain
+from portal.auth.gate import current_principal, requires
+from portal.runs.address import RunAddress
+from portal.runs.detail import get_run, get_run_status
+from portal.runs.downloads import archive_name, audio_name
+from portal.signed_links import Grant, sign
+from portal.workflows.access import get_workflow
+
+
+@bp.get("/workflows/<workflow_id>/runs/<run_id>/download")
+@requires("workflows:read")
+def run_download(workflow_id: str, run_id: str) -> Response:
+    address = RunAddress.parse(workflow_id, run_id)
+    workflow = get_workflow(current_principal(), address.workflow_id)
+    filename = archive_name(workflow, get_run(workflow, address.run_id))
+    return _link(Grant("run", workflow.workspace_id, address.run_id), filename)
+
+
+@bp.get("/workflows/<workflow_id>/runs/<run_id>/nodes/<path:node_id>/download")
+@requires("workflows:read")
+def node_download(workflow_id: str, run_id: str, node_id: str) -> Response:
+    address = RunAddress.parse(workflow_id, run_id)
+    workflow = get_workflow(current_principal(), address.workflow_id)
+    filename = archive_name(workflow, get_run(workflow, address.run_id), node_id)
+    return _link(Grant("node", workflow.workspace_id, address.run_id, node_id), filename)
+
+
+@bp.get("/workflows/<workflow_id>/runs/<run_id>/audio/<audio_id>/url")
+@requires("workflows:read")
+def audio_url(workflow_id: str, run_id: str, audio_id: str) -> Response:
+    address = RunAddress.parse(workflow_id, run_id)
+    workflow = get_workflow(current_principal(), address.workflow_id)
+    filename = audio_name(get_run_status(workflow, address.run_id), audio_id)
+    return _link(Grant("audio", workflow.workspace_id, address.run_id, audio_id), filename)
+
+
+def _link(grant: Grant, filename: str) -> Response:
+    link = sign(grant, moments.now())
+    return one({"url": link.url, "filename": filename, "expires_at": plain(link.expires_at)})

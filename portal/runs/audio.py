@@ -1,0 +1,71 @@
+"""How much audio a run has, by language and by what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.db import db
+from portal.models import Take, TakeStatus
+
+_REPLACED = (TakeStatus.GENERATED, TakeStatus.NOT_DELIVERED)
+
+
+@dataclass(frozen=True)
+class LocaleAudio:
+    """Audio of one language. A take without a length counts as missing, never as zero."""
+
+    locale_code: str
+    delivered_lines: int
+    delivered_ms: int
+    delivered_missing: int
+    replaced_ms: int
+    replaced_missing: int
+
+
+@dataclass(frozen=True)
+class RunAudio:
+    locales: Sequence[LocaleAudio]
+
+    def sum(self, name: str) -> int:
+        """One of LocaleAudio's numbers over all languages."""
+        return sum(getattr(each, name) for each in self.locales)
+
+    @property
+    def delivered_ms(self) -> int | None:
+        """Of delivered takes with a length; None where there is none."""
+        known = self.sum("delivered_lines") - self.sum("delivered_missing")
+        return self.sum("delivered_ms") if known else None
+
+    @property
+    def generated_ms(self) -> int | None:
+        """Delivered and replaced together; None where a part of it is not known."""
+        if self.delivered_ms is None or self.sum("replaced_missing"):
+            return None
+        return self.delivered_ms + self.sum("replaced_ms")
+
+
+def run_audio(run_id: UUID) -> RunAudio:
+    """The audio of a run; dropped takes are no part of it. One query."""
+    delivered, replaced = Take.status == TakeStatus.DELIVERED, Take.status.in_(_REPLACED)
+    known = sa.func.coalesce(Take.duration_ms, 0) > 0
+
+    def total(condition: sa.ColumnElement[bool], value: Any) -> sa.ColumnElement[int]:
+        return sa.cast(sa.func.coalesce(sa.func.sum(sa.case((condition, value), else_=0)), 0), sa.BigInteger)
+
+    select = (
+        sa.select(
+            Take.locale_code,
+            total(delivered, 1),
+            total(delivered & known, Take.duration_ms),
+            total(delivered & ~known, 1),
+            total(replaced & known, Take.duration_ms),
+            total(replaced & ~known, 1),
+        )
+        .where(Take.run_id == run_id, delivered | replaced)
+        .group_by(Take.locale_code)
+    )
+    rows = [LocaleAudio(locale or "", *numbers) for locale, *numbers in db.session.execute(select)]
+    return RunAudio(sorted(rows, key=lambda each: each.locale_code))

@@ -1,0 +1,58 @@
+"""How each node of a run's graph stands, by its latest attempt (contract 3.7)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal.models import ACTIVE
+from portal.moments import elapsed_ms
+from portal.runs.detail import RunDetailView
+from portal.runs.graph import nodes_of
+from portal.runs.steps import StepRow, list_steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeState:
+    node_id: str
+    node_type: str
+    node_display_name: str | None
+    status: str
+    """`pending` for a node that is yet to come, `skipped` for one that an ended run never reached."""
+    iteration: int | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    error: str | None = None
+
+    @property
+    def duration_ms(self) -> int | None:
+        return elapsed_ms(self.started_at, self.completed_at)
+
+
+def node_states(run: RunDetailView) -> list[NodeState]:
+    """The nodes of the graph in its order, then nodes that only steps know, as they first ran."""
+    latest: dict[str, StepRow] = {}
+    for step in list_steps(run):
+        if step.node_id not in latest or step.iteration >= latest[step.node_id].iteration:
+            latest[step.node_id] = step
+    states = []
+    unreached = "pending" if run.status in ACTIVE else "skipped"
+    for node in nodes_of(run.definition_snapshot):
+        if node.id in latest:
+            states.append(_state(latest.pop(node.id), node.name))
+        else:
+            states.append(
+                NodeState(node_id=node.id, node_type=node.type, node_display_name=node.name, status=unreached)
+            )
+    return states + [_state(step, None) for step in latest.values()]
+
+
+def _state(step: StepRow, name: str | None) -> NodeState:
+    return NodeState(
+        node_id=step.node_id,
+        node_type=step.node_type,
+        node_display_name=step.name or name,
+        status=step.status,
+        iteration=step.iteration,
+        started_at=step.started_at,
+        completed_at=step.completed_at,
+        error=step.error,
+    )

@@ -1,0 +1,78 @@
+"""The artifact store in a bucket of an S3-compatible service."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from portal.config import S3Settings
+from portal.errors import NotFound, Unavailable
+
+_PIECE = 256 * 1024
+_ABSENT = ("404", "NoSuchKey", "NotFound")
+
+
+class S3Store:
+    def __init__(self, settings: S3Settings) -> None:
+        self._bucket, self._prefix = settings.bucket, settings.prefix
+        self._client: Any = boto3.client(
+            "s3",
+            endpoint_url=settings.endpoint,
+            region_name=settings.region,
+            aws_access_key_id=settings.access_key_id,
+            aws_secret_access_key=settings.secret_access_key,
+            config=Config(
+                connect_timeout=3,
+                read_timeout=30,
+                retries={"mode": "standard", "max_attempts": 3},
+                s3={"addressing_style": "path" if settings.endpoint else "auto"},
+            ),
+        )
+
+    def put(self, key: str, content: BinaryIO) -> None:
+        with _failures():
+            self._client.upload_fileobj(content, self._bucket, self._prefix + key)
+
+    def has(self, key: str) -> bool:
+        try:
+            with _failures():
+                self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+        except NotFound:
+            return False
+        return True
+
+    def read(self, key: str, first: int = 0, length: int | None = None) -> Iterator[bytes]:
+        if length == 0:
+            return iter(())
+        last = "" if length is None else first + length - 1
+        ranged = {"Range": f"bytes={first}-{last}"} if first or length is not None else {}
+        with _failures():
+            found = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key, **ranged)
+        return _pieces(found["Body"])
+
+    def delete(self, key: str) -> None:
+        with _failures():
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+
+
+def _pieces(body: Any) -> Iterator[bytes]:
+    try:
+        yield from body.iter_chunks(_PIECE)
+    finally:
+        body.close()
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Say what went wrong in the portal's own words; keys and addresses of the store stay out of it."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _ABSENT:
+            raise NotFound("The stored file is gone.") from None
+        raise Unavailable("The portal cannot use its artifact store. Try again in a moment.") from error
+    except (BotoCoreError, OSError) as error:
+        raise Unavailable("The portal cannot reach its artifact store. Try again in a moment.") from error

@@ -1,0 +1,59 @@
+"""The files that people gave a workflow (contract 3.13)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal import parameters
+from portal.db import db
+from portal.models import Upload, Workflow
+from portal.paging import Page, Slice
+from portal.parameters import Reader
+
+
+@dataclass(frozen=True)
+class UploadsQuery:
+    workflow_id: UUID
+    slice: Slice
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str], *, workflow_id: str) -> Self:
+        """Read a request's parameters. Raises InvalidQuery with an error for each bad field."""
+        reader = Reader({**args, "workflow_id": workflow_id})
+        query = cls(reader.read("workflow_id", parameters.uuid, UUID(int=0)), reader.slice())
+        reader.finish()
+        return query
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadRow:
+    id: UUID
+    user_id: UUID
+    filename: str
+    category: str
+    content_type: str
+    format: str | None
+    size_bytes: int | None
+    char_count: int | None
+    line_count: int | None
+    detected_language: str | None
+    created_at: datetime
+    updated_at: datetime
+    artifact_id: UUID | None
+    """None where its content is not stored here."""
+
+
+_COLUMNS = tuple(getattr(Upload, name) for name in UploadRow.__dataclass_fields__)
+
+
+def list_uploads(workflow: Workflow, query: UploadsQuery) -> Page[UploadRow]:
+    """One page of a workflow's uploads, newest first."""
+    mine = Upload.workflow_id == workflow.id
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(Upload).where(mine)) or 0
+    page = sa.select(*_COLUMNS).where(mine).order_by(Upload.created_at.desc(), Upload.id)
+    rows = db.session.execute(page.offset(query.slice.sql_offset).limit(query.slice.limit))
+    return Page([UploadRow(**row._mapping) for row in rows], total, query.slice)

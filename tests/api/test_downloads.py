@@ -1,0 +1,174 @@
+"""Downloads: signed links, archives, ranges (contract 3.12)."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from portal import moments
+from portal.logs import redact
+from portal.models import Run, Workflow
+from portal.signed_links import Grant, sign
+from tests.api.conftest import Api
+from tests.factories import make_artifact, make_detail, make_output, make_run, make_workspace
+
+GRAPH = {"graph": {"nodes": [{"id": "out/1", "type": "sink_preview"}, {"id": "in", "type": "source_script"}]}}
+SOUND = b"RIFF" + bytes(range(256)) * 4
+
+
+@pytest.fixture
+def run(api: Api, workflow: Workflow) -> Run:
+    run = make_run(workflow, run_number=7)
+    make_detail(run, definition_snapshot=GRAPH)
+    evil = {"locale_code": "../..", "audio": b"evil", "name": "../../etc/passwd"}
+    takes = [{"locale_code": "de-DE", "audio": SOUND, "name": "one.wav"}, evil]
+    rest = [{"locale_code": "de-DE", "status": "not_delivered", "audio": b"no"}]
+    make_output(run, api.workspace, {"takes": takes + rest})
+    make_artifact(api.workspace, run, "log.txt", b"all well", content_type="text/plain")
+    return run
+
+
+@pytest.fixture
+def fetch(client: FlaskClient) -> Callable[..., TestResponse]:
+    """A plain GET of an absolute address, without any key, as clients do."""
+
+    def fetch(url: str, **headers: str) -> TestResponse:
+        parts = urlsplit(url)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return client.get(f"{parts.path}?{parts.query}", headers=named)
+
+    return fetch
+
+
+def link(api: Api, run: Run, what: str) -> dict[str, Any]:
+    answer = api.get(f"/workflows/{run.workflow_id}/runs/{run.id}/{what}")
+    assert answer.status_code == 200, answer.text
+    return answer.get_json()["data"]
+
+
+def test_a_run_downloads_as_one_archive_without_a_key(
+    api: Api, run: Run, fetch: Callable[..., TestResponse]
+) -> None:
+    before = moments.now()
+    found = link(api, run, "download")
+    assert set(found) == {"url", "filename", "expires_at"}
+    assert found["filename"] == "Nightly-dub-run-7.zip"
+    lasts = moments.parse_moment(found["expires_at"]) - before
+    assert timedelta(minutes=14, seconds=58) < lasts <= timedelta(minutes=15, seconds=1)
+    answer = fetch(found["url"])
+    assert (answer.status_code, answer.mimetype) == (200, "application/zip")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    archive = zipfile.ZipFile(io.BytesIO(answer.data))
+    assert archive.testzip() is None
+    assert archive.namelist() == ["_/0001-.._.._etc_passwd", "de-DE/0001-one.wav", "files/run/log.txt"]
+    assert archive.read("de-DE/0001-one.wav") == SOUND
+    assert fetch(found["url"]).data == answer.data
+
+
+def test_a_node_downloads_what_reached_it(api: Api, run: Run, fetch: Callable[..., TestResponse]) -> None:
+    answer = fetch(link(api, run, "nodes/out%2F1/download")["url"])
+    names = zipfile.ZipFile(io.BytesIO(answer.data)).namelist()
+    assert names == ["_/0001-.._.._etc_passwd", "de-DE/0001-one.wav"]
+
+
+def test_audio_is_played_whole_or_in_parts(api: Api, run: Run, fetch: Callable[..., TestResponse]) -> None:
+    found = link(api, run, "audio/0000000000000000/url")
+    assert found["filename"] == "one.wav"
+    whole = fetch(found["url"])
+    assert (whole.status_code, whole.content_type, whole.data) == (200, "audio/wav", SOUND)
+    assert whole.headers["Accept-Ranges"] == "bytes"
+    part = fetch(found["url"], Range="bytes=4-7")
+    assert (part.status_code, part.data) == (206, SOUND[4:8])
+    assert part.headers["Content-Range"] == f"bytes 4-7/{len(SOUND)}"
+    assert fetch(found["url"], Range="bytes=-3").data == SOUND[-3:]
+    assert fetch(found["url"], Range="bytes=5000-").status_code == 416
+    assert fetch(found["url"], Range="lines=1-2").status_code == 200
+    other = fetch(found["url"], Range="bytes=4-7", If_Range='"another"')
+    assert (other.status_code, other.data) == (200, SOUND)
+    same = fetch(found["url"], Range="bytes=4-7", If_Range=whole.headers["ETag"])
+    assert same.status_code == 206
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "paused", "failed", "cancelled"])
+def test_only_a_completed_run_is_downloaded(api: Api, workflow: Workflow, status: str) -> None:
+    run = make_run(workflow, status=status)
+    make_detail(run, definition_snapshot=GRAPH)
+    for what in ("download", "nodes/out%2F1/download"):
+        answer = api.get(f"/workflows/{workflow.id}/runs/{run.id}/{what}")
+        assert (answer.status_code, answer.get_json()["error"]["code"]) == (409, "CONFLICT")
+
+
+def test_what_is_not_there_is_not_found(api: Api, workflow: Workflow, run: Run) -> None:
+    empty = make_run(workflow)
+    paths = [f"{empty.id}/download", f"{run.id}/nodes/in/download", f"{run.id}/nodes/none/download"]
+    paths += [f"{run.id}/audio/ffffffffffffffff/url", f"{empty.id}/audio/0000000000000000/url"]
+    for path in paths:
+        assert api.get(f"/workflows/{workflow.id}/runs/{path}").status_code == 404, path
+
+
+def test_has_export_says_whether_there_is_something_to_download(
+    api: Api, workflow: Workflow, run: Run
+) -> None:
+    for some, expected in ((run, True), (make_run(workflow), False)):
+        data = api.get(f"/workflows/{workflow.id}/runs/{some.id}/status").get_json()["data"]
+        assert data["has_export"] is expected
+
+
+def test_a_link_opens_nothing_but_what_it_was_made_for(
+    api: Api, run: Run, fetch: Callable[..., TestResponse]
+) -> None:
+    url = link(api, run, "download")["url"]
+    assert fetch(url).status_code == 200
+    workspace, other = str(api.workspace.id), str(make_workspace("other", "Other").id)
+    forged = [
+        url.replace("/run/", "/node/"),
+        url.replace("/run/", "/upload/"),
+        url.replace(workspace, other),
+        url.replace(str(run.id), str(make_run_id(run))),
+        url.replace("expires=", "expires=9"),
+        url + "&part=out",
+        url + "A",
+        url.split("&signature")[0],
+        url.replace("signature=", "signature=%C3%A9"),
+        url.replace(workspace, "x"),
+        url.replace("expires=", "expires=x"),
+    ]
+    for each in forged:
+        assert fetch(each).status_code == 403, each
+
+
+def make_run_id(run: Run) -> str:
+    return str(run.id)[:-1] + ("0" if str(run.id)[-1] != "0" else "1")
+
+
+def test_a_link_runs_out(api: Api, run: Run, fetch: Callable[..., TestResponse]) -> None:
+    grant = Grant("run", api.workspace.id, run.id)
+    with api.app.test_request_context():
+        old = sign(grant, moments.now() - timedelta(minutes=15))
+        young = sign(grant, moments.now() - timedelta(minutes=14))
+    assert fetch(old.url).status_code == 403
+    assert "run out" in fetch(old.url).text
+    assert fetch(young.url).status_code == 200
+
+
+def test_a_link_outlives_a_change_of_the_secret_key(
+    api: Api, run: Run, fetch: Callable[..., TestResponse]
+) -> None:
+    url = link(api, run, "download")["url"]
+    former = api.app.secret_key
+    api.app.secret_key = "another-key-0123456789-0123456789"
+    assert fetch(url).status_code == 403
+    api.app.config["SECRET_KEY_FALLBACKS"] = [former]
+    assert fetch(url).status_code == 200
+
+
+def test_a_signature_never_reaches_a_log(api: Api, run: Run) -> None:
+    url = link(api, run, "download")["url"]
+    signature = url.split("signature=")[1]
+    assert signature not in redact(f'"GET {url} HTTP/1.1" 200')
