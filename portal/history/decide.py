@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from portal.history.parse import BadField, RunLine, WorkflowLine
+from portal.history.parse import RunLine, WorkflowLine
+from portal.history.readers import BadField
 from portal.history.summary import Counts
 from portal.runs.graph import EMPTY_DEFINITION
 

@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,8 +10,10 @@ from pathlib import Path
 from uuid import UUID
 
 from portal.db import writing
+from portal.history.artifact_files import FileSource, Folder, InMemory, keep_files
 from portal.history.decide import decide
-from portal.history.parse import BadField, RunLine, WorkflowLine, parse_line
+from portal.history.parse import RunLine, WorkflowLine, parse_line
+from portal.history.readers import BadField
 from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
 from portal.history.store import look_up, store
 from portal.history.summary import BadLine, FileSummary, ImportSummary, Progress, no_progress
@@ -80,6 +82,7 @@ def _import_files(
         lines_before = summary.total.lines
         try:
             for batch in _batches(read_lines(file), batch_size):
+                _keep_files(workspace_id, batch, Folder(file.parent))
                 _import_batch(workspace_id, batch, summary, current, now)
                 progress(before + batch.bytes_read, sum(sizes), lines_before + current.counts.lines)
         except Unreadable as error:
@@ -88,13 +91,16 @@ def _import_files(
     return summary
 
 
-def import_lines(workspace_id: UUID, lines: Iterable[bytes], *, now: datetime) -> ImportSummary:
-    """Import lines that are at hand, as from one file."""
+def import_lines(
+    workspace_id: UUID, lines: Iterable[bytes], *, now: datetime, files: Mapping[str, bytes] | None = None
+) -> ImportSummary:
+    """Import lines that are at hand, as from one file; so are the files that they name."""
     begun = time.monotonic()
     current = FileSummary(Path("-"))
     summary = ImportSummary([current])
     numbered = (Line(number, text, 0) for number, text in enumerate(lines, 1))
     for batch in _batches(numbered, DEFAULT_BATCH_SIZE):
+        _keep_files(workspace_id, batch, InMemory(files or {}))
         _import_batch(workspace_id, batch, summary, current, now)
     summary.seconds = time.monotonic() - begun
     return summary
@@ -122,10 +128,23 @@ def _batches(lines: Iterator[Line], batch_size: int) -> Iterator[_Batch]:
         raise unreadable
 
 
+def _keep_files(workspace_id: UUID, batch: _Batch, source: FileSource) -> None:
+    """Store the files that lines name, before and apart from the transaction that stores the lines."""
+    for position, (number, line) in reversed(list(enumerate(batch.lines))):
+        if not isinstance(line, RunLine) or line.results is None or not line.results.files:
+            continue
+        try:
+            digest = keep_files(workspace_id, line.results, source)
+            batch.lines[position] = (number, line.with_files(digest))
+        except BadField as error:
+            del batch.lines[position]
+            batch.bad.append((number, error))
+
+
 def _import_batch(
     workspace_id: UUID, batch: _Batch, summary: ImportSummary, current: FileSummary, now: datetime
 ) -> None:
-    bad = batch.bad
+    bad = sorted(batch.bad, key=lambda each: each[0])
     if batch.lines:
         with writing(bulk=True) as session:
             existing = look_up(session, workspace_id, [line for _, line in batch.lines])

@@ -3,44 +3,31 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import orjson
 
-from portal import parameters, people
-from portal.models import PauseReason, RunStatus
-from portal.moments import parse_moment
+from portal import people
+from portal.history import readers
+from portal.history.parse_results import RUN_KEYS, STEP_KEYS, RunResults, take_results, take_step_result
+from portal.history.readers import BadField, Fields
+from portal.models import RunStatus
 from portal.people import Identity, identify
 
-MAX_NUMBER = 2**53 - 1
-"""Whole numbers up to here mean the same to every reader of JSON."""
 MAX_DEPTH = 64
 """Levels of nesting; more than this is no history, and would not fit every reader's stack."""
 MAX_NAME, MAX_DESCRIPTION = 200, 5000
 
-Value = TypeVar("Value")
-
-_STATUSES = {str(status): str(status) for status in RunStatus}
-_REASONS = {str(reason): str(reason) for reason in PauseReason}
 _FINISHED = (RunStatus.COMPLETED, RunStatus.FAILED)
-_ABSENT = object()
 _LONG_NUMBER = re.compile(rb"[0-9]{16}")
 _canonical = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
 ).encode
-
-
-class BadField(ValueError):
-    """A line that cannot go in: the field (empty for the whole line) and the reason."""
-
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(reason)
-        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +54,12 @@ class RunLine:
     steps: list[dict[str, Any]]
     digest: bytes
     """Of what the line says, whatever the order of its keys."""
+    results: RunResults | None = None
+    """What it gave, where the line says anything of that."""
+
+    def with_files(self, digest: bytes) -> "RunLine":
+        """The same line, told apart from itself with other content in its files."""
+        return replace(self, digest=blake2b(self.digest + digest, digest_size=16).digest())
 
 
 def parse_line(text: bytes) -> WorkflowLine | RunLine:
@@ -155,173 +148,77 @@ def _printable(field: str) -> str:
     return field.encode("ascii", "backslashreplace").decode().replace("\0", "\\x00")
 
 
-class _Fields:
-    """Takes known fields out of an object; what is left has no column."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.rest = {key: value for key, value in values.items() if value is not None}
-
-    def take(self, name: str, read: Callable[[Any], Value]) -> Value | None:
-        """The field's value; None where it is absent or null. Raises BadField."""
-        value = self.rest.pop(name, _ABSENT)
-        if value is _ABSENT:
-            return None
-        try:
-            return read(value)
-        except ValueError as error:
-            reason = str(error)
-            inner = f".{error.field}" if isinstance(error, BadField) and error.field else ""
-            raise BadField(f"{name}{inner}", reason) from None
-
-    def take_all(self, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
-        """All these fields, None for the absent ones. Raises BadField."""
-        found: dict[str, Any] = dict.fromkeys(readers)
-        for name in readers.keys() & self.rest.keys():
-            try:
-                found[name] = readers[name](self.rest.pop(name))
-            except ValueError as error:
-                raise BadField(name, str(error)) from None
-        return found
-
-    def need(self, name: str, read: Callable[[Any], Value]) -> Value:
-        value = self.take(name, read)
-        if value is None:
-            raise BadField(name, "is missing.")
-        return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("must be text.")
-    return value
-
-
-def _text_of(least: int, most: int) -> Callable[[Any], str]:
-    def read(value: object) -> str:
-        if not isinstance(value, str) or not least <= len(value) <= most:
-            raise ValueError(f"must be text of {least} to {most} characters.")
-        return value
-
-    return read
-
-
-def _whole(least: int) -> Callable[[Any], int]:
-    def read(value: object) -> int:
-        if type(value) is not int or not least <= value <= MAX_NUMBER:
-            raise ValueError(f"must be a whole number from {least} to {MAX_NUMBER}.")
-        return value
-
-    return read
-
-
-def _moment(value: object) -> datetime:
-    try:
-        return parse_moment(_text(value))
-    except ValueError:
-        raise ValueError(
-            "must be a date and time with Z or an offset, such as 2026-01-31T14:00:00Z."
-        ) from None
-
-
-def _uuid(value: object) -> UUID:
-    return parameters.uuid(_text(value))
-
-
-@lru_cache(maxsize=1000)  # the runs of one workflow follow each other
-def _known_uuid(text: str) -> UUID:
-    return parameters.uuid(text)
-
-
-def _workflow_id(value: object) -> UUID:
-    return _known_uuid(_text(value))
-
-
-def _word(words: Mapping[str, str]) -> Callable[[Any], str]:
-    def read(value: object) -> str:
-        if not isinstance(value, str) or value not in words:
-            raise ValueError(f"must be one of {', '.join(words)}.")
-        return words[value]
-
-    return read
-
-
-def _object(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("must be an object.")
-    return value
-
-
-_count, _number = _whole(0), _whole(1)
-_status, _reason = _word(_STATUSES), _word(_REASONS)
-_node = _text_of(1, 1000)
-
 _RUN_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
-    "status": _status,
-    "created_at": _moment,
-    "started_at": _moment,
-    "completed_at": _moment,
-    "updated_at": _moment,
-    "total_nodes": _count,
-    "finished_nodes": _count,
-    "total_steps": _count,
-    "finished_steps": _count,
-    "usage_summary": _object,
-    "credits": _count,
-    "pause_requested_at": _moment,
-    "paused_at": _moment,
-    "paused_ms": _count,
-    "pause_reason": _reason,
-    "pause_error": _text,
-    "output_line_count": _count,
-    "delivered_audio_ms": _count,
-    "error": _text,
+    "status": readers.status,
+    "created_at": readers.moment,
+    "started_at": readers.moment,
+    "completed_at": readers.moment,
+    "updated_at": readers.moment,
+    "total_nodes": readers.count,
+    "finished_nodes": readers.count,
+    "total_steps": readers.count,
+    "finished_steps": readers.count,
+    "usage_summary": readers.object_,
+    "credits": readers.count,
+    "pause_requested_at": readers.moment,
+    "paused_at": readers.moment,
+    "paused_ms": readers.count,
+    "pause_reason": readers.pause_reason,
+    "pause_error": readers.text,
+    "output_line_count": readers.count,
+    "delivered_audio_ms": readers.count,
+    "error": readers.text,
 }
 _STEP_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
-    "node_id": _node,
-    "node_type": _node,
-    "name": _text,
-    "status": _status,
-    "iteration": _number,
-    "created_at": _moment,
-    "started_at": _moment,
-    "completed_at": _moment,
-    "error": _text,
+    "node_id": readers.node,
+    "node_type": readers.node,
+    "name": readers.text,
+    "status": readers.status,
+    "iteration": readers.number,
+    "created_at": readers.moment,
+    "started_at": readers.moment,
+    "completed_at": readers.moment,
+    "error": readers.text,
 }
 
 
 def _workflow(values: dict[str, Any]) -> WorkflowLine:
-    fields = _Fields(values)
+    fields = Fields(values)
     del fields.rest["type"]
     return WorkflowLine(
-        id=fields.need("id", _uuid),
-        name=fields.need("name", _text_of(1, MAX_NAME)),
-        description=fields.take("description", _text_of(0, MAX_DESCRIPTION)),
-        definition=fields.take("definition", _object),
-        created_at=fields.take("created_at", _moment),
+        id=fields.need("id", readers.uuid),
+        name=fields.need("name", readers.text_of(1, MAX_NAME)),
+        description=fields.take("description", readers.text_of(0, MAX_DESCRIPTION)),
+        definition=fields.take("definition", readers.object_),
+        created_at=fields.take("created_at", readers.moment),
         source=fields.rest,
     )
 
 
 def _run(values: dict[str, Any], digest: bytes) -> RunLine:
-    fields = _Fields(values)
+    fields = Fields(values)
     del fields.rest["type"]
-    run_id = fields.need("id", _uuid)
-    workflow_id = fields.need("workflow_id", _workflow_id)
-    number, ordinal = fields.take("run_number", _number), fields.take("ordinal", _number)
+    run_id = fields.need("id", readers.uuid)
+    workflow_id = fields.need("workflow_id", readers.workflow_id)
+    number, ordinal = fields.take("run_number", readers.number), fields.take("ordinal", readers.number)
     columns = fields.take_all(_RUN_COLUMNS)
     if columns["status"] is None:
         raise BadField("status", "is missing.")
     triggered_by = values.get("triggered_by")
     identity = fields.take("triggered_by", _identity)
-    snapshot = fields.take("definition_snapshot", _object)
+    snapshot = fields.take("definition_snapshot", readers.object_)
     steps = fields.take("steps", _steps(run_id)) or []
+    gave = [step.pop("gave") for step in steps if "gave" in step]
+    results = take_results(fields, run_id, gave) if gave or RUN_KEYS & fields.rest.keys() else None
     source = fields.rest
     if ordinal is not None:
         source["ordinal"] = ordinal
     if isinstance(triggered_by, dict) and not triggered_by.keys() <= {"id", "name", "email"}:
         source["triggered_by"] = triggered_by
     _complete(columns, source, steps)
-    return RunLine(run_id, workflow_id, number, ordinal, columns, identity, snapshot, source, steps, digest)
+    return RunLine(
+        run_id, workflow_id, number, ordinal, columns, identity, snapshot, source, steps, digest, results
+    )
 
 
 def _complete(columns: dict[str, Any], source: dict[str, Any], steps: list[dict[str, Any]]) -> None:
@@ -342,7 +239,7 @@ def _complete(columns: dict[str, Any], source: dict[str, Any], steps: list[dict[
 
 
 def _identity(value: object) -> Identity | None:
-    named = _object(value)
+    named = readers.object_(value)
     parts = tuple(named.get(key) for key in ("id", "name", "email"))
     if all(part is None or type(part) is str for part in parts):
         return _named(*parts)
@@ -355,16 +252,16 @@ def _named(source_id: str | None, name: str | None, email: str | None) -> Identi
 
 
 def _read_identity(named: Mapping[str, Any]) -> Identity | None:
-    fields = _Fields(named)
+    fields = Fields(named)
     source_id = fields.take("id", _source_id)
-    name = fields.take("name", _text_of(0, people.MAX_NAME))
-    email = fields.take("email", _text_of(0, people.MAX_EMAIL))
+    name = fields.take("name", readers.text_of(0, people.MAX_NAME))
+    email = fields.take("email", readers.text_of(0, people.MAX_EMAIL))
     return identify(*(text.strip() if text else None for text in (source_id, name, email)))
 
 
 def _source_id(value: object) -> str:
     """An id as text; many sources number their people."""
-    return _text_of(0, people.MAX_ID)(str(value) if type(value) is int else value)
+    return readers.text_of(0, people.MAX_ID)(str(value) if type(value) is int else value)
 
 
 def _steps(run_id: UUID) -> Callable[[Any], list[dict[str, Any]]]:
@@ -378,14 +275,18 @@ def _steps(run_id: UUID) -> Callable[[Any], list[dict[str, Any]]]:
 
 def _step(run_id: UUID, position: int, value: object) -> dict[str, Any]:
     try:
-        fields = _Fields(_object(value))
+        fields = Fields(readers.object_(value))
         columns = fields.take_all(_STEP_COLUMNS)
         for name in ("node_id", "status"):
             if columns[name] is None:
                 raise BadField(name, "is missing.")
+        gave = {}
+        if STEP_KEYS & fields.rest.keys():
+            gave = {"gave": take_step_result(fields, run_id, position)}
     except ValueError as error:
         inner = f".{error.field}" if isinstance(error, BadField) else ""
         raise BadField(f"{position}{inner}", str(error)) from None
     columns["node_type"] = columns["node_type"] or "unknown"
     columns["iteration"] = columns["iteration"] or 1
-    return {"run_id": run_id, "position": position, **columns, "source": fields.rest or None}
+    row = {"run_id": run_id, "position": position, **columns, "source": fields.rest or None}
+    return row | gave

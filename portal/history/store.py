@@ -16,6 +16,7 @@ from portal.models import Run, RunDetail, Workflow, Workspace
 from portal.people import store_people
 from portal.runs import recorder
 from portal.runs.recorder import ImportedRun, chunks
+from portal.runs.result_recorder import store_results
 
 _WORKFLOWS = cast(sa.Table, Workflow.__table__)
 
@@ -90,10 +91,27 @@ def store(session: Session, workspace_id: UUID, plan: Plan, now: datetime) -> No
         [run for is_new, run in rows if is_new],
         [run for is_new, run in rows if not is_new],
     )
+    _store_results(session, planned)
     recorder.raise_run_numbers(session, plan.next_numbers)
     recorder.touch_workflows(session, plan.next_numbers.keys() | plan.changed_workflows.keys())
     plan.counts.people += made
     plan.counts.steps += sum(len(run.line.steps) for run in planned)
+
+
+def _store_results(session: Session, planned: Sequence[PlannedRun]) -> None:
+    """What the runs gave; what replaced ones gave before goes, also where they give nothing now."""
+    given = [run.line.results for run in planned if run.line.results is not None]
+    replaced = [run.line.id for run in planned if not run.is_new]
+    if given or replaced:
+        rows = (
+            [each.run for each in given if each.run],
+            [row for each in given for row in each.steps],
+            [row for each in given for row in each.lines],
+            [file.artifact for each in given for file in each.files],
+            [row for each in given for row in each.takes],
+            [row for each in given for row in each.validations],
+        )
+        store_results(session, rows, replaced)
 
 
 def _store_workflows(session: Session, workspace_id: UUID, plan: Plan, now: datetime) -> None:

@@ -10,7 +10,10 @@ import sqlalchemy as sa
 
 from portal.db import Base
 
-TABLES = ("workflows", "people", "runs", "run_details", "steps")
+TABLES = (
+    "workflows", "people", "runs", "run_details", "steps", "run_results", "step_results", "output_lines",
+    "artifacts", "takes", "validations",
+)  # fmt: skip
 UNSTABLE = {"change_stamp", "person_id"} | {"workflows.created_at", "workflows.updated_at", "people.id"}
 """What depends on when or in which batches an import ran, or is a surrogate."""
 

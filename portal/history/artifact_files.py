@@ -1,0 +1,77 @@
+"""Files that lines of history name: found beside it, checked, and kept in the artifact store."""
+
+import io
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO, Protocol
+from uuid import UUID
+
+from portal import storage
+from portal.history.parse_results import RunResults
+from portal.history.readers import BadField
+
+MAX_FILE = 512 * 1024 * 1024
+"""Bytes of one file."""
+
+
+class FileSource(Protocol):
+    """Where the files of a history are."""
+
+    def open(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """The content. Raises ValueError saying why there is none."""
+
+
+class Folder:
+    """The folder of a history file, and what is below it: nothing else is ever opened."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+
+    def open(self, path: str) -> BinaryIO:
+        parts = path.split("/")
+        if "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in parts) or ":" in parts[0]:
+            raise ValueError("must be a path below the history file, with / between its parts.")
+        try:
+            found = self._folder.joinpath(*parts).resolve(strict=True)
+            if not found.is_relative_to(self._folder):
+                raise ValueError("leads out of the folder of the history file.")
+            if not found.is_file():
+                raise ValueError("is no file.")
+            if not 0 < found.stat().st_size <= MAX_FILE:
+                raise ValueError(f"must be a file of 1 to {MAX_FILE} bytes.")
+            return found.open("rb")
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error.strerror}.") from None
+
+
+class InMemory:
+    """Files that are at hand."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = files
+
+    def open(self, path: str) -> BinaryIO:
+        if path not in self._files:
+            raise ValueError("is no file.")
+        return io.BytesIO(self._files[path])
+
+
+def keep_files(workspace_id: UUID, results: RunResults, source: FileSource) -> bytes:
+    """Keep the files of a run, fill in their artifacts, and give a digest of them all. Raises BadField.
+
+    Content that is kept already is not stored again, so this may happen before a transaction that fails.
+    """
+    digest = blake2b(digest_size=16)
+    for file in results.files:
+        try:
+            with source.open(file.path) as content:
+                kept = storage.keep(workspace_id, content)
+        except ValueError as error:
+            raise BadField(file.field, str(error)) from None
+        if file.sha256 not in (None, kept.sha256.hex()):
+            raise BadField(file.field.removesuffix("path") + "sha256", "is not that of the file.")
+        file.artifact |= {"workspace_id": workspace_id, "size_bytes": kept.size, "sha256": kept.sha256}
+        digest.update(kept.sha256)
+    return digest.digest()

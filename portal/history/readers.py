@@ -1,0 +1,159 @@
+"""Readers of the fields of history: each takes a JSON value and gives it checked, or says what is allowed."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+from uuid import UUID
+
+from portal import parameters
+from portal.models import PauseReason, RunStatus
+from portal.moments import parse_moment
+
+MAX_NUMBER = 2**53 - 1
+"""Whole numbers up to here mean the same to every reader of JSON."""
+
+Value = TypeVar("Value")
+Item = TypeVar("Item")
+
+_STATUSES = {str(status): str(status) for status in RunStatus}
+_REASONS = {str(reason): str(reason) for reason in PauseReason}
+_ABSENT = object()
+
+
+class BadField(ValueError):
+    """A line that cannot go in: the field (empty for the whole line) and the reason."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+class Fields:
+    """Takes known fields out of an object; what is left has no column."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.rest = {key: value for key, value in values.items() if value is not None}
+
+    def take(self, name: str, read: Callable[[Any], Value]) -> Value | None:
+        """The field's value; None where it is absent or null. Raises BadField."""
+        value = self.rest.pop(name, _ABSENT)
+        if value is _ABSENT:
+            return None
+        try:
+            return read(value)
+        except ValueError as error:
+            complaint = str(error)
+            inner = f".{error.field}" if isinstance(error, BadField) and error.field else ""
+            raise BadField(f"{name}{inner}", complaint) from None
+
+    def take_all(self, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+        """All these fields, None for the absent ones. Raises BadField."""
+        found: dict[str, Any] = dict.fromkeys(readers)
+        for name in readers.keys() & self.rest.keys():
+            try:
+                found[name] = readers[name](self.rest.pop(name))
+            except ValueError as error:
+                raise BadField(name, str(error)) from None
+        return found
+
+    def need(self, name: str, read: Callable[[Any], Value]) -> Value:
+        value = self.take(name, read)
+        if value is None:
+            raise BadField(name, "is missing.")
+        return value
+
+
+def text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text.")
+    return value
+
+
+def text_of(least: int, most: int) -> Callable[[Any], str]:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not least <= len(value) <= most:
+            raise ValueError(f"must be text of {least} to {most} characters.")
+        return value
+
+    return read
+
+
+def whole(least: int) -> Callable[[Any], int]:
+    def read(value: object) -> int:
+        if type(value) is not int or not least <= value <= MAX_NUMBER:
+            raise ValueError(f"must be a whole number from {least} to {MAX_NUMBER}.")
+        return value
+
+    return read
+
+
+def moment(value: object) -> datetime:
+    try:
+        return parse_moment(text(value))
+    except ValueError:
+        raise ValueError(
+            "must be a date and time with Z or an offset, such as 2026-01-31T14:00:00Z."
+        ) from None
+
+
+def uuid(value: object) -> UUID:
+    return parameters.uuid(text(value))
+
+
+@lru_cache(maxsize=1000)  # the runs of one workflow follow each other
+def _known_uuid(text: str) -> UUID:
+    return parameters.uuid(text)
+
+
+def workflow_id(value: object) -> UUID:
+    return _known_uuid(text(value))
+
+
+def word(words: Mapping[str, str]) -> Callable[[Any], str]:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise ValueError(f"must be one of {', '.join(words)}.")
+        return words[value]
+
+    return read
+
+
+def object_(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("must be an object.")
+    return value
+
+
+def items(read: Callable[[Any], Item]) -> Callable[[Any], list[Item]]:
+    """A reader of a list of such values."""
+
+    def parse(value: object) -> list[Item]:
+        if not isinstance(value, list):
+            raise ValueError("must be a list.")
+        return [read(item) for item in value]
+
+    return parse
+
+
+def boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false.")
+    return value
+
+
+def fraction(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_NUMBER:
+        raise ValueError(f"must be a number from -{MAX_NUMBER} to {MAX_NUMBER}.")
+    return float(value)
+
+
+def locale(value: object) -> str:
+    """A language; `en_US` is `en-US`."""
+    return text_of(1, 35)(value).replace("_", "-")
+
+
+count, number = whole(0), whole(1)
+status, pause_reason = word(_STATUSES), word(_REASONS)
+node = text_of(1, 1000)
+texts = items(text)
