@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.db import writing
+from portal.history import demo_audio
 from portal.history.importer import import_lines
 from portal.history.summary import ImportSummary
 from portal.models import Member, Role, User, Workspace
@@ -23,6 +24,8 @@ USER_EMAIL = "demo@acme.example"
 _NAMESPACE = UUID("3a2ef3b4-5f0e-5c0b-8a39-d7f35c7c4f10")
 _USER_ID = uuid5(_NAMESPACE, "user:ada")
 _DAYS = 90
+_AUDIBLE = timedelta(days=4)
+"""How long ago a run of the sample may have been made to be listened to."""
 _VALIDATORS = {
     "validator_error_rate": "word error rate {:.2f} over 0.10",
     "validator_naturalness": "naturalness {:.2f} under 0.80",
@@ -177,7 +180,8 @@ def install_demo(now: datetime) -> DemoSummary:
         else:
             now = existing.created_at
     lines = (json.dumps(line).encode() for line in demo_lines(now))
-    imported = import_lines(workspace_id, lines, now=now)
+    locales = sorted({locale for sample in _SAMPLES for locale in sample.locales})
+    imported = import_lines(workspace_id, lines, now=now, files=demo_audio.sounds(locales))
     return DemoSummary(imported.total.runs_new > 0, imported)
 
 
@@ -284,8 +288,23 @@ def _run(
         run["started_at"] = format_moment(started_at)
         run["usage_summary"] = _usage(chance, len(steps), len(locales))
         run["credits"] = lines * (3 if status == "completed" else 1)
+        run["definition_snapshot"] = _definition(sample)
     _end(run, chance, status, lines, started_at, steps)
+    if status == "completed" and now - created_at < _AUDIBLE:
+        _speak(run, sample, locales)
     return run
+
+
+def _speak(run: dict[str, Any], sample: _Sample, locales: Sequence[str]) -> None:
+    """Give a run lines that can be listened to, and counts that say so."""
+    validators = [node_type for node_type in sample.node_types if node_type in _VALIDATORS]
+    own = random.Random(run["id"])  # noqa: S311 (a sample, no secret)
+    run["output_lines"] = demo_audio.output_lines(own, locales, validators)
+    run["output_line_count"] = run["labels"]["lines"] = len(run["output_lines"]) * len(locales)
+    run["delivered_audio_ms"] = run["output_line_count"] * demo_audio.LINE_MS
+    for step in run["steps"]:
+        step["locales"] = list(locales)
+        step["result"] = {"lines": run["output_line_count"]}
 
 
 def _end(

@@ -1,15 +1,19 @@
 """The sample workspace: realistic, the same every time, made once."""
 
+import io
 import json
+import wave
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 
 from portal.db import db, writing
 from portal.history.demo import USER_EMAIL, demo_lines, install_demo
-from portal.models import ACTIVE, Member, Person, Run, User, Workflow, Workspace
+from portal.models import ACTIVE, Artifact, Member, Person, Run, User, Validation, Workflow, Workspace
 from portal.moments import parse_moment
+from portal.storage import artifacts, key_of
 from tests.factories import NOON, make_workspace
 from tests.history.lines import dump
 
@@ -89,3 +93,13 @@ def test_the_sample_keeps_the_order_of_moments_and_has_none_in_the_future() -> N
         assert moments[-1] <= NOON
         assert line["finished_steps"] <= line["total_steps"]
         assert ("completed_at" in line) == (line["status"] not in ACTIVE)
+
+
+def test_the_sample_can_be_listened_to(app: Flask) -> None:
+    install_demo(NOON)
+    played = db.session.scalars(sa.select(Artifact).where(Artifact.name == "01.wav").limit(1)).one()
+    content = b"".join(artifacts().read(key_of(played.workspace_id, played.sha256)))
+    with wave.open(io.BytesIO(content)) as sound:
+        assert sound.getnframes() / sound.getframerate() == pytest.approx(0.5, abs=0.01)
+    counted = sa.select(sa.func.count()).select_from(Validation).group_by(Validation.passed)
+    assert len(db.session.scalars(counted).all()) == 2

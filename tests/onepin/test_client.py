@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,13 +22,16 @@ from onepin import AsyncOnepinClient, OnepinClient
 from portal import moments
 from portal.auth import keyring
 from portal.db import db
-from portal.models import ApiKey, Workflow
+from portal.models import ApiKey, Workflow, Workspace
 from tests.factories import (
     NOON,
+    make_detail,
     make_key,
     make_member,
+    make_output,
     make_person,
     make_run,
+    make_steps,
     make_user,
     make_workflow,
     make_workspace,
@@ -263,3 +267,44 @@ def test_the_command_line_shows_the_rows_of_the_api_wherever_it_can_ask(onepin: 
     ):
         refused = onepin("workflows", "runs", "list", str(onepin.workflow.id), *unknown, check=False)
         assert refused.returncode == 2
+
+
+def test_every_reading_of_a_run_is_understood(
+    onepin: Onepin, app: Flask, tmp_path: Path, shelf: tuple[Workflow, str]
+) -> None:
+    workflow, _ = shelf
+    workspace = db.session.get(Workspace, workflow.workspace_id)
+    assert workspace is not None
+    run = make_run(workflow, run_number=8, started_at=NOON, completed_at=NOON + timedelta(minutes=1))
+    make_detail(run, definition_snapshot={"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}})
+    make_steps(run, {"node_id": "out", "node_type": "sink_preview", "started_at": NOON})
+    said = [{"kind": "wer", "score": 0.9, "passed": True}]
+    make_output(run, workspace, {"script": "Hello", "takes": [{"audio": b"RIFF", "validations": said}]})
+    ids = (str(workflow.id), str(run.id))
+    for command in ("show", "status", "steps", "overview", "data"):
+        shown = json.loads(onepin("workflows", "runs", command, *ids, "--json").stdout)
+        assert shown, command
+    summary = json.loads(onepin("workflows", "runs", "summary", ids[0], "--json").stdout)
+    assert summary["total_runs"] == 8
+    assert onepin("workflows", "uploads", ids[0], "--json").returncode == 0
+    for command, more in (("download", ()), ("download-node", ("out",))):
+        file = tmp_path / f"{command}.zip"
+        onepin("workflows", "runs", command, *ids, *more, "--out", str(file))
+        assert zipfile.ZipFile(file).testzip() is None
+
+
+def test_the_sdk_reads_outputs_analysis_and_audio(shelf: tuple[Workflow, str], server: str) -> None:
+    workflow, key = shelf
+    workspace = db.session.get(Workspace, workflow.workspace_id)
+    assert workspace is not None
+    run = make_run(workflow)
+    make_detail(run, definition_snapshot={"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}})
+    make_output(run, workspace, {"takes": [{"locale_code": "de-DE", "duration_ms": 5, "audio": b"RIFF"}]})
+    client = OnepinClient(api_key=key, base_url=server)
+    ids = {"workflow_id": str(workflow.id), "run_id": str(run.id)}
+    [output] = client.workflows.get_run_outputs(**ids).data.outputs
+    assert output.lines[0].recommended_audio_file_index == 0
+    assert client.workflows.get_run_analysis(**ids).data.audio.delivered_total_ms == 5
+    [row] = client.workflows.get_run_data(**ids).data.rows or []
+    [card] = row.cards or []
+    assert client.workflows.get_run_audio_url(**ids, audio_id=card.id).data.filename == "0-0.wav"
