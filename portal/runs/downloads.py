@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from portal.archives import Entry, Names, safe_name
 from portal.db import db
 from portal.errors import Conflict, NotFound
-from portal.models import Artifact, Run, RunStatus, Take, TakeStatus, Upload, Workflow
+from portal.models import Artifact, Run, RunStatus, Take, TakeStatus, Upload
 from portal.runs.detail import RunDetailView, RunView
 from portal.runs.outputs import output_nodes
 from portal.storage import key_of
+from portal.workflows.access import SeenWorkflow
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Archive:
     made_at: datetime
 
 
-def archive_name(workflow: Workflow, run: RunDetailView, node_id: str | None = None) -> str:
+def archive_name(workflow: SeenWorkflow, run: RunDetailView, node_id: str | None = None) -> str:
     """The name of the run's archive, or of one node's. Raises NotFound, Conflict."""
     if node_id is not None and node_id not in {node.id for node in output_nodes(run)}:
         raise NotFound("This run has no such output node.")
@@ -45,12 +46,13 @@ def archive_name(workflow: Workflow, run: RunDetailView, node_id: str | None = N
 
 
 def audio_name(run: RunView, audio_id: str) -> str:
-    """The name of a take's audio file. Raises NotFound where the run has no such stored audio."""
+    """The name of a take's audio file. Raises NotFound, Conflict."""
     found = db.session.scalar(
         sa.select(Artifact.name).join(Take, Take.artifact_id == Artifact.id).where(*_take(run.id, audio_id))
     )
     if found is None:
         raise NotFound("This run has no such audio.")
+    _refuse_unless_completed(run)
     return safe_name(found)
 
 

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from portal import parameters
 from portal.db import db
-from portal.models import Upload, Workflow
+from portal.models import Upload
 from portal.paging import Page, Slice
 from portal.parameters import Reader
+from portal.workflows.access import SeenWorkflow
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class UploadRow:
 _COLUMNS = tuple(getattr(Upload, name) for name in UploadRow.__dataclass_fields__)
 
 
-def list_uploads(workflow: Workflow, query: UploadsQuery) -> Page[UploadRow]:
+def list_uploads(workflow: SeenWorkflow, query: UploadsQuery) -> Page[UploadRow]:
     """One page of a workflow's uploads, newest first."""
     mine = Upload.workflow_id == workflow.id
     total = db.session.scalar(sa.select(sa.func.count()).select_from(Upload).where(mine)) or 0

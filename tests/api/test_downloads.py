@@ -99,7 +99,8 @@ def test_audio_is_played_whole_or_in_parts(api: Api, run: Run, fetch: Callable[.
 def test_only_a_completed_run_is_downloaded(api: Api, workflow: Workflow, status: str) -> None:
     run = make_run(workflow, status=status)
     make_detail(run, definition_snapshot=GRAPH)
-    for what in ("download", "nodes/out%2F1/download"):
+    make_output(run, api.workspace, {"takes": [{"audio": SOUND}]})
+    for what in ("download", "nodes/out%2F1/download", "audio/0000000000000000/url"):
         answer = api.get(f"/workflows/{workflow.id}/runs/{run.id}/{what}")
         assert (answer.status_code, answer.get_json()["error"]["code"]) == (409, "CONFLICT")
 

@@ -15,7 +15,16 @@ from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
 from portal.api.operations import OPERATIONS
-from tests.factories import make_key, make_member, make_person, make_run, make_user, make_workflow
+from tests.factories import (
+    make_detail,
+    make_key,
+    make_member,
+    make_output,
+    make_person,
+    make_run,
+    make_user,
+    make_workflow,
+)
 from tests.factories import make_workspace as new_workspace
 from tests.session_tokens import TokenCaller, let_in, portal_with_tokens
 
@@ -113,6 +122,8 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
     workflow = make_workflow(workspace, description="Dubs")
     run = make_run(workflow, make_person(workspace, "Ada"), started_at=None, usage_summary={"api_calls": 3})
     make_run(workflow, status="pending")
+    make_detail(run, definition_snapshot={"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}})
+    make_output(run, workspace, {"script": "Hello", "takes": [{"audio": b"RIFF"}]})
     caller = TokenCaller(token_app, user, workspace.id)
     described = document(token_app)
 
@@ -132,8 +143,12 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
         ask("GET", flows + "/{workflow_id}/runs", "?limit=1", workflow_id=some)
         ask("GET", flows + "/{workflow_id}/runs/summary", workflow_id=some)
         ask("GET", flows + "/{workflow_id}/markdown", workflow_id=some)
-        for rest in ("", "/status", "/steps"):
+        ask("GET", flows + "/{workflow_id}/uploads", workflow_id=some)
+        for rest in ("", "/status", "/steps", "/overview", "/data", "/outputs", "/analysis", "/download"):
             ask("GET", f"{flows}/{{workflow_id}}/runs/{{run_id}}{rest}", workflow_id=some, run_id=run.id)
+    whole = {"workflow_id": workflow.id, "run_id": run.id}
+    ask("GET", flows + "/{workflow_id}/runs/{run_id}/nodes/{node_id}/download", **whole, node_id="out")
+    ask("GET", flows + "/{workflow_id}/runs/{run_id}/audio/{audio_id}/url", **whole, audio_id="0" * 16)
     ask("GET", flows + "/name-availability", "?name=x")
     ask("GET", flows + "/name-availability")
     made = ask("POST", keys, body={"name": "x"})["data"]["id"]

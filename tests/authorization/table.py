@@ -75,6 +75,14 @@ TABLE: dict[str, Row] = {
     f"GET /api/v1{_RUNS}/<run_id>": Api(scope="workflows:read"),
     f"GET /api/v1{_RUNS}/<run_id>/status": Api(scope="workflows:read"),
     f"GET /api/v1{_RUNS}/<run_id>/steps": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}/<run_id>/overview": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}/<run_id>/data": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}/<run_id>/outputs": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}/<run_id>/analysis": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}/<run_id>/download": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}/<run_id>/nodes/<path:node_id>/download": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}/<run_id>/audio/<audio_id>/url": Api(scope="workflows:read"),
+    "GET /api/v1/workflows/<workflow_id>/uploads": Api(scope="workflows:read"),
     # The API: workspaces. To who may not change one it is not there (contract 2.7).
     "GET /api/v1/workspaces": Api(scope="workspace:read", anywhere=True),
     "POST /api/v1/workspaces": Api(scope=None, ok=201, anywhere=True, body={"name": "New"}),
@@ -133,6 +141,7 @@ TABLE: dict[str, Row] = {
     f"POST {_KEY}/revoke": Page(ok=303, roles=ADMINS),
     f"GET {_WORKSPACE}/audit": Page(roles=ADMINS),
     # Open to everybody. What a link's token opens is not tried here: these are links to nothing.
+    "GET /files/<workspace_id>/<kind>/<subject_id>": Open(ok=403),  # without a signature
     "GET /login": Open(ok=200, signed_in=303),
     "POST /logout": Open(ok=303),
     "GET /auth/start": Open(ok=404),  # no provider is set up here

@@ -19,8 +19,10 @@ from portal.db import Base, db
 from portal.models import ApiKey, Invitation, User, Workspace
 from tests.authorization.table import EVERYBODY
 from tests.factories import (
+    make_detail,
     make_key,
     make_member,
+    make_output,
     make_person,
     make_run,
     make_user,
@@ -96,6 +98,8 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
     make_member(workspace, member, "viewer")
     workflow = make_workflow(workspace, f"Dub of {word}", description=word)
     run = make_run(workflow, make_person(workspace, f"Ada {word}"))
+    make_detail(run, definition_snapshot={"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}})
+    make_output(run, workspace, {"script": word, "takes": [{"audio": b"RIFF"}]})
     make_key(workspace, member)
     who = Principal(
         kind="session",
@@ -109,6 +113,10 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
         "workspace_id": workspace.id,
         "workflow_id": workflow.id,
         "run_id": run.id,
+        "subject_id": run.id,
+        "kind": "run",
+        "node_id": "out",
+        "audio_id": "0" * 16,
         "user_id": member.id,
         "key_id": db.session.scalar(sa.select(ApiKey.id).where(here)),
         "invitation_id": db.session.scalar(
