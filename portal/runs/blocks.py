@@ -1,13 +1,15 @@
 """Where a list's pages lie: a workflow's runs in each order, cut into blocks that are counted.
 
 A block that outgrows MOST is cut. The bounds of blocks never change otherwise, so a writer only adds
-to the counts of the blocks that its runs lie in.
+to the counts of the blocks that its runs lie in. What a cut counts the database counts, on an index:
+a batch of history cuts many blocks, and reading their runs would cost more than storing them.
 """
 
-from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
@@ -30,22 +32,27 @@ START: Place = (FIRST_KEY, UUID(int=0))
 NULLS: Place = (NO_KEY, UUID(int=0))
 """Where the runs without a key begin."""
 
+_Number = tuple[int, int]
+"""A place whose id is a whole number."""
+_Entry = tuple[int, int, str, int]
+"""Where a run lies in an order, its status and its creation."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 _BLOCKS = cast(sa.Table, RunBlock.__table__)
 _B = _BLOCKS.c
 _COUNTS = tuple(_B[status] for status in STATUSES)
-_POSITION = {status: position for position, status in enumerate(STATUSES)}
 _PLACE = sa.tuple_(_B.key, _B.id)
 
 
 class Placed(NamedTuple):
-    """A run as blocks see it: where it lies in each order, its status, and one more or one less."""
+    """A run as blocks see it: its status, and its keys as whole numbers, which compare fast."""
 
-    places: tuple[Place, ...]
+    id: int
     status: str
-    created: int
-    sign: int
+    created_at: int
+    started_at: int
+    completed_at: int
 
 
 def microseconds(moment: datetime | None) -> int:
@@ -58,83 +65,99 @@ def placed(
     created_at: datetime,
     started_at: datetime | None,
     completed_at: datetime | None,
-    sign: int,
 ) -> Placed:
-    created = microseconds(created_at)
-    keys = (created, microseconds(started_at), microseconds(completed_at), 0)
-    return Placed(tuple((key, run_id) for key in keys), status, created, sign)
+    moments = (microseconds(created_at), microseconds(started_at), microseconds(completed_at))
+    return Placed(run_id.int, status, *moments)
 
 
-def apply(session: Session, workflow_id: UUID, changes: Sequence[Placed]) -> None:
-    """Count runs of a workflow in and out of their blocks. Hold the workflow (lock_workflows)."""
-    for number, order in enumerate(ORDERS):
-        changed = [(each.places[number], each) for each in changes]
-        _apply(session, workflow_id, order, _needed(changed))
+def apply(session: Session, workflow_id: UUID, removed: Sequence[Placed], added: Sequence[Placed]) -> None:
+    """Count runs of a workflow, which are written already, out of their blocks and in.
+
+    Hold the workflow (lock_workflows).
+    """
+    for order in ORDERS:
+        gone, come = _in_order(order, removed), _in_order(order, added)
+        if gone:  # those that come in again as they were stay
+            gone, come = sorted(set(gone) - set(come)), sorted(set(come) - set(gone))
+        if gone or come:
+            _apply(session, workflow_id, order, gone, come)
 
 
-def _needed(changed: list[tuple[Place, Placed]]) -> list[tuple[Place, Placed]]:
-    """Without those that go out and come in again as they were."""
-    if all(each.sign > 0 for _, each in changed):
-        return changed
-    net: dict[tuple[Place, str], int] = defaultdict(int)
-    for place, each in changed:
-        net[(place, each.status)] += each.sign
-    return [(place, each) for place, each in changed if net[(place, each.status)]]
+def _in_order(order: str, runs: Sequence[Placed]) -> list[_Entry]:
+    if order == "id":
+        return sorted((0, run.id, run.status, run.created_at) for run in runs)
+    key = itemgetter(Placed._fields.index(order))
+    return sorted((key(run), run.id, run.status, run.created_at) for run in runs)
 
 
-def _apply(session: Session, workflow_id: UUID, order: str, changed: list[tuple[Place, Placed]]) -> None:
-    if not changed:
-        return
-    known = _bounds(session, workflow_id, order, [place for place, _ in changed])
-    rows: dict[Place, dict[str, Any]] = {}
+def _apply(
+    session: Session, workflow_id: UUID, order: str, gone: Sequence[_Entry], come: Sequence[_Entry]
+) -> None:
+    places = [entry[:2] for entry in (*gone, *come)]
+    known = _bounds(session, workflow_id, order, places)
+    rows: list[dict[str, Any]] = []
     if not known:  # the first runs of this workflow
-        known = {begin: 0 for begin, _ in _halves(order)}
-        rows = {begin: _empty(workflow_id, order, begin) for begin in known}
+        known = {_number(begin): 0 for begin, _ in _halves(order)}
+        rows = [_empty(workflow_id, order, _place(begin)) for begin in known]
     bounds = sorted(known)
-    for place, each in changed:
-        bound = bounds[bisect_right(bounds, place) - 1]
-        row = rows.get(bound)
-        if row is None:
-            row = rows[bound] = _empty(workflow_id, order, bound)
-        _count(row, each.status, each.created, each.sign)
-    _add(session, list(rows.values()))
-    for bound, row in rows.items():
-        if known[bound] + sum(row[status] for status in STATUSES) > MOST:
-            _cut(session, workflow_id, order, bound)
+    for bound, following in zip(bounds, (*bounds[1:], None), strict=True):
+        less, more = _between(gone, bound, following), _between(come, bound, following)
+        if less or more:
+            rows.append(_changes(workflow_id, order, bound, less, more))
+            known[bound] += len(more) - len(less)
+    _add(session, rows)
+    for row in rows:
+        bound = _number((row["key"], row["id"]))
+        if known[bound] > MOST:
+            known[bound] = 0
+            _cut(session, workflow_id, order, _place(bound))
+
+
+def _between(entries: Sequence[_Entry], begin: _Number, end: _Number | None) -> Sequence[_Entry]:
+    first = bisect_left(entries, begin)
+    return entries[first : bisect_left(entries, end) if end else len(entries)]
+
+
+def _changes(
+    workflow_id: UUID, order: str, bound: _Number, less: Sequence[_Entry], more: Sequence[_Entry]
+) -> dict[str, Any]:
+    row = _empty(workflow_id, order, _place(bound))
+    counts = Counter(entry[2] for entry in more)
+    counts.subtract(entry[2] for entry in less)
+    row |= counts
+    if more:
+        row |= {"oldest": min(entry[3] for entry in more), "newest": max(entry[3] for entry in more)}
+    return row
 
 
 def _empty(workflow_id: UUID, order: str, bound: Place) -> dict[str, Any]:
-    key = {"workflow_id": workflow_id, "ordered_by": order, "key": bound[0], "id": _uuid(bound[1])}
+    key = {"workflow_id": workflow_id, "ordered_by": order, "key": bound[0], "id": bound[1]}
     return key | dict.fromkeys(STATUSES, 0) | {"oldest": NO_KEY, "newest": FIRST_KEY}
 
 
-def _uuid(stored: UUID | bytes) -> UUID:
-    return UUID(bytes=stored) if isinstance(stored, bytes) else stored
+def _number(place: Place) -> _Number:
+    return place[0], place[1].int
 
 
-def _count(row: dict[str, Any], status: str, created: int, sign: int) -> None:
-    row[status] += sign
-    if sign > 0:
-        row["oldest"] = min(row["oldest"], created)
-        row["newest"] = max(row["newest"], created)
+def _place(number: _Number) -> Place:
+    return number[0], UUID(int=number[1])
 
 
 def _of(workflow_id: UUID, order: str) -> tuple[sa.ColumnElement[bool], ...]:
     return _B.workflow_id == workflow_id, _B.ordered_by == order
 
 
-def _bounds(session: Session, workflow_id: UUID, order: str, places: Sequence[Place]) -> dict[Place, int]:
+def _bounds(session: Session, workflow_id: UUID, order: str, places: Sequence[_Number]) -> dict[_Number, int]:
     """Bounds of blocks, with how many runs these hold: of all, or at least those that the places lie in."""
     total = sum(_COUNTS[1:], start=_COUNTS[0])
     select = sa.select(_B.key, _B.id, total).where(*_of(workflow_id, order))
-    found: dict[Place, int] = {}
     if len(places) > FEW:
-        found = {(key, run_id): runs for key, run_id, runs in session.execute(select)}
-    else:
-        last = select.order_by(_B.key.desc(), _B.id.desc()).limit(1)
-        for place in places:
-            for key, run_id, runs in session.execute(last.where(_PLACE <= _tuple(place))):
-                found[(key, run_id)] = runs
+        return {(key, run_id.int): runs for key, run_id, runs in session.execute(select)}
+    found: dict[_Number, int] = {}
+    last = select.order_by(_B.key.desc(), _B.id.desc()).limit(1)
+    for place in places:
+        for key, run_id, runs in session.execute(last.where(_PLACE <= _tuple(_place(place)))):
+            found[(key, run_id.int)] = runs
     return found
 
 
@@ -156,43 +179,53 @@ def _cut(session: Session, workflow_id: UUID, order: str, bound: Place) -> None:
         .order_by(_B.key, _B.id)
         .limit(1)
     ).first()
-    end = tuple(following) if following else None
-    runs = _in_order(session, workflow_id, order, bound, cast("Place | None", end))
+    end: Place | None = (following.key, following.id) if following else None
     session.execute(sa.delete(_BLOCKS).where(*_of(workflow_id, order), _B.key == bound[0], _B.id == bound[1]))
-    _add(session, list(_blocks(workflow_id, order, bound, runs)))
+    _add(session, list(_cuttings(session, workflow_id, order, bound, end)))
 
 
-def _blocks(
-    workflow_id: UUID, order: str, bound: Place, runs: Iterable[tuple[Any, str, int]]
-) -> Iterator[dict[str, Any]]:
-    """Blocks of these runs, which come in order: the first at the bound, and one where the nulls begin."""
-    row, held = _empty(workflow_id, order, bound), 0
-    for place, status, created in runs:
-        if held >= CUT:
-            yield row
-            row, held = _empty(workflow_id, order, place), 0
-        _count(row, status, created, 1)
-        held += 1
-    yield row
-
-
-def _in_order(
+def _cuttings(
     session: Session, workflow_id: UUID, order: str, begin: Place, end: Place | None
-) -> Iterator[tuple[Any, str, int]]:
-    """The runs of an order from one place up to another; on SQLite their ids are bytes."""
-    column: Any = getattr(Run, order)
-    created: Any = Run.created_at
-    columns: tuple[Any, ...] = (column, Run.id, Run.status, created)
-    sqlite = session.get_bind().dialect.name == "sqlite"
-    if sqlite:  # as it is stored: converting what is only counted would cost most of the time
-        columns = tuple(sa.type_coerce(each, sa.types.NULLTYPE) for each in columns)
-    select = sa.select(*(each.label(f"column_{number}") for number, each in enumerate(columns)))
-    select = select.where(Run.workflow_id == workflow_id, *within(order, begin, end)).order_by(column, Run.id)
-    for key, run_id, status, at in session.execute(select.execution_options(yield_per=5000)):
-        if sqlite:
-            yield (0 if order == "id" else NO_KEY if key is None else key, run_id), status, at
-        else:
-            yield (0 if order == "id" else microseconds(key), run_id), status, microseconds(at)
+) -> Iterator[dict[str, Any]]:
+    """The runs from one place up to another as blocks of CUT."""
+    following: Place | None = begin
+    while following is not None:
+        begin, following = following, _place_after(session, workflow_id, order, following, end)
+        yield _counted(session, workflow_id, order, begin, following or end)
+
+
+def _place_after(
+    session: Session, workflow_id: UUID, order: str, begin: Place, end: Place | None
+) -> Place | None:
+    """Where CUT runs from a place on end; None where there are no more."""
+    key: Any = Run.id if order == "id" else getattr(Run, order)
+    ordering = (Run.id,) if order == "id" or begin[0] == NO_KEY else (key, Run.id)
+    select = sa.select(key.label("key"), Run.id).where(*_held(workflow_id, order, begin, end))
+    row: Any = session.execute(select.order_by(*ordering).offset(CUT).limit(1)).first()
+    if row is None:
+        return None
+    return (0 if order == "id" else microseconds(row.key)), row.id
+
+
+def _counted(
+    session: Session, workflow_id: UUID, order: str, begin: Place, end: Place | None
+) -> dict[str, Any]:
+    """The block of the runs from one place up to another, counted."""
+    counts = [sa.func.count().filter(Run.status == status).label(status) for status in STATUSES]
+    created: list[Any] = [sa.func.min(Run.created_at), sa.func.max(Run.created_at)]
+    row: Any = session.execute(
+        sa.select(*counts, *created).where(*_held(workflow_id, order, begin, end))
+    ).one()
+    block = _empty(workflow_id, order, begin) | dict(zip(STATUSES, row, strict=False))
+    if row[-1] is not None:
+        block |= {"oldest": microseconds(row[-2]), "newest": microseconds(row[-1])}
+    return block
+
+
+def _held(workflow_id: UUID, order: str, begin: Place, end: Place | None) -> list[sa.ColumnElement[bool]]:
+    """The conditions on runs to lie in a block."""
+    conditions = [Run.workflow_id == workflow_id, *within(order, begin, end)]
+    return [*conditions, Run.status.in_(STATUSES)] if order == "id" else conditions  # for its index
 
 
 def within(order: str, begin: Place, end: Place | None) -> list[sa.ColumnElement[bool]]:
@@ -220,10 +253,7 @@ def rebuild(session: Session, workflow_id: UUID) -> None:
     session.execute(sa.delete(_BLOCKS).where(_B.workflow_id == workflow_id))
     for order in ORDERS:
         for begin, end in _halves(order):
-            rows = list(
-                _blocks(workflow_id, order, begin, _in_order(session, workflow_id, order, begin, end))
-            )
-            _add(session, rows)
+            _add(session, list(_cuttings(session, workflow_id, order, begin, end)))
 
 
 def _halves(order: str) -> Sequence[tuple[Place, Place | None]]:
@@ -237,16 +267,19 @@ def find_drift(session: Session, workflow_id: UUID) -> bool:
 
 def _drifts(session: Session, workflow_id: UUID, order: str) -> bool:
     columns = sa.select(_B.key, _B.id, *_COUNTS).where(*_of(workflow_id, order))
-    kept = {(key, run_id): counts for key, run_id, *counts in session.execute(columns)}
-    bounds = sorted(kept)
-    counted = {bound: [0] * len(STATUSES) for bound in bounds}
-    at = 0
-    for begin, end in _halves(order):
-        for (key, run_id), status, _ in _in_order(session, workflow_id, order, begin, end):
-            place = (key, _uuid(run_id))
-            while at + 1 < len(bounds) and bounds[at + 1] <= place:
-                at += 1
-            if not bounds:
-                return True
-            counted[bounds[at]][_POSITION[status]] += 1
-    return counted != kept
+    kept = [
+        ((key, run_id), tuple(counts))
+        for key, run_id, *counts in session.execute(columns.order_by(_B.key, _B.id))
+    ]
+    begins = [begin for begin, _ in kept]
+    if begins[:1] != [START] or (order != "id" and NULLS not in begins):
+        return bool(begins) or _has_runs(session, workflow_id)
+    for (begin, counts), end in zip(kept, (*begins[1:], None), strict=True):
+        counted = _counted(session, workflow_id, order, begin, end)
+        if counts != tuple(counted[status] for status in STATUSES):
+            return True
+    return False
+
+
+def _has_runs(session: Session, workflow_id: UUID) -> bool:
+    return session.scalar(sa.select(Run.id).where(Run.workflow_id == workflow_id).limit(1)) is not None

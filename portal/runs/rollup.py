@@ -105,13 +105,18 @@ def apply(session: Session, removed: Sequence[Counted], added: Sequence[Counted]
 
 
 def _place(session: Session, removed: Sequence[Counted], added: Sequence[Counted]) -> None:
-    moved: defaultdict[UUID, list[blocks.Placed]] = defaultdict(list)
-    for sign, runs in ((-1, removed), (1, added)):
-        for run in runs:
-            place = blocks.placed(run.id, run.status, run.created_at, run.started_at, run.completed_at, sign)
-            moved[run.workflow_id].append(place)
-    for workflow_id, changes in sorted(moved.items()):
-        blocks.apply(session, workflow_id, changes)
+    gone, come = _placed(removed), _placed(added)
+    for workflow_id in sorted(gone.keys() | come.keys()):
+        blocks.apply(session, workflow_id, gone[workflow_id], come[workflow_id])
+
+
+def _placed(runs: Sequence[Counted]) -> defaultdict[UUID, list[blocks.Placed]]:
+    """The runs of each workflow as blocks see them."""
+    found: defaultdict[UUID, list[blocks.Placed]] = defaultdict(list)
+    for run in runs:
+        place = blocks.placed(run.id, run.status, run.created_at, run.started_at, run.completed_at)
+        found[run.workflow_id].append(place)
+    return found
 
 
 def _zeros(width: int) -> list[int]:
