@@ -17,18 +17,25 @@ def parse_moment(text: str) -> datetime:
 
     Raises ValueError for anything else, a time without an offset included.
     """
+    if _is_plain(text):
+        return datetime.fromisoformat(text)
     match = _MOMENT.fullmatch(text)
     if match is None:
         raise ValueError("not an RFC 3339 moment")
     date, time, fraction, offset = match.groups()
-    if offset == "Z":
-        return datetime.fromisoformat(text)  # most moments by far, and four times as fast
     offset = "+00:00" if offset in "Zz" else offset
     microseconds = (fraction or "0").ljust(6, "0")[:6]
     try:
         return datetime.fromisoformat(f"{date}T{time}.{microseconds}{offset}").astimezone(UTC)
     except OverflowError:
         raise ValueError("outside the calendar") from None
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text has the shape that most moments have, which the standard library reads strictly."""
+    if len(text) == 24:
+        return text[4:20:3] == "--T::." and text[23] == "Z"
+    return len(text) == 20 and text[4::3] == "--T::Z"
 
 
 def format_moment(moment: datetime) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from portal.history.parse import RunLine, WorkflowLine
@@ -48,8 +48,7 @@ class Existing:
     """Run numbers in use, of those that the batch might take from an ordinal."""
 
 
-@dataclass(frozen=True)
-class PlannedRun:
+class PlannedRun(NamedTuple):
     line: RunLine
     number: int
     superseded: list[str]

@@ -1,13 +1,12 @@
 """One line of history: what it says, or which field is wrong and why."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -24,7 +23,8 @@ MAX_DEPTH = 64
 MAX_NAME, MAX_DESCRIPTION = 200, 5000
 
 _FINISHED = (RunStatus.COMPLETED, RunStatus.FAILED)
-_LONG_NUMBER = re.compile(rb"[0-9]{16}")
+_LONG_NUMBER = b"0" * 16
+_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _canonical = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
 ).encode
@@ -40,8 +40,7 @@ class WorkflowLine:
     source: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class RunLine:
+class RunLine(NamedTuple):
     id: UUID
     workflow_id: UUID
     number: int | None
@@ -59,7 +58,7 @@ class RunLine:
 
     def with_files(self, digest: bytes) -> "RunLine":
         """The same line, told apart from itself with other content in its files."""
-        return replace(self, digest=blake2b(self.digest + digest, digest_size=16).digest())
+        return self._replace(digest=blake2b(self.digest + digest, digest_size=16).digest())
 
 
 def parse_line(text: bytes) -> WorkflowLine | RunLine:
@@ -82,7 +81,7 @@ def _decode(text: bytes) -> tuple[dict[str, Any], bytes]:
     if not isinstance(values, dict):
         raise BadField("", "is not a JSON object.")
     # Only an escape can bring NUL or half a surrogate pair in, and only brackets can nest.
-    if b"\\u" in text or text.count(b"{") + text.count(b"[") > MAX_DEPTH:
+    if (b"\\" in text and b"\\u" in text) or text.count(b"{") + text.count(b"[") > MAX_DEPTH:
         _inspect(values)
     try:
         canonical = (
@@ -96,7 +95,7 @@ def _decode(text: bytes) -> tuple[dict[str, Any], bytes]:
 
 def _read_quickly(text: bytes) -> object | None:
     """What most lines say; None for one that takes the reader of long numbers, or is wrong."""
-    if _LONG_NUMBER.search(text):
+    if _LONG_NUMBER in text.translate(_ZEROS):  # far quicker than a pattern
         return None
     try:
         found: object = orjson.loads(text)

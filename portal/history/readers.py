@@ -50,11 +50,17 @@ class Fields:
     def take_all(self, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
         """All these fields, None for the absent ones. Raises BadField."""
         found: dict[str, Any] = dict.fromkeys(readers)
-        for name in readers.keys() & self.rest.keys():
-            try:
-                found[name] = readers[name](self.rest.pop(name))
-            except ValueError as error:
-                raise BadField(name, str(error)) from None
+        rest, name = {}, ""
+        try:
+            for name, value in self.rest.items():
+                read = readers.get(name)
+                if read is None:
+                    rest[name] = value
+                else:
+                    found[name] = read(value)
+        except ValueError as error:
+            raise BadField(name, str(error)) from None
+        self.rest = rest
         return found
 
     def need(self, name: str, read: Callable[[Any], Value]) -> Value:

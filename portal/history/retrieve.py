@@ -4,9 +4,8 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one line, its end not counted."""
@@ -20,8 +19,7 @@ class Unreadable(Exception):
     """A file that cannot be read, or not to its end; the text says why."""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     number: int
     text: bytes | None
     """None for a line over the limit."""
@@ -67,19 +65,22 @@ def read_lines(file: Path) -> Iterator[Line]:
 
 def _read(raw: io.BufferedReader) -> Iterator[Line]:
     plain: BinaryIO = raw
-    if raw.peek(2)[:2] == _GZIP:
+    packed = raw.peek(2)[:2] == _GZIP
+    if packed:
         plain = io.BufferedReader(_Unpacked(raw), _BUFFER)
-    number = 0
+    number = position = 0
     while text := plain.readline(MAX_LINE + 1):
         number += 1
+        position = raw.tell() if packed else position + len(text)  # telling costs a call of the system
         if len(text) > MAX_LINE and not text.endswith(b"\n"):
             _skip_line(plain)
-            yield Line(number, None, raw.tell())
+            position = raw.tell()
+            yield Line(number, None, position)
             continue
         if number == 1:
             text = text.removeprefix(_BOM)
         if not text.isspace() and text:
-            yield Line(number, text, raw.tell())
+            yield Line(number, text, position)
 
 
 def _skip_line(plain: BinaryIO) -> None:

@@ -3,7 +3,7 @@
 Building a statement's parameters through SQLAlchemy costs more than storing the row.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from types import MappingProxyType
@@ -22,7 +22,7 @@ def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mappi
     if connection.dialect.name == "sqlite":
         places = ", ".join("?" * len(names))
         statement = f"INSERT INTO {table.name} ({listed}) VALUES ({places})"  # noqa: S608  # names of ours
-        connection.exec_driver_sql(statement, list(values))
+        connection.exec_driver_sql(statement, values)
         return
     cursor: Any = connection.connection.cursor()
     with cursor, cursor.copy(f"COPY {table.name} ({listed}) FROM STDIN") as copy:
@@ -55,22 +55,18 @@ def add_rows(
     values = ", ".join([place] * len(names))
     insert = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values})"  # noqa: S608  # names of ours
     statement = f"{insert} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}"
-    connection.exec_driver_sql(statement, list(_driver_values(connection.dialect, table, names, rows)))
+    connection.exec_driver_sql(statement, _driver_values(connection.dialect, table, names, rows))
 
 
 def _driver_values(
     dialect: sa.Dialect, table: sa.Table, names: tuple[str, ...], rows: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[Any, ...]]:
-    """The rows as the driver takes them, in the order of `names`."""
-    take = itemgetter(*names)
-    processors = _processors(dialect, table, names)
-    for row in rows:
-        values = list(take(row))
-        for position, process in processors:
-            value = values[position]
-            if value is not None:
-                values[position] = process(value)
-        yield tuple(values)
+) -> list[tuple[Any, ...]]:
+    """The rows as the driver takes them, in the order of `names`; a column at a time is quick."""
+    columns: list[Sequence[Any]] = list(zip(*map(itemgetter(*names), rows), strict=True))
+    for position, process in _processors(dialect, table, names):
+        column = columns[position]
+        columns[position] = [None if value is None else process(value) for value in column]
+    return list(zip(*columns, strict=True))
 
 
 @lru_cache(maxsize=32)

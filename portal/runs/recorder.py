@@ -5,10 +5,9 @@ Locks are always taken in the same order: workflows by id, then runs. The counts
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -308,8 +307,7 @@ def raise_run_numbers(session: Session, next_numbers: Mapping[UUID, int]) -> Non
         )
 
 
-@dataclass(frozen=True)
-class ImportedRun:
+class ImportedRun(NamedTuple):
     """A run of imported history, whole: every column of its row, and what goes beside it."""
 
     row: dict[str, Any]
