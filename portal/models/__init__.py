@@ -12,7 +12,7 @@ from portal.models.accounts import (
 )
 from portal.models.audit import AuditEntry
 from portal.models.results import Artifact, OutputLine, RunResult, StepResult, Take, Upload, Validation
-from portal.models.rollup import DayRuns, PersonRuns, RunBlock, RunTotals
+from portal.models.rollup import DayRuns, PersonPeriodRuns, PersonRuns, RunBlock, RunTotals
 from portal.models.runs import Person, Run, RunDetail, Step, Workflow
 from portal.models.states import ACTIVE, OCCUPYING, TERMINAL, PauseReason, Role, RunStatus, TakeStatus
 
@@ -31,6 +31,7 @@ __all__ = [
     "OutputLine",
     "PauseReason",
     "Person",
+    "PersonPeriodRuns",
     "PersonRuns",
     "Role",
     "Run",

@@ -43,6 +43,24 @@ class PersonRuns(_Counts, Base):
     person_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
+class PersonPeriodRuns(_Counts, Base):
+    """The runs of one person whose key in one order lies in one period of 32 days.
+
+    So a search finds a page deep in its list by adding up periods and walking within one.
+    """
+
+    __tablename__ = "person_period_runs"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    workflow_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
+    )
+    ordered_by: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
+    person_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    period: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Periods since 1970-01-01, 2**31 - 1 for runs without a key."""
+
+
 class DayRuns(_Counts, Base):
     """The runs of a workflow that were created on one day in UTC, and the sums that averages need."""
 

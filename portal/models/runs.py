@@ -77,14 +77,21 @@ class Run(Base):
             " AND (completed_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled')))",
             name="order_of_times",
         ),
-        sa.Index("ix_runs_workflow_id_created_at", "workflow_id", "created_at", "id", "status"),
-        sa.Index("ix_runs_workflow_id_started_at", "workflow_id", "started_at", "id", "status", "created_at"),
+        sa.Index("ix_runs_workflow_id_created_at", "workflow_id", "created_at", "id", "status", "person_id"),
         sa.Index(
-            "ix_runs_workflow_id_completed_at", "workflow_id", "completed_at", "id", "status", "created_at"
+            "ix_runs_workflow_id_started_at",
+            *("workflow_id", "started_at", "id", "status", "created_at", "person_id"),
         ),
-        sa.Index("ix_runs_workflow_id_status_id", "workflow_id", "status", "id"),
+        sa.Index(
+            "ix_runs_workflow_id_completed_at",
+            *("workflow_id", "completed_at", "id", "status", "created_at", "person_id"),
+        ),
+        sa.Index("ix_runs_workflow_id_status_id", "workflow_id", "status", "id", "created_at", "person_id"),
         sa.Index("ix_runs_workflow_id_status_created_at", "workflow_id", "status", "created_at", "id"),
-        sa.Index("ix_runs_workflow_id_person_id_created_at", "workflow_id", "person_id", "created_at", "id"),
+        sa.Index(
+            "ix_runs_workflow_id_person_id_created_at",
+            *("workflow_id", "person_id", "created_at", "id", "status"),
+        ),
         sa.Index("ix_runs_workflow_id_run_number", "workflow_id", "run_number"),
         sa.Index(
             "uq_runs_workflow_id_run_number_made_here",

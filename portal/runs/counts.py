@@ -12,8 +12,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.db import db
-from portal.models import DayRuns, PersonRuns, Run, RunTotals
-from portal.runs.filters import matching, people_named
+from portal.models import DayRuns, PersonPeriodRuns, PersonRuns, Run, RunTotals
+from portal.runs import rollup
+from portal.runs.filters import people_named
 from portal.runs.query import RunQuery
 from portal.runs.rollup import STATUSES, count_columns, date_of
 from portal.runs.windows import Window, window
@@ -61,28 +62,34 @@ def _number(day: date) -> int:
 
 def _counting(workflow: SeenWorkflow, query: RunQuery) -> Any:
     """Rows of six counts which together are those of the query."""
-    windowed = query.created_from or query.created_to
-    if windowed and query.search:
-        return sa.select(*count_columns()).where(*matching(workflow, query))
-    if windowed:
-        return _in_window(workflow.id, window(query.created_from, query.created_to))
-    if query.search:
-        of_person = [
-            PersonRuns.workflow_id == workflow.id,
-            PersonRuns.person_id.in_(people_named(workflow, query)),
-        ]
+    people = people_named(workflow, query) if query.search else None
+    if query.created_from or query.created_to:
+        width = rollup.PERIOD_DAYS if query.search else 1
+        return _in_window(workflow.id, people, window(query.created_from, query.created_to, width))
+    if people is not None:
+        of_person = [PersonRuns.workflow_id == workflow.id, PersonRuns.person_id.in_(people)]
         return sa.select(*_summed(PersonRuns)).where(*of_person)
     return sa.select(*_kept(RunTotals)).where(RunTotals.workflow_id == workflow.id)
 
 
-def _in_window(workflow_id: UUID, window: Window) -> Any:
-    """Whole days from the counts, the edges from the runs of their day."""
-    whole = sa.select(*_summed(DayRuns)).where(DayRuns.workflow_id == workflow_id, window.days)
+def _in_window(workflow_id: UUID, people: sa.Select[int] | None, window: Window) -> Any:
+    """Whole days or periods from the counts, the edges from the runs of theirs."""
+    narrowed = [] if people is None else [Run.person_id.in_(people)]
     edges = [
-        sa.select(*count_columns()).where(Run.workflow_id == workflow_id, edge.condition)
+        sa.select(*count_columns()).where(Run.workflow_id == workflow_id, *narrowed, edge.condition)
         for edge in window.edges
     ]
-    return sa.union_all(whole, *edges)
+    return sa.union_all(_whole(workflow_id, people, window), *edges)
+
+
+def _whole(workflow_id: UUID, people: sa.Select[int] | None, window: Window) -> sa.Select[Any]:
+    if people is None:
+        of_day = [DayRuns.workflow_id == workflow_id, window.within(DayRuns.day)]
+        return sa.select(*_summed(DayRuns)).where(*of_day)
+    table = PersonPeriodRuns
+    of_period = [table.workflow_id == workflow_id, table.ordered_by == "created_at"]
+    of_period += [table.person_id.in_(people), window.within(table.period)]
+    return sa.select(*_summed(table)).where(*of_period)
 
 
 def _kept(table: Any) -> list[Any]:

@@ -3,7 +3,7 @@
 Ids first, rows second: a page's ids come from a covering index, then just those rows are read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,9 +14,8 @@ import sqlalchemy as sa
 from portal.db import db
 from portal.models import Person, Run
 from portal.paging import Page
-from portal.runs import seek
 from portal.runs.counts import count_by_status
-from portal.runs.filters import matching
+from portal.runs.page_ids import find_ids
 from portal.runs.query import RunQuery
 from portal.workflows.access import SeenWorkflow
 
@@ -62,28 +61,8 @@ def list_runs(workflow: SeenWorkflow, query: RunQuery) -> Page[RunRow]:
     counts = count_by_status(workflow, query)
     total = sum(number for status, number in counts.items() if not query.status or status in query.status)
     count = min(query.slice.limit, total - query.slice.offset)
-    ids = _ids(workflow, query, counts, total, count) if count > 0 else ()
+    ids = find_ids(workflow, query, counts, count) if count > 0 else ()
     return Page(read_rows(ids), total, query.slice)
-
-
-def _ids(
-    workflow: SeenWorkflow, query: RunQuery, counts: Mapping[str, int], total: int, count: int
-) -> Sequence[UUID]:
-    """The ids on the page, by the way that reads least."""
-    windowed = bool(query.created_from or query.created_to)
-    if query.search or windowed:
-        return _sorted_ids(workflow, query)
-    if query.sort == "status":
-        return seek.by_status(workflow, query, counts, query.slice.offset, count)
-    statuses = tuple(status for status in counts if not query.status or status in query.status)
-    walk = seek.Walk(workflow.id, query.sort, query.order == "desc", statuses)
-    return walk.ids(query.slice.offset, count, total, sum(counts.values()))
-
-
-def _sorted_ids(workflow: SeenWorkflow, query: RunQuery) -> Sequence[UUID]:
-    """The ids on the page of what a search or a window leaves, sorted."""
-    page = sa.select(Run.id).where(*matching(workflow, query)).order_by(*_ordering(query))
-    return db.session.scalars(page.offset(query.slice.sql_offset).limit(query.slice.limit)).all()
 
 
 def read_rows(ids: Sequence[UUID]) -> list[RunRow]:
@@ -100,12 +79,3 @@ def _row(row: Any) -> RunRow:
     values = dict(row._mapping)
     user_id, user_name = values.pop("user_id"), values.pop("display_name")
     return RunRow(**values, triggered_by=TriggeredBy(user_id, user_name) if user_id else None)
-
-
-def _ordering(query: RunQuery) -> tuple[sa.ColumnElement[Any], ...]:
-    """The asked order, missing keys last in both directions, ties by id ascending (contract 3.1)."""
-    key: sa.ColumnElement[Any] = getattr(Run, query.sort).expression
-    directed = key.asc() if query.order == "asc" else key.desc()
-    if query.sort in ("started_at", "completed_at"):
-        directed = directed.nulls_last()
-    return directed, Run.id.asc()

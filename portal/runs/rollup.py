@@ -15,11 +15,15 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.models import DayRuns, PersonRuns, Run, RunStatus, RunTotals, Workflow
+from portal.models import DayRuns, PersonPeriodRuns, PersonRuns, Run, RunStatus, RunTotals, Workflow
 from portal.runs import blocks, bulk
 
 STATUSES = tuple(status.value for status in RunStatus)
 SUMS = ("timed_runs", "active_ms", "delivered_audio_ms")
+MOMENTS = ("created_at", "started_at", "completed_at")
+PERIOD_DAYS = 32
+NO_PERIOD = 2**31 - 1
+"""The period of runs that have not started, or not completed."""
 
 _POSITION = {status: position for position, status in enumerate(STATUSES)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,6 +65,11 @@ def day_of(moment: datetime) -> int:
     return (moment - _EPOCH).days
 
 
+def period_of(moment: datetime | None) -> int:
+    """The period of PERIOD_DAYS days, counted from 1970-01-01."""
+    return NO_PERIOD if moment is None else day_of(moment) // PERIOD_DAYS
+
+
 def date_of(day: int) -> date:
     return date(1970, 1, 1) + timedelta(days=day)
 
@@ -86,8 +95,11 @@ class _Grain:
 
 _TOTALS = _Grain(cast(sa.Table, RunTotals.__table__), ("workflow_id",), STATUSES)
 _PEOPLE = _Grain(cast(sa.Table, PersonRuns.__table__), ("workflow_id", "person_id"), STATUSES)
+_PERIODS = _Grain(
+    cast(sa.Table, PersonPeriodRuns.__table__), ("workflow_id", "ordered_by", "person_id", "period"), STATUSES
+)
 _DAYS = _Grain(cast(sa.Table, DayRuns.__table__), ("workflow_id", "day"), STATUSES + SUMS)
-_GRAINS = (_TOTALS, _PEOPLE, _DAYS)
+_GRAINS = (_TOTALS, _PEOPLE, _PERIODS, _DAYS)
 
 
 def apply(session: Session, removed: Sequence[Counted], added: Sequence[Counted]) -> None:
@@ -124,11 +136,13 @@ def _zeros(width: int) -> list[int]:
 
 
 def _count(changes: list[defaultdict[Key, list[int]]], run: Counted, sign: int) -> None:
-    totals, people, days = changes
+    totals, people, periods, days = changes
     position = _POSITION[run.status]
     totals[(run.workflow_id,)][position] += sign
     if run.person_id is not None:
         people[(run.workflow_id, run.person_id)][position] += sign
+        for order, moment in zip(MOMENTS, (run.created_at, run.started_at, run.completed_at), strict=True):
+            periods[(run.workflow_id, order, run.person_id, period_of(moment))][position] += sign
     day = days[(run.workflow_id, (run.created_at - _EPOCH).days)]
     day[position] += sign
     day[_AUDIO] += sign * (run.delivered_audio_ms or 0)
@@ -147,12 +161,18 @@ def _add(session: Session, grain: _Grain, changes: Mapping[Key, list[int]]) -> N
 
 def day_column(dialect: str) -> sa.ColumnElement[int]:
     """The day of `created_at`, in SQL."""
+    return _days_column(dialect, Run.created_at, 1)
+
+
+def _days_column(dialect: str, column: Any, days: int) -> sa.ColumnElement[int]:
+    """Which stretch of so many days a moment lies in, in SQL."""
     if dialect == "postgresql":
-        seconds = sa.extract("epoch", Run.created_at)
-        return sa.cast(sa.func.floor(seconds / 86_400), sa.Integer)
-    moment = sa.type_coerce(Run.created_at, sa.BigInteger)
-    into_day = (moment % _DAY_IN_MICROSECONDS + _DAY_IN_MICROSECONDS) % _DAY_IN_MICROSECONDS
-    return (moment - into_day) // _DAY_IN_MICROSECONDS
+        seconds = sa.extract("epoch", column)
+        return sa.cast(sa.func.floor(seconds / (86_400 * days)), sa.Integer)
+    moment = sa.type_coerce(column, sa.BigInteger)
+    width = days * _DAY_IN_MICROSECONDS
+    into = (moment % width + width) % width
+    return (moment - into) // width
 
 
 def count_columns() -> list[sa.ColumnElement[int]]:
@@ -209,15 +229,28 @@ def _recount(
     session: Session, grain: _Grain, workflow_ids: Collection[UUID] | None
 ) -> dict[Key, tuple[int, ...]]:
     dialect = session.get_bind().dialect.name
-    keys: dict[str, Any] = {
-        "workflow_id": Run.workflow_id,
-        "person_id": Run.person_id,
-        "day": day_column(dialect),
-    }
+    if grain is not _PERIODS:
+        return _counted(session, grain, workflow_ids, {"day": day_column(dialect)})
+    counted: dict[Key, tuple[int, ...]] = {}
+    for order in MOMENTS:
+        period = _days_column(dialect, getattr(Run, order), PERIOD_DAYS)
+        keys = {"ordered_by": sa.literal_column(f"'{order}'"), "period": sa.func.coalesce(period, NO_PERIOD)}
+        counted |= _counted(session, grain, workflow_ids, keys)
+    return counted
+
+
+def _counted(
+    session: Session,
+    grain: _Grain,
+    workflow_ids: Collection[UUID] | None,
+    own_keys: Mapping[str, sa.ColumnElement[Any]],
+) -> dict[Key, tuple[int, ...]]:
+    dialect = session.get_bind().dialect.name
+    keys: dict[str, Any] = {"workflow_id": Run.workflow_id, "person_id": Run.person_id, **own_keys}
     columns = count_columns() + (sum_columns(dialect) if grain is _DAYS else [])
     grouped = [keys[name].label(f"key_{name}") for name in grain.keys]
     select = sa.select(*grouped, *columns).group_by(*(sa.text(str(n + 1)) for n in range(len(grouped))))
-    if grain is _PEOPLE:
+    if "person_id" in grain.keys:
         select = select.where(Run.person_id.is_not(None))
     if workflow_ids is not None:
         select = select.where(Run.workflow_id.in_(workflow_ids))

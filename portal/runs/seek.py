@@ -1,33 +1,24 @@
-"""Which runs stand on a page: found by adding up blocks and walking an index within one.
+"""Which runs stand on a page: a measure says where to walk an index, and for how long.
 
 So a page deep in a list costs what the first one does. Runs with equal keys stand by id ascending in both
 directions, which is not how an index reads backwards: a group of equal keys that a page cuts is read again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.db import db
-from portal.models import Run, RunBlock
-from portal.runs.blocks import NO_KEY, NULLS, START, Place, within
-from portal.runs.query import RunQuery
-from portal.workflows.access import SeenWorkflow
+from portal.models import Run
+from portal.runs.blocks import NO_KEY, within
+from portal.runs.measure import WHOLE, WITH_KEY, WITHOUT_KEY, Half, Measure, Stretch
 
 NEAR = 2048
-"""So many entries of an index are walked rather than skipped by blocks."""
-
-
-class Stretch(NamedTuple):
-    """Where to walk: from one place up to another, after so many runs that match."""
-
-    begin: Place
-    end: Place | None
-    skip: int
+"""So many entries of an index are walked rather than skipped."""
 
 
 @dataclass(frozen=True)
@@ -38,72 +29,33 @@ class Walk:
     order: str
     descending: bool
     statuses: tuple[str, ...]
+    measure: Measure
     narrowing: tuple[sa.ColumnElement[bool], ...] = ()
-    """Conditions that leave whole groups of equal keys in or out."""
+    """Conditions beside the status."""
+    measured: bool = False
+    """Whether the beginning of the list is to be found like any other place."""
 
-    def ids(self, position: int, count: int, matching: int, of: int) -> list[UUID]:
-        """The ids at these positions of a list in which `matching` runs of `of` stand."""
+    def ids(self, position: int, count: int, total: int, gap: float) -> list[UUID]:
+        """The ids at these positions of `total` runs, which are one in `gap` of those in the index."""
         nulls = self.order in ("started_at", "completed_at")
-        found = self._with_key(position, count, matching, of, NULLS if nulls else None)
-        if nulls and len(found) < min(count, matching - position):
-            keyed = self._keyed()
-            found += self._forward(
-                self._find(max(0, position - keyed), NULLS, None, False), count - len(found)
-            )
+        near = not self.measured and (position + count) * gap <= NEAR
+        found = self._with_key(position, count, WITH_KEY if nulls else WHOLE, near)
+        if nulls and len(found) < min(count, total - position):
+            after = max(0, position - self.measure.keyed())
+            found += self._forward(self.measure.find(after, WITHOUT_KEY, False), count - len(found))
         return found
 
-    def _with_key(self, position: int, count: int, matching: int, of: int, end: Place | None) -> list[UUID]:
+    def _with_key(self, position: int, count: int, half: Half, near: bool) -> list[UUID]:
         before = 1 if self.descending and position else 0  # the run before says whether a group is cut
         first = position - before
-        stretch: Stretch | None = Stretch(START, end, first)
-        if (position + count) * of > NEAR * max(matching, 1):
-            stretch = self._find(first, START, end, self.descending)
+        stretch: Stretch | None = Stretch(*half, first)
+        if not near:
+            stretch = self.measure.find(first, half, self.descending)
         if stretch is None:
             return []
         if not self.descending:
             return self._forward(stretch, count)
         return self._backward(stretch, before, count)
-
-    def _find(self, position: int, begin: Place, end: Place | None, descending: bool) -> Stretch | None:
-        """Where in the blocks between two places this position lies; None beyond the last run."""
-        here = sum(
-            (getattr(RunBlock, s) for s in self.statuses[1:]), start=getattr(RunBlock, self.statuses[0])
-        )
-        key, run_id = RunBlock.key.expression, RunBlock.id.expression
-        backwards = (key.desc(), run_id.desc())
-        inner = sa.select(
-            key.label("key"),
-            run_id.label("id"),
-            here.label("here"),
-            sa.func.sum(here).over(order_by=backwards if descending else (key, run_id)).label("upto"),
-            sa.func.lead(key).over(order_by=(key, run_id)).label("next_key"),
-            sa.func.lead(run_id, type_=run_id.type).over(order_by=(key, run_id)).label("next_id"),
-        ).where(RunBlock.workflow_id == self.workflow_id, RunBlock.ordered_by == self.order)
-        inner = inner.where(key >= begin[0]) if end is None else inner.where(key >= begin[0], key < end[0])
-        block = inner.subquery()
-        upto = block.c.upto
-        row = db.session.execute(
-            sa.select(block).where(upto > position, upto - block.c.here <= position)
-        ).first()
-        if row is None:
-            return None
-        following = end if row.next_key is None else (row.next_key, row.next_id)
-        skip = position - int(row.upto - row.here)
-        if descending:
-            return Stretch(begin, following, skip)
-        return Stretch((row.key, row.id), end, skip)
-
-    def _keyed(self) -> int:
-        """How many runs of the list have a key."""
-        here = sum(
-            (getattr(RunBlock, s) for s in self.statuses[1:]), start=getattr(RunBlock, self.statuses[0])
-        )
-        keyed = sa.select(sa.func.sum(here)).where(
-            RunBlock.workflow_id == self.workflow_id,
-            RunBlock.ordered_by == self.order,
-            RunBlock.key < NO_KEY,
-        )
-        return int(db.session.scalar(keyed) or 0)
 
     @property
     def _key(self) -> Any:
@@ -151,17 +103,3 @@ class Walk:
         """How many runs of a group of equal keys the pages before hold."""
         group = self._select(self._key == key, Run.id > run_id).subquery()
         return db.session.scalar(sa.select(sa.func.count()).select_from(group)) or 0
-
-
-def by_status(
-    workflow: SeenWorkflow, query: RunQuery, counts: Mapping[str, int], position: int, count: int
-) -> list[UUID]:
-    """Ids of a list by status: one status after the other, each by id."""
-    ids: list[UUID] = []
-    for status in sorted(set(query.status) or counts, reverse=query.order == "desc"):
-        if position < counts[status] and len(ids) < count:
-            walk = Walk(workflow.id, "id", False, (status,))
-            wanted = min(count - len(ids), counts[status] - position)
-            ids += walk.ids(position, wanted, counts[status], counts[status])
-        position = max(0, position - counts[status])
-    return ids

@@ -56,7 +56,7 @@ def summarize(
     """Sum up the runs created in a window, both ends included; whole days come from the counts."""
     asked = window(created_from, created_to)
     columns = [sa.func.coalesce(sa.func.sum(getattr(DayRuns, name)), 0) for name in STATUSES + SUMS]
-    whole = sa.select(*columns).where(DayRuns.workflow_id == workflow.id, asked.days)
+    whole = sa.select(*columns).where(DayRuns.workflow_id == workflow.id, asked.within(DayRuns.day))
     counted = [*count_columns(), *sum_columns(db.engine.dialect.name)]
     edges = [
         sa.select(*counted).where(Run.workflow_id == workflow.id, edge.condition) for edge in asked.edges

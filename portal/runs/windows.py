@@ -1,17 +1,20 @@
-"""A window of time as whole days, which are counted already, and the parts of days at its edges."""
+"""A window of time as whole days or periods, which are counted already, and parts of such at its edges."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
+from typing import Any
 
 import sqlalchemy as sa
 
-from portal.models import DayRuns, Run
+from portal.models import Run
 from portal.runs.rollup import date_of, day_of
+
+_FIRST, _LAST = day_of(datetime.min.replace(tzinfo=UTC)), day_of(datetime.max.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True)
 class Edge:
-    """Part of one day: from one moment to another, both included."""
+    """Part of one day or period: from one moment to another, both included."""
 
     begin: datetime
     end: datetime
@@ -23,45 +26,49 @@ class Edge:
 
 @dataclass(frozen=True)
 class Window:
-    """Whole days, from the first to the last, both included (None: without an end), and the edges."""
+    """Whole days or periods, from first to last, both included (None: without an end), and the edges."""
 
     first: int | None
     last: int | None
     edges: tuple[Edge, ...]
 
-    @property
-    def days(self) -> sa.ColumnElement[bool]:
-        """The condition on the rows of days."""
-        bounds = [DayRuns.day >= self.first] if self.first is not None else []
-        bounds += [DayRuns.day <= self.last] if self.last is not None else []
+    def within(self, days: Any) -> sa.ColumnElement[bool]:
+        """The condition on a column of days, or of periods."""
+        bounds = [days >= self.first] if self.first is not None else []
+        bounds += [days <= self.last] if self.last is not None else []
         return sa.and_(sa.true(), *bounds)
 
 
-def window(begin: datetime | None, end: datetime | None) -> Window:
-    """The window from begin to end, both included; None is no bound."""
-    first = None if begin is None else day_of(begin)
-    last = None if end is None else day_of(end)
-    if begin is not None and end is not None and first == last and not _is_whole(begin, end):
+def window(begin: datetime | None, end: datetime | None, width: int = 1) -> Window:
+    """The window from begin to end, both included, in periods of so many days; None is no bound."""
+    first = None if begin is None else day_of(begin) // width
+    last = None if end is None else day_of(end) // width
+    if begin is not None and end is not None and first == last and not _is_whole(begin, end, width):
         return Window(1, 0, (Edge(begin, end),))
     edges = []
-    if begin is not None and first is not None and begin != _start(first):
-        edges.append(Edge(begin, _end(first)))
+    if begin is not None and first is not None and begin != _start(first, width):
+        edges.append(Edge(begin, _end(first, width)))
         first += 1
-    if end is not None and last is not None and end != _end(last):
-        edges.append(Edge(_start(last), end))
+    if end is not None and last is not None and end != _end(last, width):
+        edges.append(Edge(_start(last, width), end))
         last -= 1
     return Window(first, last, tuple(edges))
 
 
-def _is_whole(begin: datetime, end: datetime) -> bool:
-    day = day_of(begin)
-    return begin == _start(day) and end == _end(day)
+def _is_whole(begin: datetime, end: datetime, width: int) -> bool:
+    period = day_of(begin) // width
+    return begin == _start(period, width) and end == _end(period, width)
 
 
-def _start(day: int) -> datetime:
-    return datetime.combine(date_of(day), time(), UTC)
+def _start(period: int, width: int) -> datetime:
+    return datetime.combine(_date(period * width), time(), UTC)
 
 
-def _end(day: int) -> datetime:
-    """The last moment of a day that both databases tell apart from the next day."""
-    return datetime.combine(date_of(day), time.max, UTC)
+def _end(period: int, width: int) -> datetime:
+    """The last moment of a period that both databases tell apart from the next one."""
+    return datetime.combine(_date(period * width + width - 1), time.max, UTC)
+
+
+def _date(day: int) -> date:
+    """A date, or the nearest that there is."""
+    return date_of(min(max(day, _FIRST), _LAST))

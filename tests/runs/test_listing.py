@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from portal.db import db, writing
 from portal.models import Person, Run, RunStatus, Workflow
 from portal.paging import Slice
-from portal.runs import blocks, recorder, seek
+from portal.runs import blocks, page_ids, recorder, rollup, seek
 from portal.runs.listing import list_runs
 from portal.runs.query import ORDERS, SORTS, RunQuery
 from tests.factories import NOON, make_person, make_run, make_runs, make_workflow, make_workspace, uuid_of
@@ -144,10 +144,13 @@ def store(workflow: Workflow, people: list[Person], stored: list[Expected]) -> N
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists of a few runs in many blocks, as lists of a million runs are."""
+    """Lists of a few runs in many blocks and periods, and walked, as lists of a million runs are."""
     monkeypatch.setattr(blocks, "MOST", 3)
     monkeypatch.setattr(blocks, "CUT", 2)
+    monkeypatch.setattr(rollup, "PERIOD_DAYS", 1)
     monkeypatch.setattr(seek, "NEAR", 0)
+    monkeypatch.setattr(page_ids, "FEW", -1)
+    monkeypatch.setattr(page_ids, "FEW_OF_PEOPLE", -1)
 
 
 @settings(max_examples=100)
@@ -159,7 +162,7 @@ def test_every_query_gives_what_a_naive_list_gives(
 
 
 @pytest.mark.usefixtures("small_blocks")
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(stored=runs, asked=st.lists(queries, min_size=1, max_size=8))
 def test_so_does_every_query_over_many_blocks(
     shelf: tuple[Workflow, list[Person]], stored: list[Expected], asked: list[dict[str, Any]]

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from portal.db import db, writing
 from portal.errors import Conflict
 from portal.history.importer import import_lines
-from portal.models import DayRuns, PersonRuns, Run, RunStatus, RunTotals, Workflow
+from portal.models import DayRuns, PersonPeriodRuns, PersonRuns, Run, RunStatus, RunTotals, Workflow
 from portal.moments import format_moment
 from portal.runs import blocks, recorder, rollup
 from portal.runs.recorder import Event
@@ -148,7 +148,7 @@ def test_the_counts_hold_after_every_write(app: Flask, monkeypatch: pytest.Monke
     )
 
 
-@pytest.mark.parametrize("table", [RunTotals, PersonRuns, DayRuns])
+@pytest.mark.parametrize("table", [RunTotals, PersonRuns, PersonPeriodRuns, DayRuns])
 def test_any_wrong_count_is_found_and_mended(app: Flask, table: type[Any]) -> None:
     workspace = make_workspace()
     workflow, whole = make_workflow(workspace), make_workflow(workspace, "Whole")
