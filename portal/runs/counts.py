@@ -42,7 +42,8 @@ def count_runs(workflow: SeenWorkflow, query: RunQuery) -> int:
 def count_by_status(workflow: SeenWorkflow, query: RunQuery) -> dict[str, int]:
     """How many runs each of the six statuses has under the other filters of the query."""
     parts = db.session.execute(_counting(workflow, replace(query, status=()))).all()
-    return {status: sum(part[place] for part in parts) for place, status in enumerate(STATUSES)}
+    # PostgreSQL sums into decimals, which JSON would write as text.
+    return {status: int(sum(part[place] for part in parts)) for place, status in enumerate(STATUSES)}
 
 
 def count_by_day(workflow: SeenWorkflow, first: date, last: date) -> list[Day]:

@@ -169,3 +169,15 @@ def test_search_matches_name_or_mail_and_never_runs_without_a_person(api: Api, w
 def test_the_same_id_in_another_workspace_stays_there(app: Flask, api: Api, workflow: Workflow) -> None:
     make_run(make_workflow(make_workspace("b", "B")))
     assert api.get(f"/workflows/{workflow.id}/runs").get_json()["pagination"]["total"] == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "search=a", "from=2026-03-01T11:00:00Z", "to=2026-03-09T00:00:00Z", "from=9999-01-01T00:00:00Z"],
+)
+def test_a_total_is_a_whole_number_in_json_whatever_it_was_counted_from(
+    api: Api, workflow: Workflow, query: str
+) -> None:
+    make_run(workflow, make_person(api.workspace, "Ada"))
+    total = api.get(f"/workflows/{workflow.id}/runs?{query}").get_json()["pagination"]["total"]
+    assert type(total) is int

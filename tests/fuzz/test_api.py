@@ -34,7 +34,7 @@ from tests.factories import (
 from tests.session_tokens import KEY, let_in, portal_with_tokens
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = os.environ.get("PORTAL_TEST_FUZZ_EXAMPLES", "6")
+EXAMPLES = os.environ.get("PORTAL_TEST_FUZZ_EXAMPLES", "3")
 LEAST = int(os.environ.get("PORTAL_TEST_FUZZ_LEAST", "2000"))
 SEED = os.environ.get("PORTAL_TEST_FUZZ_SEED", "1")
 SECONDS = int(os.environ.get("PORTAL_TEST_FUZZ_SECONDS", "300"))
