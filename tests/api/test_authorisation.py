@@ -17,6 +17,7 @@ from portal.auth.principals import SCOPES
 from portal.db import db
 from portal.models import ApiKey, User, Workflow
 from tests.api.conftest import Api
+from tests.authorization.table import TABLE
 from tests.factories import make_key, make_user, make_workflow, make_workspace
 
 
@@ -231,3 +232,14 @@ def test_many_first_uses_of_a_key_at_once_do_not_wait_for_each_others_connection
 
     with ThreadPoolExecutor(24) as threads:
         assert set(threads.map(first_use, range(24))) == {200}
+
+
+def test_every_route_has_a_row_in_the_table_of_who_may_do_what_and_every_row_a_route(
+    sqlite_app: Flask,
+) -> None:
+    routes = {
+        f"{method} {rule.rule}"
+        for rule in sqlite_app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert routes == set(TABLE)

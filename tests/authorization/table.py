@@ -102,12 +102,16 @@ TABLE: dict[str, Row] = {
     # Pages: history
     "GET /": Page(personal=True),
     "GET /workspaces/<workspace_id>": Page(),
+    "GET /workflows/table": Page(personal=True, fragment=True),
+    "GET /workspaces/<workspace_id>/workflows/table": Page(fragment=True),
+    "GET /workflows/<workflow_id>/summary": Page(),
     "GET /find": Page(personal=True, query="?q=<run_id>", own=dict.fromkeys(EVERYBODY, 303)),
     f"GET {_RUNS}": Page(),
     f"GET {_RUNS}/table": Page(fragment=True),
     f"GET {_RUNS}/live": Page(fragment=True),
     f"GET {_RUNS}/<run_id>": Page(),
     f"GET {_RUNS}/<run_id>/view": Page(fragment=True),
+    f"GET {_RUNS}/<run_id>/live": Page(fragment=True),
     "GET /runs/<run_id>": Page(ok=302),
     # Pages: my own settings
     "GET /settings": Page(ok=303, personal=True),

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -64,15 +63,6 @@ class Cell:
 def world(environment: dict[str, str], tmp_path: Path) -> Iterator[World]:
     with built_world(environment, tmp_path) as world:
         yield world
-
-
-def test_every_route_has_a_row_and_every_row_a_route(sqlite_app: Flask) -> None:
-    routes = {
-        f"{method} {rule.rule}"
-        for rule in sqlite_app.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }
-    assert routes == set(TABLE)
 
 
 def test_nobody_gets_more_than_the_table_says_and_nothing_shows_what_is_foreign(world: World) -> None:
