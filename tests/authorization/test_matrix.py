@@ -125,8 +125,10 @@ def _ask(world: World, cell: Cell) -> TestResponse:
 
 def _id(world: World, cell: Cell, argument: str, words: Iterator[str]) -> str:
     """What stands in an address for this argument; each id takes the next word of the variant."""
-    if isinstance(cell.row, Open) or argument in _FREE_TEXT:
+    if isinstance(cell.row, Open):
         return "garbled"
+    if argument in _FREE_TEXT:
+        return str(world.objects["theirs" if cell.caller.theirs else "ours"][argument])
     word = next(words)
     if word == "garbled":
         return word
