@@ -225,7 +225,15 @@ def _counted(
 def _held(workflow_id: UUID, order: str, begin: Place, end: Place | None) -> list[sa.ColumnElement[bool]]:
     """The conditions on runs to lie in a block."""
     conditions = [Run.workflow_id == workflow_id, *within(order, begin, end)]
-    return [*conditions, Run.status.in_(STATUSES)] if order == "id" else conditions  # for its index
+    if order == "id":
+        return [*conditions, Run.status.in_(STATUSES)]  # for its index
+    # PostgreSQL guesses how much a range holds from plain comparisons only.
+    column: Any = getattr(Run, order)
+    if FIRST_KEY < begin[0] < NO_KEY:
+        conditions.append(column >= _moment(begin))
+    if end is not None and end[0] < NO_KEY:
+        conditions.append(column <= _moment(end))
+    return conditions
 
 
 def within(order: str, begin: Place, end: Place | None) -> list[sa.ColumnElement[bool]]:
@@ -244,8 +252,11 @@ def within(order: str, begin: Place, end: Place | None) -> list[sa.ColumnElement
 
 
 def _moment_tuple(place: Place) -> sa.ColumnElement[Any]:
-    moment = _EPOCH + place[0] * _TICK
-    return sa.tuple_(sa.literal(moment, Run.created_at.type), sa.literal(place[1], Run.id.type))
+    return sa.tuple_(_moment(place), sa.literal(place[1], Run.id.type))
+
+
+def _moment(place: Place) -> sa.ColumnElement[Any]:
+    return sa.literal(_EPOCH + place[0] * _TICK, Run.created_at.type)
 
 
 def rebuild(session: Session, workflow_id: UUID) -> None:
