@@ -9,6 +9,7 @@ from flask import Flask
 from portal import (
     api,
     cli,
+    compression,
     config,
     db,
     display,
@@ -52,6 +53,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     with app.app_context():
         db.prepare_engine(db.db.engine)
         postgres.prepare_engine(db.db.engine)
+    compression.init_app(app)
     storage.init_app(app, settings)
     gate.init_app(app, settings)
     oidc.init_app(app, settings)

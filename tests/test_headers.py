@@ -2,6 +2,7 @@
 
 import re
 
+import brotli
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -58,3 +59,31 @@ def test_a_static_file_is_kept_for_ever_only_under_the_mark_of_its_content(sqlit
     assert "immutable" in client.get(marked).headers["Cache-Control"]
     for other in ("/static/portal.css", "/static/portal.css?v=0", "/static/absent.css?v=0"):
         assert "immutable" not in client.get(other).headers.get("Cache-Control", "")
+
+
+def test_pages_and_styles_go_compressed_to_whoever_takes_it(sqlite_app: Flask) -> None:
+    client = sqlite_app.test_client()
+    for path in ("/login", "/static/portal.css"):
+        plain = client.get(path)
+        packed = client.get(path, headers={"Accept-Encoding": "gzip, br"})
+        assert packed.headers["Content-Encoding"] == "br"
+        assert "Accept-Encoding" in packed.headers["Vary"]
+        assert "Content-Encoding" not in plain.headers
+        assert len(packed.data) < len(plain.data) / 2
+    assert brotli.decompress(packed.data) == plain.data
+
+
+def test_json_and_parts_of_a_file_go_as_they_are(sqlite_app: Flask) -> None:
+    client = sqlite_app.test_client()
+    takes = {"Accept-Encoding": "gzip, br"}
+    assert "Content-Encoding" not in client.get("/openapi.json", headers=takes).headers
+    part = client.get("/static/portal.css", headers=takes | {"Range": "bytes=10-99"})
+    assert (part.status_code, len(part.data)) == (206, 90)
+    assert "Content-Encoding" not in part.headers
+
+
+def test_a_compressed_file_that_a_browser_has_is_not_sent_again(sqlite_app: Flask) -> None:
+    client = sqlite_app.test_client()
+    takes = {"Accept-Encoding": "br"}
+    mark = client.get("/static/portal.css", headers=takes).headers["ETag"]
+    assert client.get("/static/portal.css", headers=takes | {"If-None-Match": mark}).status_code == 304
