@@ -50,15 +50,15 @@ class Target:
 
 
 @pytest.fixture
-def target(environment: dict[str, str], tmp_path: Path) -> Iterator[Target]:
+def target(environment: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Target]:
     no_limits = {"PORTAL_RATE_LIMIT_PER_MIN": "0", "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN": "0"}
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
     url = f"http://127.0.0.1:{server.server_port}"
     settings = environment | no_limits | {"PORTAL_BASE_URL": url}
     with portal_with_tokens(settings, tmp_path) as app:
         server.app = app
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        logging.getLogger("portal").setLevel(logging.ERROR)
+        for name in ("werkzeug", "portal"):  # a line for each of thousands of refusals helps nobody
+            caplog.set_level(logging.ERROR, name)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
