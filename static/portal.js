@@ -50,6 +50,7 @@
     const local = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
     const chosen = kept.get("zone") === "utc" ? "utc" : "local";
     write(document.querySelector("[data-zone-local]"), local);
+    byId("zones").hidden = local === "UTC"; // nothing to choose
     for (const button of document.querySelectorAll("[data-zone-choice]"))
       button.setAttribute("aria-pressed", String(button.dataset.zoneChoice === chosen));
     tellTimes(document);

@@ -103,6 +103,13 @@ def test_times_are_in_the_viewers_zone_which_is_named_and_utc_is_at_hand(
     expect(time).to_have_text("2 Mar 2026 13:00:00")
 
 
+def test_who_lives_in_utc_is_offered_no_choice_of_zones(open_browser: OpenBrowser, portal: Portal) -> None:
+    page = open_browser(timezone_id="UTC")
+    page.goto(portal.list_url)
+    expect(page.locator("#theme")).to_be_visible()
+    expect(page.locator("#zones")).to_be_hidden()
+
+
 def test_putting_times_into_a_zone_moves_nothing(open_browser: OpenBrowser, portal: Portal) -> None:
     box = "JSON.stringify(document.querySelector('#runs tbody tr:last-child').getBoundingClientRect())"
     boxes = []
