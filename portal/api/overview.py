@@ -15,6 +15,7 @@ from portal.runs.detail import RunDetailView, get_run
 from portal.runs.graph import EMPTY_DEFINITION
 from portal.runs.live import is_active
 from portal.runs.node_states import node_states
+from portal.runs.pace import queued_ms
 from portal.runs.scores import ValidatorScore, validator_scores
 from portal.workflows.access import get_workflow
 
@@ -76,7 +77,7 @@ def run_overview(workflow_id: str, run_id: str) -> Response:
 def _sections(run: RunDetailView) -> list[dict[str, Any]]:
     timing = [
         _metric(run, "duration", "Duration", run.duration_ms, "ms"),
-        _metric(run, "queue_time", "Queue time", run.queued_ms, "ms"),
+        _metric(run, "queue_time", "Queue time", queued_ms(run), "ms"),
         _metric(run, "steps", "Finished steps", run.finished_steps, None),
     ]
     output = [

@@ -35,11 +35,6 @@ class RunView(RunRow):
         """How long it ran, pauses left out; None where that cannot be said."""
         return elapsed_ms(self.started_at, self.completed_at, self.paused_ms)
 
-    @property
-    def queued_ms(self) -> int | None:
-        """How long it waited before it was picked up; None where that cannot be said."""
-        return elapsed_ms(self.created_at, self.started_at)
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunDetailView(RunView):

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from portal.models import ACTIVE, RunStatus
+from portal.moments import elapsed_ms
 from portal.runs.summary import Usual
 
 QUICK, SLOW = "quick", "slow"
@@ -31,14 +32,21 @@ class Pace:
         return self.took_ms / self.usual.median_ms
 
 
+def queued_ms(run: Any, waiting_until: datetime | None = None) -> int | None:
+    """How long a run waited before it was picked up, or has waited until now.
+
+    None where its creation was not recorded, or it was started before it was created.
+    """
+    created_at = None if (run.source or {}).get("created_at_from") else run.created_at
+    return elapsed_ms(created_at, run.started_at or waiting_until)
+
+
 def pace_of(run: Any, usual: Usual | None, now: datetime) -> Pace:
     """The pace of a run; only one that completed, or still goes on, is held against what is usual."""
     so_far = run.status in ACTIVE
     end = run.completed_at or (_until(run, now) if so_far else None)
-    took = _milliseconds(run.started_at, end, _paused(run))
-    waiting = now if run.status == RunStatus.PENDING else None
-    created = None if (run.source or {}).get("created_at_from") else run.created_at
-    queued = _milliseconds(created, run.started_at or waiting)
+    took = elapsed_ms(run.started_at, end, run.paused_ms)
+    queued = queued_ms(run, now if run.status == RunStatus.PENDING else None)
     return Pace(queued, took, so_far, usual, _verdict(run.status, took, usual))
 
 
@@ -57,14 +65,3 @@ def _until(run: Any, now: datetime) -> datetime:
     """While it is paused the clock stands still."""
     moment: datetime = run.paused_at if run.status == RunStatus.PAUSED and run.paused_at else now
     return moment
-
-
-def _paused(run: Any) -> int:
-    return run.paused_ms or 0
-
-
-def _milliseconds(begin: datetime | None, end: datetime | None, paused_ms: int = 0) -> int | None:
-    if begin is None or end is None:
-        return None
-    elapsed = round((end - begin).total_seconds() * 1000) - paused_ms
-    return elapsed if elapsed >= 0 else None

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.models import DayRuns, PersonPeriodRuns, PersonRuns, Run, RunStatus, RunTotals, Workflow
+from portal.moments import elapsed_ms
 from portal.runs import blocks, bulk
 
 STATUSES = tuple(status.value for status in RunStatus)
@@ -27,7 +28,6 @@ NO_PERIOD = 2**31 - 1
 
 _POSITION = {status: position for position, status in enumerate(STATUSES)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _DAY_IN_MICROSECONDS = 86_400_000_000
 _TIMED, _ACTIVE, _AUDIO = range(len(STATUSES), len(STATUSES) + len(SUMS))
 
@@ -72,16 +72,6 @@ def period_of(moment: datetime | None) -> int:
 
 def date_of(day: int) -> date:
     return date(1970, 1, 1) + timedelta(days=day)
-
-
-def active_ms(
-    started_at: datetime | None, completed_at: datetime | None, paused_ms: int | None
-) -> int | None:
-    """How long a run was at work, pauses left out; None where its times do not say."""
-    if started_at is None or completed_at is None or completed_at < started_at:
-        return None
-    took = (completed_at - started_at) // _MILLISECOND - (paused_ms or 0)
-    return took if took >= 0 else None
 
 
 @dataclass(frozen=True)
@@ -147,7 +137,7 @@ def _count(changes: list[defaultdict[Key, list[int]]], run: Counted, sign: int) 
     day[position] += sign
     day[_AUDIO] += sign * (run.delivered_audio_ms or 0)
     if run.status == "completed":
-        took = active_ms(run.started_at, run.completed_at, run.paused_ms)
+        took = elapsed_ms(run.started_at, run.completed_at, run.paused_ms)
         if took is not None:
             day[_TIMED] += sign
             day[_ACTIVE] += sign * took

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from portal.db import db
 from portal.models import DayRuns, Run, RunStatus
-from portal.runs.rollup import STATUSES, SUMS, active_ms, count_columns, sum_columns
+from portal.moments import elapsed_ms
+from portal.runs.rollup import STATUSES, SUMS, count_columns, sum_columns
 from portal.runs.windows import window
 from portal.workflows.access import SeenWorkflow
 
@@ -79,7 +80,7 @@ def usual_duration(workflow: SeenWorkflow) -> Usual | None:
         .order_by(Run.created_at.desc(), Run.id)
         .limit(USUAL_OF)
     )
-    took = [milliseconds for row in rows if (milliseconds := active_ms(*row)) is not None]
+    took = [milliseconds for row in rows if (milliseconds := elapsed_ms(*row)) is not None]
     if not took:
         return None
     if len(took) == 1:

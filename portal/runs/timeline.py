@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from portal import parameters
 from portal.db import db
 from portal.models import ACTIVE, Step
+from portal.moments import elapsed_ms
 from portal.paging import Page, Slice
 from portal.parameters import Reader
 
@@ -189,8 +190,7 @@ def draw(rows: Sequence[Any], query: TimelineQuery, now: datetime, undrawn: int 
 def step_duration_ms(step: Any) -> int | None:
     """How long a step took: by its times, else as the source of imported history says."""
     if step.started_at and step.completed_at:
-        took: int = (step.completed_at - step.started_at) // _MILLISECOND
-        return took if took >= 0 else None
+        return elapsed_ms(step.started_at, step.completed_at)
     seconds = (step.source or {}).get("duration_seconds")
     if isinstance(seconds, int | float) and 0 <= seconds * 1000 < MAX_MS:
         return round(seconds * 1000)

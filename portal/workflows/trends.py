@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from portal import parameters
 from portal.db import db
 from portal.models import Person, Run, RunStatus, Step
+from portal.moments import elapsed_ms
 from portal.parameters import Reader, Refused
 from portal.runs.counts import Day, count_by_day
-from portal.runs.rollup import STATUSES, active_ms
+from portal.runs.rollup import STATUSES
 from portal.runs.summary import pass_rate
 from portal.workflows.access import SeenWorkflow
 
@@ -155,7 +156,7 @@ def _timed(newest: sa.Select[Any]) -> list[tuple[date, int]]:
     return [
         (created_at.astimezone(UTC).date(), took)
         for created_at, started_at, completed_at, paused_ms in db.session.execute(completed.limit(TIMED_RUNS))
-        if (took := active_ms(started_at, completed_at, paused_ms)) is not None
+        if (took := elapsed_ms(started_at, completed_at, paused_ms)) is not None
     ]
 
 

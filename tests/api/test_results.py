@@ -185,6 +185,16 @@ def test_analysis_adds_up_what_was_delivered_and_never_guesses(api: Api, run: Ru
     assert (data["credits"]["status"], data["credits"]["charged"]) == ("partial", 12)
 
 
+def test_overview_claims_no_queue_time_where_the_creation_was_not_recorded(
+    api: Api, workflow: Workflow
+) -> None:
+    run = make_run(workflow, started_at=NOON, completed_at=NOON)
+    make_detail(run, source={"created_at_from": "started_at"})
+    sections = read(api, run, "overview")["data"]["metric_sections"]
+    [queued] = [each for section in sections for each in section["metrics"] if each["key"] == "queue_time"]
+    assert (queued["status"], queued["value"]) == ("unavailable", None)
+
+
 def test_overview_shows_each_node_by_its_latest_attempt(api: Api, run: Run) -> None:
     data = read(api, run, "overview")["data"]
     assert data["workflow"] == {"id": str(run.workflow_id), "name": "Nightly dub"}
