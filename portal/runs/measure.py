@@ -90,7 +90,7 @@ class Unmeasured:
         return Stretch(*half, position)
 
     def keyed(self) -> int:
-        raise NotImplementedError  # ids have no nulls
+        raise TypeError("every run has an id: asked of orders with nulls only")
 
 
 @dataclass(frozen=True)

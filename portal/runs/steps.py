@@ -1,6 +1,6 @@
 """The steps of one run, in the order of execution (contract 3.6)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -113,12 +113,3 @@ def list_steps(
 
 def _row(run: RunView, row: Any) -> StepRow:
     return StepRow(id=uuid5(run.id, f"step:{row.position}"), **row._mapping)
-
-
-def first_failed(steps: Sequence[StepRow]) -> StepRow | None:
-    """The failed step that ended first, else the first in order; None where none is marked failed."""
-    failed = [step for step in steps if step.status == "failed"]
-    timed = [step for step in failed if step.completed_at is not None]
-    if timed:
-        return min(timed, key=lambda step: (step.completed_at, step.position))
-    return failed[0] if failed else None
