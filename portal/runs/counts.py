@@ -17,7 +17,7 @@ from portal.runs import rollup
 from portal.runs.filters import people_named
 from portal.runs.query import RunQuery
 from portal.runs.rollup import STATUSES, count_columns, date_of
-from portal.runs.windows import Window, window
+from portal.runs.whole_periods import WholePeriods, whole_periods
 from portal.workflows.access import SeenWorkflow
 
 
@@ -66,14 +66,14 @@ def _counting(workflow: SeenWorkflow, query: RunQuery) -> Any:
     people = people_named(workflow, query) if query.search else None
     if query.created_from or query.created_to:
         width = rollup.PERIOD_DAYS if query.search else 1
-        return _in_window(workflow.id, people, window(query.created_from, query.created_to, width))
+        return _in_window(workflow.id, people, whole_periods(query.created_from, query.created_to, width))
     if people is not None:
         of_person = [PersonRuns.workflow_id == workflow.id, PersonRuns.person_id.in_(people)]
         return sa.select(*_summed(PersonRuns)).where(*of_person)
     return sa.select(*_kept(RunTotals)).where(RunTotals.workflow_id == workflow.id)
 
 
-def _in_window(workflow_id: UUID, people: sa.Select[int] | None, window: Window) -> Any:
+def _in_window(workflow_id: UUID, people: sa.Select[int] | None, window: WholePeriods) -> Any:
     """Whole days or periods from the counts, the edges from the runs of theirs."""
     narrowed = [] if people is None else [Run.person_id.in_(people)]
     edges = [
@@ -83,7 +83,7 @@ def _in_window(workflow_id: UUID, people: sa.Select[int] | None, window: Window)
     return sa.union_all(_whole(workflow_id, people, window), *edges)
 
 
-def _whole(workflow_id: UUID, people: sa.Select[int] | None, window: Window) -> sa.Select[Any]:
+def _whole(workflow_id: UUID, people: sa.Select[int] | None, window: WholePeriods) -> sa.Select[Any]:
     if people is None:
         of_day = [DayRuns.workflow_id == workflow_id, window.within(DayRuns.day)]
         return sa.select(*_summed(DayRuns)).where(*of_day)

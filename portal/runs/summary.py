@@ -11,7 +11,7 @@ from portal.db import db
 from portal.models import DayRuns, Run, RunStatus
 from portal.moments import elapsed_ms
 from portal.runs.rollup import STATUSES, SUMS, count_columns, sum_columns
-from portal.runs.windows import window
+from portal.runs.whole_periods import whole_periods
 from portal.workflows.access import SeenWorkflow
 
 USUAL_OF = 100
@@ -55,7 +55,7 @@ def summarize(
     workflow: SeenWorkflow, created_from: datetime | None = None, created_to: datetime | None = None
 ) -> Summary:
     """Sum up the runs created in a window, both ends included; whole days come from the counts."""
-    asked = window(created_from, created_to)
+    asked = whole_periods(created_from, created_to)
     columns = [sa.func.coalesce(sa.func.sum(getattr(DayRuns, name)), 0) for name in STATUSES + SUMS]
     whole = sa.select(*columns).where(DayRuns.workflow_id == workflow.id, asked.within(DayRuns.day))
     counted = [*count_columns(), *sum_columns(db.engine.dialect.name)]

@@ -25,7 +25,7 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Window:
+class WholePeriods:
     """Whole days or periods, from first to last, both included (None: without an end), and the edges."""
 
     first: int | None
@@ -39,12 +39,12 @@ class Window:
         return sa.and_(sa.true(), *bounds)
 
 
-def window(begin: datetime | None, end: datetime | None, width: int = 1) -> Window:
-    """The window from begin to end, both included, in periods of so many days; None is no bound."""
+def whole_periods(begin: datetime | None, end: datetime | None, width: int = 1) -> WholePeriods:
+    """What lies from begin to end, both included, in periods of so many days; None is no bound."""
     first = None if begin is None else day_of(begin) // width
     last = None if end is None else day_of(end) // width
     if begin is not None and end is not None and first == last and not _is_whole(begin, end, width):
-        return Window(1, 0, (Edge(begin, end),))
+        return WholePeriods(1, 0, (Edge(begin, end),))
     edges = []
     if begin is not None and first is not None and begin != _start(first, width):
         edges.append(Edge(begin, _end(first, width)))
@@ -52,7 +52,7 @@ def window(begin: datetime | None, end: datetime | None, width: int = 1) -> Wind
     if end is not None and last is not None and end != _end(last, width):
         edges.append(Edge(_start(last, width), end))
         last -= 1
-    return Window(first, last, tuple(edges))
+    return WholePeriods(first, last, tuple(edges))
 
 
 def _is_whole(begin: datetime, end: datetime, width: int) -> bool:
