@@ -15,6 +15,8 @@ _QUICK_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Pace:
+    created_at: datetime | None
+    """When the run was created, where that was recorded."""
     queued_ms: int | None
     """From being created to being started; None where that is unknown or was the other way round."""
     took_ms: int | None
@@ -37,8 +39,12 @@ def queued_ms(run: Any, waiting_until: datetime | None = None) -> int | None:
 
     None where its creation was not recorded, or it was started before it was created.
     """
-    created_at = None if (run.source or {}).get("created_at_from") else run.created_at
-    return elapsed_ms(created_at, run.started_at or waiting_until)
+    return elapsed_ms(recorded_creation(run), run.started_at or waiting_until)
+
+
+def recorded_creation(run: Any) -> datetime | None:
+    """When a run was created; None where that moment was taken from another of its times."""
+    return None if (run.source or {}).get("created_at_from") else run.created_at
 
 
 def pace_of(run: Any, usual: Usual | None, now: datetime) -> Pace:
@@ -47,7 +53,7 @@ def pace_of(run: Any, usual: Usual | None, now: datetime) -> Pace:
     end = run.completed_at or (_until(run, now) if so_far else None)
     took = elapsed_ms(run.started_at, end, run.paused_ms)
     queued = queued_ms(run, now if run.status == RunStatus.PENDING else None)
-    return Pace(queued, took, so_far, usual, _verdict(run.status, took, usual))
+    return Pace(recorded_creation(run), queued, took, so_far, usual, _verdict(run.status, took, usual))
 
 
 def _verdict(status: str, took: int | None, usual: Usual | None) -> str:

@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup, Tag
 
 from portal.db import writing
 from portal.models import Run, RunDetail, Step
-from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
+from tests.factories import NOON, make_detail, make_person, make_run, make_workflow, make_workspace
 from tests.pages.conftest import HTMX, Browser, one, parsed
 
 
@@ -65,6 +65,14 @@ def test_a_run_about_which_little_is_known_says_so(browser: Browser) -> None:
     text = browser.open(f"{browser.list_path}/{run.id}").text
     assert "No steps were recorded" in text
     assert "The definition was not recorded" in text
+
+
+def test_a_creation_that_was_not_recorded_is_nowhere_told_as_one(browser: Browser) -> None:
+    run = make_run(browser.workflow, started_at=NOON, completed_at=NOON + timedelta(seconds=1))
+    make_detail(run, source={"created_at_from": "started_at"})
+    page = parsed(browser.open(f"{browser.list_path}/{run.id}"))
+    created = [text_of(fact) for fact in page.select("dl > div") if text_of(fact).startswith("Created")]
+    assert created == ["Created Not recorded", "Created Not recorded: lists place it by its start"]
 
 
 def test_a_permanent_link_leads_to_the_run(browser: Browser) -> None:
