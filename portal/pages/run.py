@@ -19,16 +19,15 @@ from portal.pages.pager import Pager
 from portal.pages.timeline_chart import draw_timeline, lane_pages
 from portal.parameters import single
 from portal.runs.detail import find_run, get_run
+from portal.runs.failed_steps import first_failed_step
 from portal.runs.neighbours import find_neighbours
 from portal.runs.pace import Pace, pace_of
 from portal.runs.query import RunQuery
-from portal.runs.step_list import StepQuery, count_steps, first_failed_step, list_steps
+from portal.runs.step_list import StepQuery, count_steps, list_steps
 from portal.runs.summary import usual_duration
 from portal.runs.timeline import (
     TimelineQuery,
     began_before,
-    node_names,
-    node_states,
     read_timeline,
     step_duration_ms,
 )
@@ -75,14 +74,14 @@ def run(workflow_id: str, run_id: str) -> str:
     found = _look(workflow_id, run_id)
     snapshot = found["run"].definition_snapshot
     definition = snapshot or describe_workflow(found["workflow"]).definition
-    names = node_names(found["timeline"])
+    timeline = found["timeline"]
     return render_template(
         "runs/run.html",
         snapshot=snapshot,
         definition=definition,
-        graph=draw_graph(definition, names),
-        nodes=read_nodes(definition, names),
-        node_states=node_states(found["timeline"]),
+        graph=draw_graph(definition, timeline.node_names),
+        nodes=read_nodes(definition, timeline.node_names),
+        node_states=timeline.node_states,
         **found,
     )
 

@@ -1,13 +1,17 @@
 """How each node of a run's graph stands, by its latest attempt (contract 3.7)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeVar
 
 from portal.models import ACTIVE
 from portal.moments import elapsed_ms
 from portal.runs.detail import RunDetailView
 from portal.runs.graph import nodes_of
 from portal.runs.steps import StepRow, list_steps
+
+Attempt = TypeVar("Attempt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +31,29 @@ class NodeState:
         return elapsed_ms(self.started_at, self.completed_at)
 
 
+def attempt_order(step: Any) -> tuple[int, int]:
+    """The order of attempts at one node: by iteration, those of one iteration as they were recorded."""
+    return step.iteration, step.position
+
+
+def last_attempts(steps: Iterable[Attempt]) -> dict[str, Attempt]:
+    """The last attempt at each node, in the order in which the nodes first ran."""
+    latest: dict[str, Any] = {}
+    for step in steps:
+        known = latest.get(_node(step))
+        if known is None or attempt_order(step) > attempt_order(known):
+            latest[_node(step)] = step
+    return latest
+
+
+def _node(step: Any) -> str:
+    node_id: str = step.node_id
+    return node_id
+
+
 def node_states(run: RunDetailView) -> list[NodeState]:
     """The nodes of the graph in its order, then nodes that only steps know, as they first ran."""
-    latest: dict[str, StepRow] = {}
-    for step in list_steps(run):
-        if step.node_id not in latest or step.iteration >= latest[step.node_id].iteration:
-            latest[step.node_id] = step
+    latest = last_attempts(list_steps(run))
     states = []
     unreached = "pending" if run.status in ACTIVE else "skipped"
     for node in nodes_of(run.definition_snapshot):

@@ -1,4 +1,4 @@
-"""The steps of a run as a table: in order of execution, by pages; and the step that a failure began with."""
+"""The steps of a run as a table: in order of execution, by pages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -71,15 +71,3 @@ def count_steps(run_id: UUID) -> dict[str, int]:
     counted = sa.select(Step.status, sa.func.count()).where(Step.run_id == run_id).group_by(Step.status)
     found = {row[0]: row[1] for row in db.session.execute(counted)}
     return {status: found[status] for status in _STATUSES if status in found}
-
-
-def first_failed_step(run_id: UUID) -> Step | None:
-    """The first step that failed and that no later attempt at its node made good."""
-    later = sa.orm.aliased(Step)
-    made_good = (
-        sa.exists()
-        .where(later.run_id == Step.run_id, later.position > Step.position)
-        .where(later.node_id == Step.node_id, later.status == RunStatus.COMPLETED)
-    )
-    failed = sa.select(Step).where(Step.run_id == run_id, Step.status == RunStatus.FAILED, ~made_good)
-    return db.session.scalar(failed.order_by(Step.position).limit(1))

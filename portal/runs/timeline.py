@@ -18,6 +18,7 @@ from portal.models import ACTIVE, Step
 from portal.moments import elapsed_ms
 from portal.paging import Page, Slice
 from portal.parameters import Reader
+from portal.runs.node_states import attempt_order, last_attempts
 
 MAX_STEPS = 5_000
 """How many steps of a run are drawn; a table shows them all."""
@@ -121,7 +122,7 @@ class Lane:
     def status(self) -> str:
         """That of the last attempt; of folded ones the worst."""
         if not self.folded:
-            return max(self.spans, key=lambda span: (span.iteration, span.position)).status
+            return max(self.spans, key=attempt_order).status
         found = {span.status for span in self.spans}
         worst = ("failed", "running", "paused", "pending", "cancelled", "completed")
         return next(status for status in worst if status in found)
@@ -139,6 +140,10 @@ class Timeline:
     lanes: Page[Lane]
     spans: Sequence[Span]
     """All that were placed, in order of execution, also those outside of what is shown."""
+    node_states: Mapping[str, str]
+    """The status of each node by its last attempt, placed or not."""
+    node_names: Mapping[str, str]
+    """What the steps call their nodes."""
     waves: Sequence[int]
     """Where steps begin after all before them have ended."""
     unplaced: int
@@ -172,6 +177,7 @@ def draw(rows: Sequence[Any], query: TimelineQuery, now: datetime, undrawn: int 
     begin, end = min(query.from_ms or 0, whole - 1), min(query.to_ms or whole, whole)
     if begin >= end:
         begin, end = 0, whole
+    last = last_attempts(rows)
     return Timeline(
         query=query,
         origin=origin,
@@ -180,6 +186,8 @@ def draw(rows: Sequence[Any], query: TimelineQuery, now: datetime, undrawn: int 
         whole=whole,
         lanes=_page(_lanes(placed, query, begin, end), query.lane_page),
         spans=placed,
+        node_states={node_id: row.status for node_id, row in last.items()},
+        node_names={node_id: row.name or node_id for node_id, row in last.items()},
         waves=waves(placed) if origin else (),
         unplaced=len(rows) - len(placed),
         undrawn=undrawn,
@@ -226,17 +234,6 @@ def began_before(timeline: Timeline, started_at: datetime | None) -> int:
         return 0
     start = (started_at - timeline.origin) // _MILLISECOND - _CLOCKS_APART_MS
     return sum(span.begin < start for span in timeline.spans)
-
-
-def node_states(timeline: Timeline) -> dict[str, str]:
-    """The status of each node by its last attempt."""
-    last = sorted(timeline.spans, key=lambda span: (span.iteration, span.position))
-    return {span.node_id: span.status for span in last}
-
-
-def node_names(timeline: Timeline) -> dict[str, str]:
-    """What the steps call their nodes."""
-    return {span.node_id: span.label for span in timeline.spans}
 
 
 def page_number(text: str) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from statistics import median
 from typing import Any, Self
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -19,6 +20,7 @@ from portal.models import Person, Run, RunStatus, Step
 from portal.moments import elapsed_ms
 from portal.parameters import Reader, Refused
 from portal.runs.counts import Day, count_by_day
+from portal.runs.failed_steps import lasting_failures
 from portal.runs.rollup import STATUSES
 from portal.runs.summary import pass_rate
 from portal.workflows.access import SeenWorkflow
@@ -160,10 +162,12 @@ def _timed(newest: sa.Select[Any]) -> list[tuple[date, int]]:
     ]
 
 
-def _failing(run_ids: Sequence[Any]) -> list[tuple[str, int]]:
+def _failing(run_ids: Sequence[UUID]) -> list[tuple[str, int]]:
+    """The steps that failed for good in most of these runs, by name."""
     name = sa.func.coalesce(Step.name, Step.node_id)
-    counted = sa.select(name, sa.func.count(sa.distinct(Step.run_id)).label("runs"))
-    counted = counted.where(Step.run_id.in_(run_ids), Step.status == RunStatus.FAILED)
+    counted = lasting_failures(run_ids).with_only_columns(
+        name, sa.func.count(sa.distinct(Step.run_id)).label("runs")
+    )
     counted = counted.group_by(name).order_by(sa.desc("runs"), name).limit(TOP)
     return [(step, runs) for step, runs in db.session.execute(counted)]
 

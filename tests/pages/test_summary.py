@@ -9,7 +9,7 @@ import pytest
 
 from portal.db import writing
 from portal.models import Step
-from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
+from tests.factories import NOON, make_person, make_run, make_steps, make_workflow, make_workspace
 from tests.pages.conftest import Browser, one, parsed
 
 
@@ -50,6 +50,19 @@ def test_a_window_is_summed_up_with_links_to_its_days(browser: Browser) -> None:
     assert "Grace Hopper" in page.text
     assert "Of the newest 5 runs" in page.text
     assert len(page.select(".chart-card")[0].select("tbody tr")) == 5
+
+
+def test_a_step_that_failed_and_was_made_good_is_not_what_fails(browser: Browser) -> None:
+    run = make_run(browser.workflow, status="failed", created_at=NOON)
+    make_steps(
+        run,
+        {"node_id": "a", "name": "Flaky", "status": "failed"},
+        {"node_id": "a", "name": "Flaky", "iteration": 2},
+        {"node_id": "b", "name": "Broken", "status": "failed"},
+    )
+    page = parsed(browser.open(path(browser)))
+    rows = one(page, "section[aria-labelledby=failing]").select("tbody th")
+    assert [row.text for row in rows] == ["Broken"]
 
 
 def test_days_may_be_named(browser: Browser) -> None:

@@ -11,7 +11,8 @@ from flask import Flask
 from portal.db import writing
 from portal.errors import InvalidQuery
 from portal.models import Run, Step
-from portal.runs.step_list import StepQuery, count_steps, first_failed_step, list_steps
+from portal.runs.failed_steps import first_failed_step
+from portal.runs.step_list import StepQuery, count_steps, list_steps
 from portal.runs.timeline import (
     LANES_A_PAGE,
     Timeline,
@@ -19,7 +20,6 @@ from portal.runs.timeline import (
     began_before,
     draw,
     in_progress,
-    node_states,
     read_timeline,
 )
 from tests.factories import NOON, make_run, make_workflow, make_workspace
@@ -62,7 +62,7 @@ def test_each_node_has_a_lane_and_attempts_share_it() -> None:
     assert places(timeline) == [[(0, 10_000), (12_000, 20_000)], [(5_000, 6_000)], [(10_000, 12_000)]]
     assert [lane.status for lane in timeline.lanes.rows] == ["completed", "completed", "completed"]
     assert [lane.failed for lane in timeline.lanes.rows] == [1, 0, 0]
-    assert node_states(timeline) == {"a": "completed", "b": "completed", "c": "completed"}
+    assert timeline.node_states == {"a": "completed", "b": "completed", "c": "completed"}
 
 
 def test_a_step_that_is_still_going_reaches_to_the_present() -> None:
@@ -95,6 +95,7 @@ def test_without_any_begin_steps_are_as_long_as_they_took() -> None:
 def test_steps_without_a_begin_among_others_are_counted_not_guessed() -> None:
     timeline = drawn(step("a", 0, 1), step("b", None, 5, source={"duration_seconds": 2}))
     assert (len(timeline.spans), timeline.unplaced) == (1, 1)
+    assert timeline.node_states == {"a": "completed", "b": "completed"}
 
 
 def test_a_wave_begins_where_all_before_it_have_ended() -> None:

@@ -1,0 +1,29 @@
+"""Which failed steps count against a run: those that no later attempt at their node made good."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.db import db
+from portal.models import RunStatus, Step
+
+
+def lasting_failures(run_ids: Sequence[UUID]) -> sa.Select[Step]:
+    """The failed steps of these runs, without those whose node completed later in the same run."""
+    good = (
+        sa.select(Step.run_id, Step.node_id, sa.func.max(Step.position).label("last"))
+        .where(Step.run_id.in_(run_ids), Step.status == RunStatus.COMPLETED)
+        .group_by(Step.run_id, Step.node_id)
+        .subquery()
+    )
+    made_good = sa.and_(
+        good.c.run_id == Step.run_id, good.c.node_id == Step.node_id, good.c.last > Step.position
+    )
+    failed = sa.select(Step).outerjoin(good, made_good)
+    return failed.where(Step.run_id.in_(run_ids), Step.status == RunStatus.FAILED, good.c.last.is_(None))
+
+
+def first_failed_step(run_id: UUID) -> Step | None:
+    """The step that the failure of a run began with; None where none is recorded."""
+    return db.session.scalar(lasting_failures([run_id]).order_by(Step.position).limit(1))
