@@ -24,6 +24,7 @@ from portal import (
     reach,
     storage,
 )
+from portal.api import raw
 from portal.auth import gate, oidc
 from portal.auth import pages as auth_pages
 
@@ -60,7 +61,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     headers.init_app(app, settings)
     failures.init_app(app)
     display.init_app(app)
-    for blueprint in (api.bp, auth_pages.bp, pages.bp, files.bp, health.bp, documentation.bp):
+    for blueprint in (api.bp, raw.bp, auth_pages.bp, pages.bp, files.bp, health.bp, documentation.bp):
         app.register_blueprint(blueprint)
     cli.init_app(app)
     reach.init_app(app, settings)

@@ -23,7 +23,9 @@ NOTHING = "–"
 """What stands where there is no value."""
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_ACRONYMS = {word.lower(): word for word in ("API", "CPU", "GB", "GPU", "ID", "KB", "MB", "URL")}
+_ACRONYMS = {
+    word.lower(): word for word in ("API", "CER", "CPU", "GB", "GPU", "ID", "KB", "MB", "URL", "WER")
+}
 _DURATIONS = {"ms": 1, "seconds": 1000, "minutes": 60_000}
 _SIZES = {"bytes": "B", "kb": "kB", "mb": "MB", "gb": "GB"}
 
@@ -179,6 +181,19 @@ def _amount(key: str, value: int | float) -> str:
     return f"{number(value)} {words(key)}"
 
 
+def size(number_of_bytes: int) -> str:
+    """The size of a file, such as `1.4 MB`."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if number_of_bytes >= factor:
+            return f"{number_of_bytes / factor:,.1f} {unit}"
+    return f"{number_of_bytes} B"
+
+
+def score(value: float | None) -> str:
+    """A validator's score, such as `0.953`."""
+    return NOTHING if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -226,6 +241,8 @@ FILTERS: tuple[Callable[..., Any], ...] = (
     words,
     sentence,
     usage,
+    size,
+    score,
     pretty_json,
 )
 

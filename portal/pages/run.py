@@ -12,6 +12,7 @@ from portal import display, moments
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery
 from portal.pages import bp, freshness
+from portal.pages.api_call import curl_line
 from portal.pages.charts import Scale
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.graph import draw_graph, read_nodes
@@ -23,7 +24,8 @@ from portal.runs.failed_steps import first_failed_step
 from portal.runs.neighbours import find_neighbours
 from portal.runs.pace import Pace, pace_of
 from portal.runs.query import RunQuery
-from portal.runs.step_list import StepQuery, count_steps, list_steps
+from portal.runs.result_list import ResultQuery, read_results
+from portal.runs.step_list import StepQuery, count_steps, list_steps, read_step_results
 from portal.runs.summary import usual_duration
 from portal.runs.timeline import (
     TimelineQuery,
@@ -51,13 +53,14 @@ class Place:
     came_from: Mapping[str, str]
     timeline: TimelineQuery
     steps: StepQuery
+    results: ResultQuery
 
     def at_timeline(self, query: TimelineQuery) -> dict[str, str]:
         """Another part of the timeline; a type of node unfolded there is the one listed below."""
         steps = replace(self.steps, node_type=query.node_type)
         if query.node_type != self.steps.node_type:
-            steps = replace(steps, page=1)
-        return {**self.came_from, **steps.to_args(), **query.to_args()}
+            steps = replace(steps, page=1, result=None)
+        return {**self._rest, **steps.to_args(), **query.to_args()}
 
     @property
     def here(self) -> dict[str, str]:
@@ -65,7 +68,15 @@ class Place:
 
     def at_steps(self, query: StepQuery) -> dict[str, str]:
         """Other rows of the table."""
-        return {**self.came_from, **self.timeline.to_args(), **query.to_args()}
+        return {**self._rest, **self.timeline.to_args(), **query.to_args()}
+
+    def at_results(self, query: ResultQuery) -> dict[str, str]:
+        """Other lines of what the run gave."""
+        return {**self.here, **replace(self, results=query)._rest}
+
+    @property
+    def _rest(self) -> dict[str, str]:
+        return {**self.came_from, **self.results.to_args()}
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>")
@@ -82,6 +93,7 @@ def run(workflow_id: str, run_id: str) -> str:
         graph=draw_graph(definition, timeline.node_names),
         nodes=read_nodes(definition, timeline.node_names),
         node_states=timeline.node_states,
+        api_call=curl_line("api.run", workflow_id=found["workflow"].id, run_id=found["run"].id),
         **found,
     )
 
@@ -115,12 +127,14 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
     """Everything that the page and its fragment show of a run."""
     args, now = single(request.args), moments.now()
     timeline_query, step_query = TimelineQuery.parse(args), StepQuery.parse(args)
+    result_query = ResultQuery.parse(args)
     workflow = get_workflow(current_principal(), id_in_path(workflow_id))
     freshness.stop_if_known(workflow, freshness.second(workflow))
     run = get_run(workflow, id_in_path(run_id))
     behind = list_behind(workflow.id)
     timeline = read_timeline(run.id, timeline_query, now)
     steps = list_steps(run.id, step_query)
+    results = read_results(run, result_query)
     pace = pace_of(run, usual_duration(workflow), now)
     return {
         "workflow": workflow,
@@ -138,8 +152,11 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
         "step_query": step_query,
         "step_pager": Pager(steps),
         "step_counts": count_steps(run.id),
+        "step_results": read_step_results(run.id, steps, step_query),
         "step_duration_ms": step_duration_ms,
-        "place": Place(behind.to_args(), timeline_query, step_query),
+        "results": results,
+        "line_pager": Pager(results.lines) if results else None,
+        "place": Place(behind.to_args(), timeline_query, step_query, result_query),
     }
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal import parameters
 from portal.db import db
-from portal.models import RunStatus, Step
+from portal.models import RunStatus, Step, StepResult
 from portal.paging import Page, Slice
 from portal.parameters import Reader
 from portal.runs.timeline import page_number
@@ -25,6 +25,8 @@ class StepQuery:
     page: int = 1
     status: str = ""
     node_type: str = ""
+    result: int | None = None
+    """The position of the step whose result is shown."""
 
     @classmethod
     def parse(cls, args: Mapping[str, str]) -> Self:
@@ -34,21 +36,27 @@ class StepQuery:
             page=reader.read("step_page", page_number, 1),
             status=reader.read("step_status", parameters.one_of(_STATUSES), ""),
             node_type=reader.read("node_type", parameters.text, ""),
+            result=reader.read("step_result", _position, None),
         )
         reader.finish()
         return query
 
     def at(self, slice_: Slice) -> Self:
         """The same steps, another page."""
-        return replace(self, page=slice_.offset // slice_.limit + 1)
+        return replace(self, page=slice_.offset // slice_.limit + 1, result=None)
 
     def of_status(self, status: str) -> Self:
-        return replace(self, status=status, page=1)
+        return replace(self, status=status, page=1, result=None)
+
+    def with_result(self, position: int | None) -> Self:
+        """The same steps with the result of this one, or with none."""
+        return replace(self, result=position)
 
     def to_args(self) -> dict[str, str]:
         """The shortest parameters that give these steps."""
         page = str(self.page) if self.page > 1 else ""
         texts = {"step_page": page, "step_status": self.status, "node_type": self.node_type}
+        texts["step_result"] = "" if self.result is None else str(self.result)
         return {name: text for name, text in texts.items() if text}
 
 
@@ -66,8 +74,31 @@ def list_steps(run_id: UUID, query: StepQuery) -> Page[Step]:
     return Page(rows, total, slice_)
 
 
+@dataclass(frozen=True)
+class StepResults:
+    """What steps of a page of the table gave: results are wide, so one at a time is read."""
+
+    known: frozenset[int]
+    """Positions of the steps that have a result."""
+    shown: dict[str, Any] | None
+
+
+def read_step_results(run_id: UUID, steps: Page[Step], query: StepQuery) -> StepResults:
+    """The results of these steps of a run that the caller may see."""
+    positions = [step.position for step in steps.rows]
+    mine = sa.and_(StepResult.run_id == run_id, StepResult.position.in_(positions))
+    asked = sa.case((StepResult.position == query.result, StepResult.result))
+    found = sa.select(StepResult.position, asked).where(mine, StepResult.result.is_not(None))
+    results: dict[int, dict[str, Any] | None] = {row[0]: row[1] for row in db.session.execute(found)}
+    return StepResults(frozenset(results), results.get(-1 if query.result is None else query.result))
+
+
 def count_steps(run_id: UUID) -> dict[str, int]:
     """How many steps of the run have each status; statuses that none has are left out."""
     counted = sa.select(Step.status, sa.func.count()).where(Step.run_id == run_id).group_by(Step.status)
     found = {row[0]: row[1] for row in db.session.execute(counted)}
     return {status: found[status] for status in _STATUSES if status in found}
+
+
+def _position(text: str) -> int:
+    return parameters.whole_number(text, 0, 2**31 - 1, "must be the position of a step.")

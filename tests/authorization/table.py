@@ -110,7 +110,11 @@ TABLE: dict[str, Row] = {
     f"GET {_RUNS}/table": Page(fragment=True),
     f"GET {_RUNS}/live": Page(fragment=True),
     f"GET {_RUNS}/<run_id>": Page(),
+    f"GET {_RUNS}/<run_id>.json": Page(),
     f"GET {_RUNS}/<run_id>/view": Page(fragment=True),
+    f"GET {_RUNS}/<run_id>/download": Page(ok=302),
+    f"GET {_RUNS}/<run_id>/nodes/<path:node_id>/download": Page(ok=302),
+    f"GET {_RUNS}/<run_id>/audio/<audio_id>": Page(ok=302),
     f"GET {_RUNS}/<run_id>/live": Page(fragment=True),
     "GET /runs/<run_id>": Page(ok=302),
     # Pages: my own settings

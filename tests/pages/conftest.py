@@ -26,6 +26,7 @@ class Browser:
     client: FlaskClient
     workspace: Workspace
     workflow: Workflow
+    user: User
 
     @property
     def list_path(self) -> str:
@@ -45,7 +46,7 @@ class Browser:
 def browser(app: Flask, sign_in: Callable[[User], FlaskClient]) -> Browser:
     workspace, user = make_workspace(), make_user(first_name="Ada", last_name="Lovelace")
     make_member(workspace, user)
-    return Browser(sign_in(user), workspace, make_workflow(workspace))
+    return Browser(sign_in(user), workspace, make_workflow(workspace), user)
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""What a run's page plays and downloads: each address leads to a link that is signed when it is asked for.
+
+So a page that stays open, or comes from the browser's cache, never holds a link that has run out.
+"""
+
+from uuid import UUID
+
+from flask import redirect, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from portal import moments
+from portal.auth.gate import current_principal
+from portal.pages import bp
+from portal.pages.forms import id_in_path
+from portal.runs.detail import get_run, get_run_status
+from portal.runs.downloads import archive_name, find_audio
+from portal.signed_links import Grant, sign
+from portal.workflows.access import get_workflow
+
+
+@bp.get("/workflows/<workflow_id>/runs/<run_id>/download")
+def download_run(workflow_id: str, run_id: str) -> BaseResponse:
+    return _archive(workflow_id, run_id)
+
+
+@bp.get("/workflows/<workflow_id>/runs/<run_id>/nodes/<path:node_id>/download")
+def download_node(workflow_id: str, run_id: str, node_id: str) -> BaseResponse:
+    return _archive(workflow_id, run_id, node_id)
+
+
+@bp.get("/workflows/<workflow_id>/runs/<run_id>/audio/<audio_id>")
+def audio(workflow_id: str, run_id: str, audio_id: str) -> BaseResponse:
+    """A take's audio, whatever became of the run."""
+    workflow = get_workflow(current_principal(), id_in_path(workflow_id))
+    found = get_run_status(workflow, id_in_path(run_id))
+    find_audio(workflow.workspace_id, found.id, audio_id)
+    return _to_file("audio", workflow.workspace_id, found.id, audio_id)
+
+
+def _archive(workflow_id: str, run_id: str, node_id: str | None = None) -> BaseResponse:
+    workflow = get_workflow(current_principal(), id_in_path(workflow_id))
+    found = get_run(workflow, id_in_path(run_id))
+    archive_name(workflow, found, node_id)
+    return _to_file("run" if node_id is None else "node", workflow.workspace_id, found.id, node_id or "")
+
+
+def _to_file(kind: str, workspace_id: UUID, run_id: UUID, part: str) -> BaseResponse:
+    link = sign(Grant(kind, workspace_id, run_id, part), moments.now())
+    answer = redirect(request.root_path.rstrip("/") + link.path, code=302)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
