@@ -10,7 +10,7 @@ from uuid import UUID
 
 import click
 import sqlalchemy as sa
-from flask import Flask, current_app, url_for
+from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from portal import checkup, doctor, moments, parameters
@@ -23,6 +23,7 @@ from portal.history.demo import install_demo
 from portal.history.importer import DEFAULT_BATCH_SIZE, import_files
 from portal.history.progress import progress_bar
 from portal.models import Role
+from portal.reach import absolute_url_for
 
 users = AppGroup("users", help="People who can sign in.")
 workspaces = AppGroup("workspaces", help="Workspaces: each with its own workflows, members and keys.")
@@ -239,7 +240,7 @@ def signin_link(email: str, as_json: bool) -> None:
         token = signin.make_link_token(email, moments.now())
     base = current_app.config["BASE_URL"] or "http://127.0.0.1:8000"
     with current_app.test_request_context(base_url=base):
-        link = url_for("auth.confirm", token=token, _external=True)
+        link = absolute_url_for("auth.confirm", token=token)
     _show(as_json, {"email": email.lower(), "link": link}, link)
 
 

@@ -1,10 +1,10 @@
-"""How the portal is reached: below a path of its own, and through proxies that say so."""
+"""How the portal is reached: below a path of its own, through proxies that say so, and by which addresses."""
 
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from flask import Flask
+from flask import Flask, current_app, request, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal.config import Settings
@@ -24,6 +24,17 @@ class BelowPath:
             environ["SCRIPT_NAME"] = self._path
         answer: Iterable[bytes] = self._app(environ, start_response)
         return answer
+
+
+def absolute_url(path: str) -> str:
+    """The address by which people reach this path of ours: below the base URL where there is one."""
+    base: str = current_app.config["BASE_URL"] or request.root_url.rstrip("/")
+    return base + path
+
+
+def absolute_url_for(endpoint: str, **values: Any) -> str:
+    """The address by which people reach a view."""
+    return absolute_url(url_for(endpoint, **values).removeprefix(request.root_path.rstrip("/")))
 
 
 def init_app(app: Flask, settings: Settings) -> None:

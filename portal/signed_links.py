@@ -14,10 +14,11 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
-from flask import current_app, request
+from flask import current_app
 
 from portal import parameters
 from portal.errors import Forbidden
+from portal.reach import absolute_url
 
 LIFE = timedelta(minutes=15)
 KINDS = ("run", "node", "audio", "upload")
@@ -55,8 +56,7 @@ def sign(grant: Grant, now: datetime) -> SignedLink:
     args = {"part": grant.part} if grant.part else {}
     query = urlencode(args | {"expires": str(expires), "signature": signature}, quote_via=quote)
     path = f"/files/{grant.workspace_id}/{grant.kind}/{grant.subject_id}?{query}"
-    base = current_app.config["BASE_URL"] or request.root_url.rstrip("/")
-    return SignedLink(path, base + path, datetime.fromtimestamp(expires, UTC))
+    return SignedLink(path, absolute_url(path), datetime.fromtimestamp(expires, UTC))
 
 
 def verify(path: Mapping[str, str], args: Mapping[str, str], now: datetime) -> Grant:

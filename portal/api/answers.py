@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
-from flask import Response, current_app, jsonify, request
+from flask import Response, jsonify, request
 
 from portal import envelope
 from portal.moments import format_moment
 from portal.paging import Page, Slice
+from portal.reach import absolute_url
 from portal.runs.listing import RunRow
 
 
@@ -72,6 +73,5 @@ def _link(slice_: Slice | None, args: Callable[[Slice], Mapping[str, Any]]) -> s
     """An absolute link to this very list at another offset (contract 1.7)."""
     if slice_ is None:
         return None
-    base = current_app.config["BASE_URL"] or request.root_url.rstrip("/")
     query = urlencode(args(slice_), doseq=True, quote_via=quote)
-    return f"{base}{quote(request.path)}?{query}"
+    return absolute_url(f"{quote(request.path)}?{query}")

@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 import requests
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App, OAuth
-from flask import Flask, current_app, request, session, url_for
+from flask import Flask, current_app, request, session
 from joserfc.errors import JoseError
 
 from portal.auth.joining import JoinRule, Visitor, read_rules
 from portal.auth.tokens import LEEWAY, is_subject
 from portal.config import OidcSettings, Settings, is_loopback
 from portal.errors import PortalError
+from portal.reach import absolute_url_for
 
 NAME = "portal"
 DISCOVERY = "/.well-known/openid-configuration"
@@ -125,7 +126,7 @@ def provider() -> tuple[OidcSettings, tuple[JoinRule, ...], Any]:
 def begin(wanted: str | None) -> str:
     """Begin to sign in: the provider's address to go to. `wanted` is the page to come back to."""
     client = provider()[2]
-    back = callback_url()
+    back = absolute_url_for("auth.callback")
     try:
         made = client.create_authorization_url(back)
     except (AuthlibBaseError, JoseError, requests.RequestException, ValueError) as error:
@@ -179,14 +180,6 @@ def _must_say(client: Any) -> dict[str, Any]:
         "iss": {"essential": True, "value": issuer},
         "aud": {"essential": True, "value": client.client_id},
     }
-
-
-def callback_url() -> str:
-    """Where the provider sends people back: below the base URL where there is one."""
-    base = current_app.config["BASE_URL"]
-    if base is None:
-        return url_for("auth.callback", _external=True)
-    return f"{base}{url_for('auth.callback').removeprefix(request.root_path.rstrip('/'))}"
 
 
 def check_metadata(metadata: Any, url: str) -> dict[str, Any]:

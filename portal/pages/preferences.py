@@ -7,18 +7,17 @@ from werkzeug.wrappers import Response
 
 from portal import display
 from portal.auth.gate import public
-from portal.auth.origin import safe_next
+from portal.auth.origin import safe_next, within_portal
 from portal.errors import FieldError, InvalidQuery
 from portal.pages import bp
 
 THEMES = ("system", "light", "dark")
-THEME_COOKIE = "portal-theme"
 A_YEAR = 31_536_000
 
 
 def chosen_theme() -> str:
     """The theme that this browser chose; what else a cookie says is nothing to us."""
-    theme = request.cookies.get(THEME_COOKIE, "")
+    theme = request.cookies.get(_cookie_name(), "")
     return theme if theme in THEMES else "system"
 
 
@@ -33,9 +32,10 @@ def choose_theme() -> Response:
     theme = request.form.get("theme", "")
     if theme not in THEMES:
         raise InvalidQuery([FieldError("theme", f"must be one of {', '.join(THEMES)}.")])
-    answer = redirect(safe_next(display.page_before()) or url_for(".workflows"), code=303)
+    before = safe_next(display.page_before())
+    answer = redirect(within_portal(before) if before else url_for(".workflows"), code=303)
     answer.set_cookie(
-        THEME_COOKIE,
+        _cookie_name(),
         theme,
         max_age=A_YEAR,
         secure=current_app.config["SESSION_COOKIE_SECURE"],
@@ -43,3 +43,8 @@ def choose_theme() -> Response:
         samesite="Lax",
     )
     return answer
+
+
+def _cookie_name() -> str:
+    """Beside the session's cookie, and as bound to this host as that is."""
+    return f"{current_app.config['SESSION_COOKIE_NAME']}-theme"

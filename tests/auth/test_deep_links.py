@@ -383,14 +383,30 @@ def test_below_a_path_deep_links_and_every_link_keep_it(
             target = str(link.get(name, "#"))
             assert target.startswith(("/portal/", "#", "?", "data:")), link
     assert get("/static/portal.css").status_code == 200
+    themed = browser.post(
+        f"{prefix}/theme",
+        base_url=carried["base_url"],
+        headers=carried["headers"] | SAME | {"Referer": current},
+        data={"theme": "dark"},
+    )
+    assert themed.headers["Location"] == f"/portal{deep}"
 
 
 def test_the_base_url_rules_every_absolute_link(empty_sqlite: Path, tmp_path: Path) -> None:
-    app = _portal(empty_sqlite, tmp_path, PORTAL_BASE_URL="https://runs.acme.example/portal")
+    public, inner = "https://runs.acme.example/portal", "https://inner.acme.example"
+    app = _portal(empty_sqlite, tmp_path, PORTAL_BASE_URL=public, PORTAL_TRUSTED_HOSTS="inner.acme.example")
     with app.app_context():
-        make_user()
+        workspace, user = make_workspace(), make_user()
+        make_member(workspace, user)
         shown = app.test_cli_runner().invoke(args=["signin-link", "ada@acme.example"])
-        assert shown.output.startswith("https://runs.acme.example/portal/signin/")
+        assert shown.output.startswith(f"{public}/signin/")
+        browser = app.test_client()
+        browser.post(link_for(user), base_url=inner, headers=SAME)
+        members = f"/settings/workspaces/{workspace.id}"
+        form = {"email": "new@acme.example", "role": "viewer"}
+        invited = browser.post(f"{members}/invitations", base_url=inner, headers=SAME, data=form)
+        assert invited.status_code == 303
+        assert f"{public}/invitations/" in browser.get(f"{members}/members", base_url=inner).text
         db.session.remove()
         db.engine.dispose()
 

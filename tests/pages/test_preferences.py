@@ -1,9 +1,15 @@
 """Light or dark: chosen without JavaScript, kept by the browser, in every page from its first byte."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from portal import create_app
+from tests.answer_rules import faults
+from tests.conftest import settings_for
 from tests.pages.conftest import Browser, one, parsed
 
 FORM = {"Sec-Fetch-Site": "same-origin"}
@@ -38,6 +44,16 @@ def test_a_foreign_page_is_not_led_back_to(browser: Browser) -> None:
     headers = FORM | {"Referer": "http://evil.example/x"}
     answer = browser.client.post("/theme", data={"theme": "dark"}, headers=headers)
     assert answer.headers["Location"] == "/"
+
+
+def test_the_cookie_is_as_bound_to_this_host_as_the_sessions_is(empty_sqlite: Path, tmp_path: Path) -> None:
+    environment = settings_for(f"sqlite:///{empty_sqlite}") | {"PORTAL_BASE_URL": "https://portal.example"}
+    client = create_app(environment, instance=tmp_path).test_client()
+    options: dict[str, Any] = {"base_url": "https://portal.example", "headers": FORM}
+    answer = client.post("/theme", data={"theme": "dark"}, **options)
+    assert answer.headers["Set-Cookie"].startswith("__Host-portal-theme=dark; ")
+    assert faults(answer, secure=True) == []
+    assert 'data-theme="dark"' in client.get("/login", base_url="https://portal.example").text
 
 
 def test_an_unknown_theme_is_refused_and_an_odd_cookie_ignored(sqlite_app: Flask) -> None:

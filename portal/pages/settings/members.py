@@ -14,6 +14,7 @@ from portal.errors import InvalidQuery
 from portal.pages import bp, once
 from portal.pages.forms import Form, id_in_path
 from portal.parameters import single
+from portal.reach import absolute_url_for
 
 ROLES = tuple(ROLE_ALLOWS)
 
@@ -34,7 +35,7 @@ def invite(workspace_id: str) -> Response:
         return _list(
             Form(single(request.form), {error.field: error.message for error in refusal.errors}), 422
         )
-    once.keep(workspace_id, url_for(".invitation", token=token, _external=True))
+    once.keep(workspace_id, absolute_url_for("pages.invitation", token=token))
     return _to_members(workspace_id)
 
 
