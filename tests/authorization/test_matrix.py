@@ -12,6 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.answer_rules import faults
 from tests.authorization.table import TABLE, Api, Open, Page, Row
 from tests.authorization.world import OURS, SAME, THEIRS, Caller, World, built_world
 
@@ -75,6 +76,7 @@ def test_nobody_gets_more_than_the_table_says_and_nothing_shows_what_is_foreign(
         wanted = _expected(cell)
         if answer.status_code != wanted:
             wrong.append(f"{cell}: {answer.status_code}, expected {wanted}")
+        wrong += [f"{cell}: {fault}" for fault in faults(answer)]
         word = OURS if cell.caller.theirs else THEIRS
         if not isinstance(cell.row, Open) and word in _shown(answer, world):
             wrong.append(f"{cell}: shows {word}")

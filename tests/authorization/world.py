@@ -77,12 +77,15 @@ class World:
 
 
 @contextmanager
-def built_world(environment: dict[str, str], folder: Path) -> Iterator[World]:
+def built_world(
+    environment: dict[str, str], folder: Path, base_url: str = "http://localhost"
+) -> Iterator[World]:
+    """`base_url` is how its browsers reach the portal."""
     no_limits = {"PORTAL_RATE_LIMIT_PER_MIN": "0", "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN": "0"}
     with portal_with_tokens(environment | no_limits, folder) as app:
         ours, theirs = _workspace(OURS), _workspace(THEIRS)
         world = World(app, {"ours": _fill(ours, OURS), "theirs": _fill(theirs, THEIRS)}, [])
-        world.callers = list(_callers(app, ours, theirs))
+        world.callers = list(_callers(app, ours, theirs, base_url))
         world.remember()
         yield world
 
@@ -125,7 +128,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
     }
 
 
-def _callers(app: Flask, ours: Workspace, theirs: Workspace) -> Iterator[Caller]:
+def _callers(app: Flask, ours: Workspace, theirs: Workspace, base_url: str) -> Iterator[Caller]:
     yield Caller("nobody", "nobody")
     admin: User | None = None
     for role in (*EVERYBODY, None):
@@ -136,7 +139,7 @@ def _callers(app: Flask, ours: Workspace, theirs: Workspace) -> Iterator[Caller]
         token = TokenCaller(app, user, ours.id)
         name = role or "stranger"
         yield Caller(f"{name} (token)", "token", token.headers, role=role)
-        yield Caller(f"{name} (session)", "session", browser=_browser(app, user), role=role)
+        yield Caller(f"{name} (session)", "session", browser=_browser(app, user, base_url), role=role)
     assert admin is not None
     for scope in SCOPES:
         yield _key(f"key {scope}", make_key(ours, admin, (scope,)), (scope,))
@@ -176,8 +179,8 @@ def _key(name: str, plain: str, scopes: tuple[str, ...], kind: str = "key", thei
     return Caller(name, kind, {"Authorization": f"Bearer {plain}"}, scopes=scopes, theirs=theirs)
 
 
-def _browser(app: Flask, user: User) -> FlaskClient:
+def _browser(app: Flask, user: User, base_url: str) -> FlaskClient:
     browser = app.test_client()
     token = signin.make_link_token(user.email, moments.now())
-    assert browser.post(f"/signin/{token}", headers=SAME).status_code == 303
+    assert browser.post(f"/signin/{token}", headers=SAME, base_url=base_url).status_code == 303
     return browser
