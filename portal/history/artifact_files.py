@@ -1,7 +1,7 @@
 """Files that lines of history name: found beside it, checked, and kept in the artifact store."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import blake2b
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol
 from uuid import UUID
 
 from portal import storage
-from portal.history.parse_results import RunResults
+from portal.history.parse_results import File
 from portal.history.readers import BadField
 
 MAX_FILE = 512 * 1024 * 1024
@@ -58,13 +58,13 @@ class InMemory:
         return io.BytesIO(self._files[path])
 
 
-def keep_files(workspace_id: UUID, results: RunResults, source: FileSource) -> bytes:
-    """Keep the files of a run, fill in their artifacts, and give a digest of them all. Raises BadField.
+def keep_files(workspace_id: UUID, files: Sequence[File], source: FileSource) -> bytes:
+    """Keep the files of a line, fill in their artifacts, and give a digest of them all. Raises BadField.
 
     Content that is kept already is not stored again, so this may happen before a transaction that fails.
     """
     digest = blake2b(digest_size=16)
-    for file in results.files:
+    for file in files:
         try:
             with source.open(file.path) as content:
                 kept = storage.keep(workspace_id, content)

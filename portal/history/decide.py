@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from portal.history.parse import RunLine, WorkflowLine
+from portal.history.parse import HistoryLine, RunLine, WorkflowLine
+from portal.history.parse_uploads import UploadLine
 from portal.history.readers import BadField
 from portal.history.summary import Counts
 from portal.runs.graph import EMPTY_DEFINITION
@@ -38,14 +39,25 @@ class StoredRun:
     superseded: list[str]
 
 
+@dataclass
+class StoredUpload:
+    """An upload: all its columns but the id and the artifact, and the digest of its content."""
+
+    columns: dict[str, Any]
+    sha256: bytes | None
+
+
 @dataclass(frozen=True)
 class Existing:
-    """What is stored of the workflows and runs that a batch names."""
+    """What is stored of the workflows, uploads and runs that a batch names."""
 
     workflows: dict[UUID, StoredWorkflow]
     runs: dict[UUID, StoredRun]
     numbers: set[tuple[UUID, int]]
     """Run numbers in use, of those that the batch might take from an ordinal."""
+    uploads: dict[UUID, StoredUpload]
+    importer_id: UUID
+    """Who stands for the import where a line names nobody."""
 
 
 class PlannedRun(NamedTuple):
@@ -62,20 +74,24 @@ class Plan:
     new_workflows: dict[UUID, StoredWorkflow] = field(default_factory=dict)
     changed_workflows: dict[UUID, StoredWorkflow] = field(default_factory=dict)
     runs: dict[UUID, PlannedRun] = field(default_factory=dict)
+    uploads: dict[UUID, tuple[UploadLine, StoredUpload]] = field(default_factory=dict)
+    """Uploads that are new or changed: the line and what is to be stored."""
     next_numbers: dict[UUID, int] = field(default_factory=dict)
     bad: list[tuple[int, BadField]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
 
-def decide(existing: Existing, lines: Iterable[tuple[int, WorkflowLine | RunLine]], now: datetime) -> Plan:
+def decide(existing: Existing, lines: Iterable[tuple[int, HistoryLine]], now: datetime) -> Plan:
     """Say what becomes of each line (with its number), in order. Uses `existing` up."""
     plan = Plan()
     for line_number, line in lines:
         try:
             if isinstance(line, RunLine):
                 _decide_run(plan, existing, line)
-            else:
+            elif isinstance(line, WorkflowLine):
                 _decide_workflow(plan, existing, line, now)
+            else:
+                _decide_upload(plan, existing, line, now)
         except BadField as error:
             plan.bad.append((line_number, error))
     return plan
@@ -111,10 +127,39 @@ def _decide_workflow(plan: Plan, existing: Existing, line: WorkflowLine, now: da
         plan.changed_workflows[line.id] = stored
 
 
-def _decide_run(plan: Plan, existing: Existing, line: RunLine) -> None:
+def _decide_upload(plan: Plan, existing: Existing, line: UploadLine, now: datetime) -> None:
+    _workflow_of(existing, line)
+    stored = existing.uploads.get(line.id)
+    if stored is not None and stored.columns["workflow_id"] != line.workflow_id:
+        raise BadField("id", "is the id of an upload of another workflow.")
+    columns = {**line.columns, "workflow_id": line.workflow_id}
+    columns["user_id"] = line.identity.user_id if line.identity else existing.importer_id
+    columns["created_at"] = columns["created_at"] or (stored.columns["created_at"] if stored else now)
+    columns["updated_at"] = columns["updated_at"] or columns["created_at"]
+    sha256 = None
+    if line.file is not None:
+        sha256 = line.file.artifact["sha256"]
+        columns["size_bytes"] = line.file.artifact["size_bytes"]
+    if stored is None:
+        plan.counts.uploads_new += 1
+    elif (stored.columns, stored.sha256) == (columns, sha256):
+        plan.counts.uploads_unchanged += 1
+        return
+    else:
+        plan.counts.uploads_changed += 1
+    existing.uploads[line.id] = StoredUpload(columns, sha256)
+    plan.uploads[line.id] = (line, existing.uploads[line.id])
+
+
+def _workflow_of(existing: Existing, line: RunLine | UploadLine) -> StoredWorkflow:
     workflow = existing.workflows.get(line.workflow_id)
     if workflow is None or not workflow.here:
         raise BadField("workflow_id", "is not the id of a workflow in this workspace.")
+    return workflow
+
+
+def _decide_run(plan: Plan, existing: Existing, line: RunLine) -> None:
+    workflow = _workflow_of(existing, line)
     stored = existing.runs.get(line.id)
     if stored is None:
         number = _new_number(existing, workflow, line)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.db import writing
-from portal.history import demo_audio
+from portal.history import demo_audio, demo_uploads
 from portal.history.importer import import_lines
 from portal.history.summary import ImportSummary
 from portal.models import Member, Role, User, Workspace
@@ -181,7 +181,8 @@ def install_demo(now: datetime) -> DemoSummary:
             now = existing.created_at
     lines = (json.dumps(line).encode() for line in demo_lines(now))
     locales = sorted({locale for sample in _SAMPLES for locale in sample.locales})
-    imported = import_lines(workspace_id, lines, now=now, files=demo_audio.sounds(locales))
+    files = {**demo_audio.sounds(locales), **demo_uploads.CONTENTS}
+    imported = import_lines(workspace_id, lines, now=now, files=files)
     return DemoSummary(imported.total.runs_new > 0, imported)
 
 
@@ -211,6 +212,7 @@ def error_of(node_type: str, chance: random.Random) -> str:
 def demo_lines(now: datetime) -> Iterator[dict[str, Any]]:
     """The sample's history in the import format; the same for the same moment."""
     now = now.replace(microsecond=0)
+    made_at = now - timedelta(days=_DAYS + 4)
     for sample in _SAMPLES:
         yield {
             "type": "workflow",
@@ -218,8 +220,12 @@ def demo_lines(now: datetime) -> Iterator[dict[str, Any]]:
             "name": sample.name,
             "description": sample.description,
             "definition": _definition(sample),
-            "created_at": format_moment(now - timedelta(days=_DAYS + 4)),
+            "created_at": format_moment(made_at),
         }
+    for sample in _SAMPLES:
+        who = next((who for who, _ in sample.people if who and "id" in who), None)
+        if who is not None:
+            yield from demo_uploads.upload_lines(uuid5(_NAMESPACE, sample.key), sample.name, who, made_at)
     for sample in _SAMPLES:
         chance = random.Random(f"run-portal {sample.key}")  # noqa: S311 (a sample, no secret)
         yield from _runs(sample, chance, now)

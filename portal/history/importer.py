@@ -12,7 +12,7 @@ from uuid import UUID
 from portal.db import writing
 from portal.history.artifact_files import FileSource, Folder, InMemory, keep_files
 from portal.history.decide import decide
-from portal.history.parse import RunLine, WorkflowLine, parse_line
+from portal.history.parse import HistoryLine, WorkflowLine, parse_line
 from portal.history.readers import BadField
 from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
 from portal.history.store import look_up, store
@@ -25,7 +25,7 @@ MAX_BATCH_BYTES = 32 * 1024 * 1024
 
 @dataclass
 class _Batch:
-    lines: list[tuple[int, WorkflowLine | RunLine]] = field(default_factory=list)
+    lines: list[tuple[int, HistoryLine]] = field(default_factory=list)
     bad: list[tuple[int, BadField]] = field(default_factory=list)
     read: int = 0
     size: int = 0
@@ -131,10 +131,10 @@ def _batches(lines: Iterator[Line], batch_size: int) -> Iterator[_Batch]:
 def _keep_files(workspace_id: UUID, batch: _Batch, source: FileSource) -> None:
     """Store the files that lines name, before and apart from the transaction that stores the lines."""
     for position, (number, line) in reversed(list(enumerate(batch.lines))):
-        if not isinstance(line, RunLine) or line.results is None or not line.results.files:
+        if isinstance(line, WorkflowLine) or not line.files:
             continue
         try:
-            digest = keep_files(workspace_id, line.results, source)
+            digest = keep_files(workspace_id, line.files, source)
             batch.lines[position] = (number, line.with_files(digest))
         except BadField as error:
             del batch.lines[position]

@@ -1,7 +1,7 @@
 """One line of history: what it says, or which field is wrong and why."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -13,7 +13,15 @@ import orjson
 
 from portal import people
 from portal.history import readers
-from portal.history.parse_results import RUN_KEYS, STEP_KEYS, RunResults, take_results, take_step_result
+from portal.history.parse_results import (
+    RUN_KEYS,
+    STEP_KEYS,
+    File,
+    RunResults,
+    take_results,
+    take_step_result,
+)
+from portal.history.parse_uploads import UploadLine, take_upload
 from portal.history.readers import BadField, Fields
 from portal.models import RunStatus
 from portal.people import Identity, identify
@@ -56,12 +64,20 @@ class RunLine(NamedTuple):
     results: RunResults | None = None
     """What it gave, where the line says anything of that."""
 
+    @property
+    def files(self) -> Sequence[File]:
+        """Files that must be beside the history."""
+        return self.results.files if self.results else ()
+
     def with_files(self, digest: bytes) -> "RunLine":
         """The same line, told apart from itself with other content in its files."""
         return self._replace(digest=blake2b(self.digest + digest, digest_size=16).digest())
 
 
-def parse_line(text: bytes) -> WorkflowLine | RunLine:
+HistoryLine = WorkflowLine | UploadLine | RunLine
+
+
+def parse_line(text: bytes) -> HistoryLine:
     """Read one line. Raises BadField."""
     values, digest = _decode(text)
     kind = values.get("type")
@@ -69,7 +85,9 @@ def parse_line(text: bytes) -> WorkflowLine | RunLine:
         return _run(values, digest)
     if kind == "workflow":
         return _workflow(values)
-    raise BadField("type", "must be workflow or run.")
+    if kind == "upload":
+        return _upload(values)
+    raise BadField("type", "must be workflow, upload or run.")
 
 
 def _decode(text: bytes) -> tuple[dict[str, Any], bytes]:
@@ -192,6 +210,11 @@ def _workflow(values: dict[str, Any]) -> WorkflowLine:
         created_at=fields.take("created_at", readers.moment),
         source=fields.rest,
     )
+
+
+def _upload(values: dict[str, Any]) -> UploadLine:
+    fields = Fields(values)
+    return take_upload(fields, fields.take("uploaded_by", _identity))
 
 
 def _run(values: dict[str, Any], digest: bytes) -> RunLine:

@@ -41,7 +41,7 @@ OTHER_TYPE = "application/octet-stream"
 MAX_PATH = 500
 
 _take_status = word({str(status): str(status) for status in TakeStatus})
-_path = text_of(1, MAX_PATH)
+path = text_of(1, MAX_PATH)
 
 
 @dataclass
@@ -188,8 +188,8 @@ def _file(results: RunResults, run_id: UUID, position: int, value: object) -> No
 
 def _artifact(value: object, run_id: UUID, place: str, default: str) -> File:
     fields = Fields(object_(value))
-    path = fields.need("path", _path)
-    name = path.rpartition("/")[2]
+    where = fields.need("path", path)
+    name = where.rpartition("/")[2]
     ending = f".{name.rpartition('.')[2].lower()}"
     artifact = {
         "id": uuid5(run_id, place),
@@ -198,10 +198,10 @@ def _artifact(value: object, run_id: UUID, place: str, default: str) -> File:
         "name": fields.take("name", text_of(1, 255)) or name,
         "content_type": AUDIO_TYPES.get(ending, default),
     }
-    return File(f"{place}.path", path, fields.take("sha256", _sha256), artifact)
+    return File(f"{place}.path", where, fields.take("sha256", sha256), artifact)
 
 
-def _sha256(value: object) -> str:
+def sha256(value: object) -> str:
     found = text(value)
     if len(found) != 64 or any(digit not in "0123456789abcdef" for digit in found):
         raise ValueError("must be 64 lower-case hex digits.")

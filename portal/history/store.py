@@ -10,23 +10,27 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.folding import fold
-from portal.history.decide import Existing, Plan, PlannedRun, StoredRun, StoredWorkflow
-from portal.history.parse import RunLine, WorkflowLine
-from portal.models import Run, RunDetail, Workflow, Workspace
+from portal.history.decide import Existing, Plan, PlannedRun, StoredRun, StoredUpload, StoredWorkflow
+from portal.history.parse import HistoryLine, RunLine, WorkflowLine
+from portal.history.parse_uploads import UploadLine
+from portal.models import Artifact, Run, RunDetail, Upload, Workflow, Workspace
 from portal.people import store_people
 from portal.runs import recorder
 from portal.runs.recorder import ImportedRun, chunks
 from portal.runs.result_recorder import store_results
 
 _WORKFLOWS = cast(sa.Table, Workflow.__table__)
+_UPLOADS = cast(sa.Table, Upload.__table__)
 
 
-def look_up(session: Session, workspace_id: UUID, lines: Sequence[WorkflowLine | RunLine]) -> Existing:
+def look_up(session: Session, workspace_id: UUID, lines: Sequence[HistoryLine]) -> Existing:
     """What is stored of what these lines name; holds the workspace's imports and the workflows."""
     workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
     session.execute(workspace.with_for_update(key_share=True))
     run_lines = [line for line in lines if isinstance(line, RunLine)]
+    upload_lines = [line for line in lines if isinstance(line, UploadLine)]
     named = {line.workflow_id for line in run_lines}
+    named |= {line.workflow_id for line in upload_lines}
     named |= {line.id for line in lines if isinstance(line, WorkflowLine)}
     workflows = {
         row.id: StoredWorkflow(
@@ -42,7 +46,18 @@ def look_up(session: Session, workspace_id: UUID, lines: Sequence[WorkflowLine |
         for row in recorder.lock_workflows(session, named)
     }
     runs = _stored_runs(session, run_lines)
-    return Existing(workflows, runs, _used_numbers(session, run_lines, runs))
+    return Existing(
+        workflows,
+        runs,
+        _used_numbers(session, run_lines, runs),
+        _stored_uploads(session, upload_lines),
+        _importer_id(workspace_id),
+    )
+
+
+def _importer_id(workspace_id: UUID) -> UUID:
+    """Who stands for the import: history knows no owners of workflows."""
+    return uuid5(workspace_id, "import")
 
 
 def _stored_runs(session: Session, lines: Sequence[RunLine]) -> dict[UUID, StoredRun]:
@@ -58,6 +73,18 @@ def _stored_runs(session: Session, lines: Sequence[RunLine]) -> dict[UUID, Store
         details = sa.select(RunDetail.run_id, RunDetail.superseded_digests)
         for run_id, superseded in session.execute(details.where(RunDetail.run_id.in_(chunk))):
             found[run_id].superseded = superseded or []
+    return found
+
+
+def _stored_uploads(session: Session, lines: Sequence[UploadLine]) -> dict[UUID, StoredUpload]:
+    found: dict[UUID, StoredUpload] = {}
+    for chunk in chunks(list({line.id for line in lines})):
+        rows = sa.select(_UPLOADS, Artifact.sha256).outerjoin(Artifact, Artifact.id == _UPLOADS.c.artifact_id)
+        for row in session.execute(rows.where(_UPLOADS.c.id.in_(chunk))):
+            columns = dict(row._mapping)
+            sha256, upload_id = columns.pop("sha256"), columns.pop("id")
+            del columns["artifact_id"]
+            found[upload_id] = StoredUpload(columns, sha256)
     return found
 
 
@@ -84,6 +111,7 @@ def store(session: Session, workspace_id: UUID, plan: Plan, now: datetime) -> No
     _store_workflows(session, workspace_id, plan, now)
     planned = list(plan.runs.values())
     identities = [run.line.identity for run in planned if run.line.identity is not None]
+    identities += [line.identity for line, _ in plan.uploads.values() if line.identity is not None]
     people, made = store_people(session, workspace_id, identities) if identities else ({}, 0)
     rows = [(run.is_new, _imported(run, people)) for run in planned]
     recorder.store_imported(
@@ -92,8 +120,10 @@ def store(session: Session, workspace_id: UUID, plan: Plan, now: datetime) -> No
         [run for is_new, run in rows if not is_new],
     )
     _store_results(session, planned)
+    _store_uploads(session, plan)
     recorder.raise_run_numbers(session, plan.next_numbers)
-    recorder.touch_workflows(session, plan.next_numbers.keys() | plan.changed_workflows.keys())
+    uploaded_to = {line.workflow_id for line, _ in plan.uploads.values()}
+    recorder.touch_workflows(session, plan.next_numbers.keys() | plan.changed_workflows.keys() | uploaded_to)
     plan.counts.people += made
     plan.counts.steps += sum(len(run.line.steps) for run in planned)
 
@@ -114,11 +144,31 @@ def _store_results(session: Session, planned: Sequence[PlannedRun]) -> None:
         store_results(session, rows, replaced)
 
 
+def _store_uploads(session: Session, plan: Plan) -> None:
+    """Uploads as they are now; what was stored of them before goes, its artifact too."""
+    if not plan.uploads:
+        return
+    connection = session.connection()
+    for chunk in chunks(list(plan.uploads)):
+        before = sa.select(_UPLOADS.c.artifact_id).where(_UPLOADS.c.id.in_(chunk))
+        before_ids = [each for each in connection.scalars(before) if each is not None]
+        connection.execute(sa.delete(_UPLOADS).where(_UPLOADS.c.id.in_(chunk)))
+        connection.execute(sa.delete(Artifact).where(Artifact.id.in_(before_ids)))
+    files = [line.file for line, _ in plan.uploads.values() if line.file]
+    if files:
+        connection.execute(sa.insert(Artifact), [file.artifact for file in files])
+    rows = [
+        {"id": line.id, "artifact_id": line.file.artifact["id"] if line.file else None, **stored.columns}
+        for line, stored in plan.uploads.values()
+    ]
+    connection.execute(sa.insert(_UPLOADS), rows)
+
+
 def _store_workflows(session: Session, workspace_id: UUID, plan: Plan, now: datetime) -> None:
     if plan.new_workflows:
         fixed = {
             "workspace_id": workspace_id,
-            "user_id": uuid5(workspace_id, "import"),
+            "user_id": _importer_id(workspace_id),
             "name_source": "user",
             "next_run_number": 1,
             "change_stamp": 0,

@@ -39,6 +39,9 @@ class Counts:
     runs_new: int = 0
     runs_updated: int = 0
     runs_unchanged: int = 0
+    uploads_new: int = 0
+    uploads_changed: int = 0
+    uploads_unchanged: int = 0
     steps: int = 0
     people: int = 0
 
@@ -54,6 +57,11 @@ class Counts:
                 "new": self.workflows_new,
                 "changed": self.workflows_changed,
                 "unchanged": self.workflows_unchanged,
+            },
+            "uploads": {
+                "new": self.uploads_new,
+                "changed": self.uploads_changed,
+                "unchanged": self.uploads_unchanged,
             },
             "runs": {"new": self.runs_new, "updated": self.runs_updated, "unchanged": self.runs_unchanged},
             "steps": self.steps,
@@ -122,6 +130,8 @@ class ImportSummary:
             f"{total.runs_unchanged:,} unchanged",
             f"Workflows: {total.workflows_new:,} new, {total.workflows_changed:,} changed, "
             f"{total.workflows_unchanged:,} unchanged",
+            f"Uploads: {total.uploads_new:,} new, {total.uploads_changed:,} changed, "
+            f"{total.uploads_unchanged:,} unchanged",
             f"Steps: {total.steps:,} written; people: {total.people:,} new",
             f"{total.lines:,} lines in {self.seconds:.1f} s ({self.runs_per_second:,} runs/s), "
             f"{total.bad_lines:,} bad",

@@ -14,7 +14,16 @@ from portal.models.audit import AuditEntry
 from portal.models.results import Artifact, OutputLine, RunResult, StepResult, Take, Upload, Validation
 from portal.models.rollup import DayRuns, PersonPeriodRuns, PersonRuns, RunBlock, RunTotals
 from portal.models.runs import Person, Run, RunDetail, Step, Workflow
-from portal.models.states import ACTIVE, OCCUPYING, TERMINAL, PauseReason, Role, RunStatus, TakeStatus
+from portal.models.states import (
+    ACTIVE,
+    OCCUPYING,
+    TERMINAL,
+    PauseReason,
+    Role,
+    RunStatus,
+    TakeStatus,
+    UploadCategory,
+)
 
 __all__ = [
     "ACTIVE",
@@ -46,6 +55,7 @@ __all__ = [
     "Take",
     "TakeStatus",
     "Upload",
+    "UploadCategory",
     "User",
     "Validation",
     "Workflow",

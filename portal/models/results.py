@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, FoldedText, Id, UTCDateTime
-from portal.models.states import TakeStatus, one_of
+from portal.models.states import TakeStatus, UploadCategory, one_of
 
 _json: Any = sa.JSON(none_as_null=True)
 
@@ -149,7 +149,7 @@ class Upload(Base):
     __table_args__ = (
         sa.Index("ix_uploads_workflow_id_created_at", "workflow_id", "created_at", "id"),
         sa.Index("ix_uploads_artifact_id", "artifact_id"),
-        sa.CheckConstraint("category IN ('script', 'dictionary')", name="category"),
+        one_of("category", UploadCategory),
     )
 
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)

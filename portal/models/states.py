@@ -48,6 +48,13 @@ class TakeStatus(StrEnum):
     DROPPED = "dropped"
 
 
+class UploadCategory(StrEnum):
+    """What an upload is for (contract 3.13)."""
+
+    SCRIPT = "script"
+    DICTIONARY = "dictionary"
+
+
 def one_of(column: str, words: type[StrEnum]) -> sa.CheckConstraint:
     """The check that a column holds one of these words."""
     listed = ", ".join(f"'{word}'" for word in words)

@@ -12,7 +12,7 @@ from portal.db import Base
 
 TABLES = (
     "workflows", "people", "runs", "run_details", "steps", "run_results", "step_results", "output_lines",
-    "artifacts", "takes", "validations",
+    "artifacts", "takes", "validations", "uploads",
 )  # fmt: skip
 UNSTABLE = {"change_stamp", "person_id"} | {"workflows.created_at", "workflows.updated_at", "people.id"}
 """What depends on when or in which batches an import ran, or is a surrogate."""
@@ -41,6 +41,11 @@ def run_line(name: str = "run", **fields: Any) -> dict[str, Any]:
         "completed_at": "2026-03-01T12:00:31Z",
     } | fields
     return {key: value for key, value in line.items() if value is not None}
+
+
+def upload_line(name: str = "upload", **fields: Any) -> dict[str, Any]:
+    line = {"type": "upload", "id": an_id(name), "workflow_id": WORKFLOW, "category": "script"}
+    return line | {"filename": "script.txt", "created_at": "2026-02-01T12:00:00Z"} | fields
 
 
 def encode(*lines: Any) -> bytes:

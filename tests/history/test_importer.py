@@ -14,7 +14,7 @@ from portal.history.importer import import_files
 from portal.models import Run, RunDetail, Step, Workflow, Workspace
 from tests.factories import NOON, make_run, make_workflow, make_workspace
 from tests.history.conftest import Import
-from tests.history.lines import WORKFLOW, an_id, dump, encode, run_line, workflow_line, write
+from tests.history.lines import WORKFLOW, an_id, dump, encode, run_line, upload_line, workflow_line, write
 
 W = workflow_line()
 
@@ -280,6 +280,15 @@ BAD: list[tuple[object, str]] = [
     (workflow_line(id=an_id("new"), name="x" * 201), "name"),
     (workflow_line(id=an_id("new"), description="x" * 5001), "description"),
     (workflow_line(id=an_id("new"), definition="graph"), "definition"),
+    (upload_line(id=None), "id"),
+    (upload_line(workflow_id=an_id("unknown")), "workflow_id"),
+    (upload_line(category="video"), "category"),
+    (upload_line(category=None), "category"),
+    (upload_line(filename=None), "filename"),
+    (upload_line(filename="x" * 256), "filename"),
+    (upload_line(size_bytes=-1), "size_bytes"),
+    (upload_line(uploaded_by={"name": 5}), "uploaded_by.name"),
+    (upload_line(path="absent.txt"), "path"),
 ]
 
 
