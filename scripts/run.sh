@@ -16,7 +16,7 @@ cat <<TEXT
   A few runs of the sample keep moving while this goes on. Stop with Ctrl-C.
 
 TEXT
-gunicorn --bind "127.0.0.1:$PORT" --worker-class gthread --threads 8 --limit-request-line 8190 --no-control-socket app:app &
+gunicorn --bind "127.0.0.1:$PORT" app:app &
 server=$!
 flask demo --keep-moving >/dev/null &
 mover=$!

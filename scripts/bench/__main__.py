@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from scripts.bench.measure import Target, alternate, throughput
-from scripts.bench.place import SERVERS, Place, free_port, memory_mb, ready_folder
+from scripts.bench.place import Place, free_port, memory_mb, ready_folder
 from scripts.bench.shapes import SHAPES, Shape
 
 SEARCH = "hopper 7"
@@ -26,15 +26,11 @@ def main() -> None:
     plan = json.dumps({"database": _url(database), "values": values})
     floor_port = free_port()
     with (
-        place.serving("app:app", options.server, options.workers, place.port) as portal,
-        place.serving(
-            "scripts.bench.floor:app", options.server, options.workers, floor_port, BENCH_PLAN=plan
-        ),
+        place.serving("app:app", options.workers, place.port) as portal,
+        place.serving("scripts.bench.floor:app", options.workers, floor_port, BENCH_PLAN=plan),
     ):
         key, cookie = place.key(), place.cookie()
-        print(
-            f"{values['runs']:,} runs · {database.split(':')[0]} · {options.server}, {options.workers} workers"
-        )
+        print(f"{values['runs']:,} runs · {database.split(':')[0]} · {options.workers} workers")
         print(f"{'shape':34}{'median':>9}{'p95':>9}{'floor':>9}{'ratio':>7}{'8 clients':>12}")
         for number, shape in enumerate(SHAPES):
             if options.shapes and not any(text in shape.name for text in options.shapes):
@@ -60,7 +56,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=3, help="of each throughput figure")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--server", choices=SERVERS, default="gunicorn")
     parser.add_argument("--shapes", nargs="*", help="parts of the names of the shapes to measure")
     parser.add_argument("--fresh", action="store_true", help="load again")
     return parser.parse_args()

@@ -1,0 +1,13 @@
+"""How gunicorn serves the portal; it finds this file in the folder where it is started.
+
+What the command line says counts more, such as `--workers 2`. Why gunicorn: docs/decisions.md.
+"""
+
+bind = "127.0.0.1:8000"
+worker_class = "gthread"
+threads = 8
+limit_request_line = 8190
+keepalive = 30
+forwarded_allow_ips = ""  # what proxies say is for PORTAL_PROXY_HOPS alone to believe
+control_socket_disable = True
+logger_class = "portal.server.Log"

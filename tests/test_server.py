@@ -1,0 +1,130 @@
+"""The portal behind the server that the README names, with its configuration, as a process of its own."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from portal.config import KEPT_KEY
+from tests.conftest import SECRET_KEY
+
+ROOT = Path(__file__).parents[1]
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
+
+@dataclass
+class Server:
+    process: "subprocess.Popen[bytes]"
+    port: int
+    folder: Path
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def ask(self, path: str, method: str = "GET", **headers: str) -> http.client.HTTPResponse:
+        connection = self.connect()
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer
+
+    def answers(self) -> bool:
+        try:
+            return self.ask("/readyz").status == 200
+        except OSError:
+            return False
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def workers(self) -> set[int]:
+        pid = self.process.pid
+        return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def wait_until(reached: Callable[[], bool], what: str) -> None:
+    pause = threading.Event()
+    for _ in range(600):
+        if reached():
+            return
+        pause.wait(0.05)
+    pytest.fail(f"in vain waited for: {what}")
+
+
+@pytest.fixture
+def server(empty_sqlite: Path, tmp_path: Path) -> Iterator[Server]:
+    shutil.copy(empty_sqlite, tmp_path / "portal.sqlite3")
+    (tmp_path / KEPT_KEY).write_text(SECRET_KEY)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PORTAL_SECRET_KEY_FILE": str(tmp_path / KEPT_KEY),
+        "PORTAL_DATABASE_URL": f"sqlite:///{tmp_path / 'portal.sqlite3'}",
+        "PORTAL_BASE_URL": f"http://127.0.0.1:{port}/team",
+    }
+    options = ["--bind", f"127.0.0.1:{port}", "--workers", "2", "--access-logfile", "-", "app:app"]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", *options], cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+        server = Server(process, port, tmp_path)
+        try:
+            wait_until(server.answers, "the portal to answer")
+            yield server
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def test_the_server_is_clear_about_its_bounds_and_logs_no_secret(server: Server) -> None:
+    assert server.ask("/team/login?x=" + "a" * 8000).status == 200
+    assert server.ask("/team/login?x=" + "a" * 9000).status == 414
+    assert server.ask("/team/login", Cookie="a=" + "b" * 9000).status == 431
+    assert server.ask("/team/healthz", **{"X-Forwarded-Proto": "https", "SCRIPT_NAME": "/evil"}).status == 200
+    assert server.ask("/team/", SCRIPT_NAME="/evil").headers["Location"].startswith("/team/login")
+
+    for path in ("/signin/s3cr3t", "/invitations/s3cr3t", "/files/x?expires=1&signature=s3cr3t"):
+        server.ask(f"/team{path}", Referer=f"http://127.0.0.1/team{path}")
+
+    log = server.log()
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert {line["logger"] for line in lines} >= {"gunicorn.error", "gunicorn.access"}
+    assert "/team/signin/[redacted]" in log
+    assert "s3cr3t" not in log
+
+
+def test_a_killed_worker_is_replaced_and_what_is_asked_is_answered_before_the_end(server: Server) -> None:
+    before = server.workers()
+    assert len(before) == 2
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: len(server.workers()) == 2 and server.workers() != before, "another worker")
+    assert server.answers()
+
+    database = sqlite3.connect(server.folder / "portal.sqlite3", isolation_level=None)
+    database.execute("BEGIN IMMEDIATE")  # a sign-in waits for it
+    connection = server.connect()
+    connection.request("GET", "/team/healthz")
+    connection.getresponse().read()
+    connection.request("POST", "/team/signin/unknown", headers=SAME_ORIGIN)
+    server.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "Handling signal: term" in server.log(), "the signal to be heard")
+    database.close()
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    assert answer.status in (200, 404, 410)
+    assert server.process.wait(60) == 0
