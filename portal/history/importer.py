@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from portal.db import writing
+from portal.history.ahead import ahead
 from portal.history.artifact_files import FileSource, Folder, InMemory, keep_files
 from portal.history.decide import decide
 from portal.history.parse import HistoryLine, WorkflowLine, parse_line
@@ -81,7 +82,7 @@ def _import_files(
         summary.files.append(current)
         lines_before = summary.total.lines
         try:
-            for batch in _batches(read_lines(file), batch_size):
+            for batch in ahead(_batches(read_lines(file), batch_size)):
                 _keep_files(workspace_id, batch, Folder(file.parent))
                 _import_batch(workspace_id, batch, summary, current, now)
                 progress(before + batch.bytes_read, sum(sizes), lines_before + current.counts.lines)

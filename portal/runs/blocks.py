@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -23,6 +24,8 @@ ORDERS = ("created_at", "started_at", "completed_at", "id")
 STATUSES = tuple(status.value for status in RunStatus)
 MOST = 4096
 CUT = 3072
+OVERLAP = 6
+"""This part of a block may lie among a batch's new runs, and all others behind it."""
 FIRST_KEY, NO_KEY = -(2**62), 2**62
 FEW = 8
 """So many changes find their blocks one by one; more read the bounds of all."""
@@ -95,22 +98,22 @@ def _apply(
 ) -> None:
     places = [entry[:2] for entry in (*gone, *come)]
     known = _bounds(session, workflow_id, order, places)
-    rows: list[dict[str, Any]] = []
-    if not known:  # the first runs of this workflow
+    first = not known  # runs of this workflow
+    if first:
         known = {_number(begin): 0 for begin, _ in _halves(order)}
-        rows = [_empty(workflow_id, order, _place(begin)) for begin in known]
+    rows: list[dict[str, Any]] = []
     bounds = sorted(known)
+    outgrown: list[tuple[_Number, int, Sequence[_Entry]]] = []
     for bound, following in zip(bounds, (*bounds[1:], None), strict=True):
         less, more = _between(gone, bound, following), _between(come, bound, following)
-        if less or more:
+        if less or more or first:
             rows.append(_changes(workflow_id, order, bound, less, more))
-            known[bound] += len(more) - len(less)
+            held = known[bound] + len(more) - len(less)
+            if held > MOST:
+                outgrown.append((bound, held, more))
     _add(session, rows)
-    for row in rows:
-        bound = _number((row["key"], row["id"]))
-        if known[bound] > MOST:
-            known[bound] = 0
-            _cut(session, workflow_id, order, _place(bound))
+    for bound, held, more in outgrown:
+        _cut(session, workflow_id, order, _place(bound), held, more)
 
 
 def _between(entries: Sequence[_Entry], begin: _Number, end: _Number | None) -> Sequence[_Entry]:
@@ -171,8 +174,14 @@ def _add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     bulk.add_rows(session.connection(), _BLOCKS, ("workflow_id", "ordered_by", "key", "id"), rows, extremes)
 
 
-def _cut(session: Session, workflow_id: UUID, order: str, bound: Place) -> None:
-    """Replace a block by as many as its runs need."""
+def _cut(
+    session: Session, workflow_id: UUID, order: str, bound: Place, held: int, come: Sequence[_Entry]
+) -> None:
+    """Replace a block by as many as the runs that it holds need; `come` are those new in it.
+
+    History comes in about the order of time: most of a batch lies behind all that was there, and is
+    counted as it came.
+    """
     following = session.execute(
         sa.select(_B.key, _B.id)
         .where(*_of(workflow_id, order), _PLACE > _tuple(bound))
@@ -181,7 +190,20 @@ def _cut(session: Session, workflow_id: UUID, order: str, bound: Place) -> None:
     ).first()
     end: Place | None = (following.key, following.id) if following else None
     session.execute(sa.delete(_BLOCKS).where(*_of(workflow_id, order), _B.key == bound[0], _B.id == bound[1]))
+    behind = come[CUT // OVERLAP :]
+    if len(behind) > CUT // OVERLAP:
+        rows = list(_cuttings(session, workflow_id, order, bound, _place(behind[0][:2])))
+        if sum(row[status] for row in rows for status in STATUSES) + len(behind) == held:
+            _add(session, rows + _pieces(workflow_id, order, behind))
+            return
     _add(session, list(_cuttings(session, workflow_id, order, bound, end)))
+
+
+def _pieces(workflow_id: UUID, order: str, entries: Sequence[_Entry]) -> list[dict[str, Any]]:
+    """Runs that follow each other as blocks of CUT at most, all about as long."""
+    width = ceil(len(entries) / ceil(len(entries) / CUT))
+    pieces = [entries[start : start + width] for start in range(0, len(entries), width)]
+    return [_changes(workflow_id, order, piece[0][:2], [], piece) for piece in pieces]
 
 
 def _cuttings(

@@ -1,15 +1,20 @@
-"""Many rows at once, below the ORM: COPY on PostgreSQL, the driver's executemany on SQLite.
+"""Many rows at once, below the ORM: COPY on PostgreSQL, statements of many rows on SQLite.
 
-Building a statement's parameters through SQLAlchemy costs more than storing the row.
+Building a statement's parameters through SQLAlchemy costs more than storing the row. The driver lets
+other threads run while a statement does, so a few long ones leave them more time than many short ones.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
+
+MAX_VALUES = 32_000
+"""Values in one statement: both databases limit them."""
 
 
 def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -18,12 +23,10 @@ def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mappi
         return
     names = tuple(rows[0])
     values = _driver_values(connection.dialect, table, names, rows)
-    listed = ", ".join(names)
     if connection.dialect.name == "sqlite":
-        places = ", ".join("?" * len(names))
-        statement = f"INSERT INTO {table.name} ({listed}) VALUES ({places})"  # noqa: S608  # names of ours
-        connection.exec_driver_sql(statement, values)
+        _insert(connection, table, names, values)
         return
+    listed = ", ".join(names)
     cursor: Any = connection.connection.cursor()
     with cursor, cursor.copy(f"COPY {table.name} ({listed}) FROM STDIN") as copy:
         for row in values:
@@ -37,14 +40,13 @@ def add_rows(
     rows: Sequence[Mapping[str, Any]],
     merged: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Insert rows of counts; where one with the same key is there already, add to it.
+    """Insert rows of counts, one a key; where one with the same key is there already, add to it.
 
     `merged` names functions for columns that are not summed.
     """
     if not rows:
         return
     names = tuple(rows[0])
-    place = "?" if connection.dialect.name == "sqlite" else "%s"
     sums = ", ".join(
         f"{name} = {merged[name]}({table.name}.{name}, excluded.{name})"
         if name in merged
@@ -52,10 +54,29 @@ def add_rows(
         for name in names
         if name not in keys
     )
-    values = ", ".join([place] * len(names))
-    insert = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values})"  # noqa: S608  # names of ours
-    statement = f"{insert} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}"
-    connection.exec_driver_sql(statement, _driver_values(connection.dialect, table, names, rows))
+    values = _driver_values(connection.dialect, table, names, rows)
+    _insert(connection, table, names, values, f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}")
+
+
+def _insert(
+    connection: sa.Connection,
+    table: sa.Table,
+    names: tuple[str, ...],
+    values: Sequence[tuple[Any, ...]],
+    ending: str = "",
+) -> None:
+    place = "?" if connection.dialect.name == "sqlite" else "%s"
+    most = MAX_VALUES // len(names)
+    for start in range(0, len(values), most):
+        piece = values[start : start + most]
+        statement = _insert_of(table.name, names, place, len(piece)) + ending
+        connection.exec_driver_sql(statement, tuple(chain.from_iterable(piece)))
+
+
+@lru_cache(maxsize=32)
+def _insert_of(table: str, names: tuple[str, ...], place: str, rows: int) -> str:
+    row = f"({', '.join([place] * len(names))})"
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([row] * rows)}"  # noqa: S608  # names of ours
 
 
 def _driver_values(

@@ -17,7 +17,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from portal.db import db, writing
 from portal.errors import Conflict
 from portal.history.importer import import_lines
-from portal.models import DayRuns, PersonPeriodRuns, PersonRuns, Run, RunStatus, RunTotals, Workflow
+from portal.models import (
+    DayRuns,
+    PersonPeriodRuns,
+    PersonRuns,
+    Run,
+    RunBlock,
+    RunStatus,
+    RunTotals,
+    Workflow,
+)
 from portal.moments import format_moment
 from portal.runs import blocks, recorder, rollup
 from portal.runs.recorder import Event
@@ -201,3 +210,32 @@ def test_a_summary_counts_a_window_with_both_its_ends(app: Flask) -> None:
     assert (some.timed_runs, some.active_ms, some.delivered_audio_ms) == (5, 3000, 3)
     none = summarize(workflow, MIDNIGHT + timedelta(days=9))
     assert (none.total, none.pass_rate, none.average_duration_seconds) == (0, None, None)
+
+
+def test_blocks_that_a_batch_outgrows_are_cut_wherever_its_runs_lie(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "MOST", 16)
+    monkeypatch.setattr(blocks, "CUT", 12)
+    workspace = make_workspace()
+    workflow = make_workflow(workspace)
+    batches = {"first": range(100), "behind, overlapping a little": range(98, 200), "among": range(50, 90)}
+    for batch, minutes in batches.items():
+        lines = [
+            json.dumps(
+                {
+                    "type": "run",
+                    "id": str(uuid5(workflow.id, f"{batch} {minute}")),
+                    "workflow_id": str(workflow.id),
+                    "status": "completed" if minute % 7 else "pending",
+                    "created_at": format_moment(NOON + timedelta(minutes=minute)),
+                    "started_at": format_moment(NOON + timedelta(minutes=minute + minute % 3)),
+                    "completed_at": format_moment(MIDNIGHT) if minute % 7 else None,
+                }
+            ).encode()
+            for minute in minutes
+        ]
+        assert import_lines(workspace.id, lines, now=NOON).ok
+        assert drift() == {}
+        held = sum((getattr(RunBlock, status.value) for status in RunStatus), start=sa.literal(0))
+        assert max(db.session.scalars(sa.select(held))) <= 16
