@@ -18,6 +18,7 @@ from portal import (
     files,
     headers,
     health,
+    json_answers,
     logs,
     pages,
     postgres,
@@ -54,6 +55,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     with app.app_context():
         db.prepare_engine(db.db.engine)
         postgres.prepare_engine(db.db.engine)
+    json_answers.init_app(app)
     compression.init_app(app)
     storage.init_app(app, settings)
     gate.init_app(app, settings)

@@ -28,6 +28,9 @@ CONNECT_SECONDS = 3
 MARK_BUSY_SECONDS = 0.1
 """How long a mark that nobody waits for may wait for a lock."""
 
+CONNECTIONS = 8
+"""How many connections a process keeps open: one for each thread that serves (gunicorn.conf.py)."""
+
 SQLITE_CACHE_KIB = 16 * 1024
 SQLITE_BULK_CACHE_KIB = 256 * 1024
 """Pages that a connection may keep: while importing, enough for the indexes, whose keys come in any order."""
@@ -128,7 +131,7 @@ def writing(*, bulk: bool = False) -> Iterator[Session]:
     pages in memory, for transactions of thousands of rows.
     """
     db.session.rollback()
-    engine = _writing_engine()
+    engine = writing_engine()
     queue: AbstractContextManager[Any] = nullcontext()
     if engine.dialect.name == "sqlite":
         queue = _sqlite_writers
@@ -142,7 +145,7 @@ def writing(*, bulk: bool = False) -> Iterator[Session]:
 def leave_mark(statement: sa.Update) -> None:
     """Write what nobody waits for, such as a last use; left out while the database is busy or fails."""
     db.session.rollback()
-    engine = _writing_engine()
+    engine = writing_engine()
     sqlite = engine.dialect.name == "sqlite"
     if sqlite and not _sqlite_writers.acquire(blocking=False):
         return
@@ -161,8 +164,12 @@ def leave_mark(statement: sa.Update) -> None:
             _sqlite_writers.release()
 
 
-def _writing_engine() -> sa.Engine:
-    return db.engine.execution_options(portal_writes=True)
+def writing_engine() -> sa.Engine:
+    """The engine whose connections begin write transactions."""
+    engine = db.engine
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(portal_writes=True, isolation_level="READ COMMITTED")
+    return engine.execution_options(portal_writes=True)
 
 
 def _set_busy_timeout(connection: sa.Connection, seconds: float) -> None:
@@ -180,14 +187,17 @@ def _to_json(value: Any) -> str:
 
 
 def engine_options(url: sa.URL) -> dict[str, Any]:
-    """Options for the engine of this URL (`SQLALCHEMY_ENGINE_OPTIONS`)."""
+    """Options for the engine of this URL (`SQLALCHEMY_ENGINE_OPTIONS`).
+
+    On PostgreSQL reading needs no transaction: each statement of one would see the newest all the same.
+    """
+    kept = {"json_serializer": _to_json, "pool_size": CONNECTIONS}
     if url.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}, "json_serializer": _to_json}
-    return {
-        "json_serializer": _to_json,
-        "pool_pre_ping": True,
+        return kept | {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}}
+    return kept | {
+        "isolation_level": "AUTOCOMMIT",
         "pool_timeout": 5,
-        "connect_args": {"connect_timeout": CONNECT_SECONDS, "options": "-c timezone=UTC"},
+        "connect_args": {"connect_timeout": CONNECT_SECONDS, "options": "-c timezone=UTC -c jit=off"},
     }
 
 

@@ -3,6 +3,8 @@
 A timeout on the server's side would not help where its answer, or the network, never comes.
 """
 
+import select
+import time
 from typing import Any
 
 import psycopg
@@ -12,6 +14,9 @@ from psycopg.pq import TransactionStatus
 
 ANSWER_SECONDS = 5.0
 """How long a request waits for an answer of the server; commands may wait longer, for instance to migrate."""
+
+IDLE_SECONDS = 60.0
+"""How long a connection may have been idle to be used without asking the server whether it still is there."""
 
 
 class Connection(psycopg.Connection[Any]):
@@ -35,12 +40,42 @@ class Connection(psycopg.Connection[Any]):
         except psycopg.OperationalError:
             self.close()
 
+    def is_there(self, idle_seconds: float) -> bool:
+        """Whether the server still is at the other end; asked only where there is reason to doubt it.
+
+        A server that ends says so to its idle connections, which are readable then.
+        """
+        if self.closed:
+            return False
+        if idle_seconds < IDLE_SECONDS and not self._has_news():
+            return True
+        try:
+            self.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
+
+    def _has_news(self) -> bool:
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
 
 def prepare_engine(engine: sa.Engine) -> None:
-    """Let a PostgreSQL engine make such connections."""
+    """Let a PostgreSQL engine make such connections, and look at each before it is used again."""
     if engine.dialect.name != "postgresql":
         return
 
     @sa.event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> psycopg.Connection[Any]:
         return Connection.connect(*arguments, **options)
+
+    @sa.event.listens_for(engine, "checkin")
+    def put_back(_connection: Any, record: Any) -> None:
+        record.info["idle since"] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def look(connection: Connection, record: Any, _proxy: Any) -> None:
+        now = time.monotonic()
+        if not connection.is_there(now - record.info.get("idle since", now)):
+            raise sa.exc.InvalidatePoolError

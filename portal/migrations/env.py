@@ -1,16 +1,13 @@
 """How migrations reach the database: through the application's own engine."""
 
 from alembic import context
-from flask import current_app
 
-from portal.db import Base
-
-engine = current_app.extensions["migrate"].db.engine
+from portal.db import Base, writing_engine
 
 
 def run() -> None:
     # SQLite's batch mode rebuilds tables, which foreign keys must not notice.
-    with engine.execution_options(portal_writes=True).connect() as connection:
+    with writing_engine().connect() as connection:
         sqlite = connection.dialect.name == "sqlite"
         if sqlite:
             connection.connection.execute("PRAGMA foreign_keys = OFF")
