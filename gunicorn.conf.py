@@ -3,6 +3,11 @@
 What the command line says counts more, such as `--workers 2`. Why gunicorn: docs/decisions.md.
 """
 
+from pathlib import Path
+from typing import Any
+
+from portal import compression
+
 bind = "127.0.0.1:8000"
 worker_class = "gthread"
 threads = 8
@@ -11,3 +16,7 @@ keepalive = 30
 forwarded_allow_ips = ""  # what proxies say is for PORTAL_PROXY_HOPS alone to believe
 control_socket_disable = True
 logger_class = "portal.server.Log"
+
+
+def post_worker_init(worker: Any) -> None:
+    compression.pack_static_files(Path(__file__).parent / "static")

@@ -71,6 +71,7 @@ def test_pages_and_styles_go_compressed_to_whoever_takes_it(sqlite_app: Flask) -
         assert "Content-Encoding" not in plain.headers
         assert len(packed.data) < len(plain.data) / 2
     assert brotli.decompress(packed.data) == plain.data
+    assert client.get("/login", headers={"Accept-Encoding": "gzip, br, zstd"}).content_encoding == "zstd"
 
 
 def test_json_and_parts_of_a_file_go_as_they_are(sqlite_app: Flask) -> None:
@@ -85,5 +86,9 @@ def test_json_and_parts_of_a_file_go_as_they_are(sqlite_app: Flask) -> None:
 def test_a_compressed_file_that_a_browser_has_is_not_sent_again(sqlite_app: Flask) -> None:
     client = sqlite_app.test_client()
     takes = {"Accept-Encoding": "br"}
-    mark = client.get("/static/portal.css", headers=takes).headers["ETag"]
+    whole = client.get("/static/portal.css", headers=takes)
+    mark = whole.headers["ETag"]
+    assert int(whole.headers["Content-Length"]) == len(whole.data)
+    again = client.head("/static/portal.css", headers=takes)
+    assert (again.headers["Content-Length"], again.data) == (whole.headers["Content-Length"], b"")
     assert client.get("/static/portal.css", headers=takes | {"If-None-Match": mark}).status_code == 304
