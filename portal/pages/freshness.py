@@ -8,12 +8,11 @@ A view says what its page is made of, as soon as it knows that and before it ask
 
 The mark (a weak ETag) is made of
 
-- the workflow's change stamp, which grows with every write to it and its runs, and its workspace's, which
-  grows with the names of people;
+- what the view names, anything whose `repr` differs when it differs: the workflow, whose change stamp grows
+  with every write to it and its runs, and its workspace's with the names of people; or the stamps of a list;
 - who asks, with name, roles and scopes;
 - the whole address, the cookies, and what htmx says of its request, since the answer's headers depend on it;
-- the day in UTC, and the release;
-- what else the view names as further arguments, anything whose `repr` differs when it differs.
+- the day in UTC, and the release.
 
 What goes by the clock, such as "3 min ago", is made in the browser. A page that must be right
 without script too names `second(workflow)`: its durations grow while a run goes on. Only answers
@@ -34,11 +33,11 @@ RELEASE_FOLDERS = ("portal", "static", "templates")
 """What makes a page look as it does: a file that changes here changes every mark."""
 
 
-def stop_if_known(workflow: SeenWorkflow, *shown: object) -> None:
+def stop_if_known(*shown: object) -> None:
     """End the request with 304 if the browser has this very page; else mark the answer to come."""
     if current_app.debug:  # templates may change under a running server
         return
-    mark = _mark(workflow, *shown)
+    mark = _mark(*shown)
 
     @after_this_request
     def add(response: Response) -> Response:

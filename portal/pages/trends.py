@@ -9,7 +9,7 @@ from portal import moments
 from portal.auth.gate import current_principal
 from portal.display import day as written_day
 from portal.errors import InvalidQuery
-from portal.pages import bp
+from portal.pages import bp, freshness
 from portal.pages.charts import Piece, Scale, Tick, count_ticks, histogram, stack, time_ticks
 from portal.pages.forms import filled, id_in_path
 from portal.parameters import single
@@ -45,6 +45,7 @@ def summary(workflow_id: str) -> Response:
         query, form = TrendQuery.parse(args), filled(args)
     except InvalidQuery as refusal:
         query, form, status = TrendQuery(), filled(args, refusal.errors), refusal.status
+    freshness.stop_if_known(workflow)
     trends = read_trends(workflow, query, moments.now().date())
     html = render_template(
         "workflows/summary.html",

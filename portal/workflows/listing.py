@@ -8,9 +8,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.db import db
+from portal.db import db, read
 from portal.folding import fold
-from portal.models import ACTIVE, Run, RunTotals, Workflow
+from portal.models import ACTIVE, Run, RunTotals, Workflow, Workspace
 from portal.paging import Page
 from portal.runs.rollup import STATUSES
 from portal.workflows.access import SeenWorkflow
@@ -55,6 +55,27 @@ _COLUMNS = tuple(
     getattr(Workflow, name)
     for name in ("id", "user_id", "name", "name_source", "description", "created_at", "updated_at")
 )
+
+
+_STAMPS = (
+    sa.select(
+        Workspace.change_stamp,
+        sa.func.count(Workflow.id),
+        sa.func.coalesce(sa.func.sum(Workflow.change_stamp), 0),
+    )
+    .outerjoin(Workflow, Workflow.workspace_id == Workspace.id)
+    .where(Workspace.id == sa.bindparam("workspace_id"))
+    .group_by(Workspace.id, Workspace.change_stamp)
+)
+
+
+def stamps_of(workspace_id: UUID) -> tuple[int, ...]:
+    """What differs whenever a workflow of the workspace, one of their runs or a person has changed.
+
+    Stamps only grow, so their sum tells that one of them did.
+    """
+    row = read(_STAMPS, workspace_id=workspace_id).first()
+    return tuple(map(int, row)) if row else ()
 
 
 def list_workflows(workspace_id: UUID, query: WorkflowQuery) -> Page[WorkflowRow]:
