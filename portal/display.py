@@ -194,6 +194,12 @@ def score(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
+def change(value: float, kind: str) -> str:
+    """How much more or less, with its sign, such as `+12 s`; `kind` as for a Difference."""
+    size_of = {"duration": lambda: duration_ms(round(abs(value))), "score": lambda: score(abs(value))}
+    return ("+" if value > 0 else "−") + size_of.get(kind, lambda: number(abs(value)))()
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -243,6 +249,7 @@ FILTERS: tuple[Callable[..., Any], ...] = (
     usage,
     size,
     score,
+    change,
     pretty_json,
 )
 

@@ -23,5 +23,16 @@ def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:
 
 
 # Each registers its views on `bp`.
-from portal.pages import find, invitations, preferences, run, run_files, run_list, run_live, trends, workflows  # noqa: E402, F401
+from portal.pages import (  # noqa: E402, F401
+    compare,
+    find,
+    invitations,
+    preferences,
+    run,
+    run_files,
+    run_list,
+    run_live,
+    trends,
+    workflows,
+)
 from portal.pages.settings import audit, keys, members, sessions, workspaces  # noqa: E402, F401

@@ -50,10 +50,15 @@ class PaceBar:
 class Place:
     """Where somebody stands on the page of a run; gives the parameters of the links from there."""
 
-    came_from: Mapping[str, str]
+    behind: RunQuery
+    """The list that led here."""
     timeline: TimelineQuery
     steps: StepQuery
     results: ResultQuery
+
+    @property
+    def came_from(self) -> Mapping[str, str]:
+        return self.behind.to_args()
 
     def at_timeline(self, query: TimelineQuery) -> dict[str, str]:
         """Another part of the timeline; a type of node unfolded there is the one listed below."""
@@ -101,8 +106,8 @@ def run(workflow_id: str, run_id: str) -> str:
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/view")
 def run_view(workflow_id: str, run_id: str) -> Response | BaseResponse:
     """What changes while a run goes on, or while somebody zooms."""
-    ids = {"workflow_id": id_in_path(workflow_id), "run_id": id_in_path(run_id)}
-    page = url_for(".run", **ids, **single(request.args))  # type: ignore[arg-type]
+    workflow, run = id_in_path(workflow_id), id_in_path(run_id)
+    page = url_for(".run", workflow_id=workflow, run_id=run, **_place(workflow).here)  # type: ignore[arg-type]
     if not display.wants_fragment():
         return redirect(page, code=303)
     answer = make_response(render_template("runs/_run.html", **_look(workflow_id, run_id)))
@@ -125,22 +130,20 @@ def permalink(run_id: str) -> BaseResponse:
 
 def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
     """Everything that the page and its fragment show of a run."""
-    args, now = single(request.args), moments.now()
-    timeline_query, step_query = TimelineQuery.parse(args), StepQuery.parse(args)
-    result_query = ResultQuery.parse(args)
-    workflow = get_workflow(current_principal(), id_in_path(workflow_id))
+    now, found_id = moments.now(), id_in_path(workflow_id)
+    place = _place(found_id)
+    workflow = get_workflow(current_principal(), found_id)
     freshness.stop_if_known(workflow, freshness.second(workflow))
     run = get_run(workflow, id_in_path(run_id))
-    behind = list_behind(workflow.id)
-    timeline = read_timeline(run.id, timeline_query, now)
-    steps = list_steps(run.id, step_query)
-    results = read_results(run, result_query)
+    timeline = read_timeline(run.id, place.timeline, now)
+    steps = list_steps(run.id, place.steps)
+    results = read_results(run, place.results)
     pace = pace_of(run, usual_duration(workflow), now)
     return {
         "workflow": workflow,
         "run": run,
-        "came_from": behind.to_args(),
-        "neighbours": find_neighbours(workflow, behind, run.id),
+        "came_from": place.came_from,
+        "neighbours": find_neighbours(workflow, place.behind, run.id),
         "pace": pace,
         "pace_bar": _pace_bar(pace),
         "failed_step": first_failed_step(run.id) if run.status == "failed" else None,
@@ -149,15 +152,22 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
         "chart": draw_timeline(timeline),
         "lane_pages": lane_pages(timeline),
         "steps": steps,
-        "step_query": step_query,
+        "step_query": place.steps,
         "step_pager": Pager(steps),
         "step_counts": count_steps(run.id),
-        "step_results": read_step_results(run.id, steps, step_query),
+        "step_results": read_step_results(run.id, steps, place.steps),
         "step_duration_ms": step_duration_ms,
         "results": results,
         "line_pager": Pager(results.lines) if results else None,
-        "place": Place(behind.to_args(), timeline_query, step_query, result_query),
+        "place": place,
     }
+
+
+def _place(workflow_id: UUID) -> Place:
+    """Where the request's parameters stand. Raises InvalidQuery."""
+    args = single(request.args)
+    timeline, steps, results = TimelineQuery.parse(args), StepQuery.parse(args), ResultQuery.parse(args)
+    return Place(list_behind(workflow_id), timeline, steps, results)
 
 
 def list_behind(workflow_id: UUID) -> RunQuery:

@@ -210,6 +210,13 @@ def test_the_fragment_holds_what_the_page_holds_and_is_no_page(browser: Browser)
     assert browser.open(f"{path}/view?to_ms=500").headers["Location"] == f"{path}?to_ms=500"
 
 
+def test_parameters_that_nobody_knows_go_nowhere(browser: Browser) -> None:
+    run = make_run(browser.workflow)
+    path = f"{browser.list_path}/{run.id}"
+    answer = browser.open(f"{path}/view?workflow_id=x&_external=1&_scheme=evil&to_ms=500")
+    assert answer.headers["Location"] == f"{path}?to_ms=500"
+
+
 def test_what_is_usual_stands_beside_the_duration(browser: Browser) -> None:
     for minute in range(10):
         make_run(browser.workflow, started_at=NOON, completed_at=NOON + timedelta(minutes=1, seconds=minute))

@@ -1,0 +1,213 @@
+"""One run beside another: the last good one unless `with` names another by number, id or pasted address."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from portal import moments, parameters
+from portal.auth.gate import current_principal
+from portal.errors import FieldError, InvalidQuery, NotFound, PortalError
+from portal.pages import bp, freshness
+from portal.pages.charts import Scale
+from portal.pages.forms import Form, filled, id_in_path
+from portal.pages.pager import Pager
+from portal.paging import Page, Slice
+from portal.parameters import Reader, Refused, single
+from portal.runs.comparison import NAMES_A_RUN, LastGood, RunAtPace, compare_runs, find_runs, last_good_run
+from portal.runs.detail import RunDetailView, find_run, get_run
+from portal.runs.differences import ABSENT
+from portal.runs.finding import MAX_TEXT, Hit
+from portal.runs.pace import pace_of
+from portal.runs.step_pairs import StepPair, StepPairs
+from portal.runs.timeline import MAX_STEPS, page_number
+from portal.workflows.access import SeenWorkflow, get_workflow
+
+PARAMETERS = ("with", "all_steps", "page")
+PAIRS_A_PAGE = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareQuery:
+    """What to hold a run against, and which of the steps to list."""
+
+    wanted: str = ""
+    """A run, as people name it; empty for the last good one."""
+    every_step: bool = False
+    page: int = 1
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str]) -> Self:
+        """Raises InvalidQuery."""
+        reader = Reader(args)
+        query = cls(
+            wanted=reader.read("with", _reference, ""),
+            every_step=reader.read("all_steps", parameters.boolean, False),
+            page=reader.read("page", page_number, 1),
+        )
+        reader.finish()
+        return query
+
+    def at(self, slice_: Slice) -> Self:
+        """The same steps, another page."""
+        return replace(self, page=slice_.offset // slice_.limit + 1)
+
+    def listing(self, every_step: bool) -> Self:
+        return replace(self, every_step=every_step, page=1)
+
+    def to_args(self) -> dict[str, str]:
+        texts = {"with": self.wanted, "all_steps": "true" if self.every_step else ""}
+        texts["page"] = str(self.page) if self.page > 1 else ""
+        return {name: text for name, text in texts.items() if text}
+
+
+class NoSuchRun(NotFound):
+    """There is no such run that you may see."""
+
+
+class Ambiguous(InvalidQuery):
+    """Several runs may be meant."""
+
+    def __init__(self, hits: Sequence[Hit]) -> None:
+        super().__init__([FieldError("with", "fits several runs: choose one.")])
+        self.hits = hits
+
+
+@dataclass(frozen=True)
+class BarPair:
+    """A step's durations as percent of a bar, here and there."""
+
+    pair: StepPair
+    here: float
+    there: float
+
+
+@dataclass(frozen=True)
+class WholeBar:
+    """A run's waiting and running as percent of a bar."""
+
+    waited: float
+    took: float
+
+
+@bp.get("/workflows/<workflow_id>/runs/<run_id>/compare")
+def compare(workflow_id: str, run_id: str) -> Response | tuple[str, int]:
+    ids = id_in_path(workflow_id), id_in_path(run_id)
+    try:
+        query = CompareQuery.parse(single(request.args))
+    except InvalidQuery as refusal:
+        if {error.field for error in refusal.errors} != {"with"}:
+            raise
+        workflow = get_workflow(current_principal(), ids[0])
+        return _refused(workflow, get_run(workflow, ids[1]), refusal)
+    workflow = get_workflow(current_principal(), ids[0])
+    run = get_run(workflow, ids[1])
+    try:
+        other, last_good = _other(workflow, run, query.wanted)
+    except (NoSuchRun, InvalidQuery) as problem:
+        return _refused(workflow, run, problem)
+    if other is None:
+        html = render_template("runs/compare.html", workflow=workflow, run=run, form=Form({}), other=None)
+        return make_response(html)
+    freshness.stop_if_known(workflow, other[0], freshness.second(workflow), freshness.second(other[0]))
+    return make_response(_page(workflow, run, other, last_good, query))
+
+
+@bp.get("/runs/<run_id>/compare")
+def permanent_comparison(run_id: str) -> BaseResponse:
+    """A comparison by the run alone, to be linked to from elsewhere."""
+    workflow_id, found_id = find_run(current_principal(), id_in_path(run_id))
+    args: dict[str, Any] = {name: text for name, text in single(request.args).items() if name in PARAMETERS}
+    return redirect(url_for(".compare", workflow_id=workflow_id, run_id=found_id, **args), code=302)
+
+
+def _other(
+    workflow: SeenWorkflow, run: RunDetailView, wanted: str
+) -> tuple[tuple[SeenWorkflow, RunDetailView] | None, LastGood | None]:
+    """The run to compare with, and why it was chosen if nobody named it. Raises NoSuchRun, InvalidQuery."""
+    if not wanted:
+        good = last_good_run(workflow, run)
+        return ((workflow, get_run(workflow, good.run.id)) if good else None), good
+    hits = find_runs(current_principal(), wanted, workflow)
+    if not hits:
+        raise NoSuchRun("names no run that you may see.")
+    if len(hits) > 1:
+        raise Ambiguous(hits)
+    if hits[0].run_id is None or hits[0].run_id == run.id:
+        raise InvalidQuery([FieldError("with", "must name another run than this one.")])
+    its_workflow = get_workflow(current_principal(), hits[0].workflow_id)
+    return (its_workflow, get_run(its_workflow, hits[0].run_id)), None
+
+
+def _refused(workflow: SeenWorkflow, run: RunDetailView, problem: PortalError) -> tuple[str, int]:
+    """The form with what is wrong with it."""
+    errors = problem.errors if isinstance(problem, InvalidQuery) else [FieldError("with", problem.message)]
+    html = render_template(
+        "runs/compare.html",
+        workflow=workflow,
+        run=run,
+        form=filled({"with": request.args.getlist("with")[-1]}, errors),
+        choices=problem.hits if isinstance(problem, Ambiguous) else (),
+        other=None,
+    )
+    return html, problem.status
+
+
+def _page(
+    workflow: SeenWorkflow,
+    run: RunDetailView,
+    other: tuple[SeenWorkflow, RunDetailView],
+    last_good: LastGood | None,
+    query: CompareQuery,
+) -> str:
+    now = moments.now()
+    sides = [RunAtPace(each, pace_of(each, None, now)) for each in (run, other[1])]
+    comparison = compare_runs(*sides)
+    steps = _steps(comparison.steps, query)
+    return render_template(
+        "runs/compare.html",
+        workflow=workflow,
+        run=run,
+        form=Form({"with": query.wanted}),
+        query=query,
+        other=other[1],
+        other_workflow=other[0],
+        last_good=last_good,
+        sides=sides,
+        whole=_whole_bars(sides),
+        comparison=comparison,
+        steps=steps,
+        pager=Pager(steps),
+        absent=ABSENT,
+        most_steps=MAX_STEPS,
+    )
+
+
+def _steps(pairs: StepPairs, query: CompareQuery) -> Page[BarPair]:
+    """One page of the steps, drawn on one scale."""
+    listed = pairs.pairs if query.every_step else pairs.differing
+    slice_ = Slice((query.page - 1) * PAIRS_A_PAGE, PAIRS_A_PAGE)
+    shown = listed[slice_.offset : slice_.offset + slice_.limit]
+    scale = Scale(0, max((pair.longest_ms for pair in shown), default=0))
+    bars = [BarPair(pair, *(scale.at(_took(side)) for side in (pair.here, pair.there))) for pair in shown]
+    return Page(bars, len(listed), slice_)
+
+
+def _took(side: Any) -> int:
+    return side.took_ms or 0 if side else 0
+
+
+def _whole_bars(sides: Sequence[RunAtPace]) -> Sequence[WholeBar]:
+    """How both runs waited and ran on one scale; empty where neither is known to have run."""
+    spans = [(side.pace.queued_ms or 0, side.pace.took_ms or 0) for side in sides]
+    scale = Scale(0, max(sum(span) for span in spans))
+    return [WholeBar(scale.at(waited), scale.at(took)) for waited, took in spans] if scale.end else ()
+
+
+def _reference(text: str) -> str:
+    text = text.strip()
+    if len(text) > MAX_TEXT or "\0" in text:
+        raise Refused(NAMES_A_RUN)
+    return text
