@@ -55,8 +55,9 @@
   setInterval(tick, 1000);
 
   const isPoll = (event) => event.detail?.ctx?.sourceElement?.dataset?.poll !== undefined;
+  // Rows of a list, or the title of a run's page.
   const statuses = () =>
-    new Map([...document.querySelectorAll("tbody tr[id]")].map((row) => [row.id, row.className]));
+    new Map([...document.querySelectorAll("tbody tr[id], [data-status]")].map((node) => [node.id, node.dataset.status ?? node.className]));
   let before = new Map();
 
   document.addEventListener("htmx:after:request", (event) => {
@@ -94,7 +95,7 @@
     if (isPoll(event)) {
       const news = [...statuses()]
         .filter(([id, status]) => before.has(id) && before.get(id) !== status)
-        .map(([id, status]) => `Run ${document.getElementById(id).querySelector(".run").textContent} is ${status}.`);
+        .map(([id, status]) => `Run ${document.getElementById(id).querySelector(".run, h1").textContent.replace("Run ", "")} is ${status}.`);
       const fresh = document.getElementById("show-new")?.textContent;
       if (fresh && fresh !== document.getElementById("live").dataset.fresh) news.push(fresh);
       document.getElementById("live").dataset.fresh = fresh ?? "";

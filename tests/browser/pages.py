@@ -4,8 +4,17 @@ from datetime import timedelta
 from uuid import uuid4
 
 from portal.db import writing
-from portal.models import RunDetail, Workflow, Workspace
-from tests.factories import NOON, make_person, make_run, make_workflow
+from portal.history import demo_audio
+from portal.models import Run, RunDetail, StepResult, Workflow, Workspace
+from tests.factories import (
+    NOON,
+    make_detail,
+    make_output,
+    make_person,
+    make_run,
+    make_steps,
+    make_workflow,
+)
 
 LONG_TITLE = ("A title that goes on and on " * 18)[:497]
 """As long as real ones get."""
@@ -34,8 +43,42 @@ def make_odd_workflow(workspace: Workspace) -> Workflow:
     return workflow
 
 
-def addresses(workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str) -> dict[str, str]:
-    """Name and path of every page and state that a link leads to."""
+def make_spoken_run(workspace: Workspace) -> Run:
+    """A run of two steps that gave the sample's sounds: several attempts, a dropped line, a step's result."""
+    run = make_run(
+        make_workflow(workspace, "Spoken dub"), started_at=NOON, completed_at=NOON + timedelta(seconds=9)
+    )
+    nodes = [{"id": "v", "type": "validator_noise"}, {"id": "out", "type": "sink_preview"}]
+    make_detail(run, definition_snapshot={"graph": {"nodes": nodes}})
+    sounds = demo_audio.sounds(["de-DE"])
+    judged = {"node_id": "v", "kind": "noise", "threshold": 0.9}
+    good = {"validations": [judged | {"score": 0.97, "passed": True}], "status": "delivered"}
+    bad = {"validations": [judged | {"score": 0.4, "passed": False, "reason": "a train"}]}
+    lines = [
+        {
+            "script": text,
+            "takes": [
+                {"locale_code": "de-DE", "status": "not_delivered", "retry_count": 0} | bad,
+                {"locale_code": "de-DE", "audio": sounds[demo_audio.path_of("de-DE", number)]} | good,
+                {"locale_code": "ko-KR", "status": "dropped", "script": "안녕하세요"} | bad,
+            ],
+        }
+        for number, text in enumerate(demo_audio.LINES)
+    ]
+    make_output(run, workspace, *lines, {"script": "One more"})
+    times = [NOON + timedelta(seconds=seconds) for seconds in (0, 6, 9)]
+    make_steps(
+        run,
+        {"name": "Speak", "started_at": times[0], "completed_at": times[1]},
+        {"name": "Check", "started_at": times[1], "completed_at": times[2]},
+    )
+    with writing() as session:
+        session.add(StepResult(run_id=run.id, position=0, result={"notes": "# Notes\n\n- one", "lines": 6}))
+    return run
+
+
+def addresses(workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str, spoken: Run) -> dict[str, str]:
+    """Name and path of every page and state that a link leads to; `spoken` is a run that gave audio."""
     runs = f"/workflows/{workflow.id}/runs"
     settings = f"/settings/workspaces/{workflow.workspace_id}"
     return {
@@ -52,6 +95,10 @@ def addresses(workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str) -
         "runs-odd": f"/workflows/{odd.id}/runs",
         "runs-none-yet": f"/workflows/{empty.id}/runs",
         "run": f"{runs}/{run_id}",
+        "run-compared": f"{runs}/{run_id}/compare",
+        "run-compared-bad-value": f"{runs}/{run_id}/compare?with=zzz",
+        "run-compared-elsewhere": f"{runs}/{run_id}/compare?with={spoken.id}",
+        "run-spoken": f"/workflows/{spoken.workflow_id}/runs/{spoken.id}?step_result=0",
         "run-zoomed": f"{runs}/{run_id}?from_ms=1000&to_ms=2000",
         "summary": f"/workflows/{workflow.id}/summary?days=all",
         "summary-bad-days": f"/workflows/{workflow.id}/summary?from=soon",

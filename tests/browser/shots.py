@@ -22,7 +22,7 @@ from portal.auth import signin
 from portal.db import db
 from portal.history.demo import USER_EMAIL, install_demo
 from portal.models import Run, Workflow, Workspace
-from tests.browser.pages import addresses, make_odd_workflow
+from tests.browser.pages import addresses, make_odd_workflow, make_spoken_run
 from tests.conftest import settings_for
 from tests.serving import served
 
@@ -74,7 +74,8 @@ def _paths() -> dict[str, str]:
     failed: UUID = db.session.scalars(
         sa.select(Run.id).where(Run.workflow_id == dub.id, Run.status == "failed").limit(1)
     ).one()
-    return addresses(dub, make_odd_workflow(workspace), named["Onboarding tour"], str(failed))
+    odd, spoken = make_odd_workflow(workspace), make_spoken_run(workspace)
+    return addresses(dub, odd, named["Onboarding tour"], str(failed), spoken)
 
 
 def _photograph(

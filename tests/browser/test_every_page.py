@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.browser.conftest import NO_SIDEWAYS, OpenBrowser, Portal
-from tests.browser.pages import addresses, make_odd_workflow
+from tests.browser.pages import addresses, make_odd_workflow, make_spoken_run
 from tests.factories import make_workflow
 
 ALL = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -22,7 +22,8 @@ def pages(portal: Portal) -> Mapping[str, str]:
     with portal.inside():
         odd = make_odd_workflow(portal.workspace)
         empty = make_workflow(portal.workspace, "Onboarding tour")
-        return addresses(portal.workflow, odd, empty, str(portal.run_id))
+        spoken = make_spoken_run(portal.workspace)
+        return addresses(portal.workflow, odd, empty, str(portal.run_id), spoken)
 
 
 def violations(page: Page, rules: Sequence[str] = ALL) -> list[str]:
@@ -65,6 +66,16 @@ def test_axe_objects_to_nothing_that_opens(open_browser: OpenBrowser, portal: Po
     opened = violations(page)
     page.keyboard.press("?")
     assert opened + violations(page) == []
+
+
+def test_axe_objects_to_nothing_that_opens_on_a_run(
+    open_browser: OpenBrowser, portal: Portal, pages: Mapping[str, str]
+) -> None:
+    page = open_browser()
+    page.goto(f"{portal.url}{pages['run-spoken']}")
+    for summary in page.locator("main summary").all():
+        summary.click()
+    assert violations(page) == []
 
 
 def test_no_page_is_wider_than_a_small_phone(

@@ -139,7 +139,7 @@ def test_steps_that_ran_before_their_run_are_shown_and_pointed_out(browser: Brow
     run = make_run(browser.workflow, started_at=NOON + timedelta(minutes=5))
     add_steps(run, seconds(0, 1), seconds(300, 301), {"status": "completed"})
     page = parsed(browser.open(f"{browser.list_path}/{run.id}"))
-    odd = text_of(one(page, "#timeline .odd"))
+    odd = text_of(one(page, "#timeline .oddities"))
     assert "1 step began before the run's recorded start" in odd
     assert "1 step has no recorded start and is only in the table" in odd
     assert len(page.select("#steps tbody tr")) == 3
