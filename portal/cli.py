@@ -254,15 +254,18 @@ def signin_link(email: str, as_json: bool) -> None:
     show_default=True,
     help="Lines in one transaction.",
 )
+@click.option("--check", is_flag=True, help="Only say what is wrong with the files; write nothing.")
 @_json_option
 @with_appcontext
-def import_(files: tuple[Path, ...], workspace: str | None, batch_size: int, as_json: bool) -> None:
+def import_(
+    files: tuple[Path, ...], workspace: str | None, batch_size: int, check: bool, as_json: bool
+) -> None:
     """Import run history: JSON Lines, plain or gzip. Importing a file twice changes nothing."""
     with _plain_errors():
         target = accounts.get_workspace(workspace)
         with progress_bar(files) as progress:
             summary = import_files(
-                target.id, files, batch_size=batch_size, progress=progress, now=moments.now()
+                target.id, files, now=moments.now(), check=check, batch_size=batch_size, progress=progress
             )
     click.echo(json.dumps(summary.to_json()) if as_json else summary.to_text())
     if not summary.ok:

@@ -1,16 +1,16 @@
 """Files that lines of history name: found beside it, checked, and kept in the artifact store."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from uuid import UUID
 
-from portal import storage
 from portal.history.parse_results import File
 from portal.history.readers import BadField
+from portal.storage import Kept
 
 MAX_FILE = 512 * 1024 * 1024
 """Bytes of one file."""
@@ -58,7 +58,9 @@ class InMemory:
         return io.BytesIO(self._files[path])
 
 
-def keep_files(workspace_id: UUID, files: Sequence[File], source: FileSource) -> bytes:
+def keep_files(
+    workspace_id: UUID, files: Sequence[File], source: FileSource, keep: Callable[[BinaryIO], Kept]
+) -> bytes:
     """Keep the files of a line, fill in their artifacts, and give a digest of them all. Raises BadField.
 
     Content that is kept already is not stored again, so this may happen before a transaction that fails.
@@ -67,7 +69,7 @@ def keep_files(workspace_id: UUID, files: Sequence[File], source: FileSource) ->
     for file in files:
         try:
             with source.open(file.path) as content:
-                kept = storage.keep(workspace_id, content)
+                kept = keep(content)
         except ValueError as error:
             raise BadField(file.field, str(error)) from None
         if file.sha256 not in (None, kept.sha256.hex()):

@@ -28,7 +28,7 @@ class StoredWorkflow:
     next_run_number: int
 
 
-@dataclass
+@dataclass(slots=True)
 class StoredRun:
     """What the decision needs to know of a run that is stored."""
 

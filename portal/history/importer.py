@@ -7,14 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO, Protocol
 from uuid import UUID
 
+from portal import storage
 from portal.db import writing
 from portal.history.ahead import ahead
 from portal.history.artifact_files import FileSource, Folder, InMemory, keep_files
-from portal.history.decide import decide
+from portal.history.decide import Plan, decide
 from portal.history.parse import HistoryLine, WorkflowLine, parse_line
 from portal.history.readers import BadField
+from portal.history.rehearsal import Rehearsal
 from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
 from portal.history.store import look_up, store
 from portal.history.summary import BadLine, FileSummary, ImportSummary, Progress, no_progress
@@ -44,20 +47,50 @@ class _Batch:
             self.bad.append((line.number, error))
 
 
+class Sink(Protocol):
+    """Where batches go."""
+
+    def keep(self, content: BinaryIO) -> storage.Kept:
+        """Take the content of a file that a line names."""
+
+    def take(self, lines: Sequence[tuple[int, HistoryLine]]) -> Plan:
+        """Take a batch, whose files have been kept; what became of it."""
+
+
+class _Database:
+    """Stores each batch in a transaction of its own."""
+
+    def __init__(self, workspace_id: UUID, now: datetime) -> None:
+        self._workspace_id, self._now = workspace_id, now
+
+    def keep(self, content: BinaryIO) -> storage.Kept:
+        return storage.keep(self._workspace_id, content)
+
+    def take(self, lines: Sequence[tuple[int, HistoryLine]]) -> Plan:
+        with writing(bulk=True) as session:
+            existing = look_up(session, self._workspace_id, [line for _, line in lines])
+            plan = decide(existing, lines, self._now)
+            store(session, self._workspace_id, plan, self._now)
+        return plan
+
+
 def import_files(
     workspace_id: UUID,
     files: Sequence[Path],
     *,
     now: datetime,
+    check: bool = False,
     batch_size: int = DEFAULT_BATCH_SIZE,
     progress: Progress = no_progress,
 ) -> ImportSummary:
     """Import files of history into a workspace; what is wrong with them is in the summary.
 
-    Whole batches are kept whatever happens, and importing the same file again changes nothing.
+    Whole batches are kept whatever happens, and importing the same file again changes nothing. A check says
+    the same of the same files, and writes nothing.
     """
+    sink = Rehearsal(workspace_id, now) if check else _Database(workspace_id, now)
     with _rare_collections():
-        return _import_files(workspace_id, files, now, batch_size, progress)
+        return _import_files(workspace_id, files, sink, batch_size, progress)
 
 
 @contextmanager
@@ -72,10 +105,10 @@ def _rare_collections() -> Iterator[None]:
 
 
 def _import_files(
-    workspace_id: UUID, files: Sequence[Path], now: datetime, batch_size: int, progress: Progress
+    workspace_id: UUID, files: Sequence[Path], sink: Sink, batch_size: int, progress: Progress
 ) -> ImportSummary:
     begun = time.monotonic()
-    summary = ImportSummary()
+    summary = ImportSummary(check=isinstance(sink, Rehearsal))
     sizes = [size_of(file) for file in files]
     for file, before in zip(files, _running_totals(sizes), strict=True):
         current = FileSummary(file)
@@ -83,8 +116,8 @@ def _import_files(
         lines_before = summary.total.lines
         try:
             for batch in ahead(_batches(read_lines(file), batch_size)):
-                _keep_files(workspace_id, batch, Folder(file.parent))
-                _import_batch(workspace_id, batch, summary, current, now)
+                _keep_files(workspace_id, batch, Folder(file.parent), sink)
+                _import_batch(batch, summary, current, sink)
                 progress(before + batch.bytes_read, sum(sizes), lines_before + current.counts.lines)
         except Unreadable as error:
             current.error = str(error)
@@ -99,10 +132,11 @@ def import_lines(
     begun = time.monotonic()
     current = FileSummary(Path("-"))
     summary = ImportSummary([current])
+    sink = _Database(workspace_id, now)
     numbered = (Line(number, text, 0) for number, text in enumerate(lines, 1))
     for batch in _batches(numbered, DEFAULT_BATCH_SIZE):
-        _keep_files(workspace_id, batch, InMemory(files or {}))
-        _import_batch(workspace_id, batch, summary, current, now)
+        _keep_files(workspace_id, batch, InMemory(files or {}), sink)
+        _import_batch(batch, summary, current, sink)
     summary.seconds = time.monotonic() - begun
     return summary
 
@@ -129,28 +163,23 @@ def _batches(lines: Iterator[Line], batch_size: int) -> Iterator[_Batch]:
         raise unreadable
 
 
-def _keep_files(workspace_id: UUID, batch: _Batch, source: FileSource) -> None:
+def _keep_files(workspace_id: UUID, batch: _Batch, source: FileSource, sink: Sink) -> None:
     """Store the files that lines name, before and apart from the transaction that stores the lines."""
     for position, (number, line) in reversed(list(enumerate(batch.lines))):
         if isinstance(line, WorkflowLine) or not line.files:
             continue
         try:
-            digest = keep_files(workspace_id, line.files, source)
+            digest = keep_files(workspace_id, line.files, source, sink.keep)
             batch.lines[position] = (number, line.with_files(digest))
         except BadField as error:
             del batch.lines[position]
             batch.bad.append((number, error))
 
 
-def _import_batch(
-    workspace_id: UUID, batch: _Batch, summary: ImportSummary, current: FileSummary, now: datetime
-) -> None:
+def _import_batch(batch: _Batch, summary: ImportSummary, current: FileSummary, sink: Sink) -> None:
     bad = sorted(batch.bad, key=lambda each: each[0])
     if batch.lines:
-        with writing(bulk=True) as session:
-            existing = look_up(session, workspace_id, [line for _, line in batch.lines])
-            plan = decide(existing, batch.lines, now)
-            store(session, workspace_id, plan, now)
+        plan = sink.take(batch.lines)
         bad = sorted(bad + plan.bad, key=lambda each: each[0])
         current.counts.add(plan.counts)
     current.counts.lines += batch.read

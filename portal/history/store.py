@@ -23,10 +23,13 @@ _WORKFLOWS = cast(sa.Table, Workflow.__table__)
 _UPLOADS = cast(sa.Table, Upload.__table__)
 
 
-def look_up(session: Session, workspace_id: UUID, lines: Sequence[HistoryLine]) -> Existing:
-    """What is stored of what these lines name; holds the workspace's imports and the workflows."""
-    workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
-    session.execute(workspace.with_for_update(key_share=True))
+def look_up(
+    session: Session, workspace_id: UUID, lines: Sequence[HistoryLine], *, hold: bool = True
+) -> Existing:
+    """What is stored of what these lines name; holds the workspace's imports and the workflows, if asked."""
+    if hold:
+        workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
+        session.execute(workspace.with_for_update(key_share=True))
     run_lines = [line for line in lines if isinstance(line, RunLine)]
     upload_lines = [line for line in lines if isinstance(line, UploadLine)]
     named = {line.workflow_id for line in run_lines}
@@ -43,7 +46,7 @@ def look_up(session: Session, workspace_id: UUID, lines: Sequence[HistoryLine]) 
             created_at=row.created_at,
             next_run_number=row.next_run_number,
         )
-        for row in recorder.lock_workflows(session, named)
+        for row in recorder.lock_workflows(session, named, hold=hold)
     }
     runs = _stored_runs(session, run_lines)
     return Existing(

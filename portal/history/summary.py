@@ -82,6 +82,8 @@ class ImportSummary:
     files: list[FileSummary] = field(default_factory=list)
     bad: list[BadLine] = field(default_factory=list)
     seconds: float = 0.0
+    check: bool = False
+    """Nothing was written: the counts say what an import would do. Steps and people are not counted."""
 
     @property
     def total(self) -> Counts:
@@ -92,7 +94,7 @@ class ImportSummary:
 
     @property
     def ok(self) -> bool:
-        """Whether every line of every file went in."""
+        """Whether every line of every file went in, or would."""
         return not self.total.bad_lines and not any(each.error for each in self.files)
 
     @property
@@ -109,6 +111,7 @@ class ImportSummary:
     def to_json(self) -> dict[str, Any]:
         return {
             "ok": self.ok,
+            "check": self.check,
             **self.total.to_json(),
             "files": [
                 {"file": str(each.file), **each.counts.to_json(), "error": each.error} for each in self.files
@@ -132,8 +135,13 @@ class ImportSummary:
             f"{total.workflows_unchanged:,} unchanged",
             f"Uploads: {total.uploads_new:,} new, {total.uploads_changed:,} changed, "
             f"{total.uploads_unchanged:,} unchanged",
-            f"Steps: {total.steps:,} written; people: {total.people:,} new",
-            f"{total.lines:,} lines in {self.seconds:.1f} s ({self.runs_per_second:,} runs/s), "
-            f"{total.bad_lines:,} bad",
         ]
+        if self.check:
+            lines.append("This was a check: nothing was written.")
+        else:
+            lines.append(f"Steps: {total.steps:,} written; people: {total.people:,} new")
+        lines.append(
+            f"{total.lines:,} lines in {self.seconds:.1f} s ({self.runs_per_second:,} runs/s), "
+            f"{total.bad_lines:,} bad"
+        )
         return "\n".join(lines)

@@ -276,12 +276,12 @@ def _touch(session: Session, run: Run, now: datetime) -> None:
     touch_workflows(session, [run.workflow_id])
 
 
-def lock_workflows(session: Session, workflow_ids: Iterable[UUID]) -> list[Workflow]:
-    """These workflows as far as they exist, held in the order of their ids."""
+def lock_workflows(session: Session, workflow_ids: Iterable[UUID], *, hold: bool = True) -> list[Workflow]:
+    """These workflows as far as they exist, held in the order of their ids unless told otherwise."""
     found: list[Workflow] = []
     for chunk in chunks(sorted(set(workflow_ids))):
         rows = sa.select(Workflow).where(Workflow.id.in_(chunk)).order_by(Workflow.id)
-        found += session.scalars(rows.with_for_update(key_share=True))
+        found += session.scalars(rows.with_for_update(key_share=True) if hold else rows)
     return found
 
 

@@ -1,0 +1,38 @@
+"""An import that writes nothing: every line is judged as it would be, and what it would do is remembered."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import BinaryIO
+from uuid import UUID
+
+from portal.db import db
+from portal.history.decide import Plan, StoredRun, StoredUpload, StoredWorkflow, decide
+from portal.history.parse import HistoryLine
+from portal.history.store import look_up
+from portal.storage import Kept, digest_of
+
+
+class Rehearsal:
+    """Takes batches in order. What earlier ones would have stored is held in memory, under 1 KiB a run."""
+
+    def __init__(self, workspace_id: UUID, now: datetime) -> None:
+        self._workspace_id, self._now = workspace_id, now
+        self._workflows: dict[UUID, StoredWorkflow] = {}
+        self._runs: dict[UUID, StoredRun] = {}
+        self._uploads: dict[UUID, StoredUpload] = {}
+
+    def keep(self, content: BinaryIO) -> Kept:
+        return digest_of(content)
+
+    def take(self, lines: Sequence[tuple[int, HistoryLine]]) -> Plan:
+        db.session.rollback()  # the next batch sees what others have written meanwhile, as an import would
+        existing = look_up(db.session(), self._workspace_id, [line for _, line in lines], hold=False)
+        named = {line.id for _, line in lines}
+        existing.workflows.update(self._workflows)
+        existing.runs.update((each, self._runs[each]) for each in named & self._runs.keys())
+        existing.uploads.update((each, self._uploads[each]) for each in named & self._uploads.keys())
+        plan = decide(existing, lines, self._now)
+        self._workflows.update(existing.workflows)
+        self._runs.update((each, existing.runs[each]) for each in plan.runs)
+        self._uploads.update((each, existing.uploads[each]) for each in plan.uploads)
+        return plan
