@@ -22,6 +22,7 @@ from portal.history import motion
 from portal.history.demo import install_demo
 from portal.history.importer import DEFAULT_BATCH_SIZE, import_files
 from portal.history.progress import progress_bar
+from portal.history.schema import import_schema
 from portal.models import Role
 from portal.reach import absolute_url_for
 
@@ -244,6 +245,12 @@ def signin_link(email: str, as_json: bool) -> None:
     _show(as_json, {"email": email.lower(), "link": link}, link)
 
 
+def _print_schema(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(json.dumps(import_schema(), indent=2))
+        context.exit()
+
+
 @click.command("import", epilog="Example: flask import --workspace acme-voice history.jsonl.gz")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--workspace", help="Slug of the workspace; may be left out where there is only one.")
@@ -253,6 +260,14 @@ def signin_link(email: str, as_json: bool) -> None:
     default=DEFAULT_BATCH_SIZE,
     show_default=True,
     help="Lines in one transaction.",
+)
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_schema,
+    help="Only print the JSON Schema of a line.",
 )
 @click.option("--check", is_flag=True, help="Only say what is wrong with the files; write nothing.")
 @_json_option

@@ -3,11 +3,12 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-_MOMENT = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})"
-    r"(?:\.([0-9]{1,9}))?(Z|z|[+-][0-9]{2}:[0-9]{2})"
+PATTERN = (
+    "([0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])"
+    r"(?:\.([0-9]{1,9}))?(Z|z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
-
+"""An RFC 3339 moment, but for the lengths of months; a leap second is not taken."""
+_MOMENT = re.compile(PATTERN)
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -34,8 +35,8 @@ def parse_moment(text: str) -> datetime:
 def _is_plain(text: str) -> bool:
     """Whether a text has the shape that most moments have, which the standard library reads strictly."""
     if len(text) == 24:
-        return text[4:20:3] == "--T::." and text[23] == "Z"
-    return len(text) == 20 and text[4::3] == "--T::Z"
+        return text[4:20:3] == "--T::." and text[23] == "Z" and text[11:13] != "24"
+    return len(text) == 20 and text[4::3] == "--T::Z" and text[11:13] != "24"
 
 
 def format_moment(moment: datetime) -> str:

@@ -23,7 +23,8 @@ MAX_WORKFLOW_NAME = 200
 MAX_TEXT = 1000
 """Characters of an id that a source may have given, such as a node's."""
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+UUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_UUID = re.compile(UUID_PATTERN)
 _DIGITS = re.compile(r"[0-9]+")
 _MAX_DIGITS = 4000  # Python itself refuses to convert more than 4300
 

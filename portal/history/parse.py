@@ -165,7 +165,7 @@ def _printable(field: str) -> str:
     return field.encode("ascii", "backslashreplace").decode().replace("\0", "\\x00")
 
 
-_RUN_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
+RUN_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
     "status": readers.status,
     "created_at": readers.moment,
     "started_at": readers.moment,
@@ -186,7 +186,7 @@ _RUN_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
     "delivered_audio_ms": readers.count,
     "error": readers.text,
 }
-_STEP_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
+STEP_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
     "node_id": readers.node,
     "node_type": readers.node,
     "name": readers.text,
@@ -223,7 +223,7 @@ def _run(values: dict[str, Any], digest: bytes) -> RunLine:
     run_id = fields.need("id", readers.uuid)
     workflow_id = fields.need("workflow_id", readers.workflow_id)
     number, ordinal = fields.take("run_number", readers.number), fields.take("ordinal", readers.number)
-    columns = fields.take_all(_RUN_COLUMNS)
+    columns = fields.take_all(RUN_COLUMNS)
     if columns["status"] is None:
         raise BadField("status", "is missing.")
     triggered_by = values.get("triggered_by")
@@ -298,7 +298,7 @@ def _steps(run_id: UUID) -> Callable[[Any], list[dict[str, Any]]]:
 def _step(run_id: UUID, position: int, value: object) -> dict[str, Any]:
     try:
         fields = Fields(readers.object_(value))
-        columns = fields.take_all(_STEP_COLUMNS)
+        columns = fields.take_all(STEP_COLUMNS)
         for name in ("node_id", "status"):
             if columns[name] is None:
                 raise BadField(name, "is missing.")

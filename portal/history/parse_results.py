@@ -17,15 +17,13 @@ from portal.history.readers import (
     node,
     object_,
     pause_reason,
+    sha256,
     text,
     text_of,
     texts,
     word,
 )
 from portal.models import TakeStatus
-
-RUN_KEYS = frozenset({"token_cost", "credits_absorbed", "held_nodes", "output_lines", "files"})
-STEP_KEYS = frozenset({"result", "active_ports", "locales", "pause_reason", "pause_error"})
 
 AUDIO_TYPES: Mapping[str, str] = {
     ".wav": "audio/wav",
@@ -66,20 +64,27 @@ class RunResults:
     files: list[File] = field(default_factory=list)
 
 
-_STEP: Mapping[str, Callable[[Any], Any]] = {
+RUN: Mapping[str, Callable[[Any], Any]] = {
+    "token_cost": count,
+    "credits_absorbed": fraction,
+    "held_nodes": items(object_),
+}
+STEP: Mapping[str, Callable[[Any], Any]] = {
     "active_ports": texts,
     "locales": texts,
     "pause_reason": pause_reason,
     "pause_error": text,
     "result": object_,
 }
-_LINE: Mapping[str, Callable[[Any], Any]] = {
+RUN_KEYS = RUN.keys() | {"output_lines", "files"}
+STEP_KEYS = STEP.keys()
+LINE: Mapping[str, Callable[[Any], Any]] = {
     "line_id": text,
     "source_line_id": text,
     "script": text,
     "auto_corrected": count,
 }
-_TAKE: Mapping[str, Callable[[Any], Any]] = {
+TAKE: Mapping[str, Callable[[Any], Any]] = {
     "locale": locale,
     "output_node_id": node,
     "script": text,
@@ -91,7 +96,7 @@ _TAKE: Mapping[str, Callable[[Any], Any]] = {
     "model": text,
     "duration_ms": count,
 }
-_VALIDATION: Mapping[str, Callable[[Any], Any]] = {
+VALIDATION: Mapping[str, Callable[[Any], Any]] = {
     "node_id": node,
     "kind": text_of(1, 100),
     "label": text,
@@ -112,15 +117,15 @@ _VALIDATION: Mapping[str, Callable[[Any], Any]] = {
 def take_step_result(fields: Fields, run_id: UUID, position: int) -> dict[str, Any]:
     """The row beside a step, out of the step's fields. Raises BadField."""
     if not isinstance(fields.rest.get("result"), dict):
-        found = fields.take_all({name: read for name, read in _STEP.items() if name != "result"})
+        found = fields.take_all({name: read for name, read in STEP.items() if name != "result"})
         return {"run_id": run_id, "position": position, **found, "result": None}  # a word is not a result
-    return {"run_id": run_id, "position": position, **fields.take_all(_STEP)}
+    return {"run_id": run_id, "position": position, **fields.take_all(STEP)}
 
 
 def take_results(fields: Fields, run_id: UUID, steps: list[dict[str, Any]]) -> RunResults:
     """All that a run gave, out of the run's fields. Raises BadField."""
     results = RunResults(steps=steps)
-    own = fields.take_all({"token_cost": count, "credits_absorbed": fraction, "held_nodes": items(object_)})
+    own = fields.take_all(RUN)
     if any(value is not None for value in own.values()):
         results.run = {"run_id": run_id, **own}
     fields.take("output_lines", _each(lambda position, value: _line(results, run_id, position, value)))
@@ -147,7 +152,7 @@ def _each(read: Callable[[int, Any], None]) -> Callable[[Any], bool]:
 
 def _line(results: RunResults, run_id: UUID, position: int, value: object) -> None:
     fields = Fields(object_(value))
-    columns = fields.take_all(_LINE)
+    columns = fields.take_all(LINE)
     folded = fold(columns["script"] or "")
     results.lines.append({"run_id": run_id, "position": position, **columns, "script_folded": folded})
     fields.take("takes", _each(lambda number, take: _take(results, run_id, position, number, take)))
@@ -155,7 +160,7 @@ def _line(results: RunResults, run_id: UUID, position: int, value: object) -> No
 
 def _take(results: RunResults, run_id: UUID, line: int, number: int, value: object) -> None:
     fields = Fields(object_(value))
-    columns = fields.take_all(_TAKE)
+    columns = fields.take_all(TAKE)
     columns["locale_code"] = columns.pop("locale")
     columns["status"] = columns["status"] or TakeStatus.DELIVERED.value
     columns["retry_count"] = number if columns["retry_count"] is None else columns["retry_count"]
@@ -176,7 +181,7 @@ def _take(results: RunResults, run_id: UUID, line: int, number: int, value: obje
 
 
 def _validation(results: RunResults, where: dict[str, Any], value: object) -> None:
-    columns = Fields(object_(value)).take_all(_VALIDATION)
+    columns = Fields(object_(value)).take_all(VALIDATION)
     if columns["kind"] is None:
         raise BadField("kind", "is missing.")
     results.validations.append(where | columns)
@@ -186,23 +191,21 @@ def _file(results: RunResults, run_id: UUID, position: int, value: object) -> No
     results.files.append(_artifact(value, run_id, f"files.{position}", OTHER_TYPE))
 
 
+def ending_of(name: str) -> str:
+    """The ending that tells what a file is, with its dot; empty where there is none."""
+    dot, ending = name.rpartition(".")[1:]
+    return f"{dot}{ending.lower()}" if dot else ""
+
+
 def _artifact(value: object, run_id: UUID, place: str, default: str) -> File:
     fields = Fields(object_(value))
     where = fields.need("path", path)
     name = where.rpartition("/")[2]
-    ending = f".{name.rpartition('.')[2].lower()}"
     artifact = {
         "id": uuid5(run_id, place),
         "run_id": run_id,
         "node_id": fields.take("node_id", node),
         "name": fields.take("name", text_of(1, 255)) or name,
-        "content_type": AUDIO_TYPES.get(ending, default),
+        "content_type": AUDIO_TYPES.get(ending_of(name), default),
     }
     return File(f"{place}.path", where, fields.take("sha256", sha256), artifact)
-
-
-def sha256(value: object) -> str:
-    found = text(value)
-    if len(found) != 64 or any(digit not in "0123456789abcdef" for digit in found):
-        raise ValueError("must be 64 lower-case hex digits.")
-    return found

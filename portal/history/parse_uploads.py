@@ -6,7 +6,7 @@ from typing import Any, Self
 from uuid import UUID, uuid5
 
 from portal.history import readers
-from portal.history.parse_results import OTHER_TYPE, File, path, sha256
+from portal.history.parse_results import OTHER_TYPE, File, ending_of, path
 from portal.history.readers import BadField, Fields
 from portal.models import UploadCategory
 from portal.people import Identity
@@ -61,14 +61,16 @@ def take_upload(fields: Fields, identity: Identity | None) -> UploadLine:
     upload_id = fields.need("id", readers.uuid)
     workflow_id = fields.need("workflow_id", readers.workflow_id)
     where = fields.take("path", path)
-    digest = fields.take("sha256", sha256)
+    digest = fields.take("sha256", readers.sha256)
     columns = fields.take_all(UPLOAD)
     if columns["category"] is None:
         raise BadField("category", "is missing.")
     columns["filename"] = columns["filename"] or (where or "").rpartition("/")[2][-255:]
     if not columns["filename"]:
         raise BadField("filename", "is missing, and so is path.")
-    columns["content_type"] = columns["content_type"] or _content_type(columns["filename"])
+    columns["content_type"] = columns["content_type"] or CONTENT_TYPES.get(
+        ending_of(columns["filename"]), OTHER_TYPE
+    )
     file = None
     if where is not None:
         artifact = {
@@ -80,8 +82,3 @@ def take_upload(fields: Fields, identity: Identity | None) -> UploadLine:
         }
         file = File("path", where, digest, artifact)
     return UploadLine(upload_id, workflow_id, columns, identity, file)
-
-
-def _content_type(filename: str) -> str:
-    ending = f".{filename.rpartition('.')[2].lower()}"
-    return CONTENT_TYPES.get(ending, OTHER_TYPE)

@@ -6,19 +6,35 @@ from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from portal import parameters
+from portal import moments, parameters
 from portal.models import PauseReason, RunStatus
-from portal.moments import parse_moment
 
 MAX_NUMBER = 2**53 - 1
 """Whole numbers up to here mean the same to every reader of JSON."""
 
 Value = TypeVar("Value")
 Item = TypeVar("Item")
+Read = TypeVar("Read", bound=Callable[[Any], Any])
 
 _STATUSES = {str(status): str(status) for status in RunStatus}
 _REASONS = {str(reason): str(reason) for reason in PauseReason}
 _ABSENT = object()
+_SCHEMAS: dict[Callable[[Any], Any], dict[str, Any]] = {}
+
+
+def schema_of(read: Callable[[Any], Any]) -> dict[str, Any]:
+    """What a reader takes, in words of JSON Schema."""
+    return dict(_SCHEMAS[read])
+
+
+def _takes(**schema: Any) -> Callable[[Read], Read]:
+    """Say of a reader what it takes."""
+
+    def note(read: Read) -> Read:
+        _SCHEMAS[read] = schema
+        return read
+
+    return note
 
 
 class BadField(ValueError):
@@ -70,6 +86,7 @@ class Fields:
         return value
 
 
+@_takes(type="string")
 def text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("must be text.")
@@ -77,6 +94,7 @@ def text(value: object) -> str:
 
 
 def text_of(least: int, most: int) -> Callable[[Any], str]:
+    @_takes(type="string", minLength=least, maxLength=most)
     def read(value: object) -> str:
         if not isinstance(value, str) or not least <= len(value) <= most:
             raise ValueError(f"must be text of {least} to {most} characters.")
@@ -86,6 +104,7 @@ def text_of(least: int, most: int) -> Callable[[Any], str]:
 
 
 def whole(least: int) -> Callable[[Any], int]:
+    @_takes(type="integer", minimum=least, maximum=MAX_NUMBER)
     def read(value: object) -> int:
         if type(value) is not int or not least <= value <= MAX_NUMBER:
             raise ValueError(f"must be a whole number from {least} to {MAX_NUMBER}.")
@@ -94,15 +113,17 @@ def whole(least: int) -> Callable[[Any], int]:
     return read
 
 
+@_takes(type="string", format="date-time", pattern=f"^{moments.PATTERN}$")
 def moment(value: object) -> datetime:
     try:
-        return parse_moment(text(value))
+        return moments.parse_moment(text(value))
     except ValueError:
         raise ValueError(
             "must be a date and time with Z or an offset, such as 2026-01-31T14:00:00Z."
         ) from None
 
 
+@_takes(type="string", format="uuid", pattern=f"^{parameters.UUID_PATTERN}$")
 def uuid(value: object) -> UUID:
     return parameters.uuid(text(value))
 
@@ -112,11 +133,13 @@ def _known_uuid(text: str) -> UUID:
     return parameters.uuid(text)
 
 
+@_takes(**schema_of(uuid))
 def workflow_id(value: object) -> UUID:
     return _known_uuid(text(value))
 
 
 def word(words: Mapping[str, str]) -> Callable[[Any], str]:
+    @_takes(enum=list(words))
     def read(value: object) -> str:
         if not isinstance(value, str) or value not in words:
             raise ValueError(f"must be one of {', '.join(words)}.")
@@ -125,6 +148,7 @@ def word(words: Mapping[str, str]) -> Callable[[Any], str]:
     return read
 
 
+@_takes(type="object")
 def object_(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("must be an object.")
@@ -134,6 +158,7 @@ def object_(value: object) -> dict[str, Any]:
 def items(read: Callable[[Any], Item]) -> Callable[[Any], list[Item]]:
     """A reader of a list of such values."""
 
+    @_takes(type="array", items=schema_of(read))
     def parse(value: object) -> list[Item]:
         if not isinstance(value, list):
             raise ValueError("must be a list.")
@@ -142,21 +167,35 @@ def items(read: Callable[[Any], Item]) -> Callable[[Any], list[Item]]:
     return parse
 
 
+@_takes(type="boolean")
 def boolean(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be true or false.")
     return value
 
 
+@_takes(type="number", minimum=-MAX_NUMBER, maximum=MAX_NUMBER)
 def fraction(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_NUMBER:
         raise ValueError(f"must be a number from -{MAX_NUMBER} to {MAX_NUMBER}.")
     return float(value)
 
 
+_locale = text_of(1, 35)
+
+
+@_takes(**schema_of(_locale))
 def locale(value: object) -> str:
     """A language; `en_US` is `en-US`."""
-    return text_of(1, 35)(value).replace("_", "-")
+    return _locale(value).replace("_", "-")
+
+
+@_takes(type="string", pattern="^[0-9a-f]{64}$")
+def sha256(value: object) -> str:
+    found = text(value)
+    if len(found) != 64 or any(digit not in "0123456789abcdef" for digit in found):
+        raise ValueError("must be 64 lower-case hex digits.")
+    return found
 
 
 count, number = whole(0), whole(1)

@@ -164,6 +164,7 @@ def test_a_file_with_another_digest_is_refused(load: Import, files: Path) -> Non
         ),
         ({"output_lines": [{"takes": [{"audio": {}}]}]}, "output_lines.0.takes.0.audio.path"),
         ({"output_lines": [{"takes": [{"audio": {"path": "a.html"}}]}]}, "output_lines.0.takes.0.audio.path"),
+        ({"output_lines": [{"takes": [{"audio": {"path": "a/wav"}}]}]}, "output_lines.0.takes.0.audio.path"),
         ({"files": [{"path": "a", "sha256": "x"}]}, "files.0.sha256"),
         ({"held_nodes": ["n"]}, "held_nodes"),
         ({"credits_absorbed": "1"}, "credits_absorbed"),

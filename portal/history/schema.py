@@ -1,0 +1,141 @@
+"""The import format as a JSON Schema, made from the readers that an import reads with."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from portal import people
+from portal.history import readers
+from portal.history.parse import MAX_DESCRIPTION, MAX_NAME, RUN_COLUMNS, STEP_COLUMNS
+from portal.history.parse_results import AUDIO_TYPES, LINE, RUN, STEP, TAKE, VALIDATION, path
+from portal.history.parse_uploads import UPLOAD
+from portal.history.readers import schema_of, text_of
+
+Schema = dict[str, Any]
+
+_ABOUT = (
+    "One line of the files that `flask import` reads; docs/import.md says what the fields mean. A line may "
+    "say more than is named here. What only an import or `flask import --check` tells: whether ids are free "
+    "and the workflow is known, whether files are there, whether a day is in the calendar; and it refuses "
+    "lines over 16 MiB or nested deeper than 64 levels, NUL and broken characters, and 1.0 as a whole number."
+)
+
+
+def import_schema() -> Schema:
+    """What one line may be, in JSON Schema 2020-12: what `parse_line` takes, but for what _ABOUT lists."""
+    kinds = {"workflow": _workflow(), "upload": _upload(), "run": _run()}
+    branches = [
+        {"if": {"properties": {"type": {"const": kind}}}, "then": {"$ref": f"#/$defs/{kind}"}}
+        for kind in kinds
+    ]
+    parts = {"step": _step(), "output_line": _output_line(), "take": _take(), "person": _person()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A line of run history",
+        "description": _ABOUT,
+        "type": "object",
+        "required": ["type"],
+        "properties": {"type": {"enum": list(kinds)}},
+        "allOf": branches,
+        "$defs": kinds | parts,
+    }
+
+
+def _workflow() -> Schema:
+    own = {
+        "id": readers.uuid,
+        "name": text_of(1, MAX_NAME),
+        "description": text_of(0, MAX_DESCRIPTION),
+        "definition": readers.object_,
+        "created_at": readers.moment,
+    }
+    return _record(_fields(own), needed=("id", "name"))
+
+
+def _upload() -> Schema:
+    own = {"id": readers.uuid, "workflow_id": readers.workflow_id, "path": path, "sha256": readers.sha256}
+    schema = _record(
+        _fields(own) | _fields(UPLOAD) | {"uploaded_by": _ref("person")},
+        needed=("id", "workflow_id", "category"),
+    )
+    return schema | {"anyOf": [_has("filename"), _has("path", pattern="[^/]$")]}
+
+
+def _run() -> Schema:
+    own = {
+        "id": readers.uuid,
+        "workflow_id": readers.workflow_id,
+        "run_number": readers.number,
+        "ordinal": readers.number,
+        "definition_snapshot": readers.object_,
+    }
+    lists = {
+        "steps": _list(_ref("step")),
+        "output_lines": _list(_ref("output_line")),
+        "files": _list(_file(schema_of(path))),
+    }
+    schema = _record(
+        _fields(own) | _fields(RUN_COLUMNS) | _fields(RUN) | {"triggered_by": _ref("person")} | lists,
+        needed=("id", "workflow_id", "status"),
+    )
+    return schema | {"anyOf": [_has(name) for name in ("created_at", "started_at", "completed_at")]}
+
+
+def _step() -> Schema:
+    own = {name: read for name, read in STEP.items() if name != "result"}  # of any kind
+    return _record(_fields(STEP_COLUMNS) | _fields(own), needed=("node_id", "status"))
+
+
+def _output_line() -> Schema:
+    return _record(_fields(LINE) | {"takes": _list(_ref("take"))})
+
+
+def _take() -> Schema:
+    endings = "|".join(
+        "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in ending[1:])
+        for ending in AUDIO_TYPES
+    )
+    audio = _file(schema_of(path) | {"pattern": rf"\.({endings})$"})
+    return _record(
+        _fields(TAKE) | {"audio": audio, "validations": _list(_record(_fields(VALIDATION), needed=("kind",)))}
+    )
+
+
+def _file(where: Schema) -> Schema:
+    own = {"sha256": readers.sha256, "node_id": readers.node, "name": text_of(1, 255)}
+    return _record({"path": where} | _fields(own), needed=("path",))
+
+
+def _person() -> Schema:
+    named = _fields({"name": text_of(0, people.MAX_NAME), "email": text_of(0, people.MAX_EMAIL)})
+    return _record({"id": {"type": ["string", "integer"], "maxLength": people.MAX_ID}} | named)
+
+
+def _fields(table: Mapping[str, Callable[[Any], Any]]) -> dict[str, Schema]:
+    return {name: schema_of(read) for name, read in table.items()}
+
+
+def _record(fields: Mapping[str, Schema], needed: tuple[str, ...] = ()) -> Schema:
+    """An object: fields that are not needed may be null, which means the same as leaving them out."""
+    properties = {name: each if name in needed else _or_null(each) for name, each in fields.items()}
+    return {"type": "object", "properties": properties} | ({"required": list(needed)} if needed else {})
+
+
+def _or_null(schema: Schema) -> Schema:
+    if "enum" in schema:
+        return schema | {"enum": [*schema["enum"], None]}
+    if "type" in schema:
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        return schema | {"type": [*kinds, "null"]}
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _has(name: str, **more: str) -> Schema:
+    return {"required": [name], "properties": {name: {"type": "string", **more}}}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
