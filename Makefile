@@ -3,7 +3,8 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
-OLD_CLIENT := .venv-onepin-0.4
+# Older releases of the client, each alone in a folder: their dependencies are those of the newest.
+OLD_CLIENTS := $(patsubst tests/onepin/%.txt,.onepin/%/stamp,$(wildcard tests/onepin/*.txt))
 PORT ?= 8000
 PINNED := --universal --generate-hashes --no-header --no-annotate --quiet
 
@@ -16,7 +17,7 @@ help: ## list the targets
 run: $(VENV)/run.stamp instance/secret-key ## start the portal with sample history on http://127.0.0.1:8000
 	@PORTAL_BASE_URL=$${PORTAL_BASE_URL:-http://127.0.0.1:$(PORT)} PORT=$(PORT) VENV=$(VENV) sh scripts/run.sh
 
-test: $(VENV)/test.stamp $(OLD_CLIENT)/stamp tests/oidc/node_modules/stamp ## run every test
+test: $(VENV)/test.stamp $(OLD_CLIENTS) tests/oidc/node_modules/stamp ## run every test
 	$(VENV)/bin/python -m pytest $(ARGS)
 
 check: $(VENV)/test.stamp ## format, lint and types, then every test
@@ -56,9 +57,9 @@ $(VENV)/test.stamp: requirements-dev.txt | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements-dev.txt
 	@touch $@
 
-$(OLD_CLIENT)/stamp: tests/requirements-onepin-0.4.txt
-	$(PYTHON) -m venv $(OLD_CLIENT)
-	$(OLD_CLIENT)/bin/python -m pip install --quiet --require-hashes -r $<
+.onepin/%/stamp: tests/onepin/%.txt $(VENV)/test.stamp
+	@rm -rf $(@D)
+	$(VENV)/bin/python -m pip install --quiet --require-hashes --no-deps --target $(@D) -r $<
 	@touch $@
 
 tests/oidc/node_modules/stamp: tests/oidc/package-lock.json

@@ -2,15 +2,7 @@
 
 import asyncio
 import importlib.metadata
-import json
-import os
-import subprocess
-import sys
-import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,92 +16,19 @@ from portal.auth import keyring
 from portal.db import db
 from portal.models import ApiKey, Workflow, Workspace
 from tests.factories import (
-    NOON,
     make_detail,
     make_key,
     make_member,
     make_output,
-    make_person,
     make_run,
-    make_steps,
     make_user,
-    make_workflow,
     make_workspace,
 )
-from tests.serving import served
-
-OLD_CLIENT = Path(__file__).parents[2] / ".venv-onepin-0.4" / "bin" / "onepin"
-NEW_CLIENT = Path(sys.executable).parent / "onepin"
-
-
-@dataclass
-class Onepin:
-    """The command line client with a home folder of its own."""
-
-    program: Path
-    home: Path
-    base_url: str
-    key: str
-    workflow: Workflow
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        environment = {"HOME": str(self.home), "PATH": os.environ["PATH"], "COLUMNS": "200", "NO_COLOR": "1"}
-        done = subprocess.run(
-            [str(self.program), *arguments],
-            env=environment | self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert not check or done.returncode == 0, done.stderr + done.stdout
-        return done
-
-    def rows(self, *options: str) -> list[dict]:  # type: ignore[type-arg]
-        listed = self("workflows", "runs", "list", str(self.workflow.id), *options, "--json")
-        return json.loads(listed.stdout)
-
-
-@pytest.fixture
-def shelf(app: Flask) -> tuple[Workflow, str]:
-    """A workflow with seven runs of three people, and a key for it."""
-    workspace, user = make_workspace(), make_user(first_name="Ada", last_name="Lovelace")
-    make_member(workspace, user)
-    workflow = make_workflow(workspace, "Nightly dub", description="Dubs")
-    people = [make_person(workspace, "Ada Lovelace"), make_person(workspace, "Åsa Öberg"), None]
-    statuses = ["completed", "failed", "cancelled", "running", "pending", "paused", "completed"]
-    for number, status in enumerate(statuses):
-        at = NOON + timedelta(minutes=number)
-        make_run(
-            workflow, people[number % 3], status=status, created_at=at, started_at=at, run_number=number + 1
-        )
-    return workflow, make_key(workspace, user)
-
-
-@pytest.fixture
-def server(shelf: object, environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
-    with served(environment, tmp_path) as base_url:
-        yield base_url
-
-
-@pytest.fixture(params=["0.16.1", "0.4.0"])
-def onepin(
-    request: pytest.FixtureRequest, shelf: tuple[Workflow, str], server: str, tmp_path: Path
-) -> Onepin:
-    """Signed in with `onepin login`, as a person would."""
-    program = NEW_CLIENT if request.param == "0.16.1" else OLD_CLIENT
-    if not program.exists():
-        pytest.skip(f"the onepin client {request.param} is not installed: run the tests with `make test`")
-    workflow, key = shelf
-    client = Onepin(program, tmp_path / "home", server, key, workflow)
-    client.home.mkdir()
-    client("login", "--key", key, "--base-url", server)
-    return client
+from tests.onepin.conftest import NEWEST, OLDEST, Onepin
 
 
 def test_the_newest_client_is_the_one_that_we_test_with() -> None:
-    assert importlib.metadata.version("onepin") == "0.16.1"
+    assert importlib.metadata.version("onepin") == NEWEST
 
 
 def test_login_keeps_the_key_and_whoami_knows_it(onepin: Onepin) -> None:
@@ -172,7 +91,7 @@ def test_a_key_of_another_workspace_signs_in_and_finds_nothing_of_ours(onepin: O
 
 def test_workflows_are_listed_and_shown(onepin: Onepin) -> None:
     assert "Nightly dub" in onepin("workflows", "list").stdout
-    shown = json.loads(onepin("workflows", "show", str(onepin.workflow.id), "--json").stdout)
+    shown = onepin.json("workflows", "show", str(onepin.workflow.id))
     assert (shown["id"], shown["runs_count"]) == (str(onepin.workflow.id), 7)
 
 
@@ -182,7 +101,7 @@ def test_runs_are_listed_with_every_option(onepin: Onepin) -> None:
 
     assert numbers() == [7, 6, 5, 4, 3, 2, 1]
     assert numbers("--limit", "2") == [7, 6]
-    if onepin.program == NEW_CLIENT:  # the older one pages by itself
+    if onepin.release == NEWEST:  # older ones page by themselves
         assert numbers("--limit", "2", "--offset", "1") == [6, 5]
     assert numbers("--status", "completed") == [7, 1]
     assert numbers("--search", "åsa") == [5, 2]
@@ -193,7 +112,7 @@ def test_runs_are_listed_with_every_option(onepin: Onepin) -> None:
 
 def test_the_plain_list_counts_what_is_left(onepin: Onepin) -> None:
     listed = onepin("workflows", "runs", "list", str(onepin.workflow.id), "--limit", "3")
-    if onepin.program == NEW_CLIENT:
+    if onepin.release == NEWEST:
         assert "Showing 3 of 7" in listed.stdout + listed.stderr
     assert sum(status in listed.stdout for status in ("paused", "pending", "failed")) == 2
 
@@ -204,7 +123,7 @@ def test_a_refusal_shows_its_code_message_and_request_id(onepin: Onepin) -> None
     text = " ".join(refused.stderr.split())
     assert "VALIDATION_ERROR" in text
     assert "status" in text
-    if onepin.program == NEW_CLIENT:
+    if onepin.release != OLDEST:
         assert "must be a comma-separated list of" in text
         assert "request_id=" in text
     absent = onepin("workflows", "show", str(uuid4()), check=False)
@@ -267,30 +186,6 @@ def test_the_command_line_shows_the_rows_of_the_api_wherever_it_can_ask(onepin: 
     ):
         refused = onepin("workflows", "runs", "list", str(onepin.workflow.id), *unknown, check=False)
         assert refused.returncode == 2
-
-
-def test_every_reading_of_a_run_is_understood(
-    onepin: Onepin, app: Flask, tmp_path: Path, shelf: tuple[Workflow, str]
-) -> None:
-    workflow, _ = shelf
-    workspace = db.session.get(Workspace, workflow.workspace_id)
-    assert workspace is not None
-    run = make_run(workflow, run_number=8, started_at=NOON, completed_at=NOON + timedelta(minutes=1))
-    make_detail(run, definition_snapshot={"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}})
-    make_steps(run, {"node_id": "out", "node_type": "sink_preview", "started_at": NOON})
-    said = [{"kind": "wer", "score": 0.9, "passed": True}]
-    make_output(run, workspace, {"script": "Hello", "takes": [{"audio": b"RIFF", "validations": said}]})
-    ids = (str(workflow.id), str(run.id))
-    for command in ("show", "status", "steps", "overview", "data"):
-        shown = json.loads(onepin("workflows", "runs", command, *ids, "--json").stdout)
-        assert shown, command
-    summary = json.loads(onepin("workflows", "runs", "summary", ids[0], "--json").stdout)
-    assert summary["total_runs"] == 8
-    assert onepin("workflows", "uploads", ids[0], "--json").returncode == 0
-    for command, more in (("download", ()), ("download-node", ("out",))):
-        file = tmp_path / f"{command}.zip"
-        onepin("workflows", "runs", command, *ids, *more, "--out", str(file))
-        assert zipfile.ZipFile(file).testzip() is None
 
 
 def test_the_sdk_reads_outputs_analysis_and_audio(shelf: tuple[Workflow, str], server: str) -> None:
