@@ -55,13 +55,15 @@ def store_people(
     """Make or update these people, later ones last: person ids by user id, and how many are new."""
     merged: dict[UUID, Identity] = {}
     for identity in identities:
-        merged[identity.user_id] = _merge(merged.get(identity.user_id), identity)
+        before = merged.get(identity.user_id)
+        if before is not identity:
+            merged[identity.user_id] = _merge(before, identity)
     wanted = sorted(merged)
     known = _known(session, workspace_id, wanted)
     members = _members(session, workspace_id, wanted)
     for user_id, person in known.items():
-        before = Identity(user_id, person.source_id, person.name, person.email)
-        merged[user_id] = _merge(before, merged[user_id])
+        stored = Identity(user_id, person.source_id, person.name, person.email)
+        merged[user_id] = _merge(stored, merged[user_id])
     rows = [_row(workspace_id, merged[user_id], members.get(user_id)) for user_id in wanted]
     made = [row for row in rows if row["user_id"] not in known]
     changed = [row for row in rows if row["user_id"] in known and _differs(row, known[row["user_id"]])]

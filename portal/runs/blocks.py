@@ -96,8 +96,7 @@ def _in_order(order: str, runs: Sequence[Placed]) -> list[_Entry]:
 def _apply(
     session: Session, workflow_id: UUID, order: str, gone: Sequence[_Entry], come: Sequence[_Entry]
 ) -> None:
-    places = [entry[:2] for entry in (*gone, *come)]
-    known = _bounds(session, workflow_id, order, places)
+    known = _bounds(session, workflow_id, order, (*gone, *come))
     first = not known  # runs of this workflow
     if first:
         known = {_number(begin): 0 for begin, _ in _halves(order)}
@@ -150,17 +149,17 @@ def _of(workflow_id: UUID, order: str) -> tuple[sa.ColumnElement[bool], ...]:
     return _B.workflow_id == workflow_id, _B.ordered_by == order
 
 
-def _bounds(session: Session, workflow_id: UUID, order: str, places: Sequence[_Number]) -> dict[_Number, int]:
-    """Bounds of blocks, with how many runs these hold: of all, or at least those that the places lie in."""
+def _bounds(session: Session, workflow_id: UUID, order: str, runs: Sequence[_Entry]) -> dict[_Number, int]:
+    """Bounds of blocks, with how many runs these hold: of all, or at least those that the runs lie in."""
     total = sum(_COUNTS[1:], start=_COUNTS[0])
     select = sa.select(_B.key, _B.id, total).where(*_of(workflow_id, order))
-    if len(places) > FEW:
-        return {(key, run_id.int): runs for key, run_id, runs in session.execute(select)}
+    if len(runs) > FEW:
+        return {(key, run_id.int): held for key, run_id, held in session.execute(select)}
     found: dict[_Number, int] = {}
     last = select.order_by(_B.key.desc(), _B.id.desc()).limit(1)
-    for place in places:
-        for key, run_id, runs in session.execute(last.where(_PLACE <= _tuple(_place(place)))):
-            found[(key, run_id.int)] = runs
+    for place in (run[:2] for run in runs):
+        for key, run_id, held in session.execute(last.where(_PLACE <= _tuple(_place(place)))):
+            found[(key, run_id.int)] = held
     return found
 
 

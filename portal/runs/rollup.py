@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple, Self, cast
 from uuid import UUID
 
@@ -32,6 +33,7 @@ _DAY_IN_MICROSECONDS = 86_400_000_000
 _TIMED, _ACTIVE, _AUDIO = range(len(STATUSES), len(STATUSES) + len(SUMS))
 
 Key = tuple[Any, ...]
+_Changes = list[defaultdict[Key, list[int]]]
 
 
 class Counted(NamedTuple):
@@ -53,9 +55,10 @@ class Counted(NamedTuple):
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
-        return cls(*(row[name] for name in cls._fields))
+        return cls._make(_counted_of(row))
 
 
+_counted_of = itemgetter(*Counted._fields)
 COUNTED = tuple(getattr(Run, name) for name in Counted._fields)
 """The columns that a Counted is made of."""
 
@@ -67,7 +70,11 @@ def day_of(moment: datetime) -> int:
 
 def period_of(moment: datetime | None) -> int:
     """The period of PERIOD_DAYS days, counted from 1970-01-01."""
-    return NO_PERIOD if moment is None else day_of(moment) // PERIOD_DAYS
+    return _period(blocks.microseconds(moment), PERIOD_DAYS * _DAY_IN_MICROSECONDS)
+
+
+def _period(key: int, width: int) -> int:
+    return NO_PERIOD if key == blocks.NO_KEY else key // width
 
 
 def date_of(day: int) -> date:
@@ -95,52 +102,58 @@ _GRAINS = (_TOTALS, _PEOPLE, _PERIODS, _DAYS)
 def apply(session: Session, removed: Sequence[Counted], added: Sequence[Counted]) -> None:
     """Count runs out and in, which are written already: what changed is removed as it was, added as it is."""
     session.flush()
-    changes: list[defaultdict[Key, list[int]]] = [
-        defaultdict(partial(_zeros, len(grain.values))) for grain in _GRAINS
-    ]
-    for sign, runs in ((-1, removed), (1, added)):
-        for run in runs:
-            _count(changes, run, sign)
-    _place(session, removed, added)
-    for grain, rows in zip(_GRAINS, changes, strict=True):
-        _add(session, grain, {key: values for key, values in sorted(rows.items()) if any(values)})
-
-
-def _place(session: Session, removed: Sequence[Counted], added: Sequence[Counted]) -> None:
-    gone, come = _placed(removed), _placed(added)
+    gone, come = _by_workflow(removed), _by_workflow(added)
+    rows: list[dict[Key, list[int]]] = [{} for _ in _GRAINS]
     for workflow_id in sorted(gone.keys() | come.keys()):
-        blocks.apply(session, workflow_id, gone[workflow_id], come[workflow_id])
+        less, more = gone[workflow_id], come[workflow_id]
+        left, entered = _placed(less), _placed(more)
+        blocks.apply(session, workflow_id, left, entered)
+        changes: _Changes = [defaultdict(partial(_zeros, len(grain.values))) for grain in _GRAINS]
+        _count(changes, -1, less, left)
+        _count(changes, 1, more, entered)
+        for changed, counts in zip(rows, changes, strict=True):
+            changed |= {(workflow_id, *key): values for key, values in sorted(counts.items()) if any(values)}
+    for grain, changed in zip(_GRAINS, rows, strict=True):
+        _add(session, grain, changed)
 
 
-def _placed(runs: Sequence[Counted]) -> defaultdict[UUID, list[blocks.Placed]]:
-    """The runs of each workflow as blocks see them."""
-    found: defaultdict[UUID, list[blocks.Placed]] = defaultdict(list)
+def _by_workflow(runs: Sequence[Counted]) -> defaultdict[UUID, list[Counted]]:
+    found: defaultdict[UUID, list[Counted]] = defaultdict(list)
     for run in runs:
-        place = blocks.placed(run.id, run.status, run.created_at, run.started_at, run.completed_at)
-        found[run.workflow_id].append(place)
+        found[run.workflow_id].append(run)
     return found
+
+
+def _placed(runs: Sequence[Counted]) -> list[blocks.Placed]:
+    """The runs as blocks see them."""
+    return [
+        blocks.placed(run.id, run.status, run.created_at, run.started_at, run.completed_at) for run in runs
+    ]
 
 
 def _zeros(width: int) -> list[int]:
     return [0] * width
 
 
-def _count(changes: list[defaultdict[Key, list[int]]], run: Counted, sign: int) -> None:
+def _count(changes: _Changes, sign: int, runs: Sequence[Counted], places: Sequence[blocks.Placed]) -> None:
+    """Count runs of one workflow in or out: keys are those of the grains without the workflow."""
     totals, people, periods, days = changes
-    position = _POSITION[run.status]
-    totals[(run.workflow_id,)][position] += sign
-    if run.person_id is not None:
-        people[(run.workflow_id, run.person_id)][position] += sign
-        for order, moment in zip(MOMENTS, (run.created_at, run.started_at, run.completed_at), strict=True):
-            periods[(run.workflow_id, order, run.person_id, period_of(moment))][position] += sign
-    day = days[(run.workflow_id, (run.created_at - _EPOCH).days)]
-    day[position] += sign
-    day[_AUDIO] += sign * (run.delivered_audio_ms or 0)
-    if run.status == "completed":
-        took = elapsed_ms(run.started_at, run.completed_at, run.paused_ms)
-        if took is not None:
-            day[_TIMED] += sign
-            day[_ACTIVE] += sign * took
+    width = PERIOD_DAYS * _DAY_IN_MICROSECONDS
+    for run, (_, status, *keys) in zip(runs, places, strict=True):
+        position = _POSITION[status]
+        totals[()][position] += sign
+        if run.person_id is not None:
+            people[(run.person_id,)][position] += sign
+            for order, key in zip(MOMENTS, keys, strict=True):
+                periods[(order, run.person_id, _period(key, width))][position] += sign
+        day = days[(keys[0] // _DAY_IN_MICROSECONDS,)]
+        day[position] += sign
+        day[_AUDIO] += sign * (run.delivered_audio_ms or 0)
+        if status == "completed":
+            took = elapsed_ms(run.started_at, run.completed_at, run.paused_ms)
+            if took is not None:
+                day[_TIMED] += sign
+                day[_ACTIVE] += sign * took
 
 
 def _add(session: Session, grain: _Grain, changes: Mapping[Key, list[int]]) -> None:
