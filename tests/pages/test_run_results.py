@@ -55,7 +55,7 @@ def test_a_line_has_players_scores_and_its_text(browser: Browser) -> None:
     ]
     assert {(player.get("preload"), player.has_attr("controls")) for player in players} == {("none", True)}
     text = text_of(page)
-    assert "1 line in 2 languages, 1 s of audio delivered (1 of unknown length)" in text
+    assert "1 line in 2 languages, 1 s of audio delivered, the length of 1 not recorded" in text
     assert "**Good** <i>day</i>" in text
     assert "<b>Guten</b> Tag" in text
     assert "Passed: Accuracy 0.953 WER 0.047" in text
@@ -117,6 +117,13 @@ def test_many_lines_come_in_pages_and_by_language(browser: Browser) -> None:
     past = results(browser, run, "?line_page=9")
     assert "No line here" in text_of(past)
     assert browser.open(path_of(browser, run, "?line_page=0")).status_code == 422
+
+
+def test_a_line_in_very_many_languages_is_folded(browser: Browser) -> None:
+    takes = [take(f"l{n:02}") for n in range(11)]
+    page = results(browser, spoken_run(browser, {"script": "x", "takes": takes}))
+    assert text_of(one(page, ".rest summary")) == "3 more languages"
+    assert len(page.select(".lines .language")) == 11
 
 
 def test_other_files_are_named_and_nodes_have_downloads_of_their_own(browser: Browser) -> None:
