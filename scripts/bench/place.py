@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sa
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 SERVER = "gunicorn --workers {workers} --bind 127.0.0.1:{port} {app}"
@@ -44,32 +46,50 @@ class Place:
         }
 
     def flask(self, *arguments: str) -> str:
-        command = [str(BIN / "flask"), *arguments]
+        return self.run(str(BIN / "flask"), *arguments)
+
+    def run(self, *command: str) -> str:
         done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
         if done.returncode:
-            raise SystemExit(f"flask {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+            raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def load(self, runs: int, users: int) -> None:
-        """Bring the database to this release and import the history, unless that was done before."""
+    def load(self, history: Path, runs: int) -> None:
+        """Bring the database to this release and import the history, unless it is there."""
         self.flask("db", "upgrade")
-        done = self.folder / f"loaded-{runs}"
-        if done.exists():
-            return
-        history = self.folder / f"history-{runs}.jsonl"
-        script = ROOT / "scripts" / "generate_history.py"
-        subprocess.run(
-            [sys.executable, str(script), "--runs", str(runs), "--users", str(users), str(history)],
-            check=True,
-        )
+        done = self.folder / "loaded"
+        if not done.exists():
+            done.write_text(
+                f"imported {runs:,} runs at {self.bring_in(history, runs):,.0f}/s, counts included"
+            )
+            self._tidy()
+        print(done.read_text())
+
+    def bring_in(self, history: Path, runs: int, *flask: str) -> float:
+        """Import into a new workspace; how many runs a second."""
         self.flask("workspaces", "add", "Bench")
         self.flask("users", "add", EMAIL, "--first-name", "Bench")
         self.flask("members", "set", "bench", EMAIL, "admin")
         begin = time.monotonic()
-        self.flask("import", "--workspace", "bench", str(history))
-        took = time.monotonic() - begin
-        print(f"imported {runs:,} runs in {took:.0f} s: {runs / took:,.0f} runs/s")
-        done.touch()
+        self.run(*(flask or (str(BIN / "flask"),)), "import", "--workspace", "bench", str(history))
+        return runs / (time.monotonic() - begin)
+
+    def _tidy(self) -> None:
+        """What PostgreSQL does by itself within minutes, where that is not switched off."""
+        if not self.database.startswith("sqlite:"):
+            engine = sa.create_engine(driver_url(self.database), isolation_level="AUTOCOMMIT")
+            with engine.connect() as connection:
+                connection.exec_driver_sql("VACUUM (ANALYZE)")
+            engine.dispose()
+
+    def size_mb(self) -> float:
+        if self.database.startswith("sqlite:"):
+            return sum(file.stat().st_size for file in self.folder.glob("portal.sqlite3*")) / 1e6
+        engine = sa.create_engine(driver_url(self.database))
+        with engine.connect() as connection:
+            size = connection.execute(sa.text("SELECT pg_database_size(current_database())")).scalar_one()
+        engine.dispose()
+        return float(size) / 1e6
 
     def key(self) -> str:
         made = self.flask("keys", "create", "--workspace", "bench", "--user", EMAIL, "--name", "bench",
@@ -116,7 +136,7 @@ class Place:
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
     for _ in range(300):
         if process.poll() is not None:
-            raise SystemExit("the server ended; see its log in .bench/")
+            raise SystemExit("the server ended; its log lies beside the database")
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
@@ -139,9 +159,25 @@ def memory_mb(pid: int) -> float:
     return sum(int(size[1]) for size in sizes if size) / 1024
 
 
-def ready_folder(runs: int, fresh: bool) -> Path:
-    folder = ROOT / ".bench" / str(runs)
+def ready_folder(folder: Path, fresh: bool) -> Path:
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def history_of(runs: int, users: int) -> Path:
+    """The history to load, written once."""
+    file = ROOT / ".bench" / f"history-{runs}-{users}.jsonl"
+    if not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        script, part = ROOT / "scripts" / "generate_history.py", file.with_suffix(".part")
+        size = ["--runs", str(runs), "--users", str(users)]
+        subprocess.run([sys.executable, str(script), *size, str(part)], check=True)
+        part.rename(file)
+    return file
+
+
+def driver_url(database: str) -> str:
+    """The URL as SQLAlchemy takes it."""
+    return database.replace("postgresql://", "postgresql+psycopg://")
