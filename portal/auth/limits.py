@@ -7,13 +7,14 @@ or in Redis for all of them; while Redis does not answer, in memory.
 import ipaddress
 import logging
 import math
+import threading
 import time
 from typing import Any
 
 from flask import Flask, Request, current_app
-from limits import RateLimitItem, RateLimitItemPerMinute
+from limits import RateLimitItemPerMinute
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, RedisStorage, Storage
+from limits.storage import RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -23,7 +24,7 @@ from portal.config import LimitSettings, Settings
 from portal.errors import TooManyRequests
 
 NO_LIMIT = 0
-MEMORY = "memory://"
+A_MINUTE = 60
 REDIS_SECONDS = 0.5
 """How long Redis may take before counting goes on in memory."""
 RETRY_REDIS_SECONDS = 10
@@ -31,38 +32,65 @@ RETRY_REDIS_SECONDS = 10
 log = logging.getLogger(__name__)
 
 
+class Windows:
+    """What is spent in this process: for each owner of a purse, when the minute ends and how much went."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[tuple[str, str], tuple[float, int]] = {}
+        self._next_sweep = 0.0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def spend(self, purse: str, owner: str, per_min: int) -> float | None:
+        """Count one; None, or where it is one too many when the minute ends."""
+        now = time.time()
+        with self._lock:
+            if now >= self._next_sweep:
+                self._open = {key: window for key, window in self._open.items() if window[0] > now}
+                self._next_sweep = now + A_MINUTE
+            end, spent = self._open.get((purse, owner), (0.0, 0))
+            if end <= now:
+                end, spent = now + A_MINUTE, 0
+            self._open[purse, owner] = (end, spent + 1)
+        return end if spent >= per_min else None
+
+
 class Counter:
-    """Counts what is spent, in the storage of the settings or, while that fails, in memory."""
+    """Counts what is spent, in Redis where the settings name one, or, while that fails, in memory."""
 
     def __init__(self, settings: LimitSettings) -> None:
         self.settings = settings
-        self._memory = FixedWindowRateLimiter(_storage(MEMORY))
-        shared = settings.storage_url
-        self._shared = FixedWindowRateLimiter(_storage(shared)) if shared else None
+        self._memory = Windows()
+        self._shared = _shared(settings.storage_url) if settings.storage_url else None
         self._shared_fails_until = 0.0
 
     def spend(self, purse: str, owner: str, per_min: int) -> None:
         """Count one request of this owner. Raises TooManyRequests when the minute's are spent."""
         if per_min == NO_LIMIT:
             return
-        limiter, item = self._limiter(), RateLimitItemPerMinute(per_min, namespace=purse)
-        try:
-            wait = _wait(limiter, item, owner)
-        except StorageError as error:
-            log.warning("counting requests in memory: the shared storage fails: %s", error)
-            self._shared_fails_until = time.monotonic() + RETRY_REDIS_SECONDS
-            wait = _wait(self._memory, item, owner)
-        if wait is not None:
+        end = self._spend(purse, owner, per_min)
+        if end is not None:
+            wait = min(max(1, math.ceil(end - time.time())), A_MINUTE)
             raise TooManyRequests(f"Too many requests. Try again in {wait} s.", wait)
 
     def shared_answers(self) -> bool:
         """Whether the shared storage can be reached, where there is one."""
         return self._shared is not None and self._shared.storage.check()
 
-    def _limiter(self) -> FixedWindowRateLimiter:
+    def _spend(self, purse: str, owner: str, per_min: int) -> float | None:
         if self._shared is None or time.monotonic() < self._shared_fails_until:
-            return self._memory
-        return self._shared
+            return self._memory.spend(purse, owner, per_min)
+        item = RateLimitItemPerMinute(per_min, namespace=purse)
+        try:
+            if self._shared.hit(item, owner):
+                return None
+            return self._shared.get_window_stats(item, owner).reset_time
+        except StorageError as error:
+            log.warning("counting requests in memory: the shared storage fails: %s", error)
+            self._shared_fails_until = time.monotonic() + RETRY_REDIS_SECONDS
+            return self._memory.spend(purse, owner, per_min)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -99,20 +127,10 @@ def neighbourhood(address: str | None) -> str:
     return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
 
 
-def _wait(limiter: FixedWindowRateLimiter, item: RateLimitItem, owner: str) -> int | None:
-    """Count one; None, or where it is one too many the whole seconds until the next is taken."""
-    if limiter.hit(item, owner):
-        return None
-    left = limiter.get_window_stats(item, owner).reset_time - time.time()
-    return min(max(1, math.ceil(left)), 60)
-
-
-def _storage(url: str) -> Storage:
-    if url == MEMORY:
-        return MemoryStorage(url)
+def _shared(url: str) -> FixedWindowRateLimiter:
     options: Any = {
         "socket_timeout": REDIS_SECONDS,
         "socket_connect_timeout": REDIS_SECONDS,
         "retry": Retry(NoBackoff(), 1),  # a connection that idled away is opened anew, once
     }
-    return RedisStorage(url, wrap_exceptions=True, **options)
+    return FixedWindowRateLimiter(RedisStorage(url, wrap_exceptions=True, **options))

@@ -13,7 +13,7 @@ import time_machine
 from flask import Flask
 
 from portal import create_app
-from portal.auth.limits import Counter, neighbourhood
+from portal.auth.limits import Counter, Windows, neighbourhood
 from portal.config import LimitSettings
 from portal.db import db
 from portal.errors import TooManyRequests
@@ -176,3 +176,15 @@ def test_while_redis_is_down_the_portal_counts_in_memory_and_says_so(
         count.spend("test", "x", 3)
     assert caplog.text.count("shared storage fails") == 1
     assert not count.shared_answers()
+
+
+def test_what_was_counted_is_forgotten_when_its_minute_has_ended() -> None:
+    windows = Windows()
+    with time_machine.travel(NOON, tick=False) as clock:
+        for number in range(100):
+            assert windows.spend("request", f"owner {number}", 1) is None
+        assert windows.spend("request", "owner 7", 1) == NOON.timestamp() + 60
+        assert len(windows) == 100
+        clock.shift(60)
+        assert windows.spend("request", "owner 7", 1) is None
+        assert len(windows) == 1
