@@ -1,5 +1,6 @@
 """Migrations build exactly the models, and can be taken back."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from flask_migrate import downgrade, upgrade
 
 from portal import create_app
 from portal.db import Base, db
+from portal.models import DayRuns
+from portal.runs.rollup import find_drift
 from tests.conftest import settings_for
+from tests.factories import NOON, make_run, make_workflow, make_workspace
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -60,4 +64,22 @@ def test_a_database_without_tables_is_not_ready(bare_url: str, tmp_path: Path) -
         upgrade()
     assert client.get("/readyz").status_code == 200
     with app.app_context():
+        db.engine.dispose()
+
+
+def test_the_audio_of_runs_that_were_not_completed_leaves_the_sums(bare_url: str, tmp_path: Path) -> None:
+    with create_app(settings_for(bare_url), instance=tmp_path).app_context():
+        upgrade()
+        workflow = make_workflow(make_workspace())
+        for number, status in enumerate(("completed", "failed", "cancelled")):
+            for day in (NOON, NOON - timedelta(days=30_000)):
+                make_run(workflow, status=status, created_at=day, delivered_audio_ms=10**number)
+        sums = sa.select(DayRuns.delivered_audio_ms)
+        for revision, expected in (("0008", [111, 111]), ("head", [1, 1])):
+            db.session.rollback()
+            move = downgrade if revision == "0008" else upgrade
+            move(revision=revision)
+            assert db.session.scalars(sums).all() == expected
+        assert not find_drift(db.session())
+        db.session.rollback()
         db.engine.dispose()

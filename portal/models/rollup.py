@@ -76,6 +76,7 @@ class DayRuns(_Counts, Base):
     active_ms: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)
     """How long those took together, pauses left out."""
     delivered_audio_ms: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)
+    """Of completed runs."""
 
 
 class RunBlock(_Counts, Base):

@@ -148,8 +148,8 @@ def _count(changes: _Changes, sign: int, runs: Sequence[Counted], places: Sequen
                 periods[(order, run.person_id, _period(key, width))][position] += sign
         day = days[(keys[0] // _DAY_IN_MICROSECONDS,)]
         day[position] += sign
-        day[_AUDIO] += sign * (run.delivered_audio_ms or 0)
         if status == "completed":
+            day[_AUDIO] += sign * (run.delivered_audio_ms or 0)
             took = elapsed_ms(run.started_at, run.completed_at, run.paused_ms)
             if took is not None:
                 day[_TIMED] += sign
@@ -195,7 +195,9 @@ def sum_columns(dialect: str) -> list[sa.ColumnElement[int]]:
     return [
         sa.func.count().filter(timed).label("timed_runs"),
         _whole(sa.func.sum(took).filter(timed)).label("active_ms"),
-        _whole(sa.func.sum(Run.delivered_audio_ms)).label("delivered_audio_ms"),
+        _whole(sa.func.sum(Run.delivered_audio_ms).filter(Run.status == RunStatus.COMPLETED)).label(
+            "delivered_audio_ms"
+        ),
     ]
 
 

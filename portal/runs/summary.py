@@ -36,6 +36,7 @@ class Summary:
     timed_runs: int
     active_ms: int
     delivered_audio_ms: int
+    """Of completed runs."""
 
     @property
     def total(self) -> int:

@@ -84,8 +84,8 @@ def test_a_summary_counts_rates_and_averages_a_window(api: Api, workflow: Workfl
     ended(0, "completed", 30, delivered_audio_ms=1000)
     ended(1, "completed", 90, paused_ms=30_000, delivered_audio_ms=500)
     ended(2, "completed", 0, started_at=None)
-    ended(3, "failed", 10)
-    ended(4, "cancelled", 10)
+    ended(3, "failed", 10, delivered_audio_ms=70)
+    ended(4, "cancelled", 10, delivered_audio_ms=7)
     make_run(workflow, status="paused", created_at=NOON + timedelta(minutes=5))
     path = f"/workflows/{workflow.id}/runs/summary"
     assert read(api, path) == {
@@ -100,6 +100,8 @@ def test_a_summary_counts_rates_and_averages_a_window(api: Api, workflow: Workfl
         "average_duration_seconds": 45.0,
         "delivered_audio_ms": 1500,
     }
+    part = read(api, f"{path}?from=2026-03-01T12:01:00Z&to=2026-03-01T14:04:00%2B02:00")
+    assert (part["total_runs"], part["delivered_audio_ms"]) == (4, 500)
     edges = read(api, f"{path}?from=2026-03-01T12:01:00Z&to=2026-03-01T14:03:00%2B02:00")
     assert (edges["total_runs"], edges["pass_rate"], edges["average_duration_seconds"]) == (3, 2 / 3, 60.0)
     none = read(api, f"{path}?from=2027-01-01T00:00:00Z")
