@@ -5,6 +5,7 @@ Reading goes through `db.session`; writing through `writing()`, one transaction 
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -40,6 +41,7 @@ SQLITE_BULK_CHECKPOINT_PAGES = 32_000
 log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_LONG_NUMBER = re.compile("[0-9]{19}")
 _sqlite_writers = threading.Lock()  # SQLite's busy handler is not fair; a queue in front of it is
 
 
@@ -186,12 +188,18 @@ def _to_json(value: Any) -> str:
         return json.dumps(value)
 
 
+def _from_json(text: str | bytes) -> Any:
+    """Read what the database keeps; whole numbers of more than 64 bits by the library's own reader."""
+    written = text if isinstance(text, str) else text.decode()
+    return json.loads(written) if _LONG_NUMBER.search(written) else orjson.loads(written)
+
+
 def engine_options(url: sa.URL) -> dict[str, Any]:
     """Options for the engine of this URL (`SQLALCHEMY_ENGINE_OPTIONS`).
 
     On PostgreSQL reading needs no transaction: each statement of one would see the newest all the same.
     """
-    kept = {"json_serializer": _to_json, "pool_size": CONNECTIONS}
+    kept = {"json_serializer": _to_json, "json_deserializer": _from_json, "pool_size": CONNECTIONS}
     if url.get_backend_name() == "sqlite":
         return kept | {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}}
     return kept | {

@@ -83,7 +83,7 @@ def compare_imports(runs: int) -> None:
             place = Place(ready_folder(Path(folder) / name, False), f"sqlite:///{folder}/{name}.sqlite3", 0)
             place.flask("db", "upgrade")
             rate = place.bring_in(part, runs, *flask)
-            print(f"import of {runs:,} runs {name} the counts: {rate:,.0f}/s", flush=True)
+            print(f"import of {runs:,} runs {name} the counts: {rate}", flush=True)
 
 
 if __name__ == "__main__":

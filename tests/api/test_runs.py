@@ -37,6 +37,13 @@ def test_a_row_has_every_documented_field_in_every_state_and_no_other(api: Api, 
     assert by_status["completed"]["usage_summary"] == {"api_calls": 7}
 
 
+def test_whole_numbers_come_back_whole_however_long(api: Api, workflow: Workflow) -> None:
+    usage = {"api_calls": 2**70, "tokens": 2**63, "cost": 0.5}
+    make_run(workflow, usage_summary=usage)
+    [row] = api.get(f"/workflows/{workflow.id}/runs").get_json()["data"]
+    assert row["usage_summary"] == usage
+
+
 def test_an_empty_list_is_a_page_too(api: Api, workflow: Workflow) -> None:
     body = api.get(f"/workflows/{workflow.id}/runs").get_json()
     assert body["data"] == []
