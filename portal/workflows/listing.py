@@ -144,6 +144,7 @@ def _has_status(status: str) -> sa.ColumnElement[bool]:
 
 def _ordering(query: WorkflowQuery) -> list[sa.ColumnElement[Any]]:
     keys = {"name": Workflow.name_folded, "updated_at": Workflow.updated_at, "runs_count": _RUNS_COUNT}
-    asked = query.sorts or (("updated_at", "desc"),)
-    directed = [keys[key].asc() if order == "asc" else keys[key].desc() for key, order in asked]
+    if not query.sorts:  # an import makes many workflows at one moment: those with news stand first
+        return [Workflow.updated_at.desc(), _LAST_AT.desc().nulls_last(), Workflow.id.asc()]
+    directed = [keys[key].asc() if order == "asc" else keys[key].desc() for key, order in query.sorts]
     return [*directed, Workflow.id.asc()]

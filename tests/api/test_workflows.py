@@ -80,6 +80,15 @@ def test_status_is_that_of_the_latest_run(shelf: Api, status: str, found: list[s
     assert names(shelf, f"status={status}") == found
 
 
+def test_workflows_changed_at_one_moment_stand_by_their_last_run_unless_sorted(api: Api) -> None:
+    for number, hour in enumerate((1, None, 3, 2)):
+        workflow = make_workflow(api.workspace, str(hour), id=uuid_of(number + 1), updated_at=NOON)
+        if hour:
+            make_run(workflow, created_at=NOON + timedelta(hours=hour))
+    assert names(api) == ["3", "2", "1", "None"]
+    assert names(api, "sort=updated_at") == ["1", "None", "3", "2"]
+
+
 def test_sorting_pairs_sorts_and_orders_by_position(shelf: Api) -> None:
     assert names(shelf) == ["Good", "broken", "Active", "draft"]
     assert names(shelf, "sort=name") == ["Active", "broken", "draft", "Good"]
