@@ -58,6 +58,14 @@ class Placed(NamedTuple):
     completed_at: int
 
 
+class Move(NamedTuple):
+    """What leaves the blocks of one order and what enters them, sorted."""
+
+    order: str
+    gone: Sequence[_Entry]
+    come: Sequence[_Entry]
+
+
 def microseconds(moment: datetime | None) -> int:
     return NO_KEY if moment is None else (moment - _EPOCH) // _TICK
 
@@ -73,17 +81,25 @@ def placed(
     return Placed(run_id.int, status, *moments)
 
 
-def apply(session: Session, workflow_id: UUID, removed: Sequence[Placed], added: Sequence[Placed]) -> None:
-    """Count runs of a workflow, which are written already, out of their blocks and in.
-
-    Hold the workflow (lock_workflows).
-    """
+def moves(removed: Sequence[Placed], added: Sequence[Placed]) -> list[Move]:
+    """What leaves and enters blocks, of runs of one workflow as they were and as they are: pure."""
+    found = []
     for order in ORDERS:
         gone, come = _in_order(order, removed), _in_order(order, added)
         if gone:  # those that come in again as they were stay
             gone, come = sorted(set(gone) - set(come)), sorted(set(come) - set(gone))
         if gone or come:
-            _apply(session, workflow_id, order, gone, come)
+            found.append(Move(order, gone, come))
+    return found
+
+
+def apply(session: Session, workflow_id: UUID, moved: Sequence[Move]) -> None:
+    """Count runs of a workflow, which are written already, out of their blocks and in.
+
+    Hold the workflow (lock_workflows).
+    """
+    for order, gone, come in moved:
+        _apply(session, workflow_id, order, gone, come)
 
 
 def _in_order(order: str, runs: Sequence[Placed]) -> list[_Entry]:

@@ -5,6 +5,7 @@ Locks are always taken in the same order: workflows by id, then runs. The counts
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar, cast
@@ -110,7 +111,7 @@ def start_run(
         )
         session.add(run)
         session.flush()
-        rollup.apply(session, [], [Counted.of(run)])
+        rollup.apply(session, rollup.changes([], [Counted.of(run)]))
         if definition_snapshot is not None:
             session.add(RunDetail(run_id=run.id, definition_snapshot=definition_snapshot))
     return run
@@ -144,7 +145,7 @@ def apply(
             run.error = error
         _enter(run, after, event, moment)
         _touch(session, run, now)
-        rollup.apply(session, [before], [Counted.of(run)])
+        rollup.apply(session, rollup.changes([before], [Counted.of(run)]))
     return run
 
 
@@ -322,14 +323,17 @@ def store_imported(session: Session, new: Sequence[ImportedRun], changed: Sequen
     """
     connection = session.connection()
     before = _counted(session, [run.row["id"] for run in changed])
-    bulk.insert_rows(connection, _RUNS, [run.row for run in new])
+    with ThreadPoolExecutor(1) as thread:  # counts while the database works
+        stored = thread.submit(bulk.insert_rows, connection, _RUNS, [run.row for run in new])
+        changes = rollup.changes(before, [Counted.of_row(run.row) for run in (*new, *changed)])
+        stored.result()
     if changed:
         _replace(connection, changed)
     details = [{"run_id": run.row["id"], **run.detail} for run in (*new, *changed) if run.detail]
     bulk.insert_rows(connection, _DETAILS, details)
     steps = [step for run in (*new, *changed) for step in run.steps]
     bulk.insert_rows(connection, _STEPS, steps)
-    rollup.apply(session, before, [Counted.of_row(run.row) for run in (*new, *changed)])
+    rollup.apply(session, changes)
 
 
 def _replace(connection: sa.Connection, changed: Sequence[ImportedRun]) -> None:
@@ -355,7 +359,7 @@ def delete_runs(session: Session, workflow_id: UUID, run_ids: Sequence[UUID]) ->
     for chunk in chunks(run_ids):
         gone = [run for run in _counted(session, chunk) if run.workflow_id == workflow_id]
         session.execute(sa.delete(_RUNS).where(_RUNS.c.workflow_id == workflow_id, _RUNS.c.id.in_(chunk)))
-        rollup.apply(session, gone, [])
+        rollup.apply(session, rollup.changes(gone, []))
     touch_workflows(session, [workflow_id])
 
 

@@ -33,7 +33,7 @@ _DAY_IN_MICROSECONDS = 86_400_000_000
 _TIMED, _ACTIVE, _AUDIO = range(len(STATUSES), len(STATUSES) + len(SUMS))
 
 Key = tuple[Any, ...]
-_Changes = list[defaultdict[Key, list[int]]]
+_Counts = list[defaultdict[Key, list[int]]]
 
 
 class Counted(NamedTuple):
@@ -99,22 +99,37 @@ _DAYS = _Grain(cast(sa.Table, DayRuns.__table__), ("workflow_id", "day"), STATUS
 _GRAINS = (_TOTALS, _PEOPLE, _PERIODS, _DAYS)
 
 
-def apply(session: Session, removed: Sequence[Counted], added: Sequence[Counted]) -> None:
-    """Count runs out and in, which are written already: what changed is removed as it was, added as it is."""
-    session.flush()
+class Changes(NamedTuple):
+    """What to add to the counts: rows of each grain, and what moves between the blocks of each workflow."""
+
+    rows: Sequence[Mapping[Key, list[int]]]
+    moves: Mapping[UUID, Sequence[blocks.Move]]
+
+
+def changes(removed: Sequence[Counted], added: Sequence[Counted]) -> Changes:
+    """Count runs out as they were, and in as they are: pure."""
     gone, come = _by_workflow(removed), _by_workflow(added)
     rows: list[dict[Key, list[int]]] = [{} for _ in _GRAINS]
+    moves = {}
     for workflow_id in sorted(gone.keys() | come.keys()):
         less, more = gone[workflow_id], come[workflow_id]
         left, entered = _placed(less), _placed(more)
-        blocks.apply(session, workflow_id, left, entered)
-        changes: _Changes = [defaultdict(partial(_zeros, len(grain.values))) for grain in _GRAINS]
-        _count(changes, -1, less, left)
-        _count(changes, 1, more, entered)
-        for changed, counts in zip(rows, changes, strict=True):
-            changed |= {(workflow_id, *key): values for key, values in sorted(counts.items()) if any(values)}
-    for grain, changed in zip(_GRAINS, rows, strict=True):
-        _add(session, grain, changed)
+        moves[workflow_id] = blocks.moves(left, entered)
+        counted: _Counts = [defaultdict(partial(_zeros, len(grain.values))) for grain in _GRAINS]
+        _count(counted, -1, less, left)
+        _count(counted, 1, more, entered)
+        for found, counts in zip(rows, counted, strict=True):
+            found |= {(workflow_id, *key): values for key, values in sorted(counts.items()) if any(values)}
+    return Changes(rows, moves)
+
+
+def apply(session: Session, changed: Changes) -> None:
+    """Add to the counts what runs that are written already change. Hold their workflows (lock_workflows)."""
+    session.flush()
+    for workflow_id, moves in changed.moves.items():
+        blocks.apply(session, workflow_id, moves)
+    for grain, rows in zip(_GRAINS, changed.rows, strict=True):
+        _add(session, grain, rows)
 
 
 def _by_workflow(runs: Sequence[Counted]) -> defaultdict[UUID, list[Counted]]:
@@ -135,9 +150,9 @@ def _zeros(width: int) -> list[int]:
     return [0] * width
 
 
-def _count(changes: _Changes, sign: int, runs: Sequence[Counted], places: Sequence[blocks.Placed]) -> None:
+def _count(counts: _Counts, sign: int, runs: Sequence[Counted], places: Sequence[blocks.Placed]) -> None:
     """Count runs of one workflow in or out: keys are those of the grains without the workflow."""
-    totals, people, periods, days = changes
+    totals, people, periods, days = counts
     width = PERIOD_DAYS * _DAY_IN_MICROSECONDS
     for run, (_, status, *keys) in zip(runs, places, strict=True):
         position = _POSITION[status]
