@@ -12,8 +12,8 @@ from typing import BinaryIO, Protocol
 from uuid import UUID
 
 from portal import storage
+from portal.ahead import ahead
 from portal.db import writing
-from portal.history.ahead import ahead
 from portal.history.artifact_files import FileSource, Folder, InMemory, keep_files
 from portal.history.decide import Plan, decide
 from portal.history.parse import HistoryLine, WorkflowLine, parse_line

@@ -4,7 +4,7 @@ Building a statement's parameters through SQLAlchemy costs more than storing the
 other threads run while a statement does, so a few long ones leave them more time than many short ones.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import chain
 from operator import itemgetter
@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from portal.ahead import ahead
 from portal.db import Id, UTCDateTime
 
 MAX_VALUES = 32_000
@@ -24,15 +25,14 @@ def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Mappi
     if not rows:
         return
     names = tuple(rows[0])
-    values = _driver_values(connection.dialect, table, names, rows)
     if connection.dialect.name == "sqlite":
-        _insert(connection, table, names, values)
+        _insert(connection, table, names, rows)
         return
-    listed = ", ".join(names)
     cursor: Any = connection.connection.cursor()
-    with cursor, cursor.copy(f"COPY {table.name} ({listed}) FROM STDIN") as copy:
-        for row in values:
-            copy.write_row(row)
+    with cursor, cursor.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
+        for piece in _pieces(connection.dialect, table, names, rows):
+            for row in piece:
+                copy.write_row(row)
 
 
 def add_rows(
@@ -56,29 +56,36 @@ def add_rows(
         for name in names
         if name not in keys
     )
-    values = _driver_values(connection.dialect, table, names, rows)
-    _insert(connection, table, names, values, f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}")
+    _insert(connection, table, names, rows, f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}")
 
 
 def _insert(
     connection: sa.Connection,
     table: sa.Table,
     names: tuple[str, ...],
-    values: Sequence[tuple[Any, ...]],
+    rows: Sequence[Mapping[str, Any]],
     ending: str = "",
 ) -> None:
     place = "?" if connection.dialect.name == "sqlite" else "%s"
-    most = MAX_VALUES // len(names)
-    for start in range(0, len(values), most):
-        piece = values[start : start + most]
-        statement = _insert_of(table.name, names, place, len(piece)) + ending
-        connection.exec_driver_sql(statement, tuple(chain.from_iterable(piece)))
+    pieces = _pieces(connection.dialect, table, names, rows)
+    flat = ((len(piece), tuple(chain.from_iterable(piece))) for piece in pieces)
+    for count, values in ahead(flat) if len(rows) > MAX_VALUES // len(names) else flat:
+        connection.exec_driver_sql(_insert_of(table.name, names, place, count) + ending, values)
 
 
 @lru_cache(maxsize=32)
 def _insert_of(table: str, names: tuple[str, ...], place: str, rows: int) -> str:
     row = f"({', '.join([place] * len(names))})"
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([row] * rows)}"  # noqa: S608  # names of ours
+
+
+def _pieces(
+    dialect: sa.Dialect, table: sa.Table, names: tuple[str, ...], rows: Sequence[Mapping[str, Any]]
+) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows as the driver takes them, as many at a time as fit one statement."""
+    most = MAX_VALUES // len(names)
+    for start in range(0, len(rows), most):
+        yield _driver_values(dialect, table, names, rows[start : start + most])
 
 
 def _driver_values(
@@ -105,8 +112,6 @@ def _processors(
 
 
 def _processor(column_type: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Callable[[Any], Any] | None:
-    if isinstance(
-        column_type, Id | UTCDateTime
-    ):  # what the driver takes; asking the type inside takes twice as long
+    if isinstance(column_type, Id | UTCDateTime):  # the types inside add nothing
         return partial(column_type.process_bind_param, dialect=dialect)
     return column_type.dialect_impl(dialect).bind_processor(dialect)

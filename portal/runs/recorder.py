@@ -323,17 +323,17 @@ def store_imported(session: Session, new: Sequence[ImportedRun], changed: Sequen
     """
     connection = session.connection()
     before = _counted(session, [run.row["id"] for run in changed])
-    with ThreadPoolExecutor(1) as thread:  # counts while the database works
-        stored = thread.submit(bulk.insert_rows, connection, _RUNS, [run.row for run in new])
-        changes = rollup.changes(before, [Counted.of_row(run.row) for run in (*new, *changed)])
-        stored.result()
+    with ThreadPoolExecutor(1) as thread:
+        counted = [Counted.of_row(run.row) for run in (*new, *changed)]
+        changes = thread.submit(rollup.changes, before, counted)  # while the database stores
+        bulk.insert_rows(connection, _RUNS, [run.row for run in new])
     if changed:
         _replace(connection, changed)
     details = [{"run_id": run.row["id"], **run.detail} for run in (*new, *changed) if run.detail]
     bulk.insert_rows(connection, _DETAILS, details)
     steps = [step for run in (*new, *changed) for step in run.steps]
     bulk.insert_rows(connection, _STEPS, steps)
-    rollup.apply(session, changes)
+    rollup.apply(session, changes.result())
 
 
 def _replace(connection: sa.Connection, changed: Sequence[ImportedRun]) -> None:
