@@ -23,7 +23,7 @@ from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size
 from portal.history.store import look_up, store
 from portal.history.summary import BadLine, FileSummary, ImportSummary, Progress, no_progress
 
-DEFAULT_BATCH_SIZE = 25_000
+DEFAULT_BATCH_SIZE = 50_000
 """Lines: more cost fewer writes of the same pages of indexes, and let other writers wait longer."""
 SWITCH_SECONDS = 0.0005
 MAX_BATCH_BYTES = 32 * 1024 * 1024
