@@ -16,6 +16,7 @@ from portal.history.readers import (
     locale,
     node,
     object_,
+    object_of,
     pause_reason,
     sha256,
     text,
@@ -38,6 +39,12 @@ AUDIO_TYPES: Mapping[str, str] = {
 OTHER_TYPE = "application/octet-stream"
 MAX_PATH = 500
 
+_held_node = object_of({"node_id": node, "locales": texts}, needed=("node_id",))
+_segment = object_of(
+    {"text": text, "status": text, "start": count, "end": count}, needed=("text", "status", "start", "end")
+)
+_edits = ("substitutions", "insertions", "deletions", "reference_units")
+_error_counts = object_of(dict.fromkeys(_edits, count), needed=_edits)
 _take_status = word({str(status): str(status) for status in TakeStatus})
 path = text_of(1, MAX_PATH)
 
@@ -67,7 +74,7 @@ class RunResults:
 RUN: Mapping[str, Callable[[Any], Any]] = {
     "token_cost": count,
     "credits_absorbed": fraction,
-    "held_nodes": items(object_),
+    "held_nodes": items(_held_node),
 }
 STEP: Mapping[str, Callable[[Any], Any]] = {
     "active_ports": texts,
@@ -109,8 +116,8 @@ VALIDATION: Mapping[str, Callable[[Any], Any]] = {
     "transcript": text,
     "scored_on": text_of(1, 100),
     "inherited_from_take": count,
-    "segments": items(object_),
-    "error_counts": object_,
+    "segments": items(_segment),
+    "error_counts": _error_counts,
 }
 
 

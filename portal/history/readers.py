@@ -1,6 +1,6 @@
 """Readers of the fields of history: each takes a JSON value and gives it checked, or says what is allowed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -45,6 +45,12 @@ class BadField(ValueError):
         self.field = field
 
 
+def within(place: str, error: ValueError) -> BadField:
+    """The complaint about a value as one about what holds it there."""
+    inner = f".{error.field}" if isinstance(error, BadField) and error.field else ""
+    return BadField(f"{place}{inner}", str(error))
+
+
 class Fields:
     """Takes known fields out of an object; what is left has no column."""
 
@@ -59,9 +65,7 @@ class Fields:
         try:
             return read(value)
         except ValueError as error:
-            complaint = str(error)
-            inner = f".{error.field}" if isinstance(error, BadField) and error.field else ""
-            raise BadField(f"{name}{inner}", complaint) from None
+            raise within(name, error) from None
 
     def take_all(self, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
         """All these fields, None for the absent ones. Raises BadField."""
@@ -75,7 +79,7 @@ class Fields:
                 else:
                     found[name] = read(value)
         except ValueError as error:
-            raise BadField(name, str(error)) from None
+            raise within(name, error) from None
         self.rest = rest
         return found
 
@@ -162,9 +166,47 @@ def items(read: Callable[[Any], Item]) -> Callable[[Any], list[Item]]:
     def parse(value: object) -> list[Item]:
         if not isinstance(value, list):
             raise ValueError("must be a list.")
-        return [read(item) for item in value]
+        try:
+            return [read(item) for item in value]
+        except BadField:
+            for position, item in enumerate(value):
+                try:
+                    read(item)
+                except BadField as error:
+                    raise within(str(position), error) from None
+            raise
 
     return parse
+
+
+def record_schema(fields: Mapping[str, dict[str, Any]], needed: Collection[str] = ()) -> dict[str, Any]:
+    """An object: fields that are not needed may be null, which means the same as leaving them out."""
+    properties = {name: each if name in needed else _or_null(each) for name, each in fields.items()}
+    return {"type": "object", "properties": properties} | ({"required": list(needed)} if needed else {})
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    if "enum" in schema:
+        return schema | {"enum": [*schema["enum"], None]}
+    if "type" in schema:
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        return schema | {"type": [*kinds, "null"]}
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def object_of(
+    fields: Mapping[str, Callable[[Any], Any]], needed: Collection[str]
+) -> Callable[[Any], dict[str, Any]]:
+    """A reader of an object that is kept as it is, whatever else it says, if it says this."""
+
+    @_takes(**record_schema({name: schema_of(read) for name, read in fields.items()}, needed))
+    def read(value: object) -> dict[str, Any]:
+        known = Fields(object_(value))
+        for name, read_field in fields.items():
+            known.need(name, read_field) if name in needed else known.take(name, read_field)
+        return object_(value)
+
+    return read
 
 
 @_takes(type="boolean")

@@ -8,7 +8,7 @@ from portal.history import readers
 from portal.history.parse import MAX_DESCRIPTION, MAX_NAME, RUN_COLUMNS, STEP_COLUMNS
 from portal.history.parse_results import AUDIO_TYPES, LINE, RUN, STEP, TAKE, VALIDATION, path
 from portal.history.parse_uploads import UPLOAD
-from portal.history.readers import schema_of, text_of
+from portal.history.readers import record_schema, schema_of, text_of
 
 Schema = dict[str, Any]
 
@@ -48,12 +48,12 @@ def _workflow() -> Schema:
         "definition": readers.object_,
         "created_at": readers.moment,
     }
-    return _record(_fields(own), needed=("id", "name"))
+    return record_schema(_fields(own), needed=("id", "name"))
 
 
 def _upload() -> Schema:
     own = {"id": readers.uuid, "workflow_id": readers.workflow_id, "path": path, "sha256": readers.sha256}
-    schema = _record(
+    schema = record_schema(
         _fields(own) | _fields(UPLOAD) | {"uploaded_by": _ref("person")},
         needed=("id", "workflow_id", "category"),
     )
@@ -73,7 +73,7 @@ def _run() -> Schema:
         "output_lines": _list(_ref("output_line")),
         "files": _list(_file(schema_of(path))),
     }
-    schema = _record(
+    schema = record_schema(
         _fields(own) | _fields(RUN_COLUMNS) | _fields(RUN) | {"triggered_by": _ref("person")} | lists,
         needed=("id", "workflow_id", "status"),
     )
@@ -82,11 +82,11 @@ def _run() -> Schema:
 
 def _step() -> Schema:
     own = {name: read for name, read in STEP.items() if name != "result"}  # of any kind
-    return _record(_fields(STEP_COLUMNS) | _fields(own), needed=("node_id", "status"))
+    return record_schema(_fields(STEP_COLUMNS) | _fields(own), needed=("node_id", "status"))
 
 
 def _output_line() -> Schema:
-    return _record(_fields(LINE) | {"takes": _list(_ref("take"))})
+    return record_schema(_fields(LINE) | {"takes": _list(_ref("take"))})
 
 
 def _take() -> Schema:
@@ -95,38 +95,24 @@ def _take() -> Schema:
         for ending in AUDIO_TYPES
     )
     audio = _file(schema_of(path) | {"pattern": rf"\.({endings})$"})
-    return _record(
-        _fields(TAKE) | {"audio": audio, "validations": _list(_record(_fields(VALIDATION), needed=("kind",)))}
+    return record_schema(
+        _fields(TAKE)
+        | {"audio": audio, "validations": _list(record_schema(_fields(VALIDATION), needed=("kind",)))}
     )
 
 
 def _file(where: Schema) -> Schema:
     own = {"sha256": readers.sha256, "node_id": readers.node, "name": text_of(1, 255)}
-    return _record({"path": where} | _fields(own), needed=("path",))
+    return record_schema({"path": where} | _fields(own), needed=("path",))
 
 
 def _person() -> Schema:
     named = _fields({"name": text_of(0, people.MAX_NAME), "email": text_of(0, people.MAX_EMAIL)})
-    return _record({"id": {"type": ["string", "integer"], "maxLength": people.MAX_ID}} | named)
+    return record_schema({"id": {"type": ["string", "integer"], "maxLength": people.MAX_ID}} | named)
 
 
 def _fields(table: Mapping[str, Callable[[Any], Any]]) -> dict[str, Schema]:
     return {name: schema_of(read) for name, read in table.items()}
-
-
-def _record(fields: Mapping[str, Schema], needed: tuple[str, ...] = ()) -> Schema:
-    """An object: fields that are not needed may be null, which means the same as leaving them out."""
-    properties = {name: each if name in needed else _or_null(each) for name, each in fields.items()}
-    return {"type": "object", "properties": properties} | ({"required": list(needed)} if needed else {})
-
-
-def _or_null(schema: Schema) -> Schema:
-    if "enum" in schema:
-        return schema | {"enum": [*schema["enum"], None]}
-    if "type" in schema:
-        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-        return schema | {"type": [*kinds, "null"]}
-    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def _has(name: str, **more: str) -> Schema:

@@ -17,6 +17,14 @@ from tests.history.lines import dump, run_line, workflow_line
 SOUND = b"RIFF-sound"
 
 
+SCORE = "output_lines.0.takes.0.validations.0"
+
+
+def scored(**fields: Any) -> dict[str, Any]:
+    """What gives a run one take with one score."""
+    return {"output_lines": [{"takes": [{"validations": [{"kind": "wer", **fields}]}]}]}
+
+
 def gave(**fields: Any) -> dict[str, Any]:
     """A run that gave something of everything."""
     return run_line(
@@ -167,6 +175,10 @@ def test_a_file_with_another_digest_is_refused(load: Import, files: Path) -> Non
         ({"output_lines": [{"takes": [{"audio": {"path": "a/wav"}}]}]}, "output_lines.0.takes.0.audio.path"),
         ({"files": [{"path": "a", "sha256": "x"}]}, "files.0.sha256"),
         ({"held_nodes": ["n"]}, "held_nodes"),
+        ({"held_nodes": [{"node_id": "n"}, {"locales": []}]}, "held_nodes.1.node_id"),
+        ({"held_nodes": [{"node_id": "n", "locales": [1]}]}, "held_nodes.0.locales"),
+        (scored(segments=[{"text": "x", "status": "word_error", "start": 0}]), f"{SCORE}.segments.0.end"),
+        (scored(error_counts={"substitutions": 1}), f"{SCORE}.error_counts.insertions"),
         ({"credits_absorbed": "1"}, "credits_absorbed"),
         ({"steps": [{"node_id": "a", "status": "failed", "locales": [1]}]}, "steps.0.locales"),
     ],

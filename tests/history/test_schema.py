@@ -37,8 +37,8 @@ STEP = {
 VALIDATION = {
     "kind": "wer", "node_id": "v", "label": "x", "score": 0.5, "threshold": 0.1, "passed": True,
     "reason": "x", "wer": 0.5, "cer": 1, "transcript": "x", "scored_on": "x", "inherited_from_take": 0,
-    "segments": [{}],
-    "error_counts": {},
+    "segments": [{"text": "x", "status": "word_error", "start": 0, "end": 1}],
+    "error_counts": {"substitutions": 1, "insertions": 0, "deletions": 0, "reference_units": 5},
 }  # fmt: skip
 TAKE = {
     "locale": "de_DE", "status": "dropped", "duration_ms": 1, "retry_count": 0, "output_node_id": "out",
@@ -53,7 +53,8 @@ RUN = run_line(
     total_nodes=1, finished_nodes=1, usage_summary={}, error="x", credits=1, output_line_count=1,
     delivered_audio_ms=1,
     pause_requested_at=AT, paused_at=AT, paused_ms=1, pause_reason="user", pause_error="x",
-    definition_snapshot={}, token_cost=1, credits_absorbed=0.5, held_nodes=[{}], steps=[STEP],
+    definition_snapshot={}, token_cost=1, credits_absorbed=0.5,
+    held_nodes=[{"node_id": "n", "locales": ["de"]}], steps=[STEP],
     output_lines=[OUTPUT_LINE], files=[TAKE["audio"]],
 )  # fmt: skip
 UPLOAD = upload_line(

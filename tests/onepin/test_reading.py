@@ -16,6 +16,8 @@ from tests.factories import NOON, make_detail, make_output, make_run, make_steps
 from tests.history.lines import encode, upload_line
 from tests.onepin.conftest import Onepin
 
+WRONG = {"text": "Hello", "status": "word_error", "start": 0, "end": 5}
+COUNTS = {"substitutions": 1, "insertions": 0, "deletions": 0, "reference_units": 1}
 READS = Path(__file__).with_name("reads.py")
 
 
@@ -27,7 +29,7 @@ def ids(shelf: tuple[Workflow, str]) -> tuple[str, str]:
     run = make_run(workflow, run_number=8, started_at=NOON, completed_at=NOON + timedelta(minutes=1))
     make_detail(run, definition_snapshot={"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}})
     make_steps(run, {"node_id": "out", "node_type": "sink_preview", "started_at": NOON})
-    said = [{"kind": "wer", "score": 0.9, "passed": True}]
+    said = [{"kind": "wer", "score": 0.9, "passed": True, "segments": [WRONG], "error_counts": COUNTS}]
     take = {"locale_code": "de-DE", "audio": b"RIFF", "validations": said}
     make_output(run, workspace, {"script": "Hello", "takes": [take]})
     upload = upload_line(workflow_id=str(workflow.id), path="script.txt", uploaded_by={"name": "Ada"})
