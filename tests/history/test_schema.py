@@ -96,7 +96,7 @@ def a_line(draw: st.DrawFn) -> dict[str, Any]:
         if isinstance(place, dict) and draw(st.booleans()):
             del place[key]
         else:
-            place[key] = draw(VALUES)
+            place[key] = copy.deepcopy(draw(VALUES))
     return line
 
 
