@@ -21,6 +21,7 @@ from portal.models import (
     RunStatus,
     Step,
     Take,
+    Upload,
     User,
     Validation,
     Workflow,
@@ -36,6 +37,25 @@ EMPTY_DEFINITION: dict[str, Any] = {
 }
 _numbers = itertools.count(1)
 _arrivals = itertools.count(1)
+
+
+def make_upload(workflow: Workflow, workspace: Workspace, filename: str, content: bytes | None) -> Upload:
+    """A script that somebody gave a workflow; without content it is only known of."""
+    artifact = make_artifact(workspace, None, filename, content) if content is not None else None
+    return _store(
+        Upload(
+            id=uuid4(),
+            workflow_id=workflow.id,
+            user_id=uuid4(),
+            filename=filename,
+            category="script",
+            content_type="text/plain",
+            size_bytes=len(content) if content is not None else None,
+            artifact_id=artifact.id if artifact else None,
+            created_at=NOON,
+            updated_at=NOON,
+        )
+    )
 
 
 def _store(row: Any) -> Any:

@@ -33,6 +33,7 @@ from portal.pages import (  # noqa: E402, F401
     run_list,
     run_live,
     trends,
+    uploads,
     workflows,
 )
 from portal.pages.settings import audit, keys, members, sessions, workspaces  # noqa: E402, F401

@@ -3,8 +3,6 @@
 So a page that stays open, or comes from the browser's cache, never holds a link that has run out.
 """
 
-from uuid import UUID
-
 from flask import redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -34,18 +32,20 @@ def audio(workflow_id: str, run_id: str, audio_id: str) -> BaseResponse:
     workflow = get_workflow(current_principal(), id_in_path(workflow_id))
     found = get_run_status(workflow, id_in_path(run_id))
     find_audio(workflow.workspace_id, found.id, audio_id)
-    return _to_file("audio", workflow.workspace_id, found.id, audio_id)
+    return to_file(Grant("audio", workflow.workspace_id, found.id, audio_id))
 
 
 def _archive(workflow_id: str, run_id: str, node_id: str | None = None) -> BaseResponse:
     workflow = get_workflow(current_principal(), id_in_path(workflow_id))
     found = get_run(workflow, id_in_path(run_id))
     archive_name(workflow, found, node_id)
-    return _to_file("run" if node_id is None else "node", workflow.workspace_id, found.id, node_id or "")
+    kind = "run" if node_id is None else "node"
+    return to_file(Grant(kind, workflow.workspace_id, found.id, node_id or ""))
 
 
-def _to_file(kind: str, workspace_id: UUID, run_id: UUID, part: str) -> BaseResponse:
-    link = sign(Grant(kind, workspace_id, run_id, part), moments.now())
+def to_file(grant: Grant) -> BaseResponse:
+    """Lead to a link that opens the grant from now on."""
+    link = sign(grant, moments.now())
     answer = redirect(request.root_path.rstrip("/") + link.path, code=302)
     answer.headers["Cache-Control"] = "no-store"
     return answer

@@ -15,6 +15,7 @@ from portal.pages.forms import filled, id_in_path
 from portal.parameters import single
 from portal.workflows.access import get_workflow
 from portal.workflows.trends import WINDOWS, Column, TrendQuery, Trends, read_trends
+from portal.workflows.uploads import UploadsQuery, list_uploads
 
 ORDER = ("completed", "cancelled", "paused", "pending", "running", "failed")
 WINDOW_LABELS = {"7": "7 days", "30": "30 days", "90": "90 days", "all": "All"}
@@ -51,6 +52,7 @@ def summary(workflow_id: str) -> Response:
         "workflows/summary.html",
         workflow=workflow,
         trends=trends,
+        uploads=list_uploads(workflow, UploadsQuery(workflow.id)),
         form=form,
         windows=[(window, WINDOW_LABELS[window]) for window in WINDOWS],
         activity=_activity(trends),

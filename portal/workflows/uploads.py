@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from portal import parameters
 from portal.db import db
+from portal.errors import NotFound
 from portal.models import Upload
 from portal.paging import Page, Slice
 from portal.parameters import Reader
@@ -19,7 +20,7 @@ from portal.workflows.access import SeenWorkflow
 @dataclass(frozen=True)
 class UploadsQuery:
     workflow_id: UUID
-    slice: Slice
+    slice: Slice = Slice()
 
     @classmethod
     def parse(cls, args: Mapping[str, str], *, workflow_id: str) -> Self:
@@ -48,6 +49,15 @@ class UploadRow:
     """None where its content is not stored here."""
 
 
+def check_stored(workflow: SeenWorkflow, upload_id: UUID) -> None:
+    """Raises NotFound unless this is an upload of the workflow whose content is stored here."""
+    mine = sa.exists().where(
+        Upload.id == upload_id, Upload.workflow_id == workflow.id, Upload.artifact_id.is_not(None)
+    )
+    if not db.session.scalar(sa.select(mine)):
+        raise NotFound("There is no such file here.")
+
+
 _COLUMNS = tuple(getattr(Upload, name) for name in UploadRow.__dataclass_fields__)
 
 
@@ -55,6 +65,8 @@ def list_uploads(workflow: SeenWorkflow, query: UploadsQuery) -> Page[UploadRow]
     """One page of a workflow's uploads, newest first."""
     mine = Upload.workflow_id == workflow.id
     total = db.session.scalar(sa.select(sa.func.count()).select_from(Upload).where(mine)) or 0
+    if query.slice.offset >= total:
+        return Page((), total, query.slice)
     page = sa.select(*_COLUMNS).where(mine).order_by(Upload.created_at.desc(), Upload.id)
     rows = db.session.execute(page.offset(query.slice.sql_offset).limit(query.slice.limit))
     return Page([UploadRow(**row._mapping) for row in rows], total, query.slice)

@@ -105,6 +105,7 @@ TABLE: dict[str, Row] = {
     "GET /workflows/table": Page(personal=True, fragment=True),
     "GET /workspaces/<workspace_id>/workflows/table": Page(fragment=True),
     "GET /workflows/<workflow_id>/summary": Page(),
+    "GET /workflows/<workflow_id>/uploads/<upload_id>": Page(ok=302),
     "GET /find": Page(personal=True, query="?q=<run_id>", own=dict.fromkeys(EVERYBODY, 303)),
     f"GET {_RUNS}": Page(),
     f"GET {_RUNS}/table": Page(fragment=True),

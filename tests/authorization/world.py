@@ -25,6 +25,7 @@ from tests.factories import (
     make_output,
     make_person,
     make_run,
+    make_upload,
     make_user,
     make_workflow,
     make_workspace,
@@ -103,6 +104,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
     run = make_run(workflow, make_person(workspace, f"Ada {word}"))
     make_detail(run, definition_snapshot={"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}})
     make_output(run, workspace, {"script": word, "takes": [{"audio": b"RIFF"}]})
+    upload_id = make_upload(workflow, workspace, f"{word}.txt", b"Hello").id
     make_key(workspace, member)
     who = Principal(
         kind="session",
@@ -116,6 +118,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
         "workspace_id": workspace.id,
         "workflow_id": workflow.id,
         "run_id": run.id,
+        "upload_id": upload_id,
         "subject_id": run.id,
         "kind": "run",
         "node_id": "out",

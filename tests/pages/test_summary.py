@@ -9,7 +9,15 @@ import pytest
 
 from portal.db import writing
 from portal.models import Step
-from tests.factories import NOON, make_person, make_run, make_steps, make_workflow, make_workspace
+from tests.factories import (
+    NOON,
+    make_person,
+    make_run,
+    make_steps,
+    make_upload,
+    make_workflow,
+    make_workspace,
+)
 from tests.pages.conftest import Browser, one, parsed
 
 
@@ -111,3 +119,22 @@ def test_more_runs_cost_no_more_queries(
         for day in range(40):
             make_run(browser.workflow, status="failed", created_at=NOON + timedelta(days=day))
     assert numbers[0] == numbers[1] <= 12
+
+
+def test_uploads_are_listed_and_those_that_are_stored_can_be_fetched(browser: Browser) -> None:
+    assert "Uploads" not in browser.open(path(browser)).text
+    kept = make_upload(browser.workflow, browser.workspace, "Morning news.txt", b"Hello\n")
+    lost = make_upload(browser.workflow, browser.workspace, "Lost.txt", None)
+    page = parsed(browser.open(path(browser)))
+    rows = {row.th.text: row for row in page.select("[aria-labelledby=uploads] tbody tr") if row.th}
+    assert rows.keys() == {"Morning news.txt", "Lost.txt"}
+    assert "6 B" in rows["Morning news.txt"].text
+    assert rows["Lost.txt"].a is None
+    link = str(one(rows["Morning news.txt"], "a")["href"])
+    assert link == f"/workflows/{browser.workflow.id}/uploads/{kept.id}"
+    signed = browser.open(link)
+    assert signed.status_code == 302
+    assert browser.open(signed.headers["Location"]).data == b"Hello\n"
+    assert browser.open(link.replace(str(kept.id), str(lost.id))).status_code == 404
+    other = make_workflow(browser.workspace, "Other")
+    assert browser.open(f"/workflows/{other.id}/uploads/{kept.id}").status_code == 404
