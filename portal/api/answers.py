@@ -12,7 +12,7 @@ from portal import envelope
 from portal.moments import format_moment
 from portal.paging import Page, Slice
 from portal.reach import absolute_url
-from portal.runs.listing import RunRow
+from portal.runs.rows import RunRow
 
 
 def plain(value: Any) -> Any:

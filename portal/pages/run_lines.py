@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from portal import display, moments
-from portal.runs.listing import RunRow
 from portal.runs.live import is_active
+from portal.runs.rows import RunRow
 from portal.runs.subjects import Subject
 
 MAX_LABELS, MAX_LABEL = 2, 28

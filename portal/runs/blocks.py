@@ -238,7 +238,8 @@ def _place_after(
     key: Any = Run.id if order == "id" else getattr(Run, order)
     ordering = (Run.id,) if order == "id" or begin[0] == NO_KEY else (key, Run.id)
     select = sa.select(key.label("key"), Run.id).where(*_held(workflow_id, order, begin, end))
-    row: Any = session.execute(select.order_by(*ordering).offset(CUT).limit(1)).first()
+    select = select.order_by(*ordering).offset(CUT).limit(1)
+    row: Any = session.execute(select, place_values(begin, end)).first()
     if row is None:
         return None
     return (0 if order == "id" else microseconds(row.key)), row.id
@@ -250,9 +251,8 @@ def _counted(
     """The block of the runs from one place up to another, counted."""
     counts = [sa.func.count().filter(Run.status == status).label(status) for status in STATUSES]
     created: list[Any] = [sa.func.min(Run.created_at), sa.func.max(Run.created_at)]
-    row: Any = session.execute(
-        sa.select(*counts, *created).where(*_held(workflow_id, order, begin, end))
-    ).one()
+    select = sa.select(*counts, *created).where(*_held(workflow_id, order, begin, end))
+    row: Any = session.execute(select, place_values(begin, end)).one()
     block = _empty(workflow_id, order, begin) | dict(zip(STATUSES, row, strict=False))
     if row[-1] is not None:
         block |= {"oldest": microseconds(row[-2]), "newest": microseconds(row[-1])}
@@ -261,39 +261,61 @@ def _counted(
 
 def _held(workflow_id: UUID, order: str, begin: Place, end: Place | None) -> list[sa.ColumnElement[bool]]:
     """The conditions on runs to lie in a block."""
-    conditions = [Run.workflow_id == workflow_id, *within(order, begin, end)]
+    conditions = [Run.workflow_id == workflow_id, *within(Bounds.of(order, begin, end))]
     if order == "id":
         return [*conditions, Run.status.in_(STATUSES)]  # for its index
     # PostgreSQL guesses how much a range holds from plain comparisons only.
     column: Any = getattr(Run, order)
     if FIRST_KEY < begin[0] < NO_KEY:
-        conditions.append(column >= _moment(begin))
+        conditions.append(column >= sa.bindparam("begin_key"))
     if end is not None and end[0] < NO_KEY:
-        conditions.append(column <= _moment(end))
+        conditions.append(column <= sa.bindparam("end_key"))
     return conditions
 
 
-def within(order: str, begin: Place, end: Place | None) -> list[sa.ColumnElement[bool]]:
-    """The conditions on runs to lie from one place up to another, within the keys or within the nulls."""
+class Bounds(NamedTuple):
+    """What the conditions on a stretch from one place up to another differ by, but for its places."""
+
+    order: str
+    keyed: bool
+    """Whether its runs have a key; every run has an id."""
+    begins: bool
+    ends: bool
+
+    @classmethod
+    def of(cls, order: str, begin: Place, end: Place | None) -> "Bounds":
+        keyed = begin[0] != NO_KEY
+        ends = end is not None and not (keyed and end[0] == NO_KEY)
+        return cls(order, keyed, begin not in (START, NULLS), ends)
+
+
+def within(bounds: Bounds, prefix: str = "") -> list[sa.ColumnElement[bool]]:
+    """The conditions on runs to lie in a stretch, its places to be bound as `place_values` says."""
+    order, keyed, begins, ends = bounds
     column: Any = getattr(Run, order)
-    if order == "id":
-        return [Run.id >= begin[1], *([Run.id < end[1]] if end else [])]
-    if begin[0] == NO_KEY:
-        return [column.is_(None), Run.id >= begin[1], *([Run.id < end[1]] if end else [])]
-    conditions: list[sa.ColumnElement[bool]] = [column.is_not(None)] if begin == START else []
-    if begin != START:
-        conditions.append(sa.tuple_(column, Run.id) >= _moment_tuple(begin))
-    if end is not None and end[0] != NO_KEY:
-        conditions.append(sa.tuple_(column, Run.id) < _moment_tuple(end))
+    first, last = (sa.bindparam(f"{prefix}{name}_id", type_=_B.id.type) for name in ("begin", "end"))
+    conditions: list[sa.ColumnElement[bool]] = []
+    if order == "id" or not keyed:
+        conditions += [] if keyed else [column.is_(None)]
+        return conditions + [Run.id >= first] * begins + [Run.id < last] * ends
+    place = sa.tuple_(column, Run.id)
+    if begins:
+        conditions.append(place >= sa.tuple_(sa.bindparam(f"{prefix}begin_key", type_=column.type), first))
+    else:
+        conditions.append(column.is_not(None))
+    if ends:
+        conditions.append(place < sa.tuple_(sa.bindparam(f"{prefix}end_key", type_=column.type), last))
     return conditions
 
 
-def _moment_tuple(place: Place) -> sa.ColumnElement[Any]:
-    return sa.tuple_(_moment(place), sa.literal(place[1], Run.id.type))
-
-
-def _moment(place: Place) -> sa.ColumnElement[Any]:
-    return sa.literal(_EPOCH + place[0] * _TICK, Run.created_at.type)
+def place_values(begin: Place, end: Place | None, prefix: str = "") -> dict[str, Any]:
+    """The places of a stretch as `within` has them bound."""
+    bound: dict[str, Any] = {}
+    for name, place in (("begin", begin), ("end", end)):
+        if place is not None:
+            key = _EPOCH + place[0] * _TICK if FIRST_KEY < place[0] < NO_KEY else None
+            bound |= {f"{prefix}{name}_key": key, f"{prefix}{name}_id": place[1]}
+    return bound
 
 
 def rebuild(session: Session, workflow_id: UUID) -> None:

@@ -3,21 +3,21 @@
 Read from the counts kept beside the runs as far as they go; what is counted itself is counted on an index.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
-from uuid import UUID
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
 
 import sqlalchemy as sa
 
-from portal.db import db
-from portal.models import DayRuns, PersonPeriodRuns, PersonRuns, Run, RunTotals
+from portal.db import read
+from portal.models import DayRuns, PersonPeriodRuns, PersonRuns, RunTotals
 from portal.runs import rollup
-from portal.runs.filters import people_named
+from portal.runs.filters import PEOPLE_NAMED, Filters, matching, values
 from portal.runs.query import RunQuery
 from portal.runs.rollup import STATUSES, count_columns, date_of
-from portal.runs.whole_periods import WholePeriods, whole_periods
+from portal.runs.whole_periods import in_edge, in_whole, whole_periods
 from portal.workflows.access import SeenWorkflow
 
 
@@ -41,7 +41,12 @@ def count_runs(workflow: SeenWorkflow, query: RunQuery) -> int:
 
 def count_by_status(workflow: SeenWorkflow, query: RunQuery) -> dict[str, int]:
     """How many runs each of the six statuses has under the other filters of the query."""
-    parts = db.session.execute(_counting(workflow, replace(query, status=()))).all()
+    counting = Counting.of(workflow, query)
+    return by_status(read(counting.statement, **counting.values).all())
+
+
+def by_status(parts: Sequence[Sequence[Any]]) -> dict[str, int]:
+    """Add up rows of six counts."""
     # PostgreSQL sums into decimals, which JSON would write as text.
     return {status: int(sum(part[place] for part in parts)) for place, status in enumerate(STATUSES)}
 
@@ -49,10 +54,8 @@ def count_by_status(workflow: SeenWorkflow, query: RunQuery) -> dict[str, int]:
 def count_by_day(workflow: SeenWorkflow, first: date, last: date) -> list[Day]:
     """The workflow's runs on each day from first to last, days without runs too."""
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    rows = sa.select(DayRuns.day, *_kept(DayRuns)).where(
-        DayRuns.workflow_id == workflow.id, DayRuns.day.between(_number(first), _number(last))
-    )
-    found = {date_of(day): counts for day, *counts in db.session.execute(rows)}
+    rows = read(_BY_DAY, workflow_id=workflow.id, first_whole=_number(first), last_whole=_number(last))
+    found = {date_of(day): counts for day, *counts in rows}
     none = [0] * len(STATUSES)
     return [Day(day, dict(zip(STATUSES, found.get(day, none), strict=True))) for day in days]
 
@@ -61,41 +64,50 @@ def _number(day: date) -> int:
     return (day - date_of(0)).days
 
 
-def _counting(workflow: SeenWorkflow, query: RunQuery) -> Any:
-    """Rows of six counts which together are those of the query."""
-    people = people_named(workflow, query) if query.search else None
-    if query.created_from or query.created_to:
-        width = rollup.PERIOD_DAYS if query.search else 1
-        return _in_window(workflow.id, people, whole_periods(query.created_from, query.created_to, width))
-    if people is not None:
-        of_person = [PersonRuns.workflow_id == workflow.id, PersonRuns.person_id.in_(people)]
-        return sa.select(*_summed(PersonRuns)).where(*of_person)
-    return sa.select(*_kept(RunTotals)).where(RunTotals.workflow_id == workflow.id)
+class Counting(NamedTuple):
+    """Rows of six counts which together are those of a query, whatever its statuses."""
+
+    statement: Any
+    values: dict[str, Any]
+
+    @classmethod
+    def of(cls, workflow: SeenWorkflow, query: RunQuery) -> Self:
+        searched, bound = bool(query.search), values(workflow, replace(query, status=()))
+        if not (query.created_from or query.created_to):
+            return cls(_OF_PEOPLE if searched else _OF_ALL, bound)
+        width = rollup.PERIOD_DAYS if searched else 1
+        window = whole_periods(query.created_from, query.created_to, width)
+        return cls(_in_window(searched, len(window.edges)), bound | window.values)
 
 
-def _in_window(workflow_id: UUID, people: sa.Select[int] | None, window: WholePeriods) -> Any:
-    """Whole days or periods from the counts, the edges from the runs of theirs."""
-    narrowed = [] if people is None else [Run.person_id.in_(people)]
-    edges = [
-        sa.select(*count_columns()).where(Run.workflow_id == workflow_id, *narrowed, edge.condition)
-        for edge in window.edges
-    ]
-    return sa.union_all(_whole(workflow_id, people, window), *edges)
-
-
-def _whole(workflow_id: UUID, people: sa.Select[int] | None, window: WholePeriods) -> sa.Select[Any]:
-    if people is None:
-        of_day = [DayRuns.workflow_id == workflow_id, window.within(DayRuns.day)]
-        return sa.select(*_summed(DayRuns)).where(*of_day)
-    table = PersonPeriodRuns
-    of_period = [table.workflow_id == workflow_id, table.ordered_by == "created_at"]
-    of_period += [table.person_id.in_(people), window.within(table.period)]
-    return sa.select(*_summed(table)).where(*of_period)
+def _of_workflow(table: Any) -> sa.ColumnElement[bool]:
+    condition: sa.ColumnElement[bool] = table.workflow_id == sa.bindparam("workflow_id")
+    return condition
 
 
 def _kept(table: Any) -> list[Any]:
     return [getattr(table, status) for status in STATUSES]
 
 
-def _summed(table: Any) -> list[Any]:
-    return [sa.func.coalesce(sa.func.sum(column), 0) for column in _kept(table)]
+def _summed(table: Any) -> sa.Select[Any]:
+    return sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in _kept(table)))
+
+
+_OF_ALL = sa.select(*_kept(RunTotals)).where(_of_workflow(RunTotals))
+_OF_PEOPLE = _summed(PersonRuns).where(_of_workflow(PersonRuns), PersonRuns.person_id.in_(PEOPLE_NAMED))
+_OF_DAYS = _summed(DayRuns).where(_of_workflow(DayRuns), in_whole(DayRuns.day))
+_OF_PERIODS = _summed(PersonPeriodRuns).where(
+    _of_workflow(PersonPeriodRuns),
+    PersonPeriodRuns.ordered_by == "created_at",
+    PersonPeriodRuns.person_id.in_(PEOPLE_NAMED),
+    in_whole(PersonPeriodRuns.period),
+)
+_BY_DAY = sa.select(DayRuns.day, *_kept(DayRuns)).where(_of_workflow(DayRuns), in_whole(DayRuns.day))
+
+
+@lru_cache
+def _in_window(searched: bool, edges: int) -> Any:
+    """Whole days or periods from the counts, the edges from the runs of theirs."""
+    runs = sa.select(*count_columns()).where(*matching(Filters(searched=searched)))
+    parts = (runs.where(in_edge(number)) for number in range(edges))
+    return sa.union_all(_OF_PERIODS if searched else _OF_DAYS, *parts)

@@ -12,11 +12,11 @@ from portal.db import db
 from portal.errors import NotFound
 from portal.models import Artifact, Run, RunDetail, RunResult, RunStatus, Workflow
 from portal.moments import elapsed_ms
-from portal.runs.listing import RunRow, read_rows
+from portal.runs.rows import RunRow, read_rows
 from portal.workflows.access import SeenWorkflow
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class RunView(RunRow):
     """A run without its wide parts (the run object of contract 3.2)."""
 
@@ -36,7 +36,7 @@ class RunView(RunRow):
         return elapsed_ms(self.started_at, self.completed_at, self.paused_ms)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class RunDetailView(RunView):
     """A run with the definition it ran and what its source says (contract 3.3)."""
 

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from portal.db import db
 from portal.models import ACTIVE, Run
 from portal.runs.counts import count_by_status
-from portal.runs.filters import matching
-from portal.runs.listing import RunRow, read_rows
+from portal.runs.filters import Filters, matching, values
 from portal.runs.query import RunQuery
+from portal.runs.rows import RunRow, read_rows
 from portal.workflows.access import SeenWorkflow
 
 
@@ -31,11 +31,11 @@ def read_movement(
     """How the watched runs stand, and how many runs came with `next_number` or a later one."""
     ours = sa.select(Run.id).where(Run.workflow_id == workflow.id, Run.id.in_(watched))
     known = set(db.session.scalars(ours)) if watched else set()
-    fresh = sa.select(sa.func.count()).select_from(Run)
+    fresh = sa.select(sa.func.count()).where(*matching(Filters.of(query)), Run.run_number >= next_number)
     return Movement(
         rows=read_rows([run_id for run_id in watched if run_id in known]),
         counts=count_by_status(workflow, query),
-        new=db.session.scalar(fresh.where(*matching(workflow, query), Run.run_number >= next_number)) or 0,
+        new=db.session.scalar(fresh, values(workflow, query)) or 0,
     )
 
 

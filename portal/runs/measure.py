@@ -1,261 +1,234 @@
 """Where in an index a position of a list lies: told by counts kept beside the runs, not by counting runs."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.db import db
-from portal.models import PersonPeriodRuns, Run, RunBlock
+from portal.db import read
+from portal.models import PersonPeriodRuns, RunBlock
 from portal.runs import rollup
-from portal.runs.blocks import NO_KEY, NULLS, START, Place, microseconds, within
-from portal.runs.rollup import NO_PERIOD
+from portal.runs.blocks import FIRST_KEY, NO_KEY, NULLS, Bounds, Place, microseconds, place_values, within
+from portal.runs.filters import PEOPLE_NAMED, Filters, checked, matching
+from portal.runs.orders import Order
+from portal.runs.rollup import NO_PERIOD, STATUSES, period_of
+from portal.runs.seek import Walk
+from portal.runs.whole_periods import in_edge, in_whole, whole_periods
 
 PARTIAL = 16
 """So many blocks that lie partly in a window are counted; where there are more, their runs are walked."""
 
 
-class Half(NamedTuple):
-    """The runs with a key, or those without one."""
+class Kept(NamedTuple):
+    """A kept block: how many runs of the statuses, where it begins, when its runs were created."""
 
-    begin: Place
-    end: Place | None
-
-
-WITH_KEY, WITHOUT_KEY, WHOLE = Half(START, NULLS), Half(NULLS, None), Half(START, None)
-
-
-class Stretch(NamedTuple):
-    """Where to walk: from one place up to another, after so many runs that match."""
-
-    begin: Place
-    end: Place | None
-    skip: int
+    id: Any
+    """As the database keeps it: hundreds are read, and two are used."""
+    here: int
+    key: int
+    oldest: int
+    newest: int
 
 
 class Measure(Protocol):
-    """Finds positions in one order of a workflow's runs."""
+    """Finds positions in an order."""
 
-    def find(self, position: int, half: Half, descending: bool) -> Stretch | None:
-        """Where to walk for the run at this position of a half; None beyond its last run."""
-
-    def keyed(self) -> int:
-        """How many runs of the list have a key."""
-
-
-def _total(table: Any, statuses: Sequence[str]) -> Any:
-    columns = [getattr(table, status).expression for status in statuses]
-    return sum(columns[1:], start=columns[0])
-
-
-@dataclass(frozen=True)
-class ByBlocks:
-    """All runs of some statuses."""
-
-    workflow_id: UUID
-    order: str
-    statuses: tuple[str, ...]
-
-    def find(self, position: int, half: Half, descending: bool) -> Stretch | None:
-        here = _total(RunBlock, self.statuses)
-        key, run_id = RunBlock.key.expression, RunBlock.id.expression
-        ordered = (key.desc(), run_id.desc()) if descending else (key, run_id)
-        upto = sa.func.sum(here).over(order_by=ordered).label("upto")
-        block = _bounded(self.workflow_id, self.order, half, here.label("here"), upto).subquery()
-        found = (block.c.upto > position, block.c.upto - block.c.here <= position)
-        row = db.session.execute(sa.select(block).where(*found)).first()
-        if row is None:
-            return None
-        skip = position - int(row.upto - row.here)
-        return _stretch(_Block.of(row, half), half, descending, skip)
-
-    def keyed(self) -> int:
-        keyed = sa.select(sa.func.sum(_total(RunBlock, self.statuses))).where(
-            RunBlock.workflow_id == self.workflow_id,
-            RunBlock.ordered_by == self.order,
-            RunBlock.key < NO_KEY,
-        )
-        return int(db.session.scalar(keyed) or 0)
+    def walks(self, position: int, count: int, total: int) -> list[Walk]:
+        """What finds so many runs from this position of `total` on."""
 
 
 @dataclass(frozen=True)
 class Unmeasured:
-    """Runs that nothing counts: walked from the beginning."""
+    """Runs by id that nothing counts: walked from the nearer end."""
 
-    def find(self, position: int, half: Half, descending: bool) -> Stretch | None:
-        return Stretch(*half, position)
+    order: Order
 
-    def keyed(self) -> int:
-        raise TypeError("every run has an id: asked of orders with nulls only")
+    def walks(self, position: int, count: int, total: int) -> list[Walk]:
+        if 2 * position + count <= total:
+            return [self.order.with_key(position, count)]
+        return [replace(self.order, descending=True).with_key(total - position - count, count)]
 
 
 @dataclass(frozen=True)
 class ByPeriods:
-    """The runs of some people: whole periods from their counts."""
+    """The runs of the people searched for: whole periods from their counts."""
 
-    workflow_id: UUID
-    order: str
-    statuses: tuple[str, ...]
-    people: Any
-    """A select of their ids."""
+    order: Order
 
-    @cached_property
-    def _periods(self) -> list[tuple[int, int]]:
+    def walks(self, position: int, count: int, total: int) -> list[Walk]:
+        order, runs = self.order, self._periods()
+        without_key = runs.pop(NO_PERIOD, 0)
+        periods = [
+            _Block(_beginning(period), _beginning(period + 1), runs[period]) for period in sorted(runs)
+        ]
+        keyless = [_Block(NULLS, None, without_key)] if without_key else []
+        return _walks(order, periods, keyless, position, count)
+
+    def _periods(self) -> dict[int, int]:
         """The runs of each period that has any."""
-        period = PersonPeriodRuns.period
-        select = sa.select(period, sa.func.sum(_total(PersonPeriodRuns, self.statuses))).where(
-            PersonPeriodRuns.workflow_id == self.workflow_id,
-            PersonPeriodRuns.ordered_by == self.order,
-            PersonPeriodRuns.person_id.in_(self.people),
+        order, query = self.order, self.order.query
+        sliced = order.by == "created_at"
+        window = whole_periods(
+            query.created_from if sliced else None, query.created_to if sliced else None, rollup.PERIOD_DAYS
         )
-        rows = db.session.execute(select.group_by(period).order_by(period))
-        return [(number, int(runs)) for number, runs in rows]
-
-    def find(self, position: int, half: Half, descending: bool) -> Stretch | None:
-        if half is WITHOUT_KEY:
-            return Stretch(*half, position)
-        keyed = [each for each in self._periods if each[0] != NO_PERIOD]
-        for period, runs in reversed(keyed) if descending else keyed:
-            if position < runs:
-                begin, end = _beginning(period), _beginning(period + 1)
-                return (
-                    Stretch(half.begin, end, position) if descending else Stretch(begin, half.end, position)
-                )
-            position -= runs
-        return None
-
-    def keyed(self) -> int:
-        return sum(runs for period, runs in self._periods if period != NO_PERIOD)
+        bound = order.values() | window.values | {"ordered_by": order.by}
+        bound |= {f"edge_{number}": period_of(edge.begin) for number, edge in enumerate(window.edges)}
+        found: dict[int, int] = {}
+        for period, runs in read(_kept_periods(order.statuses, len(window.edges)), **bound):
+            found[period] = found.get(period, 0) + int(runs)
+        return found
 
 
 def _beginning(period: int) -> Place:
     return period * rollup.PERIOD_DAYS * 86_400_000_000, UUID(int=0)
 
 
+@lru_cache(maxsize=256)
+def _kept_periods(statuses: tuple[str, ...], edges: int) -> Any:
+    """Periods and how many runs each has; the edges of a window counted."""
+    table, period = PersonPeriodRuns, PersonPeriodRuns.period
+    whole = sa.select(period, sa.func.sum(_total(table, statuses))).group_by(period)
+    whole = whole.where(
+        table.workflow_id == sa.bindparam("workflow_id"),
+        table.ordered_by == sa.bindparam("ordered_by"),
+        table.person_id.in_(PEOPLE_NAMED),
+        in_whole(period),
+    )
+    among = matching(Filters(statuses=len(statuses), searched=True))
+    edge = [sa.bindparam(f"edge_{number}", type_=sa.Integer()) for number in range(edges)]
+    return sa.union_all(
+        whole, *(sa.select(edge[n], sa.func.count()).where(*among, in_edge(n)) for n in range(edges))
+    )
+
+
+def _total(table: Any, statuses: Sequence[str]) -> Any:
+    columns = [getattr(table, status).expression for status in statuses or STATUSES]
+    return sum(columns[1:], start=columns[0])
+
+
 class _Block(NamedTuple):
-    """A block that lies in a window of created_at, wholly or partly, and how many runs are counted in it."""
+    """A stretch that lies in the list's window, wholly or partly, and how many of its runs are counted."""
 
     begin: Place
     end: Place | None
     here: int
-    whole: bool
-
-    @classmethod
-    def of(cls, row: Any, half: Half, whole: bool = True) -> "_Block":
-        end = half.end if row.next_key is None else (row.next_key, row.next_id)
-        return cls((row.key, row.id), end, int(row.here), whole)
+    whole: bool = True
 
 
 @dataclass(frozen=True)
-class ByBlocksInWindow:
-    """The runs of some statuses that were created in a window, in an order by another moment.
+class ByBlocks:
+    """All runs of the statuses: whole blocks from their counts.
 
-    Blocks without such runs are left out, blocks of none but such runs are counted already.
+    Blocks without runs of the window are left out; those partly in it are counted. Of a search, or where
+    too many are partly in the window, blocks say only where runs may lie.
     """
 
-    workflow_id: UUID
-    order: str
-    statuses: tuple[str, ...]
-    created_from: datetime | None
-    created_to: datetime | None
-    narrowing: tuple[sa.ColumnElement[bool], ...]
-    uncounted: bool = False
-    """Whether the list is narrowed by more than blocks know: they only say then where its runs may lie."""
+    order: Order
+    kept: Sequence[Kept] | None = None
+    """The kept blocks of the order, where they were read already."""
 
-    def find(self, position: int, half: Half, descending: bool) -> Stretch | None:
-        blocks = self._in_list(half, descending)
-        if not blocks:
-            return None
-        if self.uncounted or position == 0 or self._scattered(half):
-            return _stretch(blocks[0], half, descending, position)
-        for block in blocks:
-            if position < block.here:
-                return _stretch(block, half, descending, position)
-            position -= block.here
-        return None
+    def walks(self, position: int, count: int, total: int) -> list[Walk]:
+        blocks = self._blocks()
+        if self.order.filters.searched or sum(not block.whole for block in blocks) > PARTIAL:
+            blocks = self._joined(blocks, position + count, total)
+        elif not all(block.whole for block in blocks):
+            blocks = self._counted(blocks)
+        return _walks(self.order, *_halves(blocks), position, count)
 
-    def keyed(self) -> int:
-        if self.uncounted or self._scattered(WITH_KEY):
-            return self._count(WITH_KEY)
-        return sum(block.here for block in self._counted[WITH_KEY])
-
-    def _scattered(self, half: Half) -> bool:
-        return sum(not block.whole for block in self._blocks[half]) > PARTIAL
-
-    def _in_list(self, half: Half, descending: bool) -> list[_Block]:
-        blocks = self._blocks[half] if self.uncounted or self._scattered(half) else self._counted[half]
-        return blocks[::-1] if descending else blocks
-
-    @cached_property
-    def _blocks(self) -> dict[Half, list[_Block]]:
-        """The blocks in which runs of the window may lie."""
-        begin = microseconds(self.created_from) if self.created_from else START[0]
-        end = microseconds(self.created_to) if self.created_to else NO_KEY
-        found = {}
-        for half in (WITH_KEY, WITHOUT_KEY):
-            here = _total(RunBlock, self.statuses).label("here")
-            bounded = _bounded(self.workflow_id, self.order, half, here, RunBlock.oldest, RunBlock.newest)
-            block = bounded.subquery()
-            select = sa.select(block).where(block.c.newest >= begin, block.c.oldest <= end)
-            rows = db.session.execute(select.order_by(block.c.key, block.c.id)).all()
-            found[half] = [_Block.of(row, half, row.oldest >= begin and row.newest <= end) for row in rows]
+    def _blocks(self) -> list[_Block]:
+        """The blocks in which runs of the list may lie."""
+        order, kept = self.order, self.kept
+        if kept is None:
+            rows = read(kept_blocks(order.statuses), workflow_id=order.workflow.id, ordered_by=order.by)
+            kept = [Kept(*row) for row in rows]
+        kept = sorted(kept, key=attrgetter("key", "id"))
+        query, found = order.query, []
+        earliest = microseconds(query.created_from) if query.created_from else FIRST_KEY
+        latest = microseconds(query.created_to) if query.created_to else NO_KEY
+        for block, following in zip(kept, (*kept[1:], None), strict=True):
+            if block.newest >= earliest and block.oldest <= latest:
+                end = following and (following.key, following.id)
+                whole = block.oldest >= earliest and block.newest <= latest
+                found.append(_Block((block.key, block.id), end, block.here, whole))
         return found
 
-    @cached_property
-    def _counted(self) -> dict[Half, list[_Block]]:
+    def _counted(self, blocks: Sequence[_Block]) -> list[_Block]:
         """The same, those counted that lie partly in the window."""
-        counted = {}
-        for half, blocks in self._blocks.items():
-            numbers = iter(self._count_each([block for block in blocks if not block.whole]))
-            counted[half] = [
-                block if block.whole else block._replace(here=next(numbers), whole=True) for block in blocks
-            ]
-        return counted
+        order = self.order
+        bounds, bound = [], order.values()
+        for number, block in enumerate(block for block in blocks if not block.whole):
+            stretch = order.within_window(block.begin, block.end)
+            bounds.append(Bounds.of(order.by, *stretch))
+            bound |= place_values(*stretch, f"b{number}_")
+        runs = dict(tuple(row) for row in read(_counting(order.filters, tuple(bounds)), **bound))
+        numbers = iter(range(len(bounds)))
+        return [block if block.whole else block._replace(here=runs[next(numbers)]) for block in blocks]
 
-    def _count_each(self, stretches: Sequence[_Block]) -> Iterable[int]:
-        if not stretches:
-            return []
-        counts = [
-            sa.select(sa.literal(number).label("number"), sa.func.count().label("runs")).where(
-                *self._conditions(stretch.begin, stretch.end)
-            )
-            for number, stretch in enumerate(stretches)
-        ]
-        rows = db.session.execute(sa.union_all(*counts)).all()
-        return [runs for _, runs in sorted(tuple(row) for row in rows)]
-
-    def _count(self, half: Half) -> int:
-        return db.session.scalar(sa.select(sa.func.count()).where(*self._conditions(*half))) or 0
-
-    def _conditions(self, begin: Place, end: Place | None) -> Iterator[sa.ColumnElement[bool]]:
-        yield Run.workflow_id == self.workflow_id
-        yield Run.status.in_(self.statuses)
-        yield from self.narrowing
-        yield from within(self.order, begin, end)
+    def _joined(self, blocks: Sequence[_Block], upto: int, total: int) -> list[_Block]:
+        """All with a key as one block, all without as another, counted where the page may reach these."""
+        order, (keyed, keyless) = self.order, _halves(blocks)
+        without = sum(block.here for block in keyless)
+        if without and upto > total - without:
+            without_key = Bounds(order.by, keyed=False, begins=False, ends=False)
+            [(_, without)] = read(_counting(order.filters, (without_key,)), **order.values())
+        joined = [_Block(keyed[0].begin, keyed[-1].end, total - without)] if keyed else []
+        return joined + ([_Block(keyless[0].begin, None, without)] if keyless else [])
 
 
-def _bounded(workflow_id: UUID, order: str, half: Half, *columns: Any) -> sa.Select[Any]:
-    """The blocks of a half, each with where the next one begins."""
-    key, run_id = RunBlock.key.expression, RunBlock.id.expression
-    ordered = (key, run_id)
-    select = sa.select(
-        key.label("key"),
-        run_id.label("id"),
-        sa.func.lead(key).over(order_by=ordered).label("next_key"),
-        sa.func.lead(run_id, type_=run_id.type).over(order_by=ordered).label("next_id"),
-        *columns,
+def _halves(blocks: Sequence[_Block]) -> tuple[list[_Block], list[_Block]]:
+    """Blocks of runs with a key, and of those without."""
+    keyed = [block for block in blocks if block.begin[0] != NO_KEY]
+    return keyed, list(blocks[len(keyed) :])
+
+
+def _walks(
+    order: Order, keyed: Sequence[_Block], keyless: Sequence[_Block], position: int, count: int
+) -> list[Walk]:
+    """What finds so many runs from a position on, in a list of counted blocks."""
+    with_key = sum(block.here for block in keyed)
+    found = []
+    if position < with_key:
+        block, skip = _locate(keyed[::-1] if order.descending else keyed, position)
+        begin, end = (None, block.end) if order.descending else (block.begin, None)
+        found.append(order.with_key(skip, min(count, with_key - position), begin, end))
+    if keyless and position + count > with_key:
+        block, skip = _locate(keyless, max(0, position - with_key))
+        found.append(order.without_key(skip, position + count - max(position, with_key), block.begin))
+    return found
+
+
+def _locate(blocks: Sequence[_Block], position: int) -> tuple[_Block, int]:
+    """The block in which a position lies, and how many runs before it are that block's."""
+    for block in blocks[:-1]:
+        if position < block.here:
+            return block, position
+        position -= block.here
+    return blocks[-1], position
+
+
+@lru_cache(maxsize=256)
+def kept_blocks(statuses: tuple[str, ...]) -> sa.Select[Any]:
+    """The kept blocks of an order, in no order."""
+    key_of_order = (
+        RunBlock.workflow_id == sa.bindparam("workflow_id"),
+        RunBlock.ordered_by == sa.bindparam("ordered_by"),
     )
-    select = select.where(RunBlock.workflow_id == workflow_id, RunBlock.ordered_by == order)
-    select = select.where(key >= half.begin[0])
-    return select if half.end is None else select.where(key < half.end[0])
+    run_id = sa.type_coerce(RunBlock.id, sa.types.NullType())
+    here = _total(RunBlock, statuses).label("here")
+    return sa.select(run_id, here, RunBlock.key, RunBlock.oldest, RunBlock.newest).where(*key_of_order)
 
 
-def _stretch(block: _Block, half: Half, descending: bool, skip: int) -> Stretch:
-    """From this block on, in the direction of the list."""
-    if descending:
-        return Stretch(half.begin, block.end, skip)
-    return Stretch(block.begin, half.end, skip)
+@lru_cache(maxsize=256)
+def _counting(filters: Filters, stretches: tuple[Bounds, ...]) -> Any:
+    """How many runs lie in each of these stretches, numbered."""
+    counts: list[Any] = [
+        sa.select(sa.literal_column(str(number)), sa.func.count()).where(
+            *checked(filters), *within(bounds, f"b{number}_")
+        )
+        for number, bounds in enumerate(stretches)
+    ]
+    return sa.union_all(*counts)

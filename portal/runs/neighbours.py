@@ -3,8 +3,8 @@
 Never by offset: each neighbour is the first row of a few short ranges of an index.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from portal.db import db
 from portal.models import Run
-from portal.runs.filters import matching, people_named
+from portal.runs.filters import PEOPLE_NAMED, Filters, matching, values
 from portal.runs.query import RunQuery
 from portal.workflows.access import SeenWorkflow
 
@@ -37,10 +37,11 @@ def find_neighbours(workflow: SeenWorkflow, query: RunQuery, run_id: UUID) -> Ne
     """The neighbours of a run of this workflow; the run itself need not match the query."""
     key = getattr(Run, query.sort)
     value = db.session.scalar(sa.select(key).where(Run.id == run_id))
-    ranges = _ranges(workflow, query)
+    bound = values(workflow, query)
+    ranges = _ranges(query, bound)
     before = _segments(key, value, run_id, query.order == "desc", forward=False)
     after = _segments(key, value, run_id, query.order == "desc", forward=True)
-    return Neighbours(_nearest(key, before, ranges), _nearest(key, after, ranges))
+    return Neighbours(_nearest(key, before, ranges, bound), _nearest(key, after, ranges, bound))
 
 
 @dataclass(frozen=True)
@@ -71,21 +72,24 @@ def _segments(key: Any, value: Any, run_id: UUID, falls: bool, forward: bool) ->
     return segments + [_Segment(key.is_(None), False, False)] * nulls_follow
 
 
-def _ranges(workflow: SeenWorkflow, query: RunQuery) -> list[Sequence[sa.ColumnElement[bool]]]:
+def _ranges(query: RunQuery, bound: Mapping[str, Any]) -> list[Sequence[sa.ColumnElement[bool]]]:
     """What the query asks for, as conditions that an index answers each."""
-    if query.search:
-        select = people_named(workflow, query).limit(MAX_PEOPLE + 1)
-        people = db.session.scalars(select).all()
+    filters = Filters.of(query)
+    if filters.searched:
+        people = db.session.scalars(PEOPLE_NAMED.limit(MAX_PEOPLE + 1), bound).all()
         if len(people) > MAX_PEOPLE:
-            return [matching(workflow, query)]
-        rest = matching(workflow, replace(query, search=""))
+            return [matching(filters)]
+        rest = matching(filters._replace(searched=False))
         return [(*rest, Run.person_id == person) for person in people]
-    rest = matching(workflow, replace(query, status=()))
+    rest = matching(filters._replace(statuses=0))
     return [(*rest, Run.status == status) for status in query.status] or [rest]
 
 
 def _nearest(
-    key: Any, segments: Sequence[_Segment], ranges: Sequence[Sequence[sa.ColumnElement[bool]]]
+    key: Any,
+    segments: Sequence[_Segment],
+    ranges: Sequence[Sequence[sa.ColumnElement[bool]]],
+    bound: Mapping[str, Any],
 ) -> Neighbour | None:
     for segment in segments:
         firsts = list(_firsts(key, segment, ranges))
@@ -93,7 +97,7 @@ def _nearest(
             return None
         found = sa.union_all(*firsts).subquery()
         order = segment.order(found.c.key, found.c.id)
-        row = db.session.execute(sa.select(found).order_by(*order).limit(1)).first()
+        row = db.session.execute(sa.select(found).order_by(*order).limit(1), bound).first()
         if row is not None:
             return Neighbour(row.id, row.run_number, row.status)
     return None

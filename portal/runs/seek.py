@@ -1,105 +1,103 @@
-"""Which runs stand on a page: a measure says where to walk an index, and for how long.
+"""Pages of a list, read in one statement: each part of a page is a walk along an index from one place on.
 
-So a page deep in a list costs what the first one does. Runs with equal keys stand by id ascending in both
-directions, which is not how an index reads backwards: a group of equal keys that a page cuts is read again.
+Runs with equal keys stand by id ascending in both directions, which is not how an index reads backwards: a
+walk backwards finds the first run of the page so, and begins again with all runs of its key.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
-from uuid import UUID
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from portal.db import db
 from portal.models import Run
-from portal.runs.blocks import NO_KEY, within
-from portal.runs.measure import WHOLE, WITH_KEY, WITHOUT_KEY, Half, Measure, Stretch
+from portal.runs.blocks import Bounds, Place, place_values, within
+from portal.runs.filters import Filters, checked, of_statuses, status_values
+from portal.runs.rows import RunRow, rows_of, run_rows
 
 NEAR = 2048
 """So many entries of an index are walked rather than skipped."""
 
 
-@dataclass(frozen=True)
-class Walk:
-    """A list to read pages of: one order of a workflow's runs, one direction, some statuses."""
+class Stretch(NamedTuple):
+    """Where to walk: from one place up to another, so many runs after the first ones that match."""
 
-    workflow_id: UUID
+    begin: Place
+    end: Place | None
+    skip: int
+    take: int
+
+
+class Walk(NamedTuple):
+    """A part of a page: a stretch of one order, in one direction, of runs of some statuses (none: any)."""
+
     order: str
     descending: bool
     statuses: tuple[str, ...]
-    measure: Measure
-    narrowing: tuple[sa.ColumnElement[bool], ...] = ()
-    """Conditions beside the status."""
-    measured: bool = False
-    """Whether the beginning of the list is to be found like any other place."""
+    stretch: Stretch
 
-    def ids(self, position: int, count: int, total: int, gap: float) -> list[UUID]:
-        """The ids at these positions of `total` runs, which are one in `gap` of those in the index."""
-        nulls = self.order in ("started_at", "completed_at")
-        near = not self.measured and (position + count) * gap <= NEAR
-        found = self._with_key(position, count, WITH_KEY if nulls else WHOLE, near)
-        if nulls and len(found) < min(count, total - position):
-            after = max(0, position - self.measure.keyed())
-            found += self._forward(self.measure.find(after, WITHOUT_KEY, False), count - len(found))
-        return found
 
-    def _with_key(self, position: int, count: int, half: Half, near: bool) -> list[UUID]:
-        before = 1 if self.descending and position else 0  # the run before says whether a group is cut
-        first = position - before
-        stretch: Stretch | None = Stretch(*half, first)
-        if not near:
-            stretch = self.measure.find(first, half, self.descending)
-        if stretch is None:
-            return []
-        if not self.descending:
-            return self._forward(stretch, count)
-        return self._backward(stretch, before, count)
+class _Shape(NamedTuple):
+    """What the statements of walks differ by, but for values."""
 
-    @property
-    def _key(self) -> Any:
-        return Run.id if self.order == "id" else getattr(Run, self.order)
+    bounds: Bounds
+    descending: bool
+    statuses: int
+    from_first: bool
 
-    def _select(self, *conditions: sa.ColumnElement[bool]) -> Any:
-        select = sa.select(self._key, Run.id).where(Run.workflow_id == self.workflow_id, *conditions)
-        if len(self.statuses) < 6:
-            select = select.where(Run.status.in_(self.statuses))
-        return select.where(*self.narrowing)
+    @classmethod
+    def of(cls, walk: Walk) -> "_Shape":
+        bounds = Bounds.of(walk.order, walk.stretch.begin, walk.stretch.end)
+        from_first = not walk.stretch.skip and not bounds.ends
+        return cls(bounds, walk.descending, len(walk.statuses), from_first)
 
-    def _forward(self, stretch: Stretch | None, count: int) -> list[UUID]:
-        if stretch is None:
-            return []
-        select = self._select(*within(self.order, stretch.begin, stretch.end))
-        keyed = self.order != "id" and stretch.begin[0] != NO_KEY
-        select = select.order_by(*((self._key, Run.id) if keyed else (Run.id,)))
-        rows = db.session.execute(select.offset(stretch.skip).limit(count))
-        return [run_id for _, run_id in rows]
 
-    def _backward(self, stretch: Stretch, before: int, count: int) -> list[UUID]:
-        """Read an index backwards from the end of a stretch, and put groups of equal keys in order."""
-        select = self._select(*within(self.order, stretch.begin, stretch.end))
-        select = select.order_by(self._key.desc(), Run.id.desc())
-        rows = db.session.execute(select.offset(stretch.skip).limit(before + count + 1)).all()
-        page = rows[before : before + count]
-        if not page:
-            return []
-        begins_cut = bool(before) and rows[0][0] == page[0][0]
-        ends_cut = len(rows) > before + count and rows[-1][0] == page[-1][0]
-        return list(self._settle(page, begins_cut, ends_cut))
+def read_page(filters: Filters, values: dict[str, Any], walks: Sequence[Walk]) -> list[RunRow]:
+    """The rows that these walks find, in the order of the walks."""
+    bound = dict(values)
+    for number, walk in enumerate(walks):
+        begin, end, skip, count = walk.stretch
+        prefix = f"w{number}_"
+        bound |= {f"{prefix}skip": skip, f"{prefix}count": count}
+        bound |= place_values(begin, end, prefix) | status_values(walk.statuses, prefix)
+    return run_rows(_page(filters._replace(statuses=0), tuple(_Shape.of(walk) for walk in walks)), bound)
 
-    def _settle(self, page: Sequence[Any], begins_cut: bool, ends_cut: bool) -> Iterator[UUID]:
-        groups = [(key, [row[1] for row in rows]) for key, rows in groupby(page, key=lambda row: row[0])]
-        for number, (key, ids) in enumerate(groups):
-            cut_before = begins_cut and number == 0
-            if not cut_before and not (ends_cut and number == len(groups) - 1):
-                yield from sorted(ids)
-                continue
-            skip = self._group_before(key, ids[0]) if cut_before else 0
-            group = self._select(self._key == key).order_by(Run.id).offset(skip).limit(len(ids))
-            yield from (run_id for _, run_id in db.session.execute(group))
 
-    def _group_before(self, key: Any, run_id: UUID) -> int:
-        """How many runs of a group of equal keys the pages before hold."""
-        group = self._select(self._key == key, Run.id > run_id).subquery()
-        return db.session.scalar(sa.select(sa.func.count()).select_from(group)) or 0
+@lru_cache(maxsize=512)
+def _page(filters: Filters, shapes: tuple[_Shape, ...]) -> sa.Select[Any]:
+    parts = [_part(filters, shape, number) for number, shape in enumerate(shapes)]
+    if len(parts) == 1:
+        page: Any = parts[0].subquery("page")
+    else:
+        page = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery("page")
+    key = page.c.key.desc() if shapes[0].descending else page.c.key
+    by_key = [key] if shapes[0].bounds.order != "id" else []
+    return rows_of(page).order_by(page.c.part, *by_key, page.c.id)
+
+
+def _part(filters: Filters, shape: _Shape, number: int) -> sa.Select[Any]:
+    """Key and id of the runs of one walk."""
+    prefix = f"w{number}_"
+    skip, count = (sa.bindparam(f"{prefix}{name}", type_=sa.BigInteger()) for name in ("skip", "count"))
+    bounds, descending = shape.bounds, shape.descending
+    key: Any = getattr(Run, bounds.order)
+    part: Any = sa.literal_column(str(number)).label("part")
+    page = sa.select(part, key.label("key"), Run.id.label("id"))
+    among = checked(filters)
+    if shape.statuses:
+        among.append(of_statuses(shape.statuses, prefix))
+    inside = within(bounds, prefix)
+    if bounds.order == "id" or not bounds.keyed:
+        ids = Run.id.desc() if descending and bounds.keyed else Run.id
+        return page.where(*among, *inside).order_by(ids).limit(count).offset(skip)
+    if not descending:
+        return page.where(*among, *inside).order_by(key, Run.id).limit(count).offset(skip)
+    backwards = page.order_by(key.desc(), Run.id).limit(count)
+    if shape.from_first:
+        return backwards.where(*among, *inside)
+    backwards_to = sa.select(key.label("key"), Run.id.label("id")).where(*among, *inside)
+    backwards_to = backwards_to.order_by(key.desc(), Run.id.desc()).limit(1).offset(skip)
+    first = backwards_to.cte(f"{prefix}first")
+    first_key, first_id = (sa.select(column).scalar_subquery() for column in (first.c.key, first.c.id))
+    before = sa.select(sa.func.count()).where(*among, key == first_key, Run.id > first_id)
+    return backwards.where(*among, key <= first_key).offset(before.scalar_subquery())

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from statistics import quantiles
+from typing import Any
 
 import sqlalchemy as sa
 
-from portal.db import db
+from portal.db import db, read
 from portal.models import DayRuns, Run, RunStatus
 from portal.moments import elapsed_ms
+from portal.runs.filters import OF_WORKFLOW
 from portal.runs.rollup import STATUSES, SUMS, count_columns, sum_columns
-from portal.runs.whole_periods import whole_periods
+from portal.runs.whole_periods import in_edge, in_whole, whole_periods
 from portal.workflows.access import SeenWorkflow
 
 USUAL_OF = 100
@@ -57,15 +60,19 @@ def summarize(
 ) -> Summary:
     """Sum up the runs created in a window, both ends included; whole days come from the counts."""
     asked = whole_periods(created_from, created_to)
-    columns = [sa.func.coalesce(sa.func.sum(getattr(DayRuns, name)), 0) for name in STATUSES + SUMS]
-    whole = sa.select(*columns).where(DayRuns.workflow_id == workflow.id, asked.within(DayRuns.day))
-    counted = [*count_columns(), *sum_columns(db.engine.dialect.name)]
-    edges = [
-        sa.select(*counted).where(Run.workflow_id == workflow.id, edge.condition) for edge in asked.edges
-    ]
-    parts = db.session.execute(sa.union_all(whole, *edges)).all()
+    statement = _summing(db.engine.dialect.name, len(asked.edges))
+    parts = read(statement, workflow_id=workflow.id, **asked.values)
     *counts, timed_runs, took, audio = (int(sum(column)) for column in zip(*parts, strict=True))
     return Summary(dict(zip(STATUSES, counts, strict=True)), timed_runs, took, audio)
+
+
+@lru_cache
+def _summing(dialect: str, edges: int) -> Any:
+    columns = [sa.func.coalesce(sa.func.sum(getattr(DayRuns, name)), 0) for name in STATUSES + SUMS]
+    of_workflow = DayRuns.workflow_id == sa.bindparam("workflow_id")
+    whole = sa.select(*columns).where(of_workflow, in_whole(DayRuns.day))
+    counted = sa.select(*count_columns(), *sum_columns(dialect))
+    return sa.union_all(whole, *(counted.where(OF_WORKFLOW, in_edge(number)) for number in range(edges)))
 
 
 def pass_rate(completed: int, failed: int) -> float | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,16 +12,15 @@ from portal.runs.rollup import date_of, day_of
 _FIRST, _LAST = day_of(datetime.min.replace(tzinfo=UTC)), day_of(datetime.max.replace(tzinfo=UTC))
 
 
-@dataclass(frozen=True)
-class Edge:
+EVER = (-(2**31), 2**31 - 1)
+"""The first and the last day or period of a window without bounds."""
+
+
+class Edge(NamedTuple):
     """Part of one day or period: from one moment to another, both included."""
 
     begin: datetime
     end: datetime
-
-    @property
-    def condition(self) -> sa.ColumnElement[bool]:
-        return Run.created_at.between(self.begin, self.end)
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,28 @@ class WholePeriods:
     last: int | None
     edges: tuple[Edge, ...]
 
-    def within(self, days: Any) -> sa.ColumnElement[bool]:
-        """The condition on a column of days, or of periods."""
-        bounds = [days >= self.first] if self.first is not None else []
-        bounds += [days <= self.last] if self.last is not None else []
-        return sa.and_(sa.true(), *bounds)
+    @property
+    def values(self) -> dict[str, Any]:
+        """What `in_whole` and, for each edge, `in_edge` have bound."""
+        first, last = EVER
+        bound: dict[str, Any] = {
+            "first_whole": first if self.first is None else self.first,
+            "last_whole": last if self.last is None else self.last,
+        }
+        for number, (begin, end) in enumerate(self.edges):
+            bound |= {f"edge_{number}_begin": begin, f"edge_{number}_end": end}
+        return bound
+
+
+def in_whole(days: Any) -> sa.ColumnElement[bool]:
+    """The condition on a column of days, or of periods, to lie in the whole ones."""
+    condition: sa.ColumnElement[bool] = days.between(sa.bindparam("first_whole"), sa.bindparam("last_whole"))
+    return condition
+
+
+def in_edge(number: int) -> sa.ColumnElement[bool]:
+    """The condition on runs to be created in an edge."""
+    return Run.created_at.between(sa.bindparam(f"edge_{number}_begin"), sa.bindparam(f"edge_{number}_end"))
 
 
 def whole_periods(begin: datetime | None, end: datetime | None, width: int = 1) -> WholePeriods:

@@ -241,7 +241,7 @@ def test_a_page_costs_the_same_few_queries_whatever_its_size(app: Flask) -> None
     few = statements()
     for _ in range(20):
         make_run(workflow, person)
-    assert few == statements() == 3
+    assert few == statements() == 2
 
 
 def test_a_person_of_another_workspace_is_not_found_by_search(app: Flask) -> None:
