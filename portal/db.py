@@ -7,11 +7,11 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 import orjson
 import sqlalchemy as sa
@@ -65,13 +65,18 @@ class UTCDateTime(TypeDecorator[datetime]):
             return (value - _EPOCH) // _MICROSECOND
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
-        if value is None:
-            return None
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], datetime | None]:
         if dialect.name == "sqlite":
-            return _EPOCH + timedelta(microseconds=value)
-        result: datetime = value.astimezone(UTC)
-        return result
+            return _from_microseconds
+        return _in_utc
+
+
+def _from_microseconds(value: int | None) -> datetime | None:
+    return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
 
 
 class Id(TypeDecorator[UUID]):
@@ -88,8 +93,18 @@ class Id(TypeDecorator[UUID]):
     def process_bind_param(self, value: UUID | None, dialect: sa.Dialect) -> Any:
         return value.bytes if value is not None and dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> UUID | None:
-        return UUID(bytes=value) if value is not None and dialect.name == "sqlite" else value
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], UUID | None] | None:
+        return _from_bytes if dialect.name == "sqlite" else None
+
+
+def _from_bytes(value: bytes | None) -> UUID | None:
+    """What UUID(bytes=value) gives, without its checks of other ways to write one: lists are full of them."""
+    if value is None:
+        return None
+    found = UUID.__new__(UUID)
+    object.__setattr__(found, "int", int.from_bytes(value))
+    object.__setattr__(found, "is_safe", SafeUUID.unknown)
+    return found
 
 
 class Base(DeclarativeBase):

@@ -41,7 +41,7 @@ def _is_plain(text: str) -> bool:
 
 def format_moment(moment: datetime) -> str:
     """Write a moment in UTC with `Z`, its fraction only when there is one (contract 1.2)."""
-    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+    text = (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat()[: -len("+00:00")]
     return (text.rstrip("0") if "." in text else text) + "Z"
 
 

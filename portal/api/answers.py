@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from urllib.parse import quote, urlencode
-from uuid import UUID
 
 from flask import Response, jsonify, request
 
@@ -16,15 +16,13 @@ from portal.runs.rows import RunRow
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON takes it: moments in UTC, ids as text, the rest as it is."""
-    if isinstance(value, datetime):
-        return format_moment(value)
-    return str(value) if isinstance(value, UUID) else value
+    """A value as JSON takes it: moments in UTC, the rest as it is."""
+    return format_moment(value) if isinstance(value, datetime) else value
 
 
 def fields(row: Any, names: Sequence[str]) -> dict[str, Any]:
     """These fields of a row as JSON takes them."""
-    return {name: plain(getattr(row, name)) for name in names}
+    return {name: plain(value) for name, value in zip(names, attrgetter(*names)(row), strict=True)}
 
 
 def one(payload: Any, status: int = 200) -> Response:
@@ -38,10 +36,10 @@ def plain_list(rows: Sequence[Any], row: Callable[[Any], Any]) -> Response:
     return one([row(item) for item in rows])
 
 
-def triggered_by(run: RunRow) -> dict[str, str] | None:
+def triggered_by(run: RunRow) -> dict[str, Any] | None:
     """Who triggered a run, as every object of a run says it."""
     who = run.triggered_by
-    return {"user_id": str(who.user_id), "user_name": who.user_name} if who else None
+    return {"user_id": who.user_id, "user_name": who.user_name} if who else None
 
 
 def counted_list(
