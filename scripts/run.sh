@@ -16,7 +16,7 @@ cat <<TEXT
   A few runs of the sample keep moving while this goes on. Stop with Ctrl-C.
 
 TEXT
-gunicorn --bind "127.0.0.1:$PORT" app:app &
+gunicorn --log-level warning --bind "127.0.0.1:$PORT" app:app &
 server=$!
 flask demo --keep-moving >/dev/null &
 mover=$!
