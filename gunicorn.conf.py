@@ -1,6 +1,7 @@
 """How gunicorn serves the portal; it finds this file in the folder where it is started.
 
-What the command line says counts more, such as `--workers 2`. Why gunicorn: docs/decisions.md.
+What the command line says counts more, such as `--workers 2`. Why gunicorn: docs/decisions.md. The arbiter has the
+portal's code too, which its workers share; new code therefore needs a restart, not a reload.
 """
 
 from pathlib import Path
