@@ -19,5 +19,5 @@ control_socket_disable = True
 logger_class = "portal.server.Log"
 
 
-def post_worker_init(worker: Any) -> None:
+def on_starting(server: Any) -> None:
     compression.pack_static_files(Path(__file__).parent / "static")
