@@ -1,13 +1,12 @@
 """How gunicorn serves the portal; it finds this file in the folder where it is started.
 
-What the command line says counts more, such as `--workers 2`. Why gunicorn: docs/decisions.md. The arbiter has the
-portal's code too, which its workers share; new code therefore needs a restart, not a reload.
+What the command line says counts more, such as `--workers 2`. Why gunicorn: docs/decisions.md. The arbiter
+has the portal's code too, which its workers share; new code therefore needs a restart, not a reload.
 """
 
-from pathlib import Path
 from typing import Any
 
-from portal import compression
+from portal import ROOT, compression
 
 bind = "127.0.0.1:8000"
 worker_class = "gthread"
@@ -20,4 +19,4 @@ logger_class = "portal.server.Log"
 
 
 def on_starting(server: Any) -> None:
-    compression.pack_static_files(Path(__file__).parent / "static")
+    compression.pack_static_files(ROOT / "static")
