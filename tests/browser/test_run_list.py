@@ -199,3 +199,15 @@ def test_the_first_page_is_light(open_browser: OpenBrowser, portal: Portal) -> N
     ours = [answer for answer in answers if not answer.url.startswith("data:")]
     assert len(ours) <= 5
     assert sum(answer.request.sizes()["responseBodySize"] for answer in ours) <= 60_000
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_nothing_moves_when_the_script_comes(open_browser: OpenBrowser, portal: Portal, width: int) -> None:
+    places = []
+    for scripted in (False, True):
+        page = open_browser(java_script_enabled=scripted, viewport={"width": width, "height": 900})
+        page.goto(f"{portal.list_url}?search=grace")
+        found = [page.locator(part).bounding_box() for part in ("#runs-list", "#clear", "tbody tr >> nth=0")]
+        places.append([(box["x"], box["y"]) for box in found if box])
+    assert len(places[0]) == 3
+    assert places[0] == places[1]
