@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.db import db, read
+from portal.db import Id, db, read
 from portal.folding import fold
 from portal.models import ACTIVE, Run, RunTotals, Workflow, Workspace
-from portal.paging import Page
+from portal.paging import Page, Slice
 from portal.runs.rollup import STATUSES
 from portal.workflows.access import SeenWorkflow
 from portal.workflows.query import WorkflowQuery
@@ -80,14 +81,23 @@ def stamps_of(workspace_id: UUID) -> tuple[int, ...]:
 
 def list_workflows(workspace_id: UUID, query: WorkflowQuery) -> Page[WorkflowRow]:
     """One page of a workspace's workflows and the exact number of all that match."""
-    matching = [Workflow.workspace_id == workspace_id, Workflow.deleted_at.is_(None), *_filters(query)]
+    slice_ = query.slice
+    counted, page = _statements(query.at(Slice()))
+    total = read(counted, workspace_id=workspace_id).scalar_one()
+    if slice_.offset >= total:
+        return Page((), total, slice_)
+    rows = read(page, workspace_id=workspace_id, offset=slice_.sql_offset, limit=slice_.limit)
+    return Page(_rows(rows.all()), total, slice_)
+
+
+@lru_cache(maxsize=64)
+def _statements(query: WorkflowQuery) -> tuple[sa.Select[Any], sa.Select[Any]]:
+    """What counts the workflows that match and what reads a page; made once for what is often asked."""
+    matching = [Workflow.workspace_id == sa.bindparam("workspace_id", type_=Id())]
+    matching += [Workflow.deleted_at.is_(None), *_filters(query)]
     counted = sa.select(sa.func.count()).select_from(Workflow).outerjoin(RunTotals).where(*matching)
-    total = db.session.scalar(counted) or 0
-    if query.slice.offset >= total:
-        return Page((), total, query.slice)
-    select = _select(query.include_definition).where(*matching).order_by(*_ordering(query))
-    page = select.offset(query.slice.sql_offset).limit(query.slice.limit)
-    return Page(_rows(db.session.execute(page).all()), total, query.slice)
+    page = _select(query.include_definition).where(*matching).order_by(*_ordering(query))
+    return counted, page.offset(sa.bindparam("offset")).limit(sa.bindparam("limit"))
 
 
 def describe_workflow(workflow: SeenWorkflow) -> WorkflowRow:
