@@ -15,11 +15,15 @@ from portal.history.parse import HistoryLine, RunLine, WorkflowLine
 from portal.history.parse_uploads import UploadLine
 from portal.models import Artifact, Run, RunDetail, Upload, Workflow, Workspace
 from portal.people import store_people
-from portal.runs import recorder
+from portal.runs import bulk, recorder
 from portal.runs.recorder import ImportedRun, chunks
 from portal.runs.result_recorder import store_results
 
 _WORKFLOWS = cast(sa.Table, Workflow.__table__)
+_RUNS = cast(sa.Table, Run.__table__)
+_STORED_RUN = tuple(
+    _RUNS.c[name] for name in ("id", "workflow_id", "imported", "run_number", "import_digest")
+)
 _UPLOADS = cast(sa.Table, Upload.__table__)
 
 
@@ -64,13 +68,12 @@ def _importer_id(workspace_id: UUID) -> UUID:
 
 
 def _stored_runs(session: Session, lines: Sequence[RunLine]) -> dict[UUID, StoredRun]:
-    found: dict[UUID, StoredRun] = {}
-    for chunk in chunks(list({line.id for line in lines})):
-        columns = sa.select(Run.id, Run.workflow_id, Run.imported, Run.run_number, Run.import_digest)
-        for row in session.execute(columns.where(Run.id.in_(chunk))):
-            found[row.id] = StoredRun(
-                row.workflow_id, row.imported, row.run_number, row.import_digest, superseded=[]
-            )
+    found = {
+        run_id: StoredRun(workflow_id, imported, number, digest, superseded=[])
+        for run_id, workflow_id, imported, number, digest in bulk.select_rows(
+            session.connection(), _STORED_RUN, _RUNS.c.id, list({line.id for line in lines})
+        )
+    }
     differing = {line.id for line in lines if line.id in found and found[line.id].digest != line.digest}
     for chunk in chunks(list(differing)):
         details = sa.select(RunDetail.run_id, RunDetail.superseded_digests)
