@@ -3,11 +3,13 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from uuid import UUID
 
+from portal import storage
 from portal.history.parse_results import File
 from portal.history.readers import BadField
 from portal.storage import Kept
@@ -58,22 +60,31 @@ class InMemory:
         return io.BytesIO(self._files[path])
 
 
-def keep_files(
-    workspace_id: UUID, files: Sequence[File], source: FileSource, keep: Callable[[BinaryIO], Kept]
-) -> bytes:
-    """Keep the files of a line, fill in their artifacts, and give a digest of them all. Raises BadField.
-
-    Content that is kept already is not stored again, so this may happen before a transaction that fails.
-    """
+def read_files(workspace_id: UUID, files: Sequence[File], source: FileSource) -> bytes:
+    """Look at the files of a line, fill in their artifacts, give a digest of them all. Raises BadField."""
     digest = blake2b(digest_size=16)
     for file in files:
-        try:
-            with source.open(file.path) as content:
-                kept = keep(content)
-        except ValueError as error:
-            raise BadField(file.field, str(error)) from None
-        if file.sha256 not in (None, kept.sha256.hex()):
+        found = _read(file, source, storage.digest_of)
+        if file.sha256 not in (None, found.sha256.hex()):
             raise BadField(file.field.removesuffix("path") + "sha256", "is not that of the file.")
-        file.artifact |= {"workspace_id": workspace_id, "size_bytes": kept.size, "sha256": kept.sha256}
-        digest.update(kept.sha256)
+        file.artifact |= {"workspace_id": workspace_id, "size_bytes": found.size, "sha256": found.sha256}
+        digest.update(found.sha256)
     return digest.digest()
+
+
+def keep_files(workspace_id: UUID, files: Sequence[File], source: FileSource) -> None:
+    """Store the files of a line, which have been read, unless they are kept already. Raises BadField."""
+    for file in files:
+        sha256 = file.artifact["sha256"]
+        if storage.artifacts().has(storage.key_of(workspace_id, sha256)):
+            continue
+        if _read(file, source, partial(storage.keep, workspace_id)).sha256 != sha256:
+            raise BadField(file.field, "has changed while it was read.")
+
+
+def _read(file: File, source: FileSource, read: Callable[[BinaryIO], Kept]) -> Kept:
+    try:
+        with source.open(file.path) as content:
+            return read(content)
+    except ValueError as error:
+        raise BadField(file.field, str(error)) from None

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 from uuid import UUID
 
-from portal import storage
 from portal.ahead import ahead
-from portal.db import writing
-from portal.history.artifact_files import FileSource, Folder, InMemory, keep_files
+from portal.db import db, writing
+from portal.history.artifact_files import FileSource, Folder, InMemory, keep_files, read_files
 from portal.history.decide import Plan, decide
 from portal.history.parse import HistoryLine, WorkflowLine, parse_line
+from portal.history.parse_results import File
 from portal.history.readers import BadField
 from portal.history.rehearsal import Rehearsal
 from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
@@ -53,11 +53,8 @@ class _Batch:
 class Sink(Protocol):
     """Where batches go."""
 
-    def keep(self, content: BinaryIO) -> storage.Kept:
-        """Take the content of a file that a line names."""
-
-    def take(self, lines: Sequence[tuple[int, HistoryLine]]) -> Plan:
-        """Take a batch, whose files have been kept; what became of it."""
+    def take(self, lines: Sequence[tuple[int, HistoryLine]], source: FileSource) -> Plan:
+        """Take a batch, whose files have been read, and the files that it needs; what became of it."""
 
 
 class _Database:
@@ -66,15 +63,37 @@ class _Database:
     def __init__(self, workspace_id: UUID, now: datetime) -> None:
         self._workspace_id, self._now = workspace_id, now
 
-    def keep(self, content: BinaryIO) -> storage.Kept:
-        return storage.keep(self._workspace_id, content)
-
-    def take(self, lines: Sequence[tuple[int, HistoryLine]]) -> Plan:
+    def take(self, lines: Sequence[tuple[int, HistoryLine]], source: FileSource) -> Plan:
+        failed = self._keep_files(lines, source)
         with writing(bulk=True) as session:
+            lines = [each for each in lines if each[0] not in failed]
             existing = look_up(session, self._workspace_id, [line for _, line in lines])
             plan = decide(existing, lines, self._now)
             store(session, self._workspace_id, plan, self._now)
+        plan.bad += failed.items()
         return plan
+
+    def _keep_files(
+        self, lines: Sequence[tuple[int, HistoryLine]], source: FileSource
+    ) -> dict[int, BadField]:
+        """Store the files of lines that will not be refused, before the transaction; where that fails."""
+        failed: dict[int, BadField] = {}
+        if not any(_files_of(line) for _, line in lines):
+            return failed
+        db.session.rollback()
+        existing = look_up(db.session(), self._workspace_id, [line for _, line in lines], hold=False)
+        refused = {number for number, _ in decide(existing, lines, self._now).bad}
+        for number, line in lines:
+            try:
+                if number not in refused:
+                    keep_files(self._workspace_id, _files_of(line), source)
+            except BadField as error:
+                failed[number] = error
+        return failed
+
+
+def _files_of(line: HistoryLine) -> Sequence[File]:
+    return () if isinstance(line, WorkflowLine) else line.files
 
 
 def import_files(
@@ -122,11 +141,12 @@ def _import_files(
     for file, before in zip(files, _running_totals(sizes), strict=True):
         current = FileSummary(file)
         summary.files.append(current)
+        folder = Folder(file.parent)
         lines_before = summary.total.lines
         try:
             for batch in ahead(_batches(read_lines(file), batch_size)):
-                _keep_files(workspace_id, batch, Folder(file.parent), sink)
-                _import_batch(batch, summary, current, sink)
+                _read_files(workspace_id, batch, folder)
+                _import_batch(batch, summary, current, sink, folder)
                 progress(before + batch.bytes_read, sum(sizes), lines_before + current.counts.lines)
         except Unreadable as error:
             current.error = str(error)
@@ -141,11 +161,11 @@ def import_lines(
     begun = time.monotonic()
     current = FileSummary(Path("-"))
     summary = ImportSummary([current])
-    sink = _Database(workspace_id, now)
+    sink, source = _Database(workspace_id, now), InMemory(files or {})
     numbered = (Line(number, text, 0) for number, text in enumerate(lines, 1))
     for batch in _batches(numbered, DEFAULT_BATCH_SIZE):
-        _keep_files(workspace_id, batch, InMemory(files or {}), sink)
-        _import_batch(batch, summary, current, sink)
+        _read_files(workspace_id, batch, source)
+        _import_batch(batch, summary, current, sink, source)
     summary.seconds = time.monotonic() - begun
     return summary
 
@@ -172,23 +192,25 @@ def _batches(lines: Iterator[Line], batch_size: int) -> Iterator[_Batch]:
         raise unreadable
 
 
-def _keep_files(workspace_id: UUID, batch: _Batch, source: FileSource, sink: Sink) -> None:
-    """Store the files that lines name, before and apart from the transaction that stores the lines."""
+def _read_files(workspace_id: UUID, batch: _Batch, source: FileSource) -> None:
+    """Look at the files that lines name: a line that names a wrong one is bad."""
     for position, (number, line) in reversed(list(enumerate(batch.lines))):
         if isinstance(line, WorkflowLine) or not line.files:
             continue
         try:
-            digest = keep_files(workspace_id, line.files, source, sink.keep)
+            digest = read_files(workspace_id, line.files, source)
             batch.lines[position] = (number, line.with_files(digest))
         except BadField as error:
             del batch.lines[position]
             batch.bad.append((number, error))
 
 
-def _import_batch(batch: _Batch, summary: ImportSummary, current: FileSummary, sink: Sink) -> None:
+def _import_batch(
+    batch: _Batch, summary: ImportSummary, current: FileSummary, sink: Sink, source: FileSource
+) -> None:
     bad = sorted(batch.bad, key=lambda each: each[0])
     if batch.lines:
-        plan = sink.take(batch.lines)
+        plan = sink.take(batch.lines, source)
         bad = sorted(bad + plan.bad, key=lambda each: each[0])
         current.counts.add(plan.counts)
     current.counts.lines += batch.read

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import BinaryIO
 from uuid import UUID
 
 from portal.db import db
+from portal.history.artifact_files import FileSource
 from portal.history.decide import Plan, StoredRun, StoredUpload, StoredWorkflow, decide
 from portal.history.parse import HistoryLine
 from portal.history.store import look_up
-from portal.storage import Kept, digest_of
 
 
 class Rehearsal:
@@ -21,10 +20,7 @@ class Rehearsal:
         self._runs: dict[UUID, StoredRun] = {}
         self._uploads: dict[UUID, StoredUpload] = {}
 
-    def keep(self, content: BinaryIO) -> Kept:
-        return digest_of(content)
-
-    def take(self, lines: Sequence[tuple[int, HistoryLine]]) -> Plan:
+    def take(self, lines: Sequence[tuple[int, HistoryLine]], _source: FileSource) -> Plan:
         db.session.rollback()  # the next batch sees what others have written meanwhile, as an import would
         existing = look_up(db.session(), self._workspace_id, [line for _, line in lines], hold=False)
         named = {line.id for _, line in lines}

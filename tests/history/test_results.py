@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal.db import db
-from portal.models import Artifact, OutputLine, RunResult, StepResult, Take, Validation
+from portal.models import Artifact, OutputLine, RunResult, StepResult, Take, Validation, Workspace
 from portal.storage import artifacts, key_of
 from tests.history.conftest import Import
-from tests.history.lines import dump, run_line, workflow_line
+from tests.history.lines import an_id, dump, run_line, workflow_line
 
 SOUND = b"RIFF-sound"
 
@@ -157,6 +157,25 @@ def test_a_file_with_another_digest_is_refused(load: Import, files: Path) -> Non
     summary = load(workflow_line(), run_line(files=[named]))
     assert [bad.field for bad in summary.bad] == ["files.0.sha256"]
     assert load(run_line(files=[named | {"sha256": good}])).ok
+
+
+def test_nothing_is_kept_of_a_line_that_is_refused(load: Import, files: Path, workspace: Workspace) -> None:
+    def is_kept(content: bytes) -> bool:
+        return artifacts().has(key_of(workspace.id, hashlib.sha256(content).digest()))
+
+    report, sound = {"path": "report.html"}, {"path": "audio/one.wav"}
+    summary = load(
+        workflow_line(),
+        run_line("stray", workflow_id=an_id("unknown"), files=[report]),
+        run_line("half", files=[report, {"path": "absent"}]),
+        run_line("other", files=[report | {"sha256": "0" * 64}]),
+        run_line(files=[sound]),
+    )
+    assert [bad.line_number for bad in summary.bad] == [2, 3, 4]
+    assert is_kept(SOUND)
+    assert not is_kept(b"<script>")
+    assert load(run_line("later", files=[report])).ok
+    assert is_kept(b"<script>")
 
 
 @pytest.mark.parametrize(
