@@ -9,10 +9,13 @@ from portal import moments
 _SECRETS = re.compile(
     r"(op_(?:live|test|pub)_)[0-9A-Za-z]+|((?:bearer|basic)\s+)[^\s'\"]+|((?:set-)?cookie:\s*)[^\r\n]+"
     r"|(/(?:signin|invitations)/)[^\s/?\"']+"
-    r"|((?:code|state|token|id_token|access_token|code_verifier|client_secret|nonce|signature)=)[^&\s\"']+"
+    r"|((?:code|state|nonce|signature|token|client_secret|code_verifier|(?:access|id|refresh)_token)=)[^&\s\"']+"
+    r"|((?:client_secret|code_verifier|(?:access|id|refresh)_token)['\"]?: ?['\"]?)[^&\s\"']+"
     r"|(://[^\s:/@]*:)[^\s/@]+(?=@)|(eyJ)[\w-]{5,}\.[\w-]+\.?[\w-]*",
     re.IGNORECASE,
 )
+ADDRESS_LOGS = ("werkzeug", "gunicorn.access", "granian.access")
+"""To what servers write the addresses that are asked for, if they are told to."""
 
 
 def redact(text: str) -> str:
@@ -34,11 +37,21 @@ class JsonFormatter(logging.Formatter):
 
 
 def init_logging() -> None:
-    """Log warnings and worse of everything, and what happens in the portal, to standard error."""
-    portal = logging.getLogger("portal")
-    if any(isinstance(handler.formatter, JsonFormatter) for handler in portal.handlers):
+    """Log warnings and worse of everything, and what happens in the portal, to standard error.
+
+    What servers write with handlers of their own has its secrets taken out too.
+    """
+    for name in ADDRESS_LOGS:
+        logging.getLogger(name).addFilter(_take_secrets_out)
+    root = logging.getLogger()
+    if any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers):
         return
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
-    portal.addHandler(handler)
-    portal.setLevel(logging.INFO)
+    root.addHandler(handler)
+    logging.getLogger("portal").setLevel(logging.INFO)
+
+
+def _take_secrets_out(record: logging.LogRecord) -> bool:
+    record.msg, record.args = redact(record.getMessage()), ()
+    return True

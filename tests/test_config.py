@@ -100,6 +100,7 @@ def test_every_setting_stands_in_the_readme() -> None:
         "Authorization: Basic s3cr3t",
         "GET /invitations/s3cr3t HTTP/1.1",
         "code_verifier=s3cr3t&client_secret=s3cr3t",
+        "Using code_verifier: 's3cr3t'",
         "redis://:s3cr3t@cache:6379/0",
         "postgresql://portal:s3cr3t@db/portal",
         "token was eyJhbGciOiJSUzI1NiJ9.s3cr3t.s3cr3t",

@@ -1,16 +1,11 @@
 """Signing in at a real OpenID provider, which refuses what it must refuse."""
 
-import json
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import requests
 import sqlalchemy as sa
 import time_machine
 from bs4 import BeautifulSoup
@@ -22,57 +17,34 @@ from portal import create_app, moments
 from portal.auth import oidc
 from portal.db import db
 from portal.models import AuditEntry, BrowserSession, Identity, Member, User, Workspace
+from tests.auth.provider import CALLBACK, Person, Provider, person, running_provider
 from tests.conftest import BASE_URL, OutsideClient, sign_in_to
 from tests.factories import make_member, make_user, make_workspace
 
-PROVIDER = Path(__file__).parents[1] / "oidc"
-CALLBACK = f"{BASE_URL}/auth/callback"
-CLIENT = {"client_id": "portal", "client_secret": "s3cr3t-of-the-portal", "redirect_uris": [CALLBACK]}
-VERIFIED = {"email_verified": True}
-ACCOUNTS: dict[str, dict[str, Any]] = {
-    "ada": {"email": "Ada@acme.example", "given_name": "Ada", "family_name": "Lovelace", **VERIFIED},
-    "ada-again": {"email": "ada@acme.example", **VERIFIED},
-    "grace": {"email": "grace@other.example", "groups": ["ops", "voice"], **VERIFIED},
-    "mallory": {"email": "ada@acme.example", "email_verified": False},
-    "nobody": {"given_name": "No", "family_name": "Mail"},
-}
-
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[str]:
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     """A provider of its own process."""
-    node = shutil.which("node")
-    if node is None or not (PROVIDER / "node_modules" / "oidc-provider").exists():
-        pytest.skip("Node.js or the provider's packages are absent (npm ci --prefix tests/oidc)")
-    asked = json.dumps({"accounts": ACCOUNTS, "client": CLIENT})
-    with subprocess.Popen(
-        [node, "provider.mjs", asked],
-        cwd=PROVIDER,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.kill()
+    with running_provider(tmp_path_factory.mktemp("provider")) as provider:
+        yield provider
+
+
+@pytest.fixture
+def issuer(provider: Provider) -> str:
+    return provider.issuer
 
 
 Start = Callable[..., Flask]
 
 
 @pytest.fixture
-def start(issuer: str, environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
+def start(provider: Provider, environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
     """Start the portal with the provider and further settings."""
     apps = []
 
     def start(**settings: str) -> Flask:
-        provider = {
-            "PORTAL_OIDC_DISCOVERY_URL": f"{issuer}/.well-known/openid-configuration",
-            "PORTAL_OIDC_CLIENT_ID": CLIENT["client_id"],
-            "PORTAL_OIDC_CLIENT_SECRET": CLIENT["client_secret"],
-        }
         named = {f"PORTAL_OIDC_{name}": value for name, value in settings.items()}
-        app = create_app(environment | provider | named, instance=tmp_path)
+        app = create_app(environment | provider.settings | named, instance=tmp_path)
         app.test_client_class = OutsideClient
         context = app.app_context()
         context.push()
@@ -84,54 +56,6 @@ def start(issuer: str, environment: dict[str, str], tmp_path: Path) -> Iterator[
         db.session.remove()
         db.engine.dispose()
         context.pop()
-
-
-@dataclass
-class Person:
-    """Somebody with an account at the provider and a browser."""
-
-    account: str
-    browser: FlaskClient
-
-    def begin(self, path: str = "/auth/start") -> str:
-        """Press the button: the provider's address."""
-        answer = self.browser.get(path, base_url=BASE_URL)
-        assert answer.status_code == 302, answer.text
-        return answer.headers["Location"]
-
-    def approve(self, address: str) -> str:
-        """Sign in at the provider and agree: the address that it sends the browser back to."""
-        with requests.Session() as http:
-            answer = http.get(address, allow_redirects=False, timeout=10)
-            for _ in range(12):
-                to = answer.headers.get("Location")
-                if to is not None and to.startswith(CALLBACK):
-                    return to
-                if to is not None:
-                    answer = http.get(urljoin(answer.url, to), allow_redirects=False, timeout=10)
-                    continue
-                form = BeautifulSoup(answer.text, "html.parser").select_one("form")
-                assert form is not None, answer.text
-                sent = {
-                    str(field["name"]): str(field.get("value", "")) for field in form.select("input[name]")
-                }
-                sent |= {name: self.account for name in ("login", "password") if name in sent}
-                to = urljoin(answer.url, str(form["action"]))
-                answer = http.post(to, sent, allow_redirects=False, timeout=10)
-        raise AssertionError("the provider never sends the browser back")
-
-    def arrive(self, address: str) -> TestResponse:
-        return self.browser.get(address.removeprefix(BASE_URL), base_url=BASE_URL)
-
-    def sign_in(self, path: str = "/auth/start") -> TestResponse:
-        return self.arrive(self.approve(self.begin(path)))
-
-    def is_signed_in(self) -> bool:
-        return self.browser.get("/", base_url=BASE_URL).status_code == 200
-
-
-def person(app: Flask, account: str = "ada") -> Person:
-    return Person(account, app.test_client())
 
 
 def count(model: Any) -> int:

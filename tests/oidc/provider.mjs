@@ -1,9 +1,11 @@
 // A real OpenID provider on a free port of this machine, for the tests. Whoever signs in as NAME is the account
-// of that name; what the provider says of accounts comes in as JSON on the command line.
+// of that name; what the provider says of accounts comes in as JSON on the command line. What it issues is appended
+// to the file `granted`.
+import { appendFileSync } from "node:fs";
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
 
-const { accounts, client } = JSON.parse(process.argv[2]);
+const { accounts, client, granted } = JSON.parse(process.argv[2]);
 const server = createServer();
 server.listen(0, "127.0.0.1", () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
@@ -14,6 +16,7 @@ server.listen(0, "127.0.0.1", () => {
     findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id, ...accounts[id] }) }),
     cookies: { keys: ["for-tests-only"] },
   });
+  provider.on("grant.success", (context) => appendFileSync(granted, `${JSON.stringify(context.body)}\n`));
   server.on("request", provider.callback());
   console.log(issuer);
 });
