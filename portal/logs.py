@@ -14,8 +14,6 @@ _SECRETS = re.compile(
     r"|(://[^\s:/@]*:)[^\s/@]+(?=@)|(eyJ)[\w-]{5,}\.[\w-]+\.?[\w-]*",
     re.IGNORECASE,
 )
-ADDRESS_LOGS = ("werkzeug", "gunicorn.access", "granian.access")
-"""To what servers write the addresses that are asked for, if they are told to."""
 
 
 def redact(text: str) -> str:
@@ -37,12 +35,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def init_logging() -> None:
-    """Log warnings and worse of everything, and what happens in the portal, to standard error.
-
-    What servers write with handlers of their own has its secrets taken out too.
-    """
-    for name in ADDRESS_LOGS:
-        logging.getLogger(name).addFilter(_take_secrets_out)
+    """Log warnings and worse of everything, and what happens in the portal, to standard error."""
     root = logging.getLogger()
     if any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers):
         return
@@ -50,8 +43,3 @@ def init_logging() -> None:
     handler.setFormatter(JsonFormatter())
     root.addHandler(handler)
     logging.getLogger("portal").setLevel(logging.INFO)
-
-
-def _take_secrets_out(record: logging.LogRecord) -> bool:
-    record.msg, record.args = redact(record.getMessage()), ()
-    return True

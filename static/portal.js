@@ -190,6 +190,18 @@
 
   window.portal = { announce, kept, trouble, tellTimes };
 
+  // What stands behind # in an address never reaches the server: the tab keeps it while somebody signs in.
+  const place = {
+    keep: (hash) => { try { sessionStorage.setItem("portal.place", hash); } catch { /* not kept, then */ } },
+    take: () => { try { return sessionStorage.getItem("portal.place"); } catch { return null; } finally { place.keep(""); } },
+  };
+  const door = document.querySelector("[data-door]")?.dataset.door;
+  if (door === "begin") place.keep(location.hash);
+  else if (door === undefined) {
+    const hash = place.take();
+    if (hash && !location.hash && byId(decodeURIComponent(hash.slice(1)))) location.replace(hash);
+  }
+
   // Secrets that are shown once: a button copies them; without it they can be selected.
   document.addEventListener("click", async (event) => {
     const button = event.target.closest?.("[data-copies]");

@@ -125,7 +125,9 @@ def follow_run(workflow_id: str, run_id: str) -> str | BaseResponse:
 @bp.get("/runs/<run_id>")
 def permalink(run_id: str) -> BaseResponse:
     workflow_id, found_id = find_run(current_principal(), id_in_path(run_id))
-    return redirect(url_for(".run", workflow_id=workflow_id, run_id=found_id), code=302)
+    page = url_for(".run", workflow_id=workflow_id, run_id=found_id)
+    query = request.query_string.decode("latin-1")
+    return redirect(f"{page}?{query}" if query else page, code=302)
 
 
 def _look(workflow_id: str, run_id: str) -> dict[str, Any]:

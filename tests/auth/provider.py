@@ -54,14 +54,14 @@ class Provider:
 
 
 @contextmanager
-def running_provider(folder: Path, callback: str = CALLBACK) -> Iterator[Provider]:
-    """A provider that sends people back to this address; skips the test where it cannot run."""
+def running_provider(folder: Path, callback: str = CALLBACK, port: int = 0) -> Iterator[Provider]:
+    """A provider that sends people back to this address; skips the test where it cannot run. Port 0: any."""
     node = shutil.which("node")
     if node is None or not (FOLDER / "node_modules" / "oidc-provider").exists():
         pytest.skip("Node.js or the provider's packages are absent (npm ci --prefix tests/oidc)")
     client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "redirect_uris": [callback]}
     granted = folder / "granted.jsonl"
-    asked = json.dumps({"accounts": ACCOUNTS, "client": client, "granted": str(granted)})
+    asked = json.dumps({"accounts": ACCOUNTS, "client": client, "granted": str(granted), "port": port})
     with subprocess.Popen(
         [node, "provider.mjs", asked],
         cwd=FOLDER,
@@ -70,8 +70,10 @@ def running_provider(folder: Path, callback: str = CALLBACK) -> Iterator[Provide
         text=True,
     ) as process:
         assert process.stdout is not None
-        yield Provider(process.stdout.readline().strip(), granted)
-        process.kill()
+        try:
+            yield Provider(process.stdout.readline().strip(), granted)
+        finally:
+            process.kill()
 
 
 @dataclass

@@ -22,7 +22,7 @@ from werkzeug.test import TestResponse
 
 from portal import create_app
 from portal.db import Base, db
-from portal.logs import ADDRESS_LOGS, JsonFormatter
+from portal.logs import JsonFormatter
 from portal.models import User, Workspace
 from tests import cluster as clusters
 from tests.auth.provider import CLIENT_SECRET, Person, Provider, running_provider
@@ -48,8 +48,7 @@ class Traces:
         options["headers"] = SAME | options.get("headers", {})
         answer = browser.open(path, method=method, base_url=BASE_URL, **options)
         self.answers.append(answer)
-        for name in ADDRESS_LOGS:
-            logging.getLogger(name).info('127.0.0.1 "%s %s HTTP/1.1" %s', method, path, answer.status_code)
+        logging.getLogger("server").info('127.0.0.1 "%s %s HTTP/1.1" %s', method, path, answer.status_code)
         return answer
 
     def run(self, *words: str) -> str:
@@ -60,19 +59,16 @@ class Traces:
 
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
-    """The log as operators see it: ours, the chatter of libraries, and what servers write by themselves."""
-    kept, ours = io.StringIO(), logging.StreamHandler()
-    ours.setStream(kept)
-    ours.setFormatter(JsonFormatter())
-    handlers = {"": ours} | {name: logging.StreamHandler(kept) for name in ADDRESS_LOGS}
-    levels = {name: logging.getLogger(name).level for name in handlers}
-    for name, handler in handlers.items():
-        logging.getLogger(name).addHandler(handler)
-        logging.getLogger(name).setLevel(logging.DEBUG)
+    """The log as operators see it, with the chatter of libraries."""
+    root, kept, handler = logging.getLogger(), io.StringIO(), logging.StreamHandler()
+    handler.setStream(kept)
+    handler.setFormatter(JsonFormatter())
+    root.addHandler(handler)
+    level = root.level
+    root.setLevel(logging.DEBUG)
     yield kept
-    for name, handler in handlers.items():
-        logging.getLogger(name).removeHandler(handler)
-        logging.getLogger(name).setLevel(levels[name])
+    root.setLevel(level)
+    root.removeHandler(handler)
 
 
 @pytest.fixture
