@@ -1,24 +1,38 @@
 """Long trials of reliability, for `make soak`: prints figures for docs/reliability.md.
 
-python -m scripts.soak postgres --rounds 10    # PostgreSQL restarted under traffic, each way in turn
-python -m scripts.soak memory --minutes 10     # readers and writers on SQLite; memory, files and threads
+python -m scripts.soak postgres --rounds 10    # PostgreSQL restarted under traffic, so often each way
+python -m scripts.soak crowd --seconds 60      # 150 readers and 50 writers at once on SQLite
+python -m scripts.soak memory --minutes 10     # readers and writers on SQLite; what of the server grows
 """
 
 import argparse
+import contextlib
 import logging
+import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
-import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from uuid import UUID
 
+import requests
+import sqlalchemy as sa
 from flask_migrate import upgrade
 
-from portal import create_app
+from portal import create_app, moments
 from portal.db import db
+from portal.models import Run
+from portal.runs import recorder
+from portal.runs.recorder import Event
 from tests import cluster as clusters
 from tests.conftest import settings_for
-from tests.factories import make_key, make_member, make_user, make_workspace
+from tests.factories import make_key, make_member, make_user, make_workflow, make_workspace
 from tests.serving import served
 from tests.traffic import Traffic
 
@@ -31,12 +45,15 @@ def main() -> None:
     )
     trials = parser.add_subparsers(dest="trial", required=True)
     trials.add_parser("postgres").add_argument("--rounds", type=int, default=10)
+    trials.add_parser("crowd").add_argument("--seconds", type=float, default=60)
     trials.add_parser("memory").add_argument("--minutes", type=float, default=10)
     asked = parser.parse_args()
     logging.disable(logging.ERROR)
     if asked.trial == "postgres":
-        for number in range(asked.rounds):
+        for number in range(asked.rounds * len(WAYS)):
             restart(WAYS[number % len(WAYS)], seconds=60)
+    elif asked.trial == "crowd":
+        crowd(asked.seconds)
     else:
         stay_small(asked.minutes * 60)
 
@@ -70,43 +87,134 @@ def restart(how: str, seconds: float) -> None:
             back = time.monotonic()
             time.sleep(seconds * 2 / 3 - 5)
             traffic.stop()
-        statuses = {status: traffic.since(0, status) for status in {answer[1] for answer in traffic.answers}}
         late = sum(1 for at, status, _ in traffic.answers if at > back + 5 and status != 200)
         slowest = max(seconds for _, _, seconds in traffic.answers)
         print(
-            f"postgres {how}: answers {statuses}, not 200 from 5 s after: {late}, slowest {slowest:.1f} s, "
-            f"acknowledged {len(traffic.acknowledged)}, lost {len(traffic.lost())}",
+            f"postgres {how}: answers {traffic.statuses()}, not 200 from 5 s after: {late}, "
+            f"slowest {slowest:.1f} s, acknowledged {len(traffic.acknowledged)}, lost {len(traffic.lost())}",
             flush=True,
         )
 
 
-def stay_small(seconds: float) -> None:
-    """16 readers and 4 writers on SQLite: what grows?"""
+def crowd(seconds: float) -> None:
+    """150 readers, and 50 writers in two processes, on SQLite behind two workers of the server."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         environment = settings_for(f"sqlite:///{place / 'portal.sqlite3'}")
         key = prepare(environment["PORTAL_DATABASE_URL"], place)
         app = create_app(environment, instance=place)
-        with served(environment, place) as url:
+        with app.app_context():
+            workflow_id = make_workflow(make_workspace("crowded")).id
+            db.session.remove()
+        with gunicorn(environment, workers=2) as (url, _):
+            traffic = Traffic(url, key, app)
+            traffic.start(readers=150, writers=0)
+            with multiprocessing.get_context("spawn").Pool(2) as pool:
+                asked = (environment, place, workflow_id, 25, seconds)
+                written = [one for part in pool.starmap(record, [asked, asked]) for one in part]
+            traffic.stop()
+        with app.app_context():
+            numbers = sorted(db.session.scalars(sa.select(Run.run_number)))
+        reads, waits = sorted(took for _, _, took in traffic.answers), sorted(written)
+        print(
+            f"crowd: answers {traffic.statuses()}, p50 {at(reads, 0.5):.2f} s, p99 {at(reads, 0.99):.2f} s; "
+            f"{len(waits)} writes, p50 {at(waits, 0.5):.2f} s, slowest {waits[-1]:.2f} s; "
+            f"runs numbered without gap or double: {numbers == list(range(1, len(numbers) + 1))}",
+            flush=True,
+        )
+
+
+def record(
+    environment: dict[str, str], place: Path, workflow_id: UUID, threads: int, seconds: float
+) -> list[float]:
+    """Start, pick up and complete runs for so long: how long each write took. One that fails ends it all."""
+    app = create_app(environment, instance=place)
+    end = time.monotonic() + seconds
+
+    def one(_: int) -> list[float]:
+        took = []
+
+        def timed(write: Callable[[], Run]) -> Run:
+            begun = time.monotonic()
+            run = write()
+            took.append(time.monotonic() - begun)
+            return run
+
+        with app.app_context():
+            while time.monotonic() < end:
+                start = partial(recorder.start_run, workflow_id, now=moments.now(), exclusive=False)
+                run = timed(start)
+                for event in (Event.PICK_UP, Event.COMPLETE):
+                    timed(partial(recorder.apply, run.id, event, moments.now()))
+        return took
+
+    with ThreadPoolExecutor(threads) as pool:
+        return [each for part in pool.map(one, range(threads)) for each in part]
+
+
+def at(ordered: Sequence[float], share: float) -> float:
+    return ordered[int(share * (len(ordered) - 1))]
+
+
+def stay_small(seconds: float) -> None:
+    """16 readers and 4 writers on SQLite: what of the server grows?"""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        environment = settings_for(f"sqlite:///{place / 'portal.sqlite3'}")
+        key = prepare(environment["PORTAL_DATABASE_URL"], place)
+        app = create_app(environment, instance=place)
+        with gunicorn(environment, workers=1) as (url, pid):
             traffic = Traffic(url, key, app)
             traffic.start(readers=16, writers=4)
+            time.sleep(10)  # until every thread has served
             for part in ("start", "half", "end"):
-                print(f"memory at the {part}: {footprint(place)}", flush=True)
+                print(f"memory at the {part}: {footprint(pid, place)}", flush=True)
                 if part != "end":
                     time.sleep(seconds / 2)
             traffic.stop()
-        statuses = {status: traffic.since(0, status) for status in {answer[1] for answer in traffic.answers}}
-        print(f"answers {statuses}, acknowledged {len(traffic.acknowledged)}, lost {len(traffic.lost())}")
+        print(
+            f"answers {traffic.statuses()}, acknowledged {len(traffic.acknowledged)}, "
+            f"lost {len(traffic.lost())}"
+        )
 
 
-def footprint(place: Path) -> str:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    files = len(os.listdir("/proc/self/fd"))
+@contextmanager
+def gunicorn(environment: dict[str, str], workers: int) -> Iterator[tuple[str, int]]:
+    """The portal behind its server, as operators run it: its base URL and the server's process id."""
+    port = clusters.free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = (
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--workers",
+        str(workers),
+        "--bind",
+        f"127.0.0.1:{port}",
+        "app:app",
+    )
+    settings = environment | {"PATH": os.environ["PATH"], "PORTAL_BASE_URL": url}
+    with subprocess.Popen(command, env=settings, stderr=subprocess.DEVNULL) as process:  # noqa: S603
+        try:
+            while True:
+                with contextlib.suppress(requests.ConnectionError):
+                    requests.get(f"{url}/healthz", timeout=30)
+                    break
+                time.sleep(0.1)
+            yield url, process.pid
+        finally:
+            process.terminate()
+
+
+def footprint(pid: int, place: Path) -> str:
+    """What the server's workers hold."""
+    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    pages = sum(int(Path(f"/proc/{worker}/statm").read_text().split()[1]) for worker in workers)
+    files = sum(len(os.listdir(f"/proc/{worker}/fd")) for worker in workers)
+    threads = sum(len(os.listdir(f"/proc/{worker}/task")) for worker in workers)
     wal = place / "portal.sqlite3-wal"
     size = wal.stat().st_size / 1e6 if wal.exists() else 0
-    return (
-        f"{pages * 4096 / 1e6:.0f} MB, {files} files, {threading.active_count()} threads, WAL {size:.1f} MB"
-    )
+    return f"{pages * 4096 / 1e6:.1f} MB, {files} files, {threads} threads, WAL {size:.1f} MB"
 
 
 if __name__ == "__main__":

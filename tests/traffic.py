@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -51,6 +52,10 @@ class Traffic:
     def since(self, moment: float, status: int) -> int:
         """How many answers with this status there were since then."""
         return sum(1 for at, found, _ in list(self.answers) if at >= moment and found == status)
+
+    def statuses(self) -> dict[int, int]:
+        """How many answers there were with each status."""
+        return dict(Counter(status for _, status, _ in self.answers))
 
     def lost(self) -> set[str]:
         """Acknowledged writes that are not there."""
