@@ -31,6 +31,7 @@ settings.register_profile(
     "portal",
     deadline=None,
     database=None,
+    max_examples=int(os.environ.get("PORTAL_TEST_EXAMPLES", "100")),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("portal")

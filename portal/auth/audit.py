@@ -48,6 +48,8 @@ KINDS = {
 MAX_REFUSALS = 20
 """Refused sign-ins of one address that are written in an hour: a flood must not fill the table."""
 MAX_REFUSALS_IN_ALL = 1000
+PORTION = 500
+"""How many entries an export reads at a time."""
 _AN_HOUR = timedelta(hours=1)
 
 
@@ -161,7 +163,10 @@ def list_entries(workspace_id: UUID, query: AuditQuery) -> Page[AuditEntry]:
 
 def every_entry(since: datetime | None = None) -> Iterator[AuditEntry]:
     """All entries, oldest first, read in portions."""
-    query = sa.select(AuditEntry).order_by(AuditEntry.at, AuditEntry.id)
-    if since is not None:
-        query = query.where(AuditEntry.at >= since)
-    yield from db.session.scalars(query.execution_options(yield_per=500))
+    query = sa.select(AuditEntry).order_by(AuditEntry.at, AuditEntry.id).limit(PORTION)
+    portion = query if since is None else query.where(AuditEntry.at >= since)
+    while entries := db.session.scalars(portion).all():
+        yield from entries
+        last = entries[-1]
+        later = sa.and_(AuditEntry.at == last.at, AuditEntry.id > last.id)
+        portion = query.where((AuditEntry.at > last.at) | later)

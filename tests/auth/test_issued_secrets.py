@@ -116,7 +116,7 @@ def test_no_secret_that_was_issued_is_found_anywhere(
 
     places = stored(traces.app, tmp_path) | {"log": written.getvalue().encode()}
     places |= {f"command {number}": text.encode() for number, text in enumerate(traces.printed)}
-    assert all(places.values())
+    assert [place for place, content in places.items() if not content] == []
     assert b"[redacted]" in places["log"]
     found = [(name, place) for place, content in places.items() for name in spotted(traces, content)]
     found += [(name, address) for name, address in shown(traces)]

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from portal.auth.tokens import BadToken, subject_of_token
+from portal.auth.tokens import LEEWAY, BadToken, subject_of_token
 from portal.config import TokenSettings
 from tests.auth.provider_keys import (
     ISSUER,
@@ -58,6 +60,36 @@ def test_clocks_may_differ_by_half_a_minute_either_way(seconds: int) -> None:
 def test_a_larger_difference_is_refused_and_the_log_says_by_how_much(seconds: int, said: str) -> None:
     with pytest.raises(BadToken, match=f"{said}.* clock"):
         subject(sign(KEY, claims(AT, exp=AT + 1)), NOON + timedelta(seconds=seconds))
+
+
+_VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(int(AT) - 200, int(AT) + 200)
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from([ISSUER, PARTY, f"{ISSUER}/", "user_2x", str(int(AT) + 60)])
+    | st.lists(st.sampled_from([ISSUER, PARTY]), max_size=2)
+    | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
+)
+
+
+@given(st.dictionaries(st.sampled_from(["iss", "sub", "azp", "exp", "nbf", "iat", "aud", "sts"]), _VALUES))
+def test_whatever_a_signed_token_claims_it_is_taken_only_if_every_claim_is_in_order(
+    said: dict[str, Any],
+) -> None:
+    all_claims = claims(AT) | said
+    try:
+        taken = subject(sign(KEY, all_claims))
+    except BadToken:
+        return
+    assert taken == all_claims["sub"]
+    assert (all_claims["iss"], all_claims["azp"]) == (ISSUER, PARTY)
+    assert taken.strip()
+    assert all_claims["exp"] > AT - LEEWAY
+    assert max(all_claims["nbf"], all_claims["iat"]) < AT + LEEWAY + 1
+    assert type(all_claims["exp"]) in (int, float)
 
 
 def test_an_audience_is_checked_where_one_is_configured() -> None:
@@ -162,7 +194,7 @@ def bad_claims() -> Iterator[str]:
         ],
         "azp": [PARTY + "/", PARTY.upper(), PARTY + ".evil.example", [PARTY], PARTY + " ", *ODD, ...],
         "sub": ["é", "x" * 256, "a\nb", "\ud800", *[odd for odd in ODD if odd not in (" ", "x")], ...],
-        "exp": [AT - 30, AT - 3600, str(AT + 60), [AT + 60], "NaN", "Infinity", *ODD, ...],
+        "exp": [AT - 30, AT - 3600, str(int(AT) + 60), [AT + 60], "NaN", "Infinity", *ODD, ...],
         "iat": [AT + 31, AT + 3600, str(AT), "yesterday", *[o for o in ODD if o not in (0, 1.5, -1)], ...],
         "nbf": [AT + 31, AT + 3600, str(AT), "tomorrow", *[o for o in ODD if o not in (0, 1.5, -1)]],
         "sts": ["pending", "revoked", *ODD],

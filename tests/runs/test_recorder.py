@@ -1,6 +1,7 @@
 """The recorder: the state machine, run numbers, exclusive starts, progress."""
 
 import itertools
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -181,28 +182,41 @@ def test_steps_are_counted_as_they_end_and_a_retry_adds_one(app: Flask) -> None:
     assert db.session.get_one(Step, (run.id, first)).error == "no voice"
 
 
-def at_once(app: Flask, workflow: Workflow, *, exclusive: bool) -> list[int]:
-    """Run numbers of 64 starts at the same time; 0 for a refused one."""
+STARTS = int(os.environ.get("PORTAL_TEST_STARTS", "1"))
+"""How many runs each of 64 ways starts in each of two workflows; `make soak` makes it 8."""
 
-    def start(_: int) -> int:
+
+def at_once(app: Flask, *workflows: Workflow, exclusive: bool) -> list[list[int]]:
+    """Run numbers in each workflow of starts from 64 sides at the same time; 0 for a refused one."""
+
+    def start(_: int) -> list[int]:
         with app.app_context():
-            try:
-                return recorder.start_run(workflow.id, now=NOON, exclusive=exclusive).run_number
-            except Conflict:
-                return 0
+            return [started_number(workflow, exclusive=exclusive) for workflow in workflows]
 
     with ThreadPoolExecutor(64) as pool:
-        return sorted(pool.map(start, range(64)))
+        numbers = list(pool.map(start, range(64)))
+    return [sorted(of_one) for of_one in zip(*numbers, strict=True)]
 
 
-def test_64_starts_at_once_get_numbers_without_gap_or_double(app: Flask) -> None:
-    workflow = make_workflow(make_workspace())
-    assert at_once(app, workflow, exclusive=False) == list(range(1, 65))
+def started_number(workflow: Workflow, *, exclusive: bool) -> int:
+    try:
+        return recorder.start_run(workflow.id, now=NOON, exclusive=exclusive).run_number
+    except Conflict:
+        return 0
+
+
+def test_starts_from_64_sides_at_once_get_numbers_without_gap_or_double(app: Flask) -> None:
+    workspace = make_workspace()
+    two = make_workflow(workspace), make_workflow(workspace, "Weekly dub")
+    numbers = at_once(app, *(two * STARTS), exclusive=False)
+    for workflow in (0, 1):
+        given = sorted(number for of_one in numbers[workflow::2] for number in of_one)
+        assert given == list(range(1, 64 * STARTS + 1))
 
 
 def test_of_64_exclusive_starts_at_once_exactly_one_wins(app: Flask) -> None:
     workflow = make_workflow(make_workspace())
-    assert at_once(app, workflow, exclusive=True) == [0] * 63 + [1]
+    assert at_once(app, workflow, exclusive=True) == [[0] * 63 + [1]]
     assert db.session.scalar(sa.select(sa.func.count()).select_from(Run)) == 1
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
@@ -79,7 +80,10 @@ def test_an_entry_is_undone_with_what_it_tells(app: Flask, workspace: Workspace)
     assert db.session.scalar(sa.select(sa.func.count()).select_from(AuditEntry)) == 0
 
 
-def test_the_export_is_json_lines_or_csv_that_no_spreadsheet_runs(app: Flask, workspace: Workspace) -> None:
+def test_the_export_is_json_lines_or_csv_that_no_spreadsheet_runs(
+    app: Flask, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "PORTION", 3)
     with writing() as session:
         for subject in ("=1+1", "+1", "-1", "@x", "\tx", "plain", 'quote"d, and\nlines'):
             audit.record(session, "key.created", audit.OPERATOR, moments.now(), subject=subject)
