@@ -33,16 +33,19 @@ shots: $(VENV)/test.stamp ## pictures of every page and state, in .shots/
 	$(VENV)/bin/python -m tests.browser.shots $(ARGS)
 
 .PHONY: soak
-soak: $(VENV)/test.stamp ## long trials: PostgreSQL restarted under traffic, memory over ten minutes
+soak: $(VENV)/test.stamp ## long trials: PostgreSQL restarted under traffic, a crowd, memory over ten minutes
 	$(VENV)/bin/python -m scripts.soak postgres
+	$(VENV)/bin/python -m scripts.soak crowd
+	PORTAL_TEST_STARTS=32 $(VENV)/bin/python -m pytest -q tests/runs/test_recorder.py -k many_sides
 	$(VENV)/bin/python -m scripts.soak memory
 
 lock: $(VENV)/test.stamp ## pin what pyproject.toml names, with hashes
 	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) -o requirements.txt
 	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) --group dev -o requirements-dev.txt
 
-fuzz: $(VENV)/test.stamp ## ask the API at least 20,000 times on each database, whatever its description allows
-	PORTAL_TEST_FUZZ_EXAMPLES=450 PORTAL_TEST_FUZZ_LEAST=20000 PORTAL_TEST_FUZZ_SECONDS=3600 \
+fuzz: $(VENV)/test.stamp ## ask whatever may be asked, tens of thousands of times on each database
+	PORTAL_TEST_EXAMPLES=10000 $(VENV)/bin/python -m pytest -q -m hypothesis tests/auth tests/pages tests/runs/test_query.py
+	PORTAL_TEST_PAYLOADS=30000 PORTAL_TEST_FUZZ_EXAMPLES=450 PORTAL_TEST_FUZZ_LEAST=20000 PORTAL_TEST_FUZZ_SECONDS=3600 \
 	  $(VENV)/bin/python -m pytest -s --durations=2 tests/fuzz
 
 $(VENV)/bin/python:

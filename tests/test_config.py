@@ -1,5 +1,7 @@
 """Settings: what is refused, and what the README says of them."""
 
+import json
+import logging
 import os
 import re
 import secrets
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from portal.config import BadSetting, read_settings
-from portal.logs import redact
+from portal.logs import JsonFormatter, redact
 
 ROOT = Path(__file__).parents[1]
 GOOD = {"PORTAL_SECRET_KEY": "5f0c3e9a7b1d4862" * 4}
@@ -126,3 +128,12 @@ def test_a_refused_setting_ends_the_start_with_one_line_and_no_traceback(tmp_pat
     assert started.stderr.startswith("Run Portal does not start. PORTAL_SECRET_KEY is too weak")
     assert "Traceback" not in started.stderr
     assert "too-short" not in started.stderr
+
+
+def test_nothing_that_is_logged_makes_a_line_of_its_own_or_reaches_a_terminal() -> None:
+    said = 'x\r\n{"level": "error"}\x1b[2J\u2028\x85'
+    record = logging.LogRecord("portal", logging.INFO, "", 0, "asked for %s", (said,), None)
+    line = JsonFormatter().format(record)
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["message"] == f"asked for {said}"
