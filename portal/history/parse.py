@@ -29,6 +29,8 @@ from portal.people import Identity, identify
 MAX_DEPTH = 64
 """Levels of nesting; more than this is no history, and would not fit every reader's stack."""
 MAX_NAME, MAX_DESCRIPTION = 200, 5000
+MAX_SOURCE_NUMBER = 2**63 - 1
+"""Of a person's number; ids are never reckoned with, so they may be longer than other numbers."""
 
 _FINISHED = (RunStatus.COMPLETED, RunStatus.FAILED)
 _LONG_NUMBER = b"0" * 16
@@ -283,7 +285,11 @@ def _read_identity(named: Mapping[str, Any]) -> Identity | None:
 
 def _source_id(value: object) -> str:
     """An id as text; many sources number their people."""
-    return readers.text_of(0, people.MAX_ID)(str(value) if type(value) is int else value)
+    if type(value) is not int:
+        return readers.text_of(0, people.MAX_ID)(value)
+    if abs(value) > MAX_SOURCE_NUMBER:
+        raise ValueError(f"must be a whole number of at most {MAX_SOURCE_NUMBER}, or text.")
+    return str(value)
 
 
 def _steps(run_id: UUID) -> Callable[[Any], list[dict[str, Any]]]:

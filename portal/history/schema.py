@@ -5,7 +5,7 @@ from typing import Any
 
 from portal import people
 from portal.history import readers
-from portal.history.parse import MAX_DESCRIPTION, MAX_NAME, RUN_COLUMNS, STEP_COLUMNS
+from portal.history.parse import MAX_DESCRIPTION, MAX_NAME, MAX_SOURCE_NUMBER, RUN_COLUMNS, STEP_COLUMNS
 from portal.history.parse_results import AUDIO_TYPES, LINE, RUN, STEP, TAKE, VALIDATION, path
 from portal.history.parse_uploads import UPLOAD
 from portal.history.readers import record_schema, schema_of, text_of
@@ -108,7 +108,9 @@ def _file(where: Schema) -> Schema:
 
 def _person() -> Schema:
     named = _fields({"name": text_of(0, people.MAX_NAME), "email": text_of(0, people.MAX_EMAIL)})
-    return record_schema({"id": {"type": ["string", "integer"], "maxLength": people.MAX_ID}} | named)
+    number = {"minimum": -MAX_SOURCE_NUMBER, "maximum": MAX_SOURCE_NUMBER}
+    source_id = {"type": ["string", "integer"], "maxLength": people.MAX_ID, **number}
+    return record_schema({"id": source_id} | named)
 
 
 def _fields(table: Mapping[str, Callable[[Any], Any]]) -> dict[str, Schema]:

@@ -138,6 +138,12 @@ def test_lines_that_say_everything_are_taken_and_name_every_field() -> None:
         VALIDATOR.validate(line)
 
 
+@pytest.mark.parametrize("value", [2**63 - 1, 2**63, -(2**63), 10**250, 1e300, "é" * 200, "é" * 201])
+def test_a_persons_id_has_the_same_bounds_in_both(value: object) -> None:
+    line = run_line(triggered_by={"id": value})
+    assert VALIDATOR.is_valid(line) == is_taken(encode(line))
+
+
 @given(line=a_line())
 def test_the_schema_takes_a_line_if_and_only_if_the_parser_does(line: dict[str, Any]) -> None:
     assert VALIDATOR.is_valid(line) == is_taken(encode(line))
@@ -150,9 +156,9 @@ def test_the_schema_finds_the_faults_that_an_import_finds_in_one_line() -> None:
 
 
 def beyond_a_schema(line: dict[str, Any]) -> bool:
-    """Whether a line holds what JSON or a database cannot."""
+    """Whether a line holds what JSON or a database cannot, or writes a whole number as another one."""
     written = json.dumps(line)
-    return any(odd in written for odd in ("NaN", "Infinity", "\\u0000", "\\ud800", "\\udc00"))
+    return any(odd in written for odd in ("e+17", "NaN", "Infinity", "\\u0000", "\\ud800", "\\udc00"))
 
 
 def test_the_sample_is_what_the_schema_says() -> None:
