@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from portal.db import read
 from portal.paging import Page
 from portal.runs.counts import Counting, by_status
-from portal.runs.measure import Kept, kept_blocks
+from portal.runs.measure import kept_blocks
 from portal.runs.page_ids import find_page, needs_blocks
 from portal.runs.query import STATUSES, RunQuery
 from portal.runs.rows import RunRow
@@ -27,7 +27,7 @@ def list_runs(workflow: SeenWorkflow, query: RunQuery) -> Page[RunRow]:
         statement = _with_blocks(counting.statement, query.status)
         rows = read(statement, **counting.values, ordered_by=query.sort).all()
         counts = by_status([row[1:] for row in rows if row[0] is None])
-        blocks = [Kept(*row[:5]) for row in rows if row[0] is not None]
+        blocks = [row for row in rows if row[0] is not None]
     else:
         counts = by_status(read(counting.statement, **counting.values).all())
     total = sum(counts[status] for status in query.status or counts)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -23,15 +23,11 @@ PARTIAL = 16
 """So many blocks that lie partly in a window are counted; where there are more, their runs are walked."""
 
 
-class Kept(NamedTuple):
-    """A kept block: how many runs of the statuses, where it begins, when its runs were created."""
+Kept = Sequence[Any]
+"""A row of `kept_blocks`."""
 
-    id: Any
-    """As the database keeps it: hundreds are read, and two are used."""
-    here: int
-    key: int
-    oldest: int
-    newest: int
+
+_ID, _HERE, _KEY, _OLDEST, _NEWEST = range(5)
 
 
 class Measure(Protocol):
@@ -144,17 +140,20 @@ class ByBlocks:
         order, kept = self.order, self.kept
         if kept is None:
             rows = read(kept_blocks(order.statuses), workflow_id=order.workflow.id, ordered_by=order.by)
-            kept = [Kept(*row) for row in rows]
-        kept = sorted(kept, key=attrgetter("key", "id"))
-        query, found = order.query, []
+            kept = rows.all()
+        kept = sorted(kept, key=itemgetter(_KEY, _ID))
+        begins: list[Any] = [(row[_KEY], row[_ID]) for row in kept]
+        blocks = map(_Block, begins, (*begins[1:], None), [row[_HERE] for row in kept])
+        query = order.query
+        if not query.created_from and not query.created_to:
+            return list(blocks)
         earliest = microseconds(query.created_from) if query.created_from else FIRST_KEY
         latest = microseconds(query.created_to) if query.created_to else NO_KEY
-        for block, following in zip(kept, (*kept[1:], None), strict=True):
-            if block.newest >= earliest and block.oldest <= latest:
-                end = following and (following.key, following.id)
-                whole = block.oldest >= earliest and block.newest <= latest
-                found.append(_Block((block.key, block.id), end, block.here, whole))
-        return found
+        return [
+            block._replace(whole=row[_OLDEST] >= earliest and row[_NEWEST] <= latest)
+            for block, row in zip(blocks, kept, strict=True)
+            if row[_NEWEST] >= earliest and row[_OLDEST] <= latest
+        ]
 
     def _counted(self, blocks: Sequence[_Block]) -> list[_Block]:
         """The same, those counted that lie partly in the window."""
@@ -212,7 +211,10 @@ def _locate(blocks: Sequence[_Block], position: int) -> tuple[_Block, int]:
 
 @lru_cache(maxsize=256)
 def kept_blocks(statuses: tuple[str, ...]) -> sa.Select[Any]:
-    """The kept blocks of an order, in no order."""
+    """The kept blocks of an order: how many runs of the statuses, from which place on, when created.
+
+    In no order; ids as the database keeps them, since hundreds are read and two are used.
+    """
     key_of_order = (
         RunBlock.workflow_id == sa.bindparam("workflow_id"),
         RunBlock.ordered_by == sa.bindparam("ordered_by"),

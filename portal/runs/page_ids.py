@@ -48,7 +48,11 @@ def find_page(
     if query.sort == "status":
         return _by_status(workflow, query, counts, count)
     order = Order(workflow, query, query.sort, query.order == "desc", query.status)
-    gap = SEARCH_GAP if query.search else sum(counts.values()) / total
+    gap = sum(counts.values()) / total
+    if query.search:
+        gap = SEARCH_GAP
+    elif query.sort == "created_at" and len(query.status) == 1:
+        gap = 1  # there is an index of each status
     return _by_key(order, blocks, count, total, gap)
 
 
@@ -56,8 +60,11 @@ def needs_blocks(query: RunQuery) -> bool:
     """Whether the kept blocks of the query's order will say where its page lies, however many match."""
     if query.sort == "status" or (query.search and not _narrowed_by_window(query)):
         return False
-    nullable = query.sort in ("started_at", "completed_at")
-    return _narrowed_by_window(query) or query.slice.offset > (0 if nullable else seek.NEAR)
+    if query.sort == "created_at":
+        windowed = bool(query.created_from or query.created_to)
+        several = len(query.status) > 1
+        return query.slice.offset + query.slice.limit > seek.NEAR or (windowed and several)
+    return _narrowed_by_window(query) or query.slice.offset > 0
 
 
 def _narrowed_by_window(query: RunQuery) -> bool:
