@@ -4,7 +4,7 @@ Read from the counts kept beside the runs as far as they go; what is counted its
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
@@ -72,7 +72,7 @@ class Counting(NamedTuple):
 
     @classmethod
     def of(cls, workflow: SeenWorkflow, query: RunQuery) -> Self:
-        searched, bound = bool(query.search), values(workflow, replace(query, status=()))
+        searched, bound = bool(query.search), values(workflow, query, statuses=())
         if not (query.created_from or query.created_to):
             return cls(_OF_PEOPLE if searched else _OF_ALL, bound)
         width = rollup.PERIOD_DAYS if searched else 1

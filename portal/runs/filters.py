@@ -54,9 +54,11 @@ def checked(filters: Filters) -> list[sa.ColumnElement[bool]]:
     return conditions
 
 
-def values(workflow: SeenWorkflow, query: RunQuery) -> dict[str, Any]:
-    """What is to be bound in statements of these conditions."""
-    bound: dict[str, Any] = {"workflow_id": workflow.id} | status_values(query.status)
+def values(
+    workflow: SeenWorkflow, query: RunQuery, statuses: tuple[str, ...] | None = None
+) -> dict[str, Any]:
+    """What is to be bound in statements of these conditions; of other statuses than the query's if given."""
+    bound = {"workflow_id": workflow.id} | status_values(query.status if statuses is None else statuses)
     if query.search:
         bound |= {"workspace_id": workflow.workspace_id, "named": _containing(fold(query.search))}
     if query.created_from:
@@ -82,7 +84,7 @@ def of_statuses(number: int, prefix: str = "statuses") -> sa.ColumnElement[bool]
     return Run.status == bound[0] if number == 1 else Run.status.in_(bound)
 
 
-def status_values(statuses: tuple[str, ...], prefix: str = "statuses") -> dict[str, str]:
+def status_values(statuses: tuple[str, ...], prefix: str = "statuses") -> dict[str, Any]:
     return {f"{prefix}_{place}": status for place, status in enumerate(statuses)}
 
 

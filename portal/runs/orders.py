@@ -1,6 +1,6 @@
 """One order of a workflow's runs, as an index has it, and the part of it that a query asks for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -39,7 +39,7 @@ class Order:
         return filters._replace(created_from=False, created_to=False) if self._sliced else filters
 
     def values(self) -> dict[str, Any]:
-        return values(self.workflow, replace(self.query, status=self.statuses))
+        return values(self.workflow, self.query, self.statuses)
 
     @property
     def _sliced(self) -> bool:
