@@ -261,16 +261,9 @@ def _counted(
 
 def _held(workflow_id: UUID, order: str, begin: Place, end: Place | None) -> list[sa.ColumnElement[bool]]:
     """The conditions on runs to lie in a block."""
-    conditions = [Run.workflow_id == workflow_id, *within(Bounds.of(order, begin, end))]
-    if order == "id":
-        return [*conditions, Run.status.in_(STATUSES)]  # for its index
-    # PostgreSQL guesses how much a range holds from plain comparisons only.
-    column: Any = getattr(Run, order)
-    if FIRST_KEY < begin[0] < NO_KEY:
-        conditions.append(column >= sa.bindparam("begin_key"))
-    if end is not None and end[0] < NO_KEY:
-        conditions.append(column <= sa.bindparam("end_key"))
-    return conditions
+    bounds = Bounds.of(order, begin, end)
+    conditions = [Run.workflow_id == workflow_id, *within(bounds), *about(bounds)]
+    return [*conditions, Run.status.in_(STATUSES)] if order == "id" else conditions  # for its index
 
 
 class Bounds(NamedTuple):
@@ -306,6 +299,15 @@ def within(bounds: Bounds, prefix: str = "") -> list[sa.ColumnElement[bool]]:
     if ends:
         conditions.append(place < sa.tuple_(sa.bindparam(f"{prefix}end_key", type_=column.type), last))
     return conditions
+
+
+def about(bounds: Bounds, prefix: str = "") -> list[sa.ColumnElement[bool]]:
+    """What follows for the keys of a stretch: from plain comparisons PostgreSQL guesses how much it holds."""
+    column: Any = getattr(Run, bounds.order)
+    if bounds.order == "id" or not bounds.keyed:
+        return []
+    begins = [column >= sa.bindparam(f"{prefix}begin_key", type_=column.type)] * bounds.begins
+    return begins + [column <= sa.bindparam(f"{prefix}end_key", type_=column.type)] * bounds.ends
 
 
 def place_values(begin: Place, end: Place | None, prefix: str = "") -> dict[str, Any]:

@@ -12,7 +12,17 @@ import sqlalchemy as sa
 from portal.db import read
 from portal.models import PersonPeriodRuns, RunBlock
 from portal.runs import rollup
-from portal.runs.blocks import FIRST_KEY, NO_KEY, NULLS, Bounds, Place, microseconds, place_values, within
+from portal.runs.blocks import (
+    FIRST_KEY,
+    NO_KEY,
+    NULLS,
+    Bounds,
+    Place,
+    about,
+    microseconds,
+    place_values,
+    within,
+)
 from portal.runs.filters import PEOPLE_NAMED, Filters, checked, matching
 from portal.runs.orders import Order
 from portal.runs.rollup import NO_PERIOD, STATUSES, period_of
@@ -229,7 +239,7 @@ def _counting(filters: Filters, stretches: tuple[Bounds, ...]) -> Any:
     """How many runs lie in each of these stretches, numbered."""
     counts: list[Any] = [
         sa.select(sa.literal_column(str(number)), sa.func.count()).where(
-            *checked(filters), *within(bounds, f"b{number}_")
+            *checked(filters), *within(bounds, f"b{number}_"), *about(bounds, f"b{number}_")
         )
         for number, bounds in enumerate(stretches)
     ]
