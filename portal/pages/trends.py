@@ -53,6 +53,7 @@ def summary(workflow_id: str) -> Response:
         workflow=workflow,
         trends=trends,
         uploads=list_uploads(workflow, UploadsQuery(workflow.id)),
+        present=[status for status in ORDER if trends.counts[status]],
         form=form,
         windows=[(window, WINDOW_LABELS[window]) for window in WINDOWS],
         activity=_activity(trends),

@@ -138,3 +138,13 @@ def test_uploads_are_listed_and_those_that_are_stored_can_be_fetched(browser: Br
     assert browser.open(link.replace(str(kept.id), str(lost.id))).status_code == 404
     other = make_workflow(browser.workspace, "Other")
     assert browser.open(f"/workflows/{other.id}/uploads/{kept.id}").status_code == 404
+
+
+def test_the_chart_of_runs_names_every_status_that_occurs(browser: Browser) -> None:
+    for status in ("completed", "running"):
+        make_run(browser.workflow, status=status, created_at=NOON)
+    chart = parsed(browser.open(path(browser))).select(".chart-card")[0]
+    assert [each.text.strip() for each in chart.select(".legend span")] == ["Completed", "Running"]
+    heads = [head.text for head in chart.select("thead th")]
+    assert heads == ["From", "Runs", "Completed", "Running", "Median duration"]
+    assert [cell.text for cell in chart.select("tbody td")][:3] == ["2", "1", "1"]
