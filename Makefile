@@ -41,7 +41,7 @@ soak: $(VENV)/test.stamp ## long trials: PostgreSQL restarted under traffic, a c
 
 lock: $(VENV)/test.stamp ## pin what pyproject.toml names, with hashes
 	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) -o requirements.txt
-	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) --group dev -o requirements-dev.txt
+	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) --group dev --constraints requirements.txt -o requirements-dev.txt
 
 fuzz: $(VENV)/test.stamp ## ask whatever may be asked, tens of thousands of times on each database
 	PORTAL_TEST_EXAMPLES=10000 $(VENV)/bin/python -m pytest -q -m hypothesis tests/auth tests/pages tests/runs/test_query.py
