@@ -129,8 +129,8 @@ class _Block(NamedTuple):
 class ByBlocks:
     """All runs of the statuses: whole blocks from their counts.
 
-    Blocks without runs of the window are left out; those partly in it are counted. Of a search, or where
-    too many are partly in the window, blocks say only where runs may lie.
+    Blocks without runs of the window are left out; those partly in it are counted. Of a search, for a first
+    page, or where too many are partly in the window, blocks say only where runs may lie.
     """
 
     order: Order
@@ -139,9 +139,10 @@ class ByBlocks:
 
     def walks(self, position: int, count: int, total: int) -> list[Walk]:
         blocks = self._blocks()
-        if self.order.filters.searched or sum(not block.whole for block in blocks) > PARTIAL:
+        partial = sum(not block.whole for block in blocks)
+        if self.order.filters.searched or partial > PARTIAL or (partial and not position):
             blocks = self._joined(blocks, position + count, total)
-        elif not all(block.whole for block in blocks):
+        elif partial:
             blocks = self._counted(blocks)
         return _walks(self.order, *_halves(blocks), position, count)
 
