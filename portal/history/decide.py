@@ -93,7 +93,7 @@ def decide(existing: Existing, lines: Iterable[tuple[int, HistoryLine]], now: da
             else:
                 _decide_upload(plan, existing, line, now)
         except BadField as error:
-            plan.bad.append((line_number, error))
+            plan.bad.append((line_number, error.bare()))
     return plan
 
 

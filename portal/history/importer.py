@@ -26,6 +26,8 @@ from portal.history.summary import BadLine, FileSummary, ImportSummary, Progress
 DEFAULT_BATCH_SIZE = 50_000
 """Lines: more cost fewer writes of the same pages of indexes, and let other writers wait longer."""
 SWITCH_SECONDS = 0.0005
+MANY_OBJECTS = 2_000_000
+"""More than two batches of runs are: the collector of cycles passes when some are left over."""
 MAX_BATCH_BYTES = 32 * 1024 * 1024
 """A batch ends here too, whatever its number of lines: one batch is held in memory."""
 
@@ -47,7 +49,7 @@ class _Batch:
             self.size += len(line.text)
             self.lines.append((line.number, parse_line(line.text)))
         except BadField as error:
-            self.bad.append((line.number, error))
+            self.bad.append((line.number, error.bare()))
 
 
 class Sink(Protocol):
@@ -123,7 +125,7 @@ def _long_work() -> Iterator[None]:
     thread that parses.
     """
     thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
-    gc.set_threshold(500_000, *thresholds[1:])
+    gc.set_threshold(MANY_OBJECTS, *thresholds[1:])
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         yield
@@ -202,7 +204,7 @@ def _read_files(workspace_id: UUID, batch: _Batch, source: FileSource) -> None:
             batch.lines[position] = (number, line.with_files(digest))
         except BadField as error:
             del batch.lines[position]
-            batch.bad.append((number, error))
+            batch.bad.append((number, error.bare()))
 
 
 def _import_batch(

@@ -44,6 +44,10 @@ class BadField(ValueError):
         super().__init__(reason)
         self.field = field
 
+    def bare(self) -> "BadField":
+        """The same without its tracebacks, which hold all that was on the stack: a batch and its plan."""
+        return BadField(self.field, str(self))
+
 
 def within(place: str, error: ValueError) -> BadField:
     """The complaint about a value as one about what holds it there."""
