@@ -169,7 +169,7 @@ def ready_folder(folder: Path, fresh: bool) -> Path:
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return folder.resolve()
 
 
 def history_of(runs: int, users: int) -> Path:
