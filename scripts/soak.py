@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -35,6 +36,9 @@ from tests.conftest import settings_for
 from tests.factories import make_key, make_member, make_user, make_workflow, make_workspace
 from tests.serving import served
 from tests.traffic import Traffic
+
+WRITES_A_RUN = 3
+"""A run is started, picked up and completed."""
 
 WAYS = ("fast", "immediate", "kill")
 
@@ -96,7 +100,16 @@ def restart(how: str, seconds: float) -> None:
         )
 
 
-def crowd(seconds: float) -> None:
+@dataclass(frozen=True)
+class Crowd:
+    """What a crowd was answered, how many runs were acknowledged, and the numbers that are there."""
+
+    statuses: dict[int, int]
+    recorded: int
+    numbers: list[int]
+
+
+def crowd(seconds: float) -> Crowd:
     """150 readers, and 50 writers in two processes, on SQLite behind two workers of the server."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -115,13 +128,16 @@ def crowd(seconds: float) -> None:
             traffic.stop()
         with app.app_context():
             numbers = sorted(db.session.scalars(sa.select(Run.run_number)))
-        reads, waits = sorted(took for _, _, took in traffic.answers), sorted(written)
-        print(
-            f"crowd: answers {traffic.statuses()}, p50 {at(reads, 0.5):.2f} s, p99 {at(reads, 0.99):.2f} s; "
-            f"{len(waits)} writes, p50 {at(waits, 0.5):.2f} s, slowest {waits[-1]:.2f} s; "
-            f"runs numbered without gap or double: {numbers == list(range(1, len(numbers) + 1))}",
-            flush=True,
-        )
+            db.session.remove()
+            db.engine.dispose()
+    reads, waits = sorted(took for _, _, took in traffic.answers), sorted(written)
+    print(
+        f"crowd: answers {traffic.statuses()}, p50 {at(reads, 0.5):.2f} s, p99 {at(reads, 0.99):.2f} s; "
+        f"{len(waits)} writes, p50 {at(waits, 0.5):.2f} s, slowest {waits[-1]:.2f} s; "
+        f"runs numbered without gap or double: {numbers == list(range(1, len(waits) // WRITES_A_RUN + 1))}",
+        flush=True,
+    )
+    return Crowd(traffic.statuses(), len(waits) // WRITES_A_RUN, numbers)
 
 
 def record(
