@@ -20,7 +20,7 @@ from portal.history.parse_results import File
 from portal.history.readers import BadField
 from portal.history.rehearsal import Rehearsal
 from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
-from portal.history.store import look_up, store
+from portal.history.store import look_up, renew_statistics, store
 from portal.history.summary import BadLine, FileSummary, ImportSummary, Progress, no_progress
 
 DEFAULT_BATCH_SIZE = 50_000
@@ -28,6 +28,8 @@ DEFAULT_BATCH_SIZE = 50_000
 SWITCH_SECONDS = 0.0005
 MANY_OBJECTS = 2_000_000
 """More than two batches of runs are: the collector of cycles passes when some are left over."""
+MANY_RUNS = 10_000
+"""New ones that change what a database knows of its tables."""
 MAX_BATCH_BYTES = 32 * 1024 * 1024
 """A batch ends here too, whatever its number of lines: one batch is held in memory."""
 
@@ -114,7 +116,10 @@ def import_files(
     """
     sink = Rehearsal(workspace_id, now) if check else _Database(workspace_id, now)
     with _long_work():
-        return _import_files(workspace_id, files, sink, batch_size, progress)
+        summary = _import_files(workspace_id, files, sink, batch_size, progress)
+    if not check and summary.total.runs_new >= MANY_RUNS:
+        renew_statistics()
+    return summary
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.db import Base, db
 from portal.folding import fold
 from portal.history.decide import Existing, Plan, PlannedRun, StoredRun, StoredUpload, StoredWorkflow
 from portal.history.parse import HistoryLine, RunLine, WorkflowLine
@@ -25,6 +26,14 @@ _STORED_RUN = tuple(
     _RUNS.c[name] for name in ("id", "workflow_id", "imported", "run_number", "import_digest")
 )
 _UPLOADS = cast(sa.Table, Upload.__table__)
+
+
+def renew_statistics() -> None:
+    """Tell PostgreSQL's planner what much new history changed; autovacuum would only minutes later."""
+    if db.engine.dialect.name == "postgresql":
+        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        with db.engine.connect() as connection:
+            connection.exec_driver_sql(f"ANALYZE {names}")
 
 
 def look_up(

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal.db import db
+from portal.history import importer
 from portal.history.importer import import_files
 from portal.models import Run, RunDetail, Step, Workflow, Workspace
 from tests.factories import NOON, make_run, make_workflow, make_workspace
@@ -398,3 +399,17 @@ def test_progress_says_how_much_of_all_files_is_read(workspace: Workspace, tmp_p
     total = sum(file.stat().st_size for file in files)
     assert seen == sorted(seen)
     assert seen[-1] == (total, total, 4)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_after_much_new_history_postgresql_knows_how_much_there_is(
+    load: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer, "MANY_RUNS", 25)
+    known = sa.text("SELECT last_analyze IS NOT NULL FROM pg_stat_user_tables WHERE relname = 'runs'")
+    with db.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT pg_stat_reset_single_table_counters('runs'::regclass)")
+        load(W, *(run_line(str(n)) for n in range(24)))
+        assert not connection.scalar(known)
+        load(*(run_line(str(n)) for n in range(24, 60)))
+        assert connection.scalar(known)
