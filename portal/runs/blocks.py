@@ -205,7 +205,7 @@ def _cut(
     ).first()
     end: Place | None = (following.key, following.id) if following else None
     session.execute(sa.delete(_BLOCKS).where(*_of(workflow_id, order), _B.key == bound[0], _B.id == bound[1]))
-    behind = come[CUT // OVERLAP :]
+    behind = come[CUT // OVERLAP + 1 :]  # one at least lies before it, since the block's own place stays
     if len(behind) > CUT // OVERLAP:
         rows = list(_cuttings(session, workflow_id, order, bound, _place(behind[0][:2])))
         if sum(row[status] for row in rows for status in STATUSES) + len(behind) == held:

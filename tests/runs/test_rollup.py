@@ -31,7 +31,7 @@ from portal.moments import format_moment
 from portal.runs import blocks, recorder, rollup
 from portal.runs.recorder import Event
 from portal.runs.summary import summarize
-from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
+from tests.factories import NOON, make_person, make_run, make_runs, make_workflow, make_workspace
 
 MIDNIGHT = NOON + timedelta(hours=12)
 statuses = st.sampled_from([status.value for status in RunStatus])
@@ -239,3 +239,21 @@ def test_blocks_that_a_batch_outgrows_are_cut_wherever_its_runs_lie(
         assert drift() == {}
         held = sum((getattr(RunBlock, status.value) for status in RunStatus), start=sa.literal(0))
         assert max(db.session.scalars(sa.select(held))) <= 16
+
+
+def test_a_run_that_comes_back_where_a_block_begins_is_counted_once(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "MOST", 3)
+    monkeypatch.setattr(blocks, "CUT", 2)
+    workflow = make_workflow(make_workspace())
+
+    def rows(*hours: int) -> list[dict[str, Any]]:
+        return [{"id": UUID(int=hour), "created_at": NOON + timedelta(hours=hour)} for hour in hours]
+
+    make_runs(workflow, rows(1, 2, 3, 4))
+    with writing() as session:
+        recorder.lock_workflows(session, [workflow.id])
+        recorder.delete_runs(session, workflow.id, [UUID(int=3), UUID(int=4)])
+    make_runs(workflow, rows(3, 5, 6, 7))
+    assert drift() == {}
