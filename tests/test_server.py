@@ -108,8 +108,8 @@ def test_the_server_is_clear_about_its_bounds_and_logs_no_secret(server: Server)
 
 
 def test_a_killed_worker_is_replaced_and_what_is_asked_is_answered_before_the_end(server: Server) -> None:
+    wait_until(lambda: len(server.workers()) == 2, "both workers")
     before = server.workers()
-    assert len(before) == 2
     os.kill(min(before), signal.SIGKILL)
     wait_until(lambda: len(server.workers()) == 2 and server.workers() != before, "another worker")
     assert server.answers()
