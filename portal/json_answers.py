@@ -1,18 +1,29 @@
 """JSON answers, written by orjson: five times as fast as the library's own for a page of runs."""
 
+from datetime import datetime
 from typing import Any
 
 import orjson
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
+from portal.moments import format_moment
+
+
+def _written(value: Any) -> Any:
+    """What JSON has no word for: moments as the API writes them, the rest as Flask does."""
+    return format_moment(value) if isinstance(value, datetime) else DefaultJSONProvider.default(value)
+
 
 class Provider(DefaultJSONProvider):
-    """Flask's way to read and write JSON; only answers are written otherwise."""
+    """Flask's way to read and write JSON; answers are written by orjson, and moments in UTC."""
+
+    default = staticmethod(_written)
 
     def response(self, *args: Any, **kwargs: Any) -> Any:
+        payload = self._prepare_response_obj(args, kwargs)
         try:
-            body = orjson.dumps(self._prepare_response_obj(args, kwargs))
+            body = orjson.dumps(payload, default=_written, option=orjson.OPT_PASSTHROUGH_DATETIME)
         except TypeError:  # whole numbers of more than 64 bits
             return super().response(*args, **kwargs)
         return self._app.response_class(body, mimetype=self.mimetype)  # type: ignore[arg-type]

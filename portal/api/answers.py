@@ -1,7 +1,7 @@
-"""How values become JSON answers: moments, ids, pagination links."""
+"""How values become JSON answers: fields of rows, the envelope, pagination links."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from functools import cache
 from operator import attrgetter
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -9,20 +9,19 @@ from urllib.parse import quote, urlencode
 from flask import Response, jsonify, request
 
 from portal import envelope
-from portal.moments import format_moment
 from portal.paging import Page, Slice
 from portal.reach import absolute_url
 from portal.runs.rows import RunRow
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON takes it: moments in UTC, the rest as it is."""
-    return format_moment(value) if isinstance(value, datetime) else value
+def fields(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """These fields of a row; two at least."""
+    return dict(zip(names, _getter(names)(row), strict=True))
 
 
-def fields(row: Any, names: Sequence[str]) -> dict[str, Any]:
-    """These fields of a row as JSON takes them."""
-    return {name: plain(value) for name, value in zip(names, attrgetter(*names)(row), strict=True)}
+@cache
+def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    return attrgetter(*names)
 
 
 def one(payload: Any, status: int = 200) -> Response:

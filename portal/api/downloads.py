@@ -4,7 +4,7 @@ from flask import Response
 
 from portal import moments
 from portal.api import bp
-from portal.api.answers import one, plain
+from portal.api.answers import one
 from portal.auth.gate import current_principal, requires
 from portal.runs.address import RunAddress
 from portal.runs.detail import get_run, get_run_status
@@ -42,4 +42,4 @@ def audio_url(workflow_id: str, run_id: str, audio_id: str) -> Response:
 
 def _link(grant: Grant, filename: str) -> Response:
     link = sign(grant, moments.now())
-    return one({"url": link.url, "filename": filename, "expires_at": plain(link.expires_at)})
+    return one({"url": link.url, "filename": filename, "expires_at": link.expires_at})

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from portal.api import bp
-from portal.api.answers import fields, one, plain
+from portal.api.answers import fields, one
 from portal.api.audio import AudioUrl, audio_urls
 from portal.auth.gate import current_principal, requires
 from portal.runs.address import RunAddress
@@ -151,7 +151,7 @@ def _credits(run: RunDetailView) -> dict[str, Any]:
         "rows": [],
         "total_fractional": None,
         "unattributed_fractional": None,
-        "charged": plain(run.credits),
+        "charged": run.credits,
         "overage_credits": None,
         "absorbed_fraction": str(run.credits_absorbed) if known else None,
         "minimum_charge_fractional": None,

@@ -8,7 +8,7 @@ from flask import Response, request
 
 from portal import parameters
 from portal.api import bp
-from portal.api.answers import counted_list, one, plain
+from portal.api.answers import counted_list, one
 from portal.auth.gate import current_principal, requires
 from portal.errors import NotFound
 from portal.parameters import Reader, single
@@ -60,4 +60,4 @@ def _id(workflow_id: str) -> UUID:
 
 
 def _row(row: WorkflowRow) -> dict[str, Any]:
-    return {field.name: plain(getattr(row, field.name)) for field in fields(row)}
+    return {field.name: getattr(row, field.name) for field in fields(row)}

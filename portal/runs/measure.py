@@ -154,15 +154,15 @@ class ByBlocks:
             kept = rows.all()
         kept = sorted(kept, key=itemgetter(_KEY, _ID))
         begins: list[Any] = [(row[_KEY], row[_ID]) for row in kept]
-        blocks = map(_Block, begins, (*begins[1:], None), [row[_HERE] for row in kept])
+        ends = (*begins[1:], None)
         query = order.query
         if not query.created_from and not query.created_to:
-            return list(blocks)
+            return list(map(_Block, begins, ends, [row[_HERE] for row in kept]))
         earliest = microseconds(query.created_from) if query.created_from else FIRST_KEY
         latest = microseconds(query.created_to) if query.created_to else NO_KEY
         return [
-            block._replace(whole=row[_OLDEST] >= earliest and row[_NEWEST] <= latest)
-            for block, row in zip(blocks, kept, strict=True)
+            _Block(begin, end, row[_HERE], row[_OLDEST] >= earliest and row[_NEWEST] <= latest)
+            for begin, end, row in zip(begins, ends, kept, strict=True)
             if row[_NEWEST] >= earliest and row[_OLDEST] <= latest
         ]
 
