@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import sqlalchemy as sa
 
-from portal.db import Base
+from portal.db import Base, writing
 
 TABLES = (
     "workflows", "people", "runs", "run_details", "steps", "run_results", "step_results", "output_lines",
@@ -67,6 +67,13 @@ def dump(engine: sa.Engine, *, everything: bool = False) -> dict[str, list[tuple
         rows = connection.execute(sa.select(people.id, people.user_id))
         known = {row.id: row.user_id for row in rows}
         return {name: _rows(connection, name, known, everything) for name in TABLES}
+
+
+def empty() -> None:
+    """Remove the runs and workflows that were imported, and who triggered them."""
+    with writing() as session:
+        for name in ("steps", "run_details", "runs", "workflows", "people"):
+            session.execute(Base.metadata.tables[name].delete())
 
 
 def _rows(

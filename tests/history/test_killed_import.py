@@ -12,11 +12,11 @@ from typing import Any
 from flask import Flask
 from flask.cli import cli as flask_command
 
-from portal.db import Base, db, writing
+from portal.db import db
 from portal.history.importer import import_files
 from portal.models import Workspace
 from tests.factories import NOON
-from tests.history.lines import dump, run_line, workflow_line, write
+from tests.history.lines import dump, empty, run_line, workflow_line, write
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROUNDS = 20
@@ -63,12 +63,6 @@ def is_unfinished(process: BaseProcess, seconds: float) -> bool:
         return True
     assert process.exitcode == 0
     return False
-
-
-def empty() -> None:
-    with writing() as session:
-        for name in ("steps", "run_details", "runs", "workflows", "people"):
-            session.execute(Base.metadata.tables[name].delete())
 
 
 def test_an_import_killed_at_random_points_is_finished_by_running_it_again(

@@ -1,0 +1,51 @@
+"""However often and in however large pieces history goes in, in the end it is what the lines say."""
+
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.db import db
+from portal.history.importer import import_files
+from portal.models import Workspace
+from tests.factories import NOON
+from tests.history.lines import dump, empty, run_line, workflow_line, write
+
+stages = st.sampled_from(["pending", "running", "completed", "failed"])
+runs = st.builds(
+    lambda number, status, steps: run_line(
+        str(number),
+        status=status,
+        completed_at="2026-03-01T12:00:31Z" if status in ("completed", "failed") else None,
+        triggered_by={"id": f"u{number}", "name": f"Person {number}"} if number % 3 else None,
+        steps=[{"node_id": "a", "status": status}] if steps else None,
+    ),
+    st.integers(0, 5),
+    stages,
+    st.booleans(),
+)
+
+
+@given(
+    lines=st.lists(runs, max_size=12),
+    pieces=st.lists(st.tuples(st.integers(0, 12), st.integers(1, 5)), max_size=3),
+)
+def test_pieces_of_a_history_and_then_all_of_it_come_to_the_same_as_all_of_it_at_once(
+    workspace: Workspace,
+    tmp_path: Path,
+    lines: list[dict[str, Any]],
+    pieces: list[tuple[int, int]],
+) -> None:
+    def load(upto: int, batch_size: int) -> None:
+        file = write(tmp_path / "runs.jsonl", workflow_line(), *lines[:upto])
+        assert import_files(workspace.id, [file], now=NOON, batch_size=batch_size).ok
+
+    empty()
+    load(len(lines), 100)
+    expected = dump(db.engine)
+    empty()
+    for upto, batch_size in sorted(pieces):
+        load(upto, batch_size)
+    load(len(lines), 3)
+    assert dump(db.engine) == expected
