@@ -36,7 +36,7 @@ shots: $(VENV)/test.stamp ## pictures of every page and state, in .shots/
 soak: $(VENV)/test.stamp ## long trials: PostgreSQL restarted under traffic, a crowd, memory over ten minutes
 	$(VENV)/bin/python -m scripts.soak postgres
 	$(VENV)/bin/python -m scripts.soak crowd
-	PORTAL_TEST_STARTS=32 $(VENV)/bin/python -m pytest -q tests/runs/test_recorder.py -k many_sides
+	$(VENV)/bin/python -m scripts.soak numbers
 	$(VENV)/bin/python -m scripts.soak memory
 
 lock: $(VENV)/test.stamp ## pin what pyproject.toml names, with hashes

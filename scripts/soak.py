@@ -2,6 +2,7 @@
 
 python -m scripts.soak postgres --rounds 10    # PostgreSQL restarted under traffic, so often each way
 python -m scripts.soak crowd --seconds 60      # 150 readers and 50 writers at once on SQLite
+python -m scripts.soak numbers                 # 1,024 runs started 64 ways at once, on SQLite and PostgreSQL
 python -m scripts.soak memory --minutes 10     # readers and writers on SQLite; what of the server grows
 """
 
@@ -50,6 +51,7 @@ def main() -> None:
     trials = parser.add_subparsers(dest="trial", required=True)
     trials.add_parser("postgres").add_argument("--rounds", type=int, default=10)
     trials.add_parser("crowd").add_argument("--seconds", type=float, default=60)
+    trials.add_parser("numbers")
     trials.add_parser("memory").add_argument("--minutes", type=float, default=10)
     asked = parser.parse_args()
     logging.disable(logging.ERROR)
@@ -58,6 +60,11 @@ def main() -> None:
             restart(WAYS[number % len(WAYS)], seconds=60)
     elif asked.trial == "crowd":
         crowd(asked.seconds)
+    elif asked.trial == "numbers":
+        with tempfile.TemporaryDirectory() as folder:
+            count_up("sqlite", f"sqlite:///{folder}/portal.sqlite3")
+        with clusters.cluster() as cluster:
+            count_up("postgresql", cluster.url())
     else:
         stay_small(asked.minutes * 60)
 
@@ -166,6 +173,48 @@ def record(
 
     with ThreadPoolExecutor(threads) as pool:
         return [each for part in pool.map(one, range(threads)) for each in part]
+
+
+def count_up(name: str, url: str) -> None:
+    """Four processes of 16 threads each start eight runs of each of two workflows, all at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        place, environment = Path(folder), settings_for(url)
+        prepare(url, place)
+        app = create_app(environment, instance=place)
+        with app.app_context():
+            workspace = make_workspace("numbers")
+            two = [make_workflow(workspace).id, make_workflow(workspace).id]
+            db.session.remove()
+        with multiprocessing.get_context("spawn").Pool(4) as pool:
+            parts = pool.starmap(start_many, [(environment, place, two)] * 4, chunksize=1)
+        given = [each for part in parts for each in part]
+        with app.app_context():
+            there = db.session.execute(sa.select(Run.workflow_id, Run.run_number)).all()
+            db.session.remove()
+            db.engine.dispose()
+    whole = {(workflow_id, n) for workflow_id in two for n in range(1, len(given) // 2 + 1)}
+    print(
+        f"numbers on {name}: {len(given)} starts acknowledged; no gap, none double, all there: "
+        f"{sorted(given) == sorted(whole) == sorted(tuple(row) for row in there)}",
+        flush=True,
+    )
+
+
+def start_many(environment: dict[str, str], place: Path, workflow_ids: list[UUID]) -> list[tuple[UUID, int]]:
+    """Start runs from 16 threads: which numbers they were given. A start that is refused ends it all."""
+    app = create_app(environment, instance=place)
+
+    def one(_: int) -> list[tuple[UUID, int]]:
+        with app.app_context():
+            runs = [
+                recorder.start_run(workflow_id, now=moments.now(), exclusive=False)
+                for _ in range(8)
+                for workflow_id in workflow_ids
+            ]
+        return [(run.workflow_id, run.run_number) for run in runs]
+
+    with ThreadPoolExecutor(16) as pool:
+        return [each for part in pool.map(one, range(16)) for each in part]
 
 
 def at(ordered: Sequence[float], share: float) -> float:
