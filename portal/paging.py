@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 Row = TypeVar("Row", covariant=True)
 
@@ -18,6 +18,16 @@ class Slice:
 
     offset: int = 0
     limit: int = DEFAULT_LIMIT
+
+    @classmethod
+    def of_page(cls, number: int, limit: int) -> Self:
+        """The page with this number, counted from 1."""
+        return cls((number - 1) * limit, limit)
+
+    @property
+    def number(self) -> int:
+        """Which page it is, counted from 1."""
+        return self.offset // self.limit + 1
 
     @property
     def sql_offset(self) -> int:

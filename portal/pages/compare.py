@@ -52,7 +52,7 @@ class CompareQuery:
 
     def at(self, slice_: Slice) -> Self:
         """The same steps, another page."""
-        return replace(self, page=slice_.offset // slice_.limit + 1)
+        return replace(self, page=slice_.number)
 
     def listing(self, every_step: bool) -> Self:
         return replace(self, every_step=every_step, page=1)
@@ -188,7 +188,7 @@ def _page(
 def _steps(pairs: StepPairs, query: CompareQuery) -> Page[BarPair]:
     """One page of the steps, drawn on one scale."""
     listed = pairs.pairs if query.every_step else pairs.differing
-    slice_ = Slice((query.page - 1) * PAIRS_A_PAGE, PAIRS_A_PAGE)
+    slice_ = Slice.of_page(query.page, PAIRS_A_PAGE)
     shown = listed[slice_.offset : slice_.offset + slice_.limit]
     scale = Scale(0, max((pair.longest_ms for pair in shown), default=0))
     bars = [BarPair(pair, *(scale.at(_took(side)) for side in (pair.here, pair.there))) for pair in shown]

@@ -65,8 +65,7 @@ def parse_run_list(plain: Mapping[str, str], workflow_id: UUID) -> RunQuery:
     except InvalidQuery as refusal:
         raise InvalidQuery([*refusal.errors, *reader.errors]) from None
     reader.finish()
-    limit = query.slice.limit
-    return query.at(Slice((number - 1) * limit, limit)) if number else query
+    return query.at(Slice.of_page(number, query.slice.limit)) if number else query
 
 
 def without(plain: Mapping[str, str], errors: Sequence[FieldError]) -> dict[str, str]:

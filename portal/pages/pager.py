@@ -20,7 +20,7 @@ class Pager:
 
     @property
     def number(self) -> int:
-        return self.page.slice.offset // self.page.slice.limit + 1
+        return self.page.slice.number
 
     @property
     def count(self) -> int:
@@ -32,7 +32,7 @@ class Pager:
 
     @property
     def last(self) -> Slice:
-        return Slice((self.count - 1) * self.page.slice.limit, self.page.slice.limit)
+        return Slice.of_page(self.count, self.page.slice.limit)
 
     @property
     def start(self) -> Slice:

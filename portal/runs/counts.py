@@ -33,12 +33,6 @@ class Day:
         return sum(self.counts.values())
 
 
-def count_runs(workflow: SeenWorkflow, query: RunQuery) -> int:
-    """How many runs match the query."""
-    counts = count_by_status(workflow, query)
-    return sum(number for status, number in counts.items() if not query.status or status in query.status)
-
-
 def count_by_status(workflow: SeenWorkflow, query: RunQuery) -> dict[str, int]:
     """How many runs each of the six statuses has under the other filters of the query."""
     counting = Counting.of(workflow, query)

@@ -41,9 +41,8 @@ def find_page(
     `blocks` are the kept blocks of the query's order and statuses, where they were read with the counts.
     """
     total = sum(counts[status] for status in query.status or counts)
-    narrowed = bool(query.search or query.created_from or query.created_to)
     few = FEW_OF_PEOPLE if query.search and query.sort == "status" else FEW
-    if total <= few and (narrowed or total < sum(counts.values())):
+    if total <= few and (_narrowed(query) or total < sum(counts.values())):
         return _gather(workflow, query, total, count)
     if query.sort == "status":
         return _by_status(workflow, query, counts, count)
@@ -65,6 +64,11 @@ def needs_blocks(query: RunQuery) -> bool:
         several = len(query.status) > 1
         return query.slice.offset + query.slice.limit > seek.NEAR or (windowed and several)
     return _narrowed_by_window(query) or query.slice.offset > 0
+
+
+def _narrowed(query: RunQuery) -> bool:
+    """Whether the list leaves out runs for more than their status."""
+    return bool(query.search or query.created_from or query.created_to)
 
 
 def _narrowed_by_window(query: RunQuery) -> bool:
@@ -95,20 +99,19 @@ def _by_status(
 ) -> list[RunRow]:
     """One status after the other, each by id."""
     walks: list[Walk] = []
-    narrowed = bool(query.search or query.created_from or query.created_to)
     position, order = query.slice.offset, Order(workflow, query, "id", False, ())
     for status in sorted(query.status or counts, reverse=query.order == "desc"):
         here, order = counts[status], Order(workflow, query, "id", False, (status,))
         wanted = min(count, here - position)
         if wanted > 0:
-            walks += _by_id(order, narrowed, position, wanted, here)
+            walks += _by_id(order, position, wanted, here)
             count -= wanted
         position = max(0, position - here)
     return read_page(order.filters, order.values(), walks)
 
 
-def _by_id(order: Order, narrowed: bool, position: int, count: int, total: int) -> list[Walk]:
-    if narrowed:
+def _by_id(order: Order, position: int, count: int, total: int) -> list[Walk]:
+    if _narrowed(order.query):
         return Unmeasured(order).walks(position, count, total)
     if position + count <= seek.NEAR:
         return [order.with_key(position, count)]

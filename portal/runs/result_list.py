@@ -44,7 +44,7 @@ class ResultQuery:
 
     def at(self, slice_: Slice) -> Self:
         """The same lines, another page."""
-        return replace(self, page=slice_.offset // slice_.limit + 1)
+        return replace(self, page=slice_.number)
 
     def in_language(self, language: str) -> Self:
         """The same page in one language; in all of them for an empty one."""
@@ -132,7 +132,7 @@ def spoken(takes: Sequence[TakeRow]) -> list[Spoken]:
 def _lines(run: RunDetailView, query: ResultQuery) -> Page[ShownLine]:
     lines = LinesQuery(
         address=RunAddress(run.workflow_id, run.id),
-        slice=Slice((query.page - 1) * LINES_A_PAGE, LINES_A_PAGE),
+        slice=Slice.of_page(query.page, LINES_A_PAGE),
         language=query.language or None,
         include_dropped=True,
     )

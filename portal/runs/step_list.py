@@ -43,7 +43,7 @@ class StepQuery:
 
     def at(self, slice_: Slice) -> Self:
         """The same steps, another page."""
-        return replace(self, page=slice_.offset // slice_.limit + 1, result=None)
+        return replace(self, page=slice_.number, result=None)
 
     def of_status(self, status: str) -> Self:
         return replace(self, status=status, page=1, result=None)
@@ -67,7 +67,7 @@ def list_steps(run_id: UUID, query: StepQuery) -> Page[Step]:
         conditions.append(Step.status == query.status)
     if query.node_type:
         conditions.append(Step.node_type == query.node_type)
-    slice_ = Slice((query.page - 1) * STEPS_A_PAGE, STEPS_A_PAGE)
+    slice_ = Slice.of_page(query.page, STEPS_A_PAGE)
     total = db.session.scalar(sa.select(sa.func.count()).select_from(Step).where(*conditions)) or 0
     page = sa.select(Step).where(*conditions).order_by(Step.position)
     rows = db.session.scalars(page.offset(slice_.offset).limit(slice_.limit)).all()

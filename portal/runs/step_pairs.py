@@ -10,22 +10,10 @@ import sqlalchemy as sa
 
 from portal.db import db
 from portal.models import Step
-from portal.runs.timeline import MAX_STEPS, step_duration_ms
+from portal.runs.timeline import MAX_STEPS, STEP_COLUMNS, step_duration_ms
 
 MOST_MS, MOST_SHARE = 1000, 0.1
 """A step took as long in both runs if they are at most a second, or a tenth of the longer, apart."""
-
-_COLUMNS: tuple[Any, ...] = (
-    Step.node_id,
-    Step.node_type,
-    Step.name,
-    Step.status,
-    Step.iteration,
-    Step.started_at,
-    Step.completed_at,
-    Step.error,
-    Step.source,
-)
 
 
 @dataclass(frozen=True)
@@ -120,7 +108,12 @@ def pair_steps(here: Iterable[Any], there: Iterable[Any]) -> list[StepPair]:
 
 
 def _read(run_id: UUID) -> Sequence[Any]:
-    select = sa.select(*_COLUMNS).where(Step.run_id == run_id).order_by(Step.position).limit(MAX_STEPS)
+    select = (
+        sa.select(*STEP_COLUMNS, Step.error)
+        .where(Step.run_id == run_id)
+        .order_by(Step.position)
+        .limit(MAX_STEPS)
+    )
     return db.session.execute(select).all()
 
 

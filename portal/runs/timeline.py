@@ -30,7 +30,7 @@ LANES_A_PAGE = 40
 MAX_MS = 10**12
 _CLOCKS_APART_MS = 1000
 _MILLISECOND = timedelta(milliseconds=1)
-_COLUMNS: tuple[Any, ...] = (
+STEP_COLUMNS: tuple[Any, ...] = (
     Step.position,
     Step.node_id,
     Step.node_type,
@@ -160,7 +160,7 @@ class Timeline:
 
 def read_timeline(run_id: UUID, query: TimelineQuery, now: datetime) -> Timeline:
     """The timeline of a run that the caller may see."""
-    select = sa.select(*_COLUMNS).where(Step.run_id == run_id).order_by(Step.position).limit(MAX_STEPS)
+    select = sa.select(*STEP_COLUMNS).where(Step.run_id == run_id).order_by(Step.position).limit(MAX_STEPS)
     rows = db.session.execute(select).all()
     total = len(rows)
     if total == MAX_STEPS:
@@ -293,7 +293,7 @@ def _may_fold(spans: Sequence[Span]) -> bool:
 
 
 def _page(lanes: Sequence[Lane], number: int) -> Page[Lane]:
-    slice_ = Slice((number - 1) * LANES_A_PAGE, LANES_A_PAGE)
+    slice_ = Slice.of_page(number, LANES_A_PAGE)
     return Page(lanes[slice_.offset : slice_.offset + slice_.limit], len(lanes), slice_)
 
 
