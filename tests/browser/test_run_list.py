@@ -211,3 +211,21 @@ def test_nothing_moves_when_the_script_comes(open_browser: OpenBrowser, portal: 
         places.append([(box["x"], box["y"]) for box in found if box])
     assert len(places[0]) == 3
     assert places[0] == places[1]
+
+
+GAPS = """rows => rows.map(row => {
+  const words = document.createRange()
+  words.selectNodeContents(row.querySelector('.state'))
+  const date = [...row.querySelectorAll('time')].find(each => each.offsetParent)
+  return date.getBoundingClientRect().left - words.getBoundingClientRect().right
+})"""
+
+
+def test_on_the_narrowest_phone_no_status_runs_into_its_date(
+    portal: Portal, open_browser: OpenBrowser
+) -> None:
+    page = open_browser(java_script_enabled=False, viewport={"width": 320, "height": 640})
+    page.goto(portal.list_url)
+    gaps = page.locator(".runs tbody tr").evaluate_all(GAPS)
+    assert gaps
+    assert min(gaps) >= 8  # pixels: what is between the cells of a card is 12
