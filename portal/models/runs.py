@@ -63,7 +63,8 @@ class Workflow(Base):
 class Run(Base):
     """One run, narrow: what a list shows. The rest is in RunDetail.
 
-    The checks on times and counts hold for runs made here; imported history is kept as it came.
+    The checks on times and counts hold for runs made here; imported history is kept as it came. Parents are
+    looked for when a transaction ends: for every row, SQLite would keep a journal of each statement (bulk).
     """
 
     __tablename__ = "runs"
@@ -104,8 +105,12 @@ class Run(Base):
     )
 
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)
-    workflow_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workflows.id", ondelete="CASCADE"))
-    person_id: Mapped[int | None] = mapped_column(sa.ForeignKey("people.id"))
+    workflow_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workflows.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED")
+    )
+    person_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("people.id", deferrable=True, initially="DEFERRED")
+    )
     run_number: Mapped[int] = mapped_column(sa.BigInteger)
     status: Mapped[str] = mapped_column(sa.String(10))
     imported: Mapped[bool]
