@@ -27,7 +27,8 @@ from portal.models import (
     Workflow,
     Workspace,
 )
-from portal.runs import recorder
+from portal.runs import recorder, rollup
+from portal.runs.ready import make_ready
 from portal.runs.recorder import ImportedRun
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -128,7 +129,14 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
     whole = [run_columns(workflow, **row) for row in rows]
     with writing() as session:
         recorder.lock_workflows(session, [workflow.id])
-        recorder.store_imported(session, [ImportedRun(row, None, ()) for row in whole], [])
+        counted = rollup.Changes()
+        ready = make_ready(session.get_bind().dialect, whole)
+        imported = [
+            ImportedRun(row["id"], *ready_run, row["person_id"], row["run_number"], None, None, ())
+            for row, ready_run in zip(whole, ready, strict=True)
+        ]
+        recorder.store_imported(session, imported, [], counted)
+        rollup.apply(session, counted)
         recorder.touch_workflows(session, [workflow.id])
         return [session.get_one(Run, row["id"]) for row in whole]
 

@@ -1,27 +1,30 @@
-"""The importer: retrieve, parse, decide, store, a batch at a time and each batch its own transaction."""
+"""The importer: retrieve, parse, decide, store, a piece at a time; a batch of pieces is a transaction."""
 
 import gc
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from portal.ahead import ahead
-from portal.db import db, writing
+import sqlalchemy as sa
+
+from portal.ahead import Ended, ahead, apart
+from portal.db import db, engine_options, writing
 from portal.history.artifact_files import FileSource, Folder, InMemory, keep_files, read_files
 from portal.history.decide import Plan, decide
-from portal.history.parse import HistoryLine, WorkflowLine, parse_line
+from portal.history.parse import HistoryLine, RunLine, WorkflowLine, parse_line
 from portal.history.parse_results import File
 from portal.history.readers import BadField
 from portal.history.rehearsal import Rehearsal
 from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
-from portal.history.store import look_up, renew_statistics, store
-from portal.history.summary import BadLine, FileSummary, ImportSummary, Progress, no_progress
+from portal.history.store import Store, look_up, renew_statistics
+from portal.history.summary import BadLine, Counts, FileSummary, ImportSummary, Progress, no_progress
+from portal.runs.ready import make_ready
 
 DEFAULT_BATCH_SIZE = 50_000
 """Lines: more cost fewer writes of the same pages of indexes, and let other writers wait longer."""
@@ -30,17 +33,26 @@ MANY_OBJECTS = 2_000_000
 """More than two batches of runs are: the collector of cycles passes when some are left over."""
 MANY_RUNS = 10_000
 """New ones that change what a database knows of its tables."""
+PIECE = 5000
+"""Lines that are handed over at once by the process that parses a long file."""
+LONG_FILE = 8 * 1024 * 1024
+"""Bytes of a file that make up for the time that starting a process takes."""
 MAX_BATCH_BYTES = 32 * 1024 * 1024
 """A batch ends here too, whatever its number of lines: one batch is held in memory."""
 
 
 @dataclass
-class _Batch:
+class _Piece:
+    """Lines that follow each other, parsed."""
+
     lines: list[tuple[int, HistoryLine]] = field(default_factory=list)
     bad: list[tuple[int, BadField]] = field(default_factory=list)
     read: int = 0
     size: int = 0
     bytes_read: int = 0
+    ends_batch: bool = True
+    error: str | None = None
+    """Why the file could not be read further."""
 
     def add(self, line: Line) -> None:
         self.read += 1
@@ -53,39 +65,60 @@ class _Batch:
         except BadField as error:
             self.bad.append((line.number, error.bare()))
 
+    def make_ready(self, dialect: sa.Dialect) -> None:
+        """Do all that can be done with the runs before the database is asked."""
+        runs = [line for _, line in self.lines if isinstance(line, RunLine)]
+        ready = iter(make_ready(dialect, [run.columns for run in runs]))
+        self.lines = [
+            (number, line._replace(columns={}, ready=next(ready)) if isinstance(line, RunLine) else line)
+            for number, line in self.lines
+        ]
+
 
 class Sink(Protocol):
-    """Where batches go."""
+    """Where history goes."""
 
     def take(self, lines: Sequence[tuple[int, HistoryLine]], source: FileSource) -> Plan:
-        """Take a batch, whose files have been read, and the files that it needs; what became of it."""
+        """Take lines, whose files have been read, and the files that they need; what became of them."""
+
+    def end_batch(self) -> None:
+        """Keep what has been taken."""
 
 
 class _Database:
-    """Stores each batch in a transaction of its own."""
+    """Stores each batch in a transaction of its own; leaving `transactions` by an error takes it back."""
 
-    def __init__(self, workspace_id: UUID, now: datetime) -> None:
-        self._workspace_id, self._now = workspace_id, now
+    def __init__(self, workspace_id: UUID, now: datetime, transactions: ExitStack) -> None:
+        self._workspace_id, self._now, self._transactions = workspace_id, now, transactions
+        self._store: Store | None = None
 
     def take(self, lines: Sequence[tuple[int, HistoryLine]], source: FileSource) -> Plan:
-        failed = self._keep_files(lines, source)
-        with writing(bulk=True) as session:
+        failed: dict[int, BadField] = {}
+        if any(_files_of(line) for _, line in lines):
+            failed = self._keep_files(lines, source)
             lines = [each for each in lines if each[0] not in failed]
-            existing = look_up(session, self._workspace_id, [line for _, line in lines])
-            plan = decide(existing, lines, self._now)
-            store(session, self._workspace_id, plan, self._now)
+        if self._store is not None and not self._store.may_hold(lines):
+            self.end_batch()
+        if self._store is None:
+            session = self._transactions.enter_context(writing(bulk=True))
+            self._store = Store(session, self._workspace_id, self._now)
+        plan = self._store.take(lines)
         plan.bad += failed.items()
         return plan
+
+    def end_batch(self) -> None:
+        if self._store is not None:
+            self._store.finish()
+            self._store = None
+            self._transactions.close()
 
     def _keep_files(
         self, lines: Sequence[tuple[int, HistoryLine]], source: FileSource
     ) -> dict[int, BadField]:
-        """Store the files of lines that will not be refused, before the transaction; where that fails."""
+        """Store the files of lines that will not be refused, outside a transaction; where that fails."""
         failed: dict[int, BadField] = {}
-        if not any(_files_of(line) for _, line in lines):
-            return failed
         db.session.rollback()
-        existing = look_up(db.session(), self._workspace_id, [line for _, line in lines], hold=False)
+        existing = look_up(db.session(), self._workspace_id, [line for _, line in lines])
         refused = {number for number, _ in decide(existing, lines, self._now).bad}
         for number, line in lines:
             try:
@@ -114,9 +147,18 @@ def import_files(
     Whole batches are kept whatever happens, and importing the same file again changes nothing. A check says
     the same of the same files, and writes nothing.
     """
-    sink = Rehearsal(workspace_id, now) if check else _Database(workspace_id, now)
-    with _long_work():
-        summary = _import_files(workspace_id, files, sink, batch_size, progress)
+    begun = time.monotonic()
+    summary = ImportSummary(check=check)
+    sizes = [size_of(file) for file in files]
+    with _long_work(), ExitStack() as transactions:
+        sink = Rehearsal(workspace_id, now) if check else _Database(workspace_id, now, transactions)
+        for file, before in zip(files, _running_totals(sizes), strict=True):
+            into = _Import(workspace_id, sink, Folder(file.parent), summary, FileSummary(file))
+            lines_before = summary.total.lines
+            for piece in ahead(_parsed(file, batch_size)):
+                into.take(piece)
+                progress(before + piece.bytes_read, sum(sizes), lines_before + into.counts.lines)
+    summary.seconds = time.monotonic() - begun
     if not check and summary.total.runs_new >= MANY_RUNS:
         renew_statistics()
     return summary
@@ -139,40 +181,18 @@ def _long_work() -> Iterator[None]:
         sys.setswitchinterval(interval)
 
 
-def _import_files(
-    workspace_id: UUID, files: Sequence[Path], sink: Sink, batch_size: int, progress: Progress
-) -> ImportSummary:
-    begun = time.monotonic()
-    summary = ImportSummary(check=isinstance(sink, Rehearsal))
-    sizes = [size_of(file) for file in files]
-    for file, before in zip(files, _running_totals(sizes), strict=True):
-        current = FileSummary(file)
-        summary.files.append(current)
-        folder = Folder(file.parent)
-        lines_before = summary.total.lines
-        try:
-            for batch in ahead(_batches(read_lines(file), batch_size)):
-                _read_files(workspace_id, batch, folder)
-                _import_batch(batch, summary, current, sink, folder)
-                progress(before + batch.bytes_read, sum(sizes), lines_before + current.counts.lines)
-        except Unreadable as error:
-            current.error = str(error)
-    summary.seconds = time.monotonic() - begun
-    return summary
-
-
 def import_lines(
     workspace_id: UUID, lines: Iterable[bytes], *, now: datetime, files: Mapping[str, bytes] | None = None
 ) -> ImportSummary:
     """Import lines that are at hand, as from one file; so are the files that they name."""
     begun = time.monotonic()
-    current = FileSummary(Path("-"))
-    summary = ImportSummary([current])
-    sink, source = _Database(workspace_id, now), InMemory(files or {})
+    summary = ImportSummary()
     numbered = (Line(number, text, 0) for number, text in enumerate(lines, 1))
-    for batch in _batches(numbered, DEFAULT_BATCH_SIZE):
-        _read_files(workspace_id, batch, source)
-        _import_batch(batch, summary, current, sink, source)
+    with ExitStack() as transactions:
+        sink = _Database(workspace_id, now, transactions)
+        into = _Import(workspace_id, sink, InMemory(files or {}), summary, FileSummary(Path("-")))
+        for piece in _pieces(numbered, DEFAULT_BATCH_SIZE, db.engine.dialect):
+            into.take(piece)
     summary.seconds = time.monotonic() - begun
     return summary
 
@@ -181,45 +201,86 @@ def _running_totals(sizes: Sequence[int]) -> list[int]:
     return [sum(sizes[:position]) for position in range(len(sizes))]
 
 
-def _batches(lines: Iterator[Line], batch_size: int) -> Iterator[_Batch]:
-    """The lines in batches, parsed; also those before the place where a file cannot be read further."""
-    batch = _Batch()
-    unreadable = None
+def _parsed(file: Path, batch_size: int) -> Iterator[_Piece]:
+    """The lines of a file; those of a long one are read and parsed in a process of its own."""
+    if size_of(file) < LONG_FILE:
+        return _pieces(read_lines(file), batch_size, db.engine.dialect)
+    return _parsed_apart(file, batch_size, db.engine.url)
+
+
+def _parsed_apart(file: Path, batch_size: int, database: sa.URL) -> Iterator[_Piece]:
+    try:
+        yield from apart(_pieces_of, file, batch_size, database)
+    except Ended:
+        yield _Piece(error="The process that read the file was ended.")
+
+
+def _pieces_of(file: Path, batch_size: int, database: sa.URL) -> Iterator[_Piece]:
+    dialect = sa.create_engine(database, **engine_options(database)).dialect
+    with _long_work():
+        yield from _pieces(read_lines(file), batch_size, dialect)
+
+
+def _pieces(lines: Iterable[Line], batch_size: int, dialect: sa.Dialect) -> Iterator[_Piece]:
+    """The lines, parsed; the last piece says so where they cannot be read to the end."""
+    read = size = 0
+    piece = _Piece()
     try:
         for line in lines:
-            batch.add(line)
-            if batch.read >= batch_size or batch.size >= MAX_BATCH_BYTES:
-                yield batch
-                batch = _Batch()
+            piece.add(line)
+            piece.ends_batch = read + piece.read >= batch_size or size + piece.size >= MAX_BATCH_BYTES
+            if piece.ends_batch or piece.read >= PIECE:
+                piece.make_ready(dialect)
+                yield piece
+                read, size = (0, 0) if piece.ends_batch else (read + piece.read, size + piece.size)
+                piece = _Piece(bytes_read=piece.bytes_read)
     except Unreadable as error:
-        unreadable = error
-    if batch.read:
-        yield batch
-    if unreadable is not None:
-        raise unreadable
+        piece.error = str(error)
+    piece.ends_batch = True
+    piece.make_ready(dialect)
+    yield piece
 
 
-def _read_files(workspace_id: UUID, batch: _Batch, source: FileSource) -> None:
-    """Look at the files that lines name: a line that names a wrong one is bad."""
-    for position, (number, line) in reversed(list(enumerate(batch.lines))):
-        if isinstance(line, WorkflowLine) or not line.files:
-            continue
-        try:
-            digest = read_files(workspace_id, line.files, source)
-            batch.lines[position] = (number, line.with_files(digest))
-        except BadField as error:
-            del batch.lines[position]
-            batch.bad.append((number, error.bare()))
+class _Import:
+    """One file on its way into a sink, and what is to be said of it."""
 
+    def __init__(
+        self, workspace_id: UUID, sink: Sink, source: FileSource, summary: ImportSummary, file: FileSummary
+    ) -> None:
+        self._workspace_id, self._sink, self._source = workspace_id, sink, source
+        self._summary, self._file = summary, file
+        summary.files.append(file)
 
-def _import_batch(
-    batch: _Batch, summary: ImportSummary, current: FileSummary, sink: Sink, source: FileSource
-) -> None:
-    bad = sorted(batch.bad, key=lambda each: each[0])
-    if batch.lines:
-        plan = sink.take(batch.lines, source)
-        bad = sorted(bad + plan.bad, key=lambda each: each[0])
-        current.counts.add(plan.counts)
-    current.counts.lines += batch.read
-    for line_number, error in bad:
-        summary.report(current, BadLine(str(current.file), line_number, error.field, str(error)))
+    @property
+    def counts(self) -> Counts:
+        return self._file.counts
+
+    def take(self, piece: _Piece) -> None:
+        if any(_files_of(line) for _, line in piece.lines):
+            self._sink.end_batch()  # nobody waits until files have been read and kept
+            self._read_files(piece)
+        bad = piece.bad
+        if piece.lines:
+            plan = self._sink.take(piece.lines, self._source)
+            bad = bad + plan.bad
+            self.counts.add(plan.counts)
+        if piece.ends_batch:
+            self._sink.end_batch()
+        self.counts.lines += piece.read
+        self._file.error = piece.error
+        for line_number, error in sorted(bad, key=lambda each: each[0]):
+            self._summary.report(
+                self._file, BadLine(str(self._file.file), line_number, error.field, str(error))
+            )
+
+    def _read_files(self, piece: _Piece) -> None:
+        """Look at the files that lines name: a line that names a wrong one is bad."""
+        for position, (number, line) in reversed(list(enumerate(piece.lines))):
+            if isinstance(line, WorkflowLine) or not line.files:
+                continue
+            try:
+                digest = read_files(self._workspace_id, line.files, self._source)
+                piece.lines[position] = (number, line.with_files(digest))
+            except BadField as error:
+                del piece.lines[position]
+                piece.bad.append((number, error.bare()))

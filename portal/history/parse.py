@@ -25,6 +25,7 @@ from portal.history.parse_uploads import UploadLine, take_upload
 from portal.history.readers import BadField, Fields
 from portal.models import RunStatus
 from portal.people import Identity, identify
+from portal.runs.ready import Ready
 
 MAX_DEPTH = 64
 """Levels of nesting; more than this is no history, and would not fit every reader's stack."""
@@ -56,7 +57,7 @@ class RunLine(NamedTuple):
     number: int | None
     ordinal: int | None
     columns: dict[str, Any]
-    """Columns of the run, but for its number and its person."""
+    """Columns of the run's row, but for its number, its person and the digest; empty once `ready`."""
     identity: Identity | None
     definition_snapshot: dict[str, Any] | None
     source: dict[str, Any]
@@ -65,6 +66,8 @@ class RunLine(NamedTuple):
     """Of what the line says, whatever the order of its keys."""
     results: RunResults | None = None
     """What it gave, where the line says anything of that."""
+    ready: Ready | None = None
+    """What is stored of the columns, once that is made."""
 
     @property
     def files(self) -> Sequence[File]:
@@ -226,6 +229,7 @@ def _run(values: dict[str, Any], digest: bytes) -> RunLine:
     workflow_id = fields.need("workflow_id", readers.workflow_id)
     number, ordinal = fields.take("run_number", readers.number), fields.take("ordinal", readers.number)
     columns = fields.take_all(RUN_COLUMNS)
+    columns["id"], columns["workflow_id"], columns["imported"] = run_id, workflow_id, True
     if columns["status"] is None:
         raise BadField("status", "is missing.")
     triggered_by = values.get("triggered_by")

@@ -44,6 +44,9 @@ class BadField(ValueError):
         super().__init__(reason)
         self.field = field
 
+    def __reduce__(self) -> tuple[type["BadField"], tuple[str, str]]:
+        return BadField, (self.field, str(self))
+
     def bare(self) -> "BadField":
         """The same without its tracebacks, which hold all that was on the stack: a batch and its plan."""
         return BadField(self.field, str(self))

@@ -12,7 +12,7 @@ from portal.history.store import look_up
 
 
 class Rehearsal:
-    """Takes batches in order. What earlier ones would have stored is held in memory, under 1 KiB a run."""
+    """Takes lines in order. What earlier ones would have stored is held in memory, under 1 KiB a run."""
 
     def __init__(self, workspace_id: UUID, now: datetime) -> None:
         self._workspace_id, self._now = workspace_id, now
@@ -21,8 +21,8 @@ class Rehearsal:
         self._uploads: dict[UUID, StoredUpload] = {}
 
     def take(self, lines: Sequence[tuple[int, HistoryLine]], _source: FileSource) -> Plan:
-        db.session.rollback()  # the next batch sees what others have written meanwhile, as an import would
-        existing = look_up(db.session(), self._workspace_id, [line for _, line in lines], hold=False)
+        db.session.rollback()  # the next piece sees what others have written meanwhile, as an import would
+        existing = look_up(db.session(), self._workspace_id, [line for _, line in lines])
         named = {line.id for _, line in lines}
         existing.workflows.update(self._workflows)
         existing.runs.update((each, self._runs[each]) for each in named & self._runs.keys())
@@ -32,3 +32,6 @@ class Rehearsal:
         self._runs.update((each, existing.runs[each]) for each in plan.runs)
         self._uploads.update((each, existing.uploads[each]) for each in plan.uploads)
         return plan
+
+    def end_batch(self) -> None:
+        """Nothing was written, and nothing is to be kept."""

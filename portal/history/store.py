@@ -1,7 +1,7 @@
-"""A batch of history and the database: look up what is stored, write what was decided."""
+"""History and the database: look up what is stored, write what was decided."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID, uuid5
@@ -11,12 +11,21 @@ from sqlalchemy.orm import Session
 
 from portal.db import Base, db
 from portal.folding import fold
-from portal.history.decide import Existing, Plan, PlannedRun, StoredRun, StoredUpload, StoredWorkflow
+from portal.history.decide import (
+    Existing,
+    Plan,
+    PlannedRun,
+    StoredRun,
+    StoredUpload,
+    StoredWorkflow,
+    decide,
+)
 from portal.history.parse import HistoryLine, RunLine, WorkflowLine
 from portal.history.parse_uploads import UploadLine
 from portal.models import Artifact, Run, RunDetail, Upload, Workflow, Workspace
-from portal.people import store_people
-from portal.runs import bulk, recorder
+from portal.people import Identity, store_people
+from portal.runs import bulk, recorder, rollup
+from portal.runs.ready import Ready
 from portal.runs.recorder import ImportedRun, chunks
 from portal.runs.result_recorder import store_results
 
@@ -37,18 +46,20 @@ def renew_statistics() -> None:
 
 
 def look_up(
-    session: Session, workspace_id: UUID, lines: Sequence[HistoryLine], *, hold: bool = True
+    session: Session,
+    workspace_id: UUID,
+    lines: Sequence[HistoryLine],
+    held: dict[UUID, StoredWorkflow] | None = None,
 ) -> Existing:
-    """What is stored of what these lines name; holds the workspace's imports and the workflows, if asked."""
-    if hold:
-        workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
-        session.execute(workspace.with_for_update(key_share=True))
+    """What is stored of what these lines name.
+
+    `held` are the workflows that the transaction holds, as it has left them; it holds those that come in too.
+    """
     run_lines = [line for line in lines if isinstance(line, RunLine)]
     upload_lines = [line for line in lines if isinstance(line, UploadLine)]
-    named = {line.workflow_id for line in run_lines}
-    named |= {line.workflow_id for line in upload_lines}
-    named |= {line.id for line in lines if isinstance(line, WorkflowLine)}
-    workflows = {
+    workflows = {} if held is None else held
+    named = sorted(_workflows_of(lines) - workflows.keys())
+    workflows |= {
         row.id: StoredWorkflow(
             id=row.id,
             here=row.workspace_id == workspace_id and row.deleted_at is None,
@@ -59,7 +70,7 @@ def look_up(
             created_at=row.created_at,
             next_run_number=row.next_run_number,
         )
-        for row in recorder.lock_workflows(session, named, hold=hold)
+        for row in recorder.lock_workflows(session, named, hold=held is not None)
     }
     runs = _stored_runs(session, run_lines)
     return Existing(
@@ -69,6 +80,10 @@ def look_up(
         _stored_uploads(session, upload_lines),
         _importer_id(workspace_id),
     )
+
+
+def _workflows_of(lines: Iterable[HistoryLine]) -> set[UUID]:
+    return {line.id if isinstance(line, WorkflowLine) else line.workflow_id for line in lines}
 
 
 def _importer_id(workspace_id: UUID) -> UUID:
@@ -121,26 +136,62 @@ def _used_numbers(
     return used
 
 
-def store(session: Session, workspace_id: UUID, plan: Plan, now: datetime) -> None:
-    """Write what was decided, and count the people and steps that it brought."""
-    _store_workflows(session, workspace_id, plan, now)
-    planned = list(plan.runs.values())
-    identities = [run.line.identity for run in planned if run.line.identity is not None]
-    identities += [line.identity for line, _ in plan.uploads.values() if line.identity is not None]
-    people, made = store_people(session, workspace_id, identities) if identities else ({}, 0)
-    rows = [(run.is_new, _imported(run, people)) for run in planned]
-    recorder.store_imported(
-        session,
-        [run for is_new, run in rows if is_new],
-        [run for is_new, run in rows if not is_new],
-    )
-    _store_results(session, planned)
-    _store_uploads(session, plan)
-    recorder.raise_run_numbers(session, plan.next_numbers)
-    uploaded_to = {line.workflow_id for line, _ in plan.uploads.values()}
-    recorder.touch_workflows(session, plan.next_numbers.keys() | plan.changed_workflows.keys() | uploaded_to)
-    plan.counts.people += made
-    plan.counts.steps += sum(len(run.line.steps) for run in planned)
+class Store:
+    """Writes pieces of history in one transaction. Imports of a workspace wait for each other."""
+
+    def __init__(self, session: Session, workspace_id: UUID, now: datetime) -> None:
+        self._session, self._workspace_id, self._now = session, workspace_id, now
+        self._workflows: dict[UUID, StoredWorkflow] = {}
+        self._people: dict[UUID, int] = {}
+        self._identities: dict[UUID, Identity] = {}
+        self._counted = rollup.Changes()
+        self._next_numbers: dict[UUID, int] = {}
+        self._touched: set[UUID] = set()
+        workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
+        session.execute(workspace.with_for_update(key_share=True))
+
+    def may_hold(self, lines: Sequence[tuple[int, HistoryLine]]) -> bool:
+        """Whether the workflows of these lines can be held too: they are in the order of their ids."""
+        more = _workflows_of(line for _, line in lines) - self._workflows.keys()
+        return not more or not self._workflows or min(more) > max(self._workflows)
+
+    def take(self, lines: Sequence[tuple[int, HistoryLine]]) -> Plan:
+        """Decide about these lines, and write."""
+        existing = look_up(self._session, self._workspace_id, [line for _, line in lines], self._workflows)
+        plan = decide(existing, lines, self._now)
+        _store_workflows(self._session, self._workspace_id, plan, self._now)
+        planned = list(plan.runs.values())
+        self._store_people(plan, planned)
+        recorder.store_imported(
+            self._session,
+            [_imported(run, self._people) for run in planned if run.is_new],
+            [_imported(run, self._people) for run in planned if not run.is_new],
+            self._counted,
+        )
+        _store_results(self._session, planned)
+        _store_uploads(self._session, plan)
+        self._next_numbers |= plan.next_numbers
+        self._touched |= plan.changed_workflows.keys()
+        self._touched |= {line.workflow_id for line, _ in plan.uploads.values()}
+        plan.counts.steps += sum(len(run.line.steps) for run in planned)
+        return plan
+
+    def finish(self) -> None:
+        """Write what is kept of workflows and beside their runs. Nothing is taken after that."""
+        rollup.apply(self._session, self._counted)
+        recorder.raise_run_numbers(self._session, self._next_numbers)
+        recorder.touch_workflows(self._session, self._touched | self._next_numbers.keys())
+
+    def _store_people(self, plan: Plan, planned: Sequence[PlannedRun]) -> None:
+        """Make or update those whom the lines name otherwise than the ones before them did."""
+        named = [run.line.identity for run in planned if run.line.identity is not None]
+        named += [line.identity for line, _ in plan.uploads.values() if line.identity is not None]
+        last = {id(each): each for each in reversed(named)}  # equal ones of a piece are mostly the same
+        news = [each for each in reversed(last.values()) if self._identities.get(each.user_id) != each]
+        if news:
+            people, plan.counts.people = store_people(self._session, self._workspace_id, news)
+            self._people |= people
+            self._identities |= {each.user_id: each for each in news}
 
 
 def _store_results(session: Session, planned: Sequence[PlannedRun]) -> None:
@@ -209,18 +260,9 @@ def _columns(workflow: StoredWorkflow) -> dict[str, Any]:
 
 
 def _imported(planned: PlannedRun, people: dict[UUID, int]) -> ImportedRun:
-    line = planned.line
-    row = {
-        "id": line.id,
-        "workflow_id": line.workflow_id,
-        "person_id": people[line.identity.user_id] if line.identity else None,
-        "run_number": planned.number,
-        "imported": True,
-        "import_digest": line.digest,
-        **line.columns,
-    }
+    line, number = planned.line, planned.number
     detail, source = None, line.source
-    if line.number not in (None, planned.number):
+    if line.number is not None and line.number != number:
         source = {**source, "run_number": line.number}  # a run keeps its number, the source's is not lost
     if source or line.definition_snapshot is not None or planned.superseded:
         detail = {
@@ -228,4 +270,6 @@ def _imported(planned: PlannedRun, people: dict[UUID, int]) -> ImportedRun:
             "source": source or None,
             "superseded_digests": planned.superseded or None,
         }
-    return ImportedRun(row, detail, line.steps)
+    person_id = people[line.identity.user_id] if line.identity else None
+    values, counted = cast(Ready, line.ready)
+    return ImportedRun(line.id, values, counted, person_id, number, line.digest, detail, line.steps)

@@ -9,8 +9,9 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import repeat
 from math import ceil
-from operator import itemgetter
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
@@ -46,67 +47,61 @@ _BLOCKS = cast(sa.Table, RunBlock.__table__)
 _B = _BLOCKS.c
 _COUNTS = tuple(_B[status] for status in STATUSES)
 _PLACE = sa.tuple_(_B.key, _B.id)
+_HERE = sa.tuple_(sa.bindparam("key", type_=_B.key.type), sa.bindparam("id", type_=_B.id.type))
+_OF_ORDER = (_B.workflow_id == sa.bindparam("workflow_id"), _B.ordered_by == sa.bindparam("ordered_by"))
+_FOLLOWING = sa.select(_B.key, _B.id).where(*_OF_ORDER, _PLACE > _HERE).order_by(_B.key, _B.id).limit(1)
+_BOUNDS = sa.select(_B.key, _B.id, sum(_COUNTS[1:], start=_COUNTS[0])).where(*_OF_ORDER)
+_BOUND_OF = _BOUNDS.where(_PLACE <= _HERE).order_by(_B.key.desc(), _B.id.desc()).limit(1)
+_KEPT = sa.select(_B.key, _B.id, *_COUNTS).where(*_OF_ORDER).order_by(_B.key, _B.id)
+_REMOVE = sa.delete(_BLOCKS).where(*_OF_ORDER, _B.key == sa.bindparam("key"), _B.id == sa.bindparam("id"))
 
 
-class Placed(NamedTuple):
-    """A run as blocks see it: its status, and its keys as whole numbers, which compare fast."""
+class Places(NamedTuple):
+    """Runs as blocks see them, a column each: status, and keys as whole numbers, which compare fast."""
 
-    id: int
-    status: str
-    created_at: int
-    started_at: int
-    completed_at: int
+    id: Sequence[int]
+    status: Sequence[str]
+    created_at: Sequence[int]
+    started_at: Sequence[int]
+    completed_at: Sequence[int]
 
 
-class Move(NamedTuple):
-    """What leaves the blocks of one order and what enters them, sorted."""
+class Moves:
+    """What leaves the blocks of one workflow and what enters them."""
 
-    order: str
-    gone: Sequence[_Entry]
-    come: Sequence[_Entry]
+    def __init__(self) -> None:
+        self._gone: dict[str, list[_Entry]] = {order: [] for order in ORDERS}
+        self._come: dict[str, list[_Entry]] = {order: [] for order in ORDERS}
+
+    def add(self, sign: int, runs: Places) -> None:
+        """Let runs enter, or leave where the sign is negative."""
+        entries = self._gone if sign < 0 else self._come
+        for order in ORDERS:
+            keys = repeat(0) if order == "id" else getattr(runs, order)
+            entries[order] += zip(keys, runs.id, runs.status, runs.created_at, strict=False)
+
+    def of(self, order: str) -> tuple[list[_Entry], list[_Entry]]:
+        """What leaves and what enters in an order, sorted; what comes in again as it was stays."""
+        gone, come = self._gone[order], self._come[order]
+        if gone:
+            less, more = Counter(gone), Counter(come)
+            gone, come = list((less - more).elements()), list((more - less).elements())
+        return sorted(gone), sorted(come)
 
 
 def microseconds(moment: datetime | None) -> int:
     return NO_KEY if moment is None else (moment - _EPOCH) // _TICK
 
 
-def placed(
-    run_id: UUID,
-    status: str,
-    created_at: datetime,
-    started_at: datetime | None,
-    completed_at: datetime | None,
-) -> Placed:
-    moments = (microseconds(created_at), microseconds(started_at), microseconds(completed_at))
-    return Placed(run_id.int, status, *moments)
-
-
-def moves(removed: Sequence[Placed], added: Sequence[Placed]) -> list[Move]:
-    """What leaves and enters blocks, of runs of one workflow as they were and as they are: pure."""
-    found = []
-    for order in ORDERS:
-        gone, come = _in_order(order, removed), _in_order(order, added)
-        if gone:  # those that come in again as they were stay
-            gone, come = sorted(set(gone) - set(come)), sorted(set(come) - set(gone))
-        if gone or come:
-            found.append(Move(order, gone, come))
-    return found
-
-
-def apply(session: Session, workflow_id: UUID, moved: Sequence[Move]) -> None:
+def apply(session: Session, workflow_id: UUID, moves: Moves) -> None:
     """Count runs of a workflow, which are written already, out of their blocks and in.
 
     Hold the workflow (lock_workflows).
     """
-    for order, gone, come in moved:
-        _apply(session, workflow_id, order, gone, come)
-
-
-def _in_order(order: str, runs: Sequence[Placed]) -> list[_Entry]:
-    if order == "id":
-        return sorted((0, run.id, run.status, run.created_at) for run in runs)
-    key = itemgetter(Placed._fields.index(order))
-    return sorted((key(run), run.id, run.status, run.created_at) for run in runs)
+    for order in ORDERS:
+        gone, come = moves.of(order)
+        if gone or come:
+            _apply(session, workflow_id, order, gone, come)
 
 
 def _apply(
@@ -121,11 +116,11 @@ def _apply(
     outgrown: list[tuple[_Number, int, Sequence[_Entry]]] = []
     for bound, following in zip(bounds, (*bounds[1:], None), strict=True):
         less, more = _between(gone, bound, following), _between(come, bound, following)
-        if less or more or first:
+        held = known[bound] + len(more) - len(less)
+        if held > MOST:
+            outgrown.append((bound, held, more))
+        elif less or more or first:
             rows.append(_changes(workflow_id, order, bound, less, more))
-            held = known[bound] + len(more) - len(less)
-            if held > MOST:
-                outgrown.append((bound, held, more))
     _add(session, rows)
     for bound, held, more in outgrown:
         _cut(session, workflow_id, order, _place(bound), held, more)
@@ -140,11 +135,11 @@ def _changes(
     workflow_id: UUID, order: str, bound: _Number, less: Sequence[_Entry], more: Sequence[_Entry]
 ) -> dict[str, Any]:
     row = _empty(workflow_id, order, _place(bound))
-    counts = Counter(entry[2] for entry in more)
-    counts.subtract(entry[2] for entry in less)
-    row |= counts
     if more:
-        row |= {"oldest": min(entry[3] for entry in more), "newest": max(entry[3] for entry in more)}
+        _, _, statuses, created = zip(*more, strict=True)
+        row |= Counter(statuses) | {"oldest": min(created), "newest": max(created)}
+    for _, _, status, _ in less:
+        row[status] -= 1
     return row
 
 
@@ -161,26 +156,17 @@ def _place(number: _Number) -> Place:
     return number[0], UUID(int=number[1])
 
 
-def _of(workflow_id: UUID, order: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return _B.workflow_id == workflow_id, _B.ordered_by == order
-
-
 def _bounds(session: Session, workflow_id: UUID, order: str, runs: Sequence[_Entry]) -> dict[_Number, int]:
     """Bounds of blocks, with how many runs these hold: of all, or at least those that the runs lie in."""
-    total = sum(_COUNTS[1:], start=_COUNTS[0])
-    select = sa.select(_B.key, _B.id, total).where(*_of(workflow_id, order))
+    of_order = {"workflow_id": workflow_id, "ordered_by": order}
     if len(runs) > FEW:
-        return {(key, run_id.int): held for key, run_id, held in session.execute(select)}
+        return {(key, run_id.int): held for key, run_id, held in session.execute(_BOUNDS, of_order)}
     found: dict[_Number, int] = {}
-    last = select.order_by(_B.key.desc(), _B.id.desc()).limit(1)
-    for place in (run[:2] for run in runs):
-        for key, run_id, held in session.execute(last.where(_PLACE <= _tuple(_place(place)))):
+    for place in (_place(run[:2]) for run in runs):
+        here = of_order | {"key": place[0], "id": place[1]}
+        for key, run_id, held in session.execute(_BOUND_OF, here):
             found[(key, run_id.int)] = held
     return found
-
-
-def _tuple(place: Place) -> sa.ColumnElement[Any]:
-    return sa.tuple_(sa.literal(place[0], sa.BigInteger), sa.literal(place[1], _B.id.type))
 
 
 def _add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -197,14 +183,10 @@ def _cut(
     History comes in about the order of time: most of a batch lies behind all that was there, and is
     counted as it came.
     """
-    following = session.execute(
-        sa.select(_B.key, _B.id)
-        .where(*_of(workflow_id, order), _PLACE > _tuple(bound))
-        .order_by(_B.key, _B.id)
-        .limit(1)
-    ).first()
+    here = {"workflow_id": workflow_id, "ordered_by": order, "key": bound[0], "id": bound[1]}
+    following = session.execute(_FOLLOWING, here).first()
     end: Place | None = (following.key, following.id) if following else None
-    session.execute(sa.delete(_BLOCKS).where(*_of(workflow_id, order), _B.key == bound[0], _B.id == bound[1]))
+    session.execute(_REMOVE, here)
     behind = come[CUT // OVERLAP + 1 :]  # one at least lies before it, since the block's own place stays
     if len(behind) > CUT // OVERLAP:
         rows = list(_cuttings(session, workflow_id, order, bound, _place(behind[0][:2])))
@@ -235,11 +217,8 @@ def _place_after(
     session: Session, workflow_id: UUID, order: str, begin: Place, end: Place | None
 ) -> Place | None:
     """Where CUT runs from a place on end; None where there are no more."""
-    key: Any = Run.id if order == "id" else getattr(Run, order)
-    ordering = (Run.id,) if order == "id" or begin[0] == NO_KEY else (key, Run.id)
-    select = sa.select(key.label("key"), Run.id).where(*_held(workflow_id, order, begin, end))
-    select = select.order_by(*ordering).offset(CUT).limit(1)
-    row: Any = session.execute(select, place_values(begin, end)).first()
+    bound = place_values(begin, end) | {"workflow_id": workflow_id, "cut": CUT}
+    row: Any = session.execute(_after(Bounds.of(order, begin, end)), bound).first()
     if row is None:
         return None
     return (0 if order == "id" else microseconds(row.key)), row.id
@@ -249,21 +228,12 @@ def _counted(
     session: Session, workflow_id: UUID, order: str, begin: Place, end: Place | None
 ) -> dict[str, Any]:
     """The block of the runs from one place up to another, counted."""
-    counts = [sa.func.count().filter(Run.status == status).label(status) for status in STATUSES]
-    created: list[Any] = [sa.func.min(Run.created_at), sa.func.max(Run.created_at)]
-    select = sa.select(*counts, *created).where(*_held(workflow_id, order, begin, end))
-    row: Any = session.execute(select, place_values(begin, end)).one()
+    bound = place_values(begin, end) | {"workflow_id": workflow_id}
+    row: Any = session.execute(_counting(Bounds.of(order, begin, end)), bound).one()
     block = _empty(workflow_id, order, begin) | dict(zip(STATUSES, row, strict=False))
     if row[-1] is not None:
         block |= {"oldest": microseconds(row[-2]), "newest": microseconds(row[-1])}
     return block
-
-
-def _held(workflow_id: UUID, order: str, begin: Place, end: Place | None) -> list[sa.ColumnElement[bool]]:
-    """The conditions on runs to lie in a block."""
-    bounds = Bounds.of(order, begin, end)
-    conditions = [Run.workflow_id == workflow_id, *within(bounds), *about(bounds)]
-    return [*conditions, Run.status.in_(STATUSES)] if order == "id" else conditions  # for its index
 
 
 class Bounds(NamedTuple):
@@ -280,6 +250,28 @@ class Bounds(NamedTuple):
         keyed = begin[0] != NO_KEY
         ends = end is not None and not (keyed and end[0] == NO_KEY)
         return cls(order, keyed, begin not in (START, NULLS), ends)
+
+
+@lru_cache
+def _after(bounds: Bounds) -> sa.Select[Any]:
+    """Where CUT runs of a block end."""
+    key: Any = getattr(Run, bounds.order)
+    select = sa.select(key.label("key"), Run.id).where(*_held(bounds))
+    ordering = (key, Run.id) if bounds.keyed and bounds.order != "id" else (Run.id,)
+    return select.order_by(*ordering).offset(sa.bindparam("cut", type_=sa.Integer())).limit(1)
+
+
+@lru_cache
+def _counting(bounds: Bounds) -> Any:
+    """How many runs of each status a block holds, and from when to when they were created."""
+    counts = [sa.func.count().filter(Run.status == status).label(status) for status in STATUSES]
+    return sa.select(*counts, sa.func.min(Run.created_at), sa.func.max(Run.created_at)).where(*_held(bounds))
+
+
+def _held(bounds: Bounds) -> list[sa.ColumnElement[bool]]:
+    """The conditions on runs to lie in a block."""
+    conditions = [Run.workflow_id == sa.bindparam("workflow_id"), *within(bounds), *about(bounds)]
+    return [*conditions, Run.status.in_(STATUSES)] if bounds.order == "id" else conditions  # for its index
 
 
 def within(bounds: Bounds, prefix: str = "") -> list[sa.ColumnElement[bool]]:
@@ -338,11 +330,8 @@ def find_drift(session: Session, workflow_id: UUID) -> bool:
 
 
 def _drifts(session: Session, workflow_id: UUID, order: str) -> bool:
-    columns = sa.select(_B.key, _B.id, *_COUNTS).where(*_of(workflow_id, order))
-    kept = [
-        ((key, run_id), tuple(counts))
-        for key, run_id, *counts in session.execute(columns.order_by(_B.key, _B.id))
-    ]
+    of_order = {"workflow_id": workflow_id, "ordered_by": order}
+    kept = [((key, run_id), tuple(counts)) for key, run_id, *counts in session.execute(_KEPT, of_order)]
     begins = [begin for begin, _ in kept]
     if begins[:1] != [START] or (order != "id" and NULLS not in begins):
         return bool(begins) or _has_runs(session, workflow_id)

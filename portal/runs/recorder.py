@@ -18,15 +18,16 @@ from portal.db import writing
 from portal.errors import Conflict, NotFound
 from portal.models import OCCUPYING, TERMINAL, PauseReason, Run, RunDetail, RunStatus, Step, Workflow
 from portal.runs import bulk, rollup
+from portal.runs.ready import NAMES, RUNS
 from portal.runs.rollup import Counted
 
 CHUNK = 5000
 """Values in one IN list: both databases limit the variables of a statement."""
 
-_RUNS = cast(sa.Table, Run.__table__)
 _DETAILS = cast(sa.Table, RunDetail.__table__)
 _STEPS = cast(sa.Table, Step.__table__)
 Value = TypeVar("Value")
+_COUNTED = tuple(getattr(Run, name) for name in rollup.COUNTED)
 _TICK = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -111,7 +112,7 @@ def start_run(
         )
         session.add(run)
         session.flush()
-        rollup.apply(session, rollup.changes([], [Counted.of(run)]))
+        rollup.apply(session, rollup.Changes([], [Counted.of(run)]))
         if definition_snapshot is not None:
             session.add(RunDetail(run_id=run.id, definition_snapshot=definition_snapshot))
     return run
@@ -145,7 +146,7 @@ def apply(
             run.error = error
         _enter(run, after, event, moment)
         _touch(session, run, now)
-        rollup.apply(session, rollup.changes([before], [Counted.of(run)]))
+        rollup.apply(session, rollup.Changes([before], [Counted.of(run)]))
     return run
 
 
@@ -309,48 +310,55 @@ def raise_run_numbers(session: Session, next_numbers: Mapping[UUID, int]) -> Non
 
 
 class ImportedRun(NamedTuple):
-    """A run of imported history, whole: every column of its row, and what goes beside it."""
+    """A run of imported history, whole: its row, and what goes beside it."""
 
-    row: dict[str, Any]
+    id: UUID
+    values: tuple[Any, ...]
+    """The columns EARLY as the driver takes them."""
+    counted: tuple[Any, ...]
+    """What the counts know, but for the person."""
+    person_id: int | None
+    run_number: int
+    digest: bytes | None
     detail: dict[str, Any] | None
     steps: Sequence[dict[str, Any]]
 
 
-def store_imported(session: Session, new: Sequence[ImportedRun], changed: Sequence[ImportedRun]) -> None:
+def store_imported(
+    session: Session, new: Sequence[ImportedRun], changed: Sequence[ImportedRun], counted: rollup.Changes
+) -> None:
     """Store runs of history: new ones, and ones that are replaced with their details and steps.
 
-    Their workflows are held by lock_workflows or made in this transaction.
+    Their workflows are held by lock_workflows or made in this transaction, which applies what is `counted`.
     """
     connection = session.connection()
-    before = _counted(session, [run.row["id"] for run in changed])
+    before = _counted(session, [run.id for run in changed])
     with ThreadPoolExecutor(1) as thread:
-        counted = [Counted.of_row(run.row) for run in (*new, *changed)]
-        changes = thread.submit(rollup.changes, before, counted)  # while the database stores
-        bulk.insert_rows(connection, _RUNS, [run.row for run in new])
+        after = map(Counted._make, [(*run.counted, run.person_id) for run in (*new, *changed)])
+        counting = thread.submit(counted.count, before, after)  # while the database stores
+        bulk.insert_values(connection, RUNS, NAMES, _rows(new))
+    counting.result()
     if changed:
-        _replace(connection, changed)
-    details = [{"run_id": run.row["id"], **run.detail} for run in (*new, *changed) if run.detail]
+        bulk.update_values(connection, RUNS, NAMES, _rows(changed))
+        for chunk in chunks([run.id for run in changed]):
+            connection.execute(sa.delete(_DETAILS).where(_DETAILS.c.run_id.in_(chunk)))
+            connection.execute(sa.delete(_STEPS).where(_STEPS.c.run_id.in_(chunk)))
+    details = [{"run_id": run.id, **run.detail} for run in (*new, *changed) if run.detail]
     bulk.insert_rows(connection, _DETAILS, details)
     steps = [step for run in (*new, *changed) for step in run.steps]
     bulk.insert_rows(connection, _STEPS, steps)
-    rollup.apply(session, changes.result())
 
 
-def _replace(connection: sa.Connection, changed: Sequence[ImportedRun]) -> None:
-    columns: dict[str, Any] = {name: sa.bindparam(name) for name in changed[0].row if name != "id"}
-    update = sa.update(_RUNS).where(_RUNS.c.id == sa.bindparam("key")).values(columns)
-    connection.execute(update, [{"key": run.row["id"], **_without_id(run.row)} for run in changed])
-    for chunk in chunks([run.row["id"] for run in changed]):
-        connection.execute(sa.delete(_DETAILS).where(_DETAILS.c.run_id.in_(chunk)))
-        connection.execute(sa.delete(_STEPS).where(_STEPS.c.run_id.in_(chunk)))
+def _rows(runs: Sequence[ImportedRun]) -> list[tuple[Any, ...]]:
+    return [(*run.values, run.person_id, run.run_number, run.digest) for run in runs]
 
 
 def _counted(session: Session, run_ids: Sequence[UUID]) -> list[Counted]:
     """What the counts know of these runs as they are stored."""
     found: list[Counted] = []
     for chunk in chunks(run_ids):
-        rows = session.execute(sa.select(*rollup.COUNTED).where(Run.id.in_(chunk)))
-        found += [Counted(*row) for row in rows]
+        rows = session.execute(sa.select(*_COUNTED).where(Run.id.in_(chunk)))
+        found += [Counted.of_values(*row) for row in rows]
     return found
 
 
@@ -358,13 +366,9 @@ def delete_runs(session: Session, workflow_id: UUID, run_ids: Sequence[UUID]) ->
     """Delete runs of a workflow with all that belongs to them. Hold the workflow (lock_workflows)."""
     for chunk in chunks(run_ids):
         gone = [run for run in _counted(session, chunk) if run.workflow_id == workflow_id]
-        session.execute(sa.delete(_RUNS).where(_RUNS.c.workflow_id == workflow_id, _RUNS.c.id.in_(chunk)))
-        rollup.apply(session, rollup.changes(gone, []))
+        session.execute(sa.delete(Run).where(Run.workflow_id == workflow_id, Run.id.in_(chunk)))
+        rollup.apply(session, rollup.Changes(gone, []))
     touch_workflows(session, [workflow_id])
-
-
-def _without_id(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "id"}
 
 
 def chunks(values: Sequence[Value]) -> Iterable[Sequence[Value]]:

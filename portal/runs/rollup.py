@@ -4,12 +4,12 @@ Whoever writes a run holds its workflow's row (see the recorder), so the counts 
 one writer at a time and need no lock of their own.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from operator import itemgetter
+from itertools import repeat
 from typing import Any, NamedTuple, Self, cast
 from uuid import UUID
 
@@ -37,30 +37,56 @@ _Counts = list[defaultdict[Key, list[int]]]
 
 
 class Counted(NamedTuple):
-    """What the counts know of a run."""
+    """What the counts know of a run; moments are whole numbers, which compare and cross processes fast."""
 
-    id: UUID
+    id: int
     workflow_id: UUID
-    person_id: int | None
     status: str
-    created_at: datetime
-    started_at: datetime | None
-    completed_at: datetime | None
-    paused_ms: int | None
-    delivered_audio_ms: int | None
+    created_at: int
+    started_at: int
+    completed_at: int
+    took_ms: int | None
+    """What a completed run took, where that is known."""
+    audio_ms: int
+    """What a completed run delivered."""
+    person_id: int | None
 
     @classmethod
     def of(cls, run: Run) -> Self:
-        return cls(*(getattr(run, name) for name in cls._fields))
+        return cls.of_values(*(getattr(run, name) for name in COUNTED))
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> Self:
-        return cls._make(_counted_of(row))
+    def of_values(
+        cls,
+        run_id: UUID,
+        workflow_id: UUID,
+        status: str,
+        created_at: datetime,
+        started_at: datetime | None,
+        completed_at: datetime | None,
+        paused_ms: int | None,
+        delivered_audio_ms: int | None,
+        person_id: int | None = None,
+    ) -> Self:
+        """Of the values of the columns COUNTED."""
+        completed = status == RunStatus.COMPLETED
+        return cls(
+            run_id.int,
+            workflow_id,
+            status,
+            blocks.microseconds(created_at),
+            blocks.microseconds(started_at),
+            blocks.microseconds(completed_at),
+            elapsed_ms(started_at, completed_at, paused_ms) if completed else None,
+            (delivered_audio_ms or 0) if completed else 0,
+            person_id,
+        )
 
 
-_counted_of = itemgetter(*Counted._fields)
-COUNTED = tuple(getattr(Run, name) for name in Counted._fields)
-"""The columns that a Counted is made of."""
+COUNTED = (
+    *("id", "workflow_id", "status", "created_at", "started_at", "completed_at"),
+    *("paused_ms", "delivered_audio_ms", "person_id"),
+)
 
 
 def day_of(moment: datetime) -> int:
@@ -99,76 +125,88 @@ _DAYS = _Grain(cast(sa.Table, DayRuns.__table__), ("workflow_id", "day"), STATUS
 _GRAINS = (_TOTALS, _PEOPLE, _PERIODS, _DAYS)
 
 
-class Changes(NamedTuple):
-    """What to add to the counts: rows of each grain, and what moves between the blocks of each workflow."""
+class Changes:
+    """What is to be added to the counts: runs counted out as they were, and in as they are."""
 
-    rows: Sequence[Mapping[Key, list[int]]]
-    moves: Mapping[UUID, Sequence[blocks.Move]]
+    def __init__(self, removed: Iterable[Counted] = (), added: Iterable[Counted] = ()) -> None:
+        self.counts: defaultdict[UUID, _Counts] = defaultdict(_no_counts)
+        self.moves: defaultdict[UUID, blocks.Moves] = defaultdict(blocks.Moves)
+        self.count(removed, added)
 
-
-def changes(removed: Sequence[Counted], added: Sequence[Counted]) -> Changes:
-    """Count runs out as they were, and in as they are: pure."""
-    gone, come = _by_workflow(removed), _by_workflow(added)
-    rows: list[dict[Key, list[int]]] = [{} for _ in _GRAINS]
-    moves = {}
-    for workflow_id in sorted(gone.keys() | come.keys()):
-        less, more = gone[workflow_id], come[workflow_id]
-        left, entered = _placed(less), _placed(more)
-        moves[workflow_id] = blocks.moves(left, entered)
-        counted: _Counts = [defaultdict(partial(_zeros, len(grain.values))) for grain in _GRAINS]
-        _count(counted, -1, less, left)
-        _count(counted, 1, more, entered)
-        for found, counts in zip(rows, counted, strict=True):
-            found |= {(workflow_id, *key): values for key, values in sorted(counts.items()) if any(values)}
-    return Changes(rows, moves)
+    def count(self, removed: Iterable[Counted], added: Iterable[Counted]) -> None:
+        """Count more runs out, and in."""
+        for sign, runs in ((-1, removed), (1, added)):
+            for workflow_id, its_runs in _by_workflow(runs).items():
+                ids, _, statuses, created, started, completed, *rest = zip(*its_runs, strict=True)
+                places = blocks.Places(ids, statuses, created, started, completed)
+                _count(self.counts[workflow_id], sign, places, *rest)
+                self.moves[workflow_id].add(sign, places)
 
 
-def apply(session: Session, changed: Changes) -> None:
+def apply(session: Session, changes: Changes) -> None:
     """Add to the counts what runs that are written already change. Hold their workflows (lock_workflows)."""
     session.flush()
-    for workflow_id, moves in changed.moves.items():
-        blocks.apply(session, workflow_id, moves)
-    for grain, rows in zip(_GRAINS, changed.rows, strict=True):
+    workflow_ids = sorted(changes.counts)
+    for workflow_id in workflow_ids:
+        blocks.apply(session, workflow_id, changes.moves[workflow_id])
+    for number, grain in enumerate(_GRAINS):
+        rows = {
+            (workflow_id, *key): values
+            for workflow_id in workflow_ids
+            for key, values in sorted(changes.counts[workflow_id][number].items())
+            if any(values)
+        }
         _add(session, grain, rows)
 
 
-def _by_workflow(runs: Sequence[Counted]) -> defaultdict[UUID, list[Counted]]:
+def _no_counts() -> _Counts:
+    return [defaultdict(partial(_zeros, len(grain.values))) for grain in _GRAINS]
+
+
+def _by_workflow(runs: Iterable[Counted]) -> defaultdict[UUID, list[Counted]]:
     found: defaultdict[UUID, list[Counted]] = defaultdict(list)
     for run in runs:
         found[run.workflow_id].append(run)
     return found
 
 
-def _placed(runs: Sequence[Counted]) -> list[blocks.Placed]:
-    """The runs as blocks see them."""
-    return [
-        blocks.placed(run.id, run.status, run.created_at, run.started_at, run.completed_at) for run in runs
-    ]
-
-
 def _zeros(width: int) -> list[int]:
     return [0] * width
 
 
-def _count(counts: _Counts, sign: int, runs: Sequence[Counted], places: Sequence[blocks.Placed]) -> None:
+def _count(
+    counts: _Counts,
+    sign: int,
+    runs: blocks.Places,
+    took_ms: Sequence[int | None],
+    audio_ms: Sequence[int],
+    people_of: Sequence[int | None],
+) -> None:
     """Count runs of one workflow in or out: keys are those of the grains without the workflow."""
     totals, people, periods, days = counts
     width = PERIOD_DAYS * _DAY_IN_MICROSECONDS
-    for run, (_, status, *keys) in zip(runs, places, strict=True):
-        position = _POSITION[status]
-        totals[()][position] += sign
-        if run.person_id is not None:
-            people[(run.person_id,)][position] += sign
-            for order, key in zip(MOMENTS, keys, strict=True):
-                periods[(order, run.person_id, _period(key, width))][position] += sign
-        day = days[(keys[0] // _DAY_IN_MICROSECONDS,)]
-        day[position] += sign
-        if status == "completed":
-            day[_AUDIO] += sign * (run.delivered_audio_ms or 0)
-            took = elapsed_ms(run.started_at, run.completed_at, run.paused_ms)
+    positions = [_POSITION[status] for status in runs.status]
+    days_of = [key // _DAY_IN_MICROSECONDS for key in runs.created_at]
+    _tally(totals, sign, zip(positions, strict=True))
+    _tally(people, sign, zip(people_of, positions, strict=True))
+    for order in MOMENTS:
+        periods_of = [_period(key, width) for key in getattr(runs, order)]
+        _tally(periods, sign, zip(repeat(order), people_of, periods_of, positions, strict=False))
+    _tally(days, sign, zip(days_of, positions, strict=True))
+    for day, took, audio in zip(days_of, took_ms, audio_ms, strict=True):
+        if took is not None or audio:
+            sums = days[(day,)]
+            sums[_AUDIO] += sign * audio
             if took is not None:
-                day[_TIMED] += sign
-                day[_ACTIVE] += sign * took
+                sums[_TIMED] += sign
+                sums[_ACTIVE] += sign * took
+
+
+def _tally(counts: defaultdict[Key, list[int]], sign: int, runs: Iterable[Key]) -> None:
+    """Count runs, each given as a key and its status's place; those triggered by nobody have no key."""
+    for (*key, position), number in Counter(runs).items():
+        if None not in key:
+            counts[tuple(key)][position] += sign * number
 
 
 def _add(session: Session, grain: _Grain, changes: Mapping[Key, list[int]]) -> None:

@@ -10,5 +10,5 @@ def nothing(*_: object) -> None:
 
 
 if __name__ == "__main__":
-    rollup.changes = rollup.apply = nothing
+    rollup.Changes.count = rollup.apply = nothing
     main()

@@ -1,14 +1,17 @@
-"""However often and in however large pieces history goes in, in the end it is what the lines say."""
+"""However often and in whatever batches and pieces history goes in, in the end it is what the lines say."""
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.db import db
+from portal.history import importer
 from portal.history.importer import import_files
 from portal.models import Workspace
+from portal.runs import rollup
 from tests.factories import NOON
 from tests.history.lines import dump, empty, run_line, workflow_line, write
 
@@ -29,23 +32,25 @@ runs = st.builds(
 
 @given(
     lines=st.lists(runs, max_size=12),
-    pieces=st.lists(st.tuples(st.integers(0, 12), st.integers(1, 5)), max_size=3),
+    parts=st.lists(st.tuples(st.integers(0, 12), st.integers(1, 5), st.integers(1, 3)), max_size=3),
 )
-def test_pieces_of_a_history_and_then_all_of_it_come_to_the_same_as_all_of_it_at_once(
+def test_parts_of_a_history_and_then_all_of_it_come_to_the_same_as_all_of_it_at_once(
     workspace: Workspace,
     tmp_path: Path,
     lines: list[dict[str, Any]],
-    pieces: list[tuple[int, int]],
+    parts: list[tuple[int, int, int]],
 ) -> None:
-    def load(upto: int, batch_size: int) -> None:
+    def load(upto: int, batch_size: int, piece: int) -> None:
         file = write(tmp_path / "runs.jsonl", workflow_line(), *lines[:upto])
-        assert import_files(workspace.id, [file], now=NOON, batch_size=batch_size).ok
+        with patch.object(importer, "PIECE", piece):
+            assert import_files(workspace.id, [file], now=NOON, batch_size=batch_size).ok
+        assert not rollup.find_drift(db.session())
 
     empty()
-    load(len(lines), 100)
+    load(len(lines), 100, 100)
     expected = dump(db.engine)
     empty()
-    for upto, batch_size in sorted(pieces):
-        load(upto, batch_size)
-    load(len(lines), 3)
+    for part in sorted(parts):
+        load(*part)
+    load(len(lines), 5, 2)
     assert dump(db.engine) == expected

@@ -12,7 +12,8 @@ from flask import Flask
 from portal.db import db
 from portal.history import importer
 from portal.history.importer import import_files
-from portal.models import Run, RunDetail, Step, Workflow, Workspace
+from portal.models import Person, Run, RunDetail, Step, Workflow, Workspace
+from portal.runs import rollup
 from tests.factories import NOON, make_run, make_workflow, make_workspace
 from tests.history.conftest import Import
 from tests.history.lines import WORKFLOW, an_id, dump, encode, run_line, upload_line, workflow_line, write
@@ -201,12 +202,41 @@ def test_an_old_line_seen_again_never_takes_a_run_back(load: Import, batch_size:
     assert summary.total.runs_unchanged == 2
 
 
-def test_a_run_that_occurs_often_in_one_batch_is_applied_in_order(load: Import) -> None:
+@pytest.mark.parametrize("piece", [1, 1000])
+def test_a_run_that_occurs_often_in_one_batch_is_applied_in_order(
+    load: Import, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(importer, "PIECE", piece)
     lines = [run_line(status="running", completed_at=None, title=str(n)) for n in range(3)]
     summary = load(W, *lines, run_line(), lines[0])
     total = summary.total
     assert (total.runs_new, total.runs_updated, total.runs_unchanged) == (1, 3, 1)
     assert the_run().status == "completed"
+
+
+def test_workflows_are_held_in_the_order_of_their_ids_or_the_batch_ends(
+    load: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sorted((an_id("one"), an_id("two")))
+    load(workflow_line(id=first), workflow_line(id=second))
+    monkeypatch.setattr(importer, "PIECE", 1)
+    runs = [run_line(str(n), workflow_id=id_) for n, id_ in enumerate((second, second, first, second))]
+    assert load(*runs).total.runs_new == 4
+    stamps = db.session.execute(sa.select(Workflow.change_stamp).order_by(Workflow.id)).scalars().all()
+    assert stamps == [1, 2]
+    assert not rollup.find_drift(db.session())
+
+
+def test_people_are_named_as_the_last_line_says_whatever_the_pieces(
+    load: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer, "PIECE", 2)
+    names = ["Ada", "Grace", "Ada", "Ada", "Grace", "Ada", "Grace"]
+    load(W, *(run_line(str(n), triggered_by={"id": "u1", "name": name}) for n, name in enumerate(names)))
+    assert db.session.scalars(sa.select(Person.name)).all() == ["Grace"]
+    load(run_line("last", triggered_by={"id": "u1", "name": "Ada"}))
+    db.session.rollback()
+    assert db.session.scalars(sa.select(Person.name)).all() == ["Ada"]
 
 
 def test_the_order_of_keys_makes_no_difference(load: Import) -> None:
