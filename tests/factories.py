@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import sqlalchemy as sa
+
 from portal import moments, storage
 from portal.auth.keyring import KeySpec, create_key_for
-from portal.db import writing
+from portal.db import db, writing
 from portal.folding import fold
 from portal.models import (
     Artifact,
@@ -30,6 +32,7 @@ from portal.models import (
 from portal.runs import recorder, rollup
 from portal.runs.ready import make_ready
 from portal.runs.recorder import ImportedRun
+from portal.workflows.access import SeenWorkflow
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EMPTY_DEFINITION: dict[str, Any] = {
@@ -205,3 +208,10 @@ def make_artifact(
     values = {"content_type": "audio/wav", "size_bytes": kept.size, "sha256": kept.sha256} | columns
     run_id = run.id if run else None
     return _store(Artifact(id=uuid4(), workspace_id=workspace.id, run_id=run_id, name=name, **values))
+
+
+def seen(workflow: Workflow) -> SeenWorkflow:
+    """The workflow as a request sees it now."""
+    db.session.rollback()
+    stamp = db.session.scalar(sa.select(Workflow.change_stamp).where(Workflow.id == workflow.id))
+    return SeenWorkflow(workflow.id, workflow.workspace_id, workflow.name, None, 1, None, stamp or 0, 0)

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from operator import itemgetter
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property, lru_cache
+from typing import Any, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.db import read
-from portal.models import PersonPeriodRuns, RunBlock
+from portal.models import PersonPeriodRuns
 from portal.runs import rollup
 from portal.runs.blocks import (
     FIRST_KEY,
@@ -24,6 +23,7 @@ from portal.runs.blocks import (
     within,
 )
 from portal.runs.filters import PEOPLE_NAMED, Filters, checked, matching
+from portal.runs.kept import Block, Series, kept_blocks
 from portal.runs.orders import Order
 from portal.runs.rollup import NO_PERIOD, STATUSES, period_of
 from portal.runs.seek import Walk
@@ -31,13 +31,6 @@ from portal.runs.whole_periods import in_edge, in_whole, whole_periods
 
 PARTIAL = 16
 """So many blocks that lie partly in a window are counted; where there are more, their runs are walked."""
-
-
-Kept = Sequence[Any]
-"""A row of `kept_blocks`."""
-
-
-_ID, _HERE, _KEY, _OLDEST, _NEWEST = range(5)
 
 
 class Measure(Protocol):
@@ -68,11 +61,9 @@ class ByPeriods:
     def walks(self, position: int, count: int, total: int) -> list[Walk]:
         order, runs = self.order, self._periods()
         without_key = runs.pop(NO_PERIOD, 0)
-        periods = [
-            _Block(_beginning(period), _beginning(period + 1), runs[period]) for period in sorted(runs)
-        ]
-        keyless = [_Block(NULLS, None, without_key)] if without_key else []
-        return _walks(order, periods, keyless, position, count)
+        periods = [Block(_beginning(period), _beginning(period + 1), runs[period]) for period in sorted(runs)]
+        keyless = [Block(NULLS, None, without_key)] if without_key else []
+        return _walks(order, Series(periods), Series(keyless), position, count)
 
     def _periods(self) -> dict[int, int]:
         """The runs of each period that has any."""
@@ -116,15 +107,6 @@ def _total(table: Any, statuses: Sequence[str]) -> Any:
     return sum(columns[1:], start=columns[0])
 
 
-class _Block(NamedTuple):
-    """A stretch that lies in the list's window, wholly or partly, and how many of its runs are counted."""
-
-    begin: Place
-    end: Place | None
-    here: int
-    whole: bool = True
-
-
 @dataclass(frozen=True)
 class ByBlocks:
     """All runs of the statuses: whole blocks from their counts.
@@ -134,105 +116,81 @@ class ByBlocks:
     """
 
     order: Order
-    kept: Sequence[Kept] | None = None
-    """The kept blocks of the order, where they were read already."""
 
     def walks(self, position: int, count: int, total: int) -> list[Walk]:
-        blocks = self._blocks()
-        partial = sum(not block.whole for block in blocks)
-        if self.order.filters.searched or partial > PARTIAL or (partial and not position):
+        order = self.order
+        kept = kept_blocks(order.workflow, order.by, order.statuses)
+        if not (order.query.created_from or order.query.created_to):
+            return _walks(order, kept.keyed, kept.keyless, position, count)
+        blocks = self._in_window((*kept.keyed.blocks, *kept.keyless.blocks))
+        partial = [block for block in blocks if not self._is_whole(block)]
+        if order.filters.searched or len(partial) > PARTIAL or (partial and not position):
             blocks = self._joined(blocks, position + count, total)
         elif partial:
-            blocks = self._counted(blocks)
-        return _walks(self.order, *_halves(blocks), position, count)
+            blocks = self._counted(blocks, partial)
+        keyed, keyless = _halves(blocks)
+        return _walks(order, Series(keyed), Series(keyless), position, count)
 
-    def _blocks(self) -> list[_Block]:
-        """The blocks in which runs of the list may lie."""
-        order, kept = self.order, self.kept
-        if kept is None:
-            rows = read(kept_blocks(order.statuses), workflow_id=order.workflow.id, ordered_by=order.by)
-            kept = rows.all()
-        kept = sorted(kept, key=itemgetter(_KEY, _ID))
-        begins: list[Any] = [(row[_KEY], row[_ID]) for row in kept]
-        ends = (*begins[1:], None)
-        query = order.query
-        if not query.created_from and not query.created_to:
-            return list(map(_Block, begins, ends, [row[_HERE] for row in kept]))
+    @cached_property
+    def _window(self) -> tuple[int, int]:
+        query = self.order.query
         earliest = microseconds(query.created_from) if query.created_from else FIRST_KEY
-        latest = microseconds(query.created_to) if query.created_to else NO_KEY
-        return [
-            _Block(begin, end, row[_HERE], row[_OLDEST] >= earliest and row[_NEWEST] <= latest)
-            for begin, end, row in zip(begins, ends, kept, strict=True)
-            if row[_NEWEST] >= earliest and row[_OLDEST] <= latest
-        ]
+        return earliest, microseconds(query.created_to) if query.created_to else NO_KEY
 
-    def _counted(self, blocks: Sequence[_Block]) -> list[_Block]:
+    def _in_window(self, blocks: Sequence[Block]) -> list[Block]:
+        """The blocks in which runs of the list may lie."""
+        earliest, latest = self._window
+        return [block for block in blocks if block.newest >= earliest and block.oldest <= latest]
+
+    def _is_whole(self, block: Block) -> bool:
+        earliest, latest = self._window
+        return block.oldest >= earliest and block.newest <= latest
+
+    def _counted(self, blocks: Sequence[Block], partial: Sequence[Block]) -> list[Block]:
         """The same, those counted that lie partly in the window."""
         order = self.order
         bounds, bound = [], order.values()
-        for number, block in enumerate(block for block in blocks if not block.whole):
+        for number, block in enumerate(partial):
             stretch = order.within_window(block.begin, block.end)
             bounds.append(Bounds.of(order.by, *stretch))
             bound |= place_values(*stretch, f"b{number}_")
         runs = dict(tuple(row) for row in read(_counting(order.filters, tuple(bounds)), **bound))
-        numbers = iter(range(len(bounds)))
-        return [block if block.whole else block._replace(here=runs[next(numbers)]) for block in blocks]
+        here = {block: runs[number] for number, block in enumerate(partial)}
+        return [block._replace(here=here.get(block, block.here)) for block in blocks]
 
-    def _joined(self, blocks: Sequence[_Block], upto: int, total: int) -> list[_Block]:
+    def _joined(self, blocks: Sequence[Block], upto: int, total: int) -> list[Block]:
         """All with a key as one block, all without as another, counted where the page may reach these."""
         order, (keyed, keyless) = self.order, _halves(blocks)
         without = sum(block.here for block in keyless)
         if without and upto > total - without:
             without_key = Bounds(order.by, keyed=False, begins=False, ends=False)
             [(_, without)] = read(_counting(order.filters, (without_key,)), **order.values())
-        joined = [_Block(keyed[0].begin, keyed[-1].end, total - without)] if keyed else []
-        return joined + ([_Block(keyless[0].begin, None, without)] if keyless else [])
+        joined = [Block(keyed[0].begin, keyed[-1].end, total - without)] if keyed else []
+        return joined + ([Block(keyless[0].begin, None, without)] if keyless else [])
 
 
-def _halves(blocks: Sequence[_Block]) -> tuple[list[_Block], list[_Block]]:
+def _halves(blocks: Sequence[Block]) -> tuple[list[Block], list[Block]]:
     """Blocks of runs with a key, and of those without."""
     keyed = [block for block in blocks if block.begin[0] != NO_KEY]
     return keyed, list(blocks[len(keyed) :])
 
 
-def _walks(
-    order: Order, keyed: Sequence[_Block], keyless: Sequence[_Block], position: int, count: int
-) -> list[Walk]:
+def _walks(order: Order, keyed: Series, keyless: Series, position: int, count: int) -> list[Walk]:
     """What finds so many runs from a position on, in a list of counted blocks."""
-    with_key = sum(block.here for block in keyed)
     found = []
-    if position < with_key:
-        block, skip = _locate(keyed[::-1] if order.descending else keyed, position)
-        begin, end = (None, block.end) if order.descending else (block.begin, None)
-        found.append(order.with_key(skip, min(count, with_key - position), begin, end))
-    if keyless and position + count > with_key:
-        block, skip = _locate(keyless, max(0, position - with_key))
-        found.append(order.without_key(skip, position + count - max(position, with_key), block.begin))
+    if position < keyed.total:
+        take = min(count, keyed.total - position)
+        if order.descending:
+            block, skip = keyed.find_backwards(position)
+            found.append(order.with_key(skip, take, None, block.end))
+        else:
+            block, skip = keyed.find(position)
+            found.append(order.with_key(skip, take, block.begin))
+    if keyless.blocks and position + count > keyed.total:
+        block, skip = keyless.find(max(0, position - keyed.total))
+        take = position + count - max(position, keyed.total)
+        found.append(order.without_key(skip, take, block.begin))
     return found
-
-
-def _locate(blocks: Sequence[_Block], position: int) -> tuple[_Block, int]:
-    """The block in which a position lies, and how many runs before it are that block's."""
-    for block in blocks[:-1]:
-        if position < block.here:
-            return block, position
-        position -= block.here
-    return blocks[-1], position
-
-
-@lru_cache(maxsize=256)
-def kept_blocks(statuses: tuple[str, ...]) -> sa.Select[Any]:
-    """The kept blocks of an order: how many runs of the statuses, from which place on, when created.
-
-    In no order; ids as the database keeps them, since hundreds are read and two are used.
-    """
-    key_of_order = (
-        RunBlock.workflow_id == sa.bindparam("workflow_id"),
-        RunBlock.ordered_by == sa.bindparam("ordered_by"),
-    )
-    run_id = sa.type_coerce(RunBlock.id, sa.types.NullType())
-    here = _total(RunBlock, statuses).label("here")
-    return sa.select(run_id, here, RunBlock.key, RunBlock.oldest, RunBlock.newest).where(*key_of_order)
 
 
 @lru_cache(maxsize=256)

@@ -4,7 +4,7 @@ A list is one of three: so few runs that all are read and sorted; one order of t
 where a measure says; or, by status, one such list after the other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from portal.models import Run
 from portal.runs import seek
 from portal.runs.filters import Filters, matching, values
-from portal.runs.measure import ByBlocks, ByPeriods, Kept, Measure, Unmeasured
+from portal.runs.measure import ByBlocks, ByPeriods, Measure, Unmeasured
 from portal.runs.orders import Order
 from portal.runs.query import RunQuery
 from portal.runs.rows import RunRow, rows_of, run_rows
@@ -34,12 +34,8 @@ def find_page(
     query: RunQuery,
     counts: Mapping[str, int],
     count: int,
-    blocks: Sequence[Kept] | None = None,
 ) -> list[RunRow]:
-    """As many runs as stand at the query's offset; `counts` are those of all statuses.
-
-    `blocks` are the kept blocks of the query's order and statuses, where they were read with the counts.
-    """
+    """As many runs as stand at the query's offset; `counts` are those of all statuses."""
     total = sum(counts[status] for status in query.status or counts)
     few = FEW_OF_PEOPLE if query.search and query.sort == "status" else FEW
     if total <= few and (_narrowed(query) or total < sum(counts.values())):
@@ -52,7 +48,7 @@ def find_page(
         gap = SEARCH_GAP
     elif query.sort == "created_at" and len(query.status) == 1:
         gap = 1  # there is an index of each status
-    return _by_key(order, blocks, count, total, gap)
+    return _by_key(order, count, total, gap)
 
 
 def needs_blocks(query: RunQuery) -> bool:
@@ -75,7 +71,7 @@ def _narrowed_by_window(query: RunQuery) -> bool:
     return bool(query.created_from or query.created_to) and query.sort != "created_at"
 
 
-def _by_key(order: Order, blocks: Sequence[Kept] | None, count: int, total: int, gap: float) -> list[RunRow]:
+def _by_key(order: Order, count: int, total: int, gap: float) -> list[RunRow]:
     position, bound = order.query.slice.offset, order.values()
     if _is_near(order, (position + count) * gap):
         rows = read_page(order.filters, bound, [order.with_key(position, count)])
@@ -83,7 +79,7 @@ def _by_key(order: Order, blocks: Sequence[Kept] | None, count: int, total: int,
             rows += read_page(order.filters, bound, [order.without_key(0, count - len(rows))])
         return rows
     searched = order.filters.searched and not _narrowed_by_window(order.query)
-    measure: Measure = ByPeriods(order) if searched else ByBlocks(order, blocks)
+    measure: Measure = ByPeriods(order) if searched else ByBlocks(order)
     return read_page(order.filters, bound, measure.walks(position, count, total))
 
 

@@ -1,19 +1,16 @@
 """No answer of the API takes more statements where there is more to read."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 
-from portal.db import db
 from portal.history.importer import import_lines
 from tests.api.conftest import Api
 from tests.factories import NOON, make_key, make_member, make_user, make_workspace
+from tests.statements import statements
 
 NEEDS_A_SESSION = {"api_keys", "api_key"}
 """Endpoints that a key does not open."""
@@ -67,18 +64,6 @@ def a_run(workflow_id: str, number: int, size: int) -> dict[str, Any]:
         "output_lines": [{"script": "Hello", "takes": takes}] * size,
         "files": [{"path": "a.txt", "node_id": "out"}] * size,
     }
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    found: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        found.append(statement)
-
-    sa.event.listen(db.engine, "before_cursor_execute", note)
-    yield found
-    sa.event.remove(db.engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

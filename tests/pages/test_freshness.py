@@ -1,11 +1,9 @@
 """A page or fragment that the browser has already is answered with 304, and never one that has changed."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -24,6 +22,7 @@ from portal.runs.recorder import Event
 from portal.workflows.access import SeenWorkflow
 from tests.factories import make_key, make_person, make_run, make_user, make_workflow
 from tests.pages.conftest import HTMX, Browser
+from tests.statements import statements
 
 SURFACES = ("page", "fragment", "live", "run", "summary", "workflows", "workflows fragment")
 
@@ -58,19 +57,6 @@ def ask(browser: Browser, run: Run) -> Callable[..., TestResponse]:
 Ask = Callable[..., TestResponse]
 
 
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(*arguments: Any) -> None:
-        if not arguments[2].startswith("BEGIN"):
-            seen.append(arguments[2])
-
-    sa.event.listen(db.engine, "before_cursor_execute", note)
-    yield seen
-    sa.event.remove(db.engine, "before_cursor_execute", note)
-
-
 def mark_of(answer: TestResponse) -> str:
     assert answer.status_code == 200
     assert answer.headers["ETag"].startswith('W/"')
@@ -83,7 +69,7 @@ def test_nothing_new_is_304_after_one_read_beyond_authentication(ask: Ask, surfa
     with statements() as seen:
         again = ask(surface, mark_of(first))
     assert (again.status_code, again.data) == (304, b"")
-    beyond = [text for text in seen if "FROM sessions" not in text and "JOIN members" not in text]
+    beyond = [text for text, _ in seen if "FROM sessions" not in text and "JOIN members" not in text]
     assert len(beyond) == 1
     assert "workflows.change_stamp" in beyond[0]
     for name in ("ETag", "Cache-Control", "Vary"):

@@ -1,16 +1,15 @@
 """The run list as a browser without JavaScript sees it, and its fragment as htmx does."""
 
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 
 from portal.db import writing
 from portal.models import RunDetail
 from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
 from tests.pages.conftest import HTMX, Browser, numbers, one, parsed
+from tests.statements import statements
 
 
 def make_runs(browser: Browser, count: int, **columns: object) -> None:
@@ -223,16 +222,9 @@ def test_the_list_says_how_the_api_gives_it(browser: Browser) -> None:
 
 def test_a_page_of_a_hundred_runs_takes_no_more_reads_than_one_of_a_single_run(browser: Browser) -> None:
     def reads(query: str) -> int:
-        statements: list[str] = []
-
-        def note(_c: Any, _u: Any, statement: str, *_rest: Any) -> None:
-            statements.append(statement)
-
-        sa.event.listen(sa.Engine, "before_cursor_execute", note)
-        answer = browser.runs(query)
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)
-        assert answer.status_code == 200
-        return len([text for text in statements if text.startswith("SELECT")])
+        with statements() as found:
+            assert browser.runs(query).status_code == 200
+        return sum(statement.text.startswith("SELECT") for statement in found)
 
     person = make_person(browser.workspace, "Ada")
     for number in range(1, 101):

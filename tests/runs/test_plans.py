@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +27,7 @@ from tests.factories import (
     make_workspace,
     uuid_of,
 )
+from tests.statements import statements
 
 RUNS = 60
 WINDOW = {"from": NOON + timedelta(hours=7, minutes=5), "to": NOON + timedelta(days=2, minutes=5)}
@@ -79,19 +79,6 @@ def fill(workspace: Workspace, runs: int) -> Workflow:
         rows.append(row | {"created_at": at, "started_at": started, "completed_at": completed})
     make_runs(workflow, rows)
     return workflow
-
-
-@contextmanager
-def statements() -> Iterator[list[tuple[str, Any]]]:
-    found: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, bound: Any, *_: Any) -> None:
-        if not statement.startswith("BEGIN"):
-            found.append((statement, bound))
-
-    sa.event.listen(db.engine, "before_cursor_execute", note)
-    yield found
-    sa.event.remove(db.engine, "before_cursor_execute", note)
 
 
 def ask(workflow: Workflow, asked: Mapping[str, str]) -> Any:
