@@ -7,7 +7,7 @@ import tempfile
 from itertools import islice
 from pathlib import Path
 
-from scripts.bench import browser
+from scripts.bench import browser, depths
 from scripts.bench.measure import Target, alternate, throughput
 from scripts.bench.place import BIN, ROOT, Place, free_port, history_of, memory_mb, ready_folder
 from scripts.bench.shapes import SHAPES, Shape
@@ -34,6 +34,8 @@ def main() -> None:
             if not options.shapes or any(text in shape.name for text in options.shapes):
                 ours = _target(place.port, shape, values, key, cookie)
                 _measure(shape.name, ours, Target(floor_port, f"/floor/{number}"), options)
+        for line in depths.report(place.port, _bearer(key), values, options.depths) if options.depths else ():
+            print(line, flush=True)
         print(f"memory of the server {memory_mb(portal):,.0f} MB · database {place.size_mb():,.0f} MB")
         if options.visits:
             url = f"http://127.0.0.1:{place.port}/workflows/{values['workflow']}/runs"
@@ -49,6 +51,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--shapes", nargs="*", help="parts of the names of the shapes to measure")
     parser.add_argument("--visits", type=int, default=10, help="of a browser to the first page; 0: none")
+    parser.add_argument(
+        "--depths", type=int, default=0, help="requests to each page of every sort and filter"
+    )
     parser.add_argument("--imports", type=int, default=0, help="import so many with and without the counts")
     parser.add_argument("--keep", type=Path, help="where the loaded database is kept and found again")
     parser.add_argument("--fresh", action="store_true", help="load again")
@@ -68,9 +73,13 @@ def _measure(name: str, portal: Target, floor: Target, options: argparse.Namespa
 def _target(port: int, shape: Shape, values: Values, key: str, cookie: str) -> Target:
     path = shape.path.format(**values) + ("?" + shape.query.format(**values) if shape.query else "")
     if not shape.browser:
-        return Target(port, path, (("Authorization", f"Bearer {key}"),))
+        return Target(port, path, _bearer(key))
     headers = (("Cookie", cookie), *((("HX-Request", "true"),) if shape.fragment else ()))
     return Target(port, path, headers)
+
+
+def _bearer(key: str) -> tuple[tuple[str, str], ...]:
+    return (("Authorization", f"Bearer {key}"),)
 
 
 def compare_imports(runs: int) -> None:

@@ -6,6 +6,9 @@ import time
 from dataclasses import dataclass
 from statistics import median, quantiles
 
+WARM_UP = 20
+"""Requests that are not counted."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -24,10 +27,10 @@ def alternate(targets: list[Target], requests: int) -> list[Timing]:
     """Each target asked this often on a connection of its own, taking turns."""
     connections = [http.client.HTTPConnection("127.0.0.1", target.port, timeout=60) for target in targets]
     times: list[list[float]] = [[] for _ in targets]
-    for number in range(requests + 20):
+    for number in range(requests + WARM_UP):
         for place, target in enumerate(targets):
             took = _ask(connections[place], target)
-            if number >= 20:
+            if number >= WARM_UP:
                 times[place].append(took * 1000)
     return [Timing(median(each), quantiles(each, n=20)[-1]) for each in times]
 

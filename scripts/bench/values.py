@@ -41,12 +41,13 @@ def read_values(database: str) -> Values:
         bounds = {"begin": begin, "end": end}
         if sqlite:
             bounds = {name: (at - EPOCH) // timedelta(microseconds=1) for name, at in bounds.items()}
+        half = _moment(value(AT_OFFSET, offset=runs // 2))
         begun = _moment(value(FIRST_COMPLETION, **bounds))
     engine.dispose()
     day = (begin - EPOCH).days
     return {
         "workflow": _id(workflow), "workspace": _id(workspace), "runs": runs, "offset": offset,
-        "start": start.isoformat(), "begun": begun.isoformat(),
+        "start": start.isoformat(), "half": f"{half:%Y-%m-%dT%H:%M:%S.%fZ}", "begun": begun.isoformat(),
         "earliest": begin.isoformat(), "latest": end.isoformat(), "first": day, "last": day + 6,
         "from": f"{begin:%Y-%m-%dT%H:%M:%SZ}", "to": f"{end:%Y-%m-%dT%H:%M:%S.%fZ}",
         "search": SEARCH.replace(" ", "%20"), "text": f"%{SEARCH}%",
