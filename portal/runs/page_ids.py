@@ -22,8 +22,8 @@ from portal.workflows.access import SeenWorkflow
 
 FEW = 1000
 """So many runs are read one by one and sorted."""
-FEW_OF_PEOPLE = 20_000
-"""So many are, where the index of people's runs says all that is needed."""
+FEW_IN_INDEX = 20_000
+"""So many are, where the index of people's runs finds them, or that of creation says all that is needed."""
 
 SEARCH_GAP = 16
 """One run in so many is supposed to be found by a search, before its runs are measured."""
@@ -37,8 +37,7 @@ def find_page(
 ) -> list[RunRow]:
     """As many runs as stand at the query's offset; `counts` are those of all statuses."""
     total = sum(counts[status] for status in query.status or counts)
-    few = FEW_OF_PEOPLE if query.search and query.sort == "status" else FEW
-    if total <= few and (_narrowed(query) or total < sum(counts.values())):
+    if total <= _few(query) and (_narrowed(query) or total < sum(counts.values())):
         return _gather(workflow, query, total, count)
     if query.sort == "status":
         return _by_status(workflow, query, counts, count)
@@ -49,6 +48,14 @@ def find_page(
     elif query.sort == "created_at" and len(query.status) == 1:
         gap = 1  # there is an index of each status
     return _by_key(order, count, total, gap)
+
+
+def _few(query: RunQuery) -> int:
+    """So many runs are read and sorted, rather than walked along."""
+    if query.sort == "status" and query.search:
+        return FEW_IN_INDEX
+    far = _narrowed_by_window(query) and query.slice.offset * SEARCH_GAP > seek.NEAR
+    return FEW_IN_INDEX if far and (query.search or query.sort == "status") else FEW
 
 
 def needs_blocks(query: RunQuery) -> bool:
@@ -127,10 +134,14 @@ def _gather(workflow: SeenWorkflow, query: RunQuery, total: int, count: int) -> 
 def _gathered(filters: Filters, sort: str, descending: bool, backwards: bool) -> Any:
     """All keys apart from their order, or a planner reads an index for that."""
     key: sa.ColumnElement[Any] = getattr(Run, sort).expression
-    named = sort in ("created_at", "status")  # which all indexes that narrow hold
-    narrow = sa.select(*([key.label("key")] if named else []), Run.id.label("id"))
-    found = narrow.where(*matching(filters)).cte("found").prefix_with("MATERIALIZED")
-    if named:
+    narrow = sa.select(key.label("key"), Run.id.label("id")).where(*matching(filters))
+    named = sort in ("created_at", "status")  # in all indexes that narrow
+    if filters.searched and not named:
+        narrow = narrow.add_columns(Run.run_number)  # or SQLite reads all of an index that has the rest
+    elif not named:
+        narrow = narrow.with_only_columns(Run.id.label("id"))
+    found = narrow.cte("found").prefix_with("MATERIALIZED")
+    if named or filters.searched:
         keys = sa.select(found.c.key, found.c.id)
     else:
         keys = sa.select(key.label("key"), Run.id.label("id")).join_from(found, Run, Run.id == found.c.id)
