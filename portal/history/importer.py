@@ -1,7 +1,6 @@
 """The importer: retrieve, parse, decide, store, a piece at a time; a batch of pieces is a transaction."""
 
 import gc
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -28,7 +27,6 @@ from portal.runs.ready import make_ready
 
 DEFAULT_BATCH_SIZE = 50_000
 """Lines: more cost fewer writes of the same pages of indexes, and let other writers wait longer."""
-SWITCH_SECONDS = 0.0005
 MANY_OBJECTS = 2_000_000
 """More than two batches of runs are: the collector of cycles passes when some are left over."""
 MANY_RUNS = 10_000
@@ -166,19 +164,13 @@ def import_files(
 
 @contextmanager
 def _long_work() -> Iterator[None]:
-    """Let the collector of cycles pass seldom: a batch is many objects and no cycles.
-
-    And let threads take turns often: after each statement the interpreter has to be had back from the
-    thread that parses.
-    """
-    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+    """Let the collector of cycles pass seldom: a piece is many objects and no cycles."""
+    thresholds = gc.get_threshold()
     gc.set_threshold(MANY_OBJECTS, *thresholds[1:])
-    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         yield
     finally:
         gc.set_threshold(*thresholds)
-        sys.setswitchinterval(interval)
 
 
 def import_lines(
