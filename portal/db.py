@@ -33,7 +33,7 @@ CONNECTIONS = 8
 """How many connections a process keeps open: one for each thread that serves (gunicorn.conf.py)."""
 
 SQLITE_CACHE_KIB = 16 * 1024
-SQLITE_BULK_CACHE_KIB = 160 * 1024
+SQLITE_BULK_CACHE_KIB = 192 * 1024
 """Pages that a connection may keep: while importing, enough for the indexes, whose keys come in any order."""
 SQLITE_BULK_CHECKPOINT_PAGES = 100_000
 """How far the log may grow then: pages that change again and again are copied once."""

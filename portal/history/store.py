@@ -25,7 +25,7 @@ from portal.history.parse_uploads import UploadLine
 from portal.models import Artifact, Run, RunDetail, Upload, Workflow, Workspace
 from portal.people import Identity, store_people
 from portal.runs import bulk, recorder, rollup
-from portal.runs.ready import Ready
+from portal.runs.ready import Ready, id_of
 from portal.runs.recorder import ImportedRun, chunks
 from portal.runs.result_recorder import store_results
 
@@ -83,7 +83,8 @@ def look_up(
 
 
 def _workflows_of(lines: Iterable[HistoryLine]) -> set[UUID]:
-    return {line.id if isinstance(line, WorkflowLine) else line.workflow_id for line in lines}
+    named = (line.id if isinstance(line, WorkflowLine) else line.workflow_id for line in lines)
+    return set({id(each): each for each in named}.values())  # most are the same, and hashing an id takes long
 
 
 def _importer_id(workspace_id: UUID) -> UUID:
@@ -95,11 +96,11 @@ def _stored_runs(session: Session, lines: Sequence[RunLine]) -> dict[UUID, Store
     found = {
         run_id: StoredRun(workflow_id, imported, number, digest, superseded=[])
         for run_id, workflow_id, imported, number, digest in bulk.select_rows(
-            session.connection(), _STORED_RUN, _RUNS.c.id, list({line.id for line in lines})
+            session.connection(), _STORED_RUN, _RUNS.c.id, [id_of(cast(Ready, line.ready)) for line in lines]
         )
     }
-    differing = {line.id for line in lines if line.id in found and found[line.id].digest != line.digest}
-    for chunk in chunks(list(differing)):
+    known = [line for line in lines if line.id in found] if found else []
+    for chunk in chunks([line.id for line in known if found[line.id].digest != line.digest]):
         details = sa.select(RunDetail.run_id, RunDetail.superseded_digests)
         for run_id, superseded in session.execute(details.where(RunDetail.run_id.in_(chunk))):
             found[run_id].superseded = superseded or []

@@ -84,14 +84,14 @@ def add_rows(
 def select_rows(
     connection: sa.Connection, columns: Sequence[sa.Column[Any]], key: sa.Column[Any], values: Sequence[Any]
 ) -> Iterator[tuple[Any, ...]]:
-    """These columns of the rows of a table whose key is one of the values."""
-    dialect, process = connection.dialect, _processor(key.type, connection.dialect)
+    """These columns of a table's rows whose key is one of the values, which the driver takes as they are."""
+    dialect = connection.dialect
     found = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
     statement = (
         f"SELECT {', '.join(column.name for column in columns)} FROM {key.table.name} WHERE {key.name}"  # noqa: S608  # names of ours
     )
     for start in range(0, len(values), MAX_VALUES):
-        piece = [process(value) if process else value for value in values[start : start + MAX_VALUES]]
+        piece = values[start : start + MAX_VALUES]
         if dialect.name == "sqlite":
             rows = connection.exec_driver_sql(f"{statement} IN ({', '.join('?' * len(piece))})", tuple(piece))
         else:

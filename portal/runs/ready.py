@@ -25,6 +25,11 @@ Ready = tuple[tuple[Any, ...], tuple[Any, ...]]
 """A run's values of EARLY as the driver takes them, and what the counts know of it but for the person."""
 
 
+def id_of(ready: Ready) -> Any:
+    """A run's id as the driver takes it."""
+    return ready[0][0]
+
+
 def make_ready(dialect: sa.Dialect, rows: Sequence[Mapping[str, Any]]) -> list[Ready]:
     """Make runs ready for a database; each row has every column but those that are known late."""
     values = bulk.driver_values(dialect, RUNS, EARLY, rows)
