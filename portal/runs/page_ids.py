@@ -22,8 +22,10 @@ from portal.workflows.access import SeenWorkflow
 
 FEW = 1000
 """So many runs are read one by one and sorted."""
-FEW_IN_INDEX = 20_000
-"""So many are, where the index of people's runs finds them, or that of creation says all that is needed."""
+FEW_OF_PEOPLE = 20_000
+"""So many are, where the index of people's runs finds them."""
+FEW_IN_WINDOW = 8000
+"""So many are, where the index of creation says all that is needed."""
 
 SEARCH_GAP = 16
 """One run in so many is supposed to be found by a search, before its runs are measured."""
@@ -52,10 +54,10 @@ def find_page(
 
 def _few(query: RunQuery) -> int:
     """So many runs are read and sorted, rather than walked along."""
-    if query.sort == "status" and query.search:
-        return FEW_IN_INDEX
     far = _narrowed_by_window(query) and query.slice.offset * SEARCH_GAP > seek.NEAR
-    return FEW_IN_INDEX if far and (query.search or query.sort == "status") else FEW
+    if query.search:
+        return FEW_OF_PEOPLE if far or query.sort == "status" else FEW
+    return FEW_IN_WINDOW if far and query.sort == "status" else FEW
 
 
 def needs_blocks(query: RunQuery) -> bool:

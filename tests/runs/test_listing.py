@@ -160,7 +160,8 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollup, "PERIOD_DAYS", 1)
     monkeypatch.setattr(seek, "NEAR", 0)
     monkeypatch.setattr(page_ids, "FEW", -1)
-    monkeypatch.setattr(page_ids, "FEW_IN_INDEX", -1)
+    monkeypatch.setattr(page_ids, "FEW_OF_PEOPLE", -1)
+    monkeypatch.setattr(page_ids, "FEW_IN_WINDOW", -1)
 
 
 @settings(max_examples=100)

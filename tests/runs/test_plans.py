@@ -62,7 +62,8 @@ def large() -> Iterator[None]:
         patch.setattr(rollup, "PERIOD_DAYS", 1)
         patch.setattr(seek, "NEAR", 0)
         patch.setattr(page_ids, "FEW", -1)
-        patch.setattr(page_ids, "FEW_IN_INDEX", -1)
+        patch.setattr(page_ids, "FEW_OF_PEOPLE", -1)
+        patch.setattr(page_ids, "FEW_IN_WINDOW", -1)
         yield
 
 
