@@ -3,12 +3,15 @@
 One row holds all six counts, so that a total, the numbers of a filter bar or a chart read one row each.
 """
 
+from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.db import Base, Id
+from portal.models.states import RunStatus
 
 
 class _Counts:
@@ -20,6 +23,12 @@ class _Counts:
     completed: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=1)
     failed: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=1)
     cancelled: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=1)
+
+    @classmethod
+    def of(cls, statuses: Sequence[str] = ()) -> sa.ColumnElement[int]:
+        """How many runs have one of these statuses (none: any), in SQL."""
+        columns = [getattr(cls, status).expression for status in statuses or RunStatus]
+        return cast(sa.ColumnElement[int], sum(columns[1:], start=columns[0]))
 
 
 class RunTotals(_Counts, Base):

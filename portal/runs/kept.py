@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from portal.db import read
 from portal.models import RunBlock
 from portal.runs.blocks import FIRST_KEY, NO_KEY, Place
-from portal.runs.rollup import STATUSES
 from portal.workflows.access import SeenWorkflow
 
 MOST_IN_MEMORY = 40_000
@@ -108,13 +107,12 @@ def remember(
 
 
 @lru_cache(maxsize=256)
-def reading(statuses: tuple[str, ...]) -> sa.Select[Any]:
+def reading(statuses: tuple[str, ...]) -> Any:
     """The blocks of an order in no order: id, runs of the statuses, key, oldest and newest.
 
     Ids are as the database keeps them, since hundreds are read and two are used.
     """
-    columns = [getattr(RunBlock, status).expression for status in statuses or STATUSES]
-    here = sum(columns[1:], start=columns[0]).label("here")
+    here = RunBlock.of(statuses).label("here")
     run_id = sa.type_coerce(RunBlock.id, sa.types.NullType())
     return sa.select(run_id, here, RunBlock.key, RunBlock.oldest, RunBlock.newest).where(
         RunBlock.workflow_id == sa.bindparam("workflow_id"), RunBlock.ordered_by == sa.bindparam("ordered_by")

@@ -25,7 +25,7 @@ from portal.runs.blocks import (
 from portal.runs.filters import PEOPLE_NAMED, Filters, checked, matching
 from portal.runs.kept import Block, Series, kept_blocks
 from portal.runs.orders import Order
-from portal.runs.rollup import NO_PERIOD, STATUSES, period_of
+from portal.runs.rollup import NO_PERIOD, period_of
 from portal.runs.seek import Walk
 from portal.runs.whole_periods import in_edge, in_whole, whole_periods
 
@@ -88,7 +88,7 @@ def _beginning(period: int) -> Place:
 def _kept_periods(statuses: tuple[str, ...], edges: int) -> Any:
     """Periods and how many runs each has; the edges of a window counted."""
     table, period = PersonPeriodRuns, PersonPeriodRuns.period
-    whole = sa.select(period, sa.func.sum(_total(table, statuses))).group_by(period)
+    whole = sa.select(period, sa.func.sum(table.of(statuses))).group_by(period)
     whole = whole.where(
         table.workflow_id == sa.bindparam("workflow_id"),
         table.ordered_by == sa.bindparam("ordered_by"),
@@ -100,11 +100,6 @@ def _kept_periods(statuses: tuple[str, ...], edges: int) -> Any:
     return sa.union_all(
         whole, *(sa.select(edge[n], sa.func.count()).where(*among, in_edge(n)) for n in range(edges))
     )
-
-
-def _total(table: Any, statuses: Sequence[str]) -> Any:
-    columns = [getattr(table, status).expression for status in statuses or STATUSES]
-    return sum(columns[1:], start=columns[0])
 
 
 @dataclass(frozen=True)
