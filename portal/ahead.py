@@ -2,7 +2,7 @@
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -27,7 +27,7 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
             yield item
 
 
-def apart(make: Callable[..., Iterable[Item]], *arguments: Any) -> Iterator[Item]:
+def apart(make: Callable[..., Iterable[Item]], *arguments: Any) -> Generator[Item, None, None]:
     """What `make(*arguments)` gives, made in a process of its own: all of it must be able to be pickled.
 
     Starting a process takes most of a second. Raises Ended where the process fails; its traceback is on

@@ -28,7 +28,7 @@ from portal.runs.ready import make_ready
 DEFAULT_BATCH_SIZE = 50_000
 """Lines: more cost fewer writes of the same pages of indexes, and let other writers wait longer."""
 MANY_OBJECTS = 2_000_000
-"""More than two batches of runs are: the collector of cycles passes when some are left over."""
+"""More than many pieces of runs are: the collector of cycles passes when some are left over."""
 MANY_RUNS = 10_000
 """New ones that change what a database knows of its tables."""
 PIECE = 5000
@@ -36,7 +36,7 @@ PIECE = 5000
 LONG_FILE = 8 * 1024 * 1024
 """Bytes of a file that make up for the time that starting a process takes."""
 MAX_BATCH_BYTES = 32 * 1024 * 1024
-"""A batch ends here too, whatever its number of lines: one batch is held in memory."""
+"""A batch ends here too, whatever its number of lines, and so does a piece, which is held in memory."""
 
 
 @dataclass

@@ -5,11 +5,10 @@ import json
 from collections.abc import Iterator
 from itertools import product
 
+from portal.runs.query import ORDERS, SORTS
 from scripts.bench.measure import Target, alternate
 from scripts.bench.values import Values
 
-SORTS = ("created_at", "started_at", "completed_at", "status")
-DIRECTIONS = ("desc", "asc")
 FILTERS = {
     "all": "",
     "failed": "status=failed",
@@ -27,7 +26,7 @@ PAGE = 20
 def report(port: int, headers: tuple[tuple[str, str], ...], values: Values, requests: int) -> Iterator[str]:
     """A line for each list: its first page, page 1,000 and nine tenths of it, and by how much these differ."""
     yield f"{'list':34}{'runs':>10}{'first':>10}{'1,000th':>10}{'90 %':>10}{'ratio':>7}"
-    for (name, query), sort, direction in product(FILTERS.items(), SORTS, DIRECTIONS):
+    for (name, query), sort, direction in product(FILTERS.items(), SORTS, ORDERS):
         path = f"/api/v1/workflows/{values['workflow']}/runs?sort={sort}&order={direction}"
         path += f"&{query.format(**values)}" if query else ""
         total = _total(Target(port, path, headers))

@@ -115,5 +115,5 @@ def test_a_process_whose_items_nobody_takes_any_more_ends() -> None:
     items = apart(count_up, 10**9)
     assert next(items) == 0
     [process] = multiprocessing.active_children()
-    items.close()  # type: ignore[attr-defined]
+    items.close()
     assert not process.is_alive()
