@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from portal import parameters
+from portal import parameters, versions
 from portal.folding import fold
 from portal.models import Member, Person, User, Workspace
 from portal.runs.recorder import chunks
@@ -70,8 +70,9 @@ def store_people(
     if made:
         session.connection().execute(_insert(session), made)
     if changed:  # lists of all its workflows show their names
-        stamp = sa.update(Workspace).where(Workspace.id == workspace_id)
-        session.execute(stamp.values(change_stamp=Workspace.change_stamp + 1))
+        update = sa.update(Workspace).where(Workspace.id == workspace_id)
+        version = versions.following_in_sql(Workspace.version)
+        session.execute(update.values(version=version, change_stamp=Workspace.change_stamp + 1))
     for row in changed:
         session.execute(sa.update(_PEOPLE).where(_PEOPLE.c.id == known[row["user_id"]].id).values(row))
     ids = {person.user_id: person.id for person in known.values()}

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from portal import moments, storage
+from portal import moments, storage, versions
 from portal.auth.keyring import KeySpec, create_key_for
 from portal.db import db, writing
 from portal.folding import fold
@@ -98,6 +98,7 @@ def make_workflow(workspace: Workspace, name: str = "Nightly dub", **columns: An
         "created_at": NOON,
         "updated_at": NOON,
         "next_run_number": 1,
+        "version": versions.following(0),
         "change_stamp": 0,
     }
     values = defaults | columns
@@ -134,13 +135,15 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
         recorder.lock_workflows(session, [workflow.id])
         counted = rollup.Changes()
         ready = make_ready(session.get_bind().dialect, whole)
+        stored = session.scalar(sa.select(Workflow.version).where(Workflow.id == workflow.id))
+        version = versions.following(stored or 0)
         imported = [
-            ImportedRun(row["id"], *ready_run, row["person_id"], row["run_number"], None, None, ())
+            ImportedRun(row["id"], *ready_run, row["person_id"], row["run_number"], version, None, None, ())
             for row, ready_run in zip(whole, ready, strict=True)
         ]
         recorder.store_imported(session, imported, [], counted)
         rollup.apply(session, counted)
-        recorder.touch_workflows(session, [workflow.id])
+        recorder.set_versions(session, {workflow.id: version})
         return [session.get_one(Run, row["id"]) for row in whole]
 
 
@@ -213,5 +216,16 @@ def make_artifact(
 def seen(workflow: Workflow) -> SeenWorkflow:
     """The workflow as a request sees it now."""
     db.session.rollback()
-    stamp = db.session.scalar(sa.select(Workflow.change_stamp).where(Workflow.id == workflow.id))
-    return SeenWorkflow(workflow.id, workflow.workspace_id, workflow.name, None, 1, None, stamp or 0, 0)
+    version = db.session.scalar(sa.select(Workflow.version).where(Workflow.id == workflow.id))
+    return SeenWorkflow(
+        id=workflow.id,
+        workspace_id=workflow.workspace_id,
+        name=workflow.name,
+        description=None,
+        next_run_number=1,
+        running=None,
+        version=version or 0,
+        workspace_version=0,
+        change_stamp=0,
+        workspace_stamp=0,
+    )

@@ -26,6 +26,8 @@ class StoredWorkflow:
     source: Mapping[str, Any] | None
     created_at: datetime
     next_run_number: int
+    version: int = 0
+    """As stored: 0 for a new one."""
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal import versions
 from portal.db import Base, db
 from portal.folding import fold
 from portal.history.decide import (
@@ -69,6 +70,7 @@ def look_up(
             source=row.source,
             created_at=row.created_at,
             next_run_number=row.next_run_number,
+            version=row.version,
         )
         for row in recorder.lock_workflows(session, named, hold=held is not None)
     }
@@ -147,7 +149,7 @@ class Store:
         self._identities: dict[UUID, Identity] = {}
         self._counted = rollup.Changes()
         self._next_numbers: dict[UUID, int] = {}
-        self._touched: set[UUID] = set()
+        self._versions: dict[UUID, int] = {}
         workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
         session.execute(workspace.with_for_update(key_share=True))
 
@@ -162,18 +164,18 @@ class Store:
         plan = decide(existing, lines, self._now)
         _store_workflows(self._session, self._workspace_id, plan, self._now)
         planned = list(plan.runs.values())
+        self._take_versions(plan.next_numbers.keys() | plan.changed_workflows.keys())
+        self._take_versions({line.workflow_id for line, _ in plan.uploads.values()})
         self._store_people(plan, planned)
         recorder.store_imported(
             self._session,
-            [_imported(run, self._people) for run in planned if run.is_new],
-            [_imported(run, self._people) for run in planned if not run.is_new],
+            [self._imported(run) for run in planned if run.is_new],
+            [self._imported(run) for run in planned if not run.is_new],
             self._counted,
         )
         _store_results(self._session, planned)
         _store_uploads(self._session, plan)
         self._next_numbers |= plan.next_numbers
-        self._touched |= plan.changed_workflows.keys()
-        self._touched |= {line.workflow_id for line, _ in plan.uploads.values()}
         plan.counts.steps += sum(len(run.line.steps) for run in planned)
         return plan
 
@@ -181,7 +183,12 @@ class Store:
         """Write what is kept of workflows and beside their runs. Nothing is taken after that."""
         rollup.apply(self._session, self._counted)
         recorder.raise_run_numbers(self._session, self._next_numbers)
-        recorder.touch_workflows(self._session, self._touched | self._next_numbers.keys())
+        recorder.set_versions(self._session, self._versions)
+
+    def _take_versions(self, workflow_ids: set[UUID]) -> None:
+        """Give each workflow that changes the version that this transaction leaves it with."""
+        for workflow_id in workflow_ids - self._versions.keys():
+            self._versions[workflow_id] = versions.following(self._workflows[workflow_id].version)
 
     def _store_people(self, plan: Plan, planned: Sequence[PlannedRun]) -> None:
         """Make or update those whom the lines name otherwise than the ones before them did."""
@@ -193,6 +200,16 @@ class Store:
             people, plan.counts.people = store_people(self._session, self._workspace_id, news)
             self._people |= people
             self._identities |= {each.user_id: each for each in news}
+
+    def _imported(self, planned: PlannedRun) -> ImportedRun:
+        line, number = planned.line, planned.number
+        person_id = self._people[line.identity.user_id] if line.identity else None
+        values, counted = cast(Ready, line.ready)
+        version = self._versions[line.workflow_id]
+        detail = _detail(planned)
+        return ImportedRun(
+            line.id, values, counted, person_id, number, version, line.digest, detail, line.steps
+        )
 
 
 def _store_results(session: Session, planned: Sequence[PlannedRun]) -> None:
@@ -238,6 +255,7 @@ def _store_workflows(session: Session, workspace_id: UUID, plan: Plan, now: date
             "user_id": _importer_id(workspace_id),
             "name_source": "user",
             "next_run_number": 1,
+            "version": versions.following(0),
             "change_stamp": 0,
             "updated_at": now,
         }
@@ -260,17 +278,15 @@ def _columns(workflow: StoredWorkflow) -> dict[str, Any]:
     }
 
 
-def _imported(planned: PlannedRun, people: dict[UUID, int]) -> ImportedRun:
-    line, number = planned.line, planned.number
-    detail, source = None, line.source
-    if line.number is not None and line.number != number:
+def _detail(planned: PlannedRun) -> dict[str, Any] | None:
+    """What stands beside the run's row, where there is anything."""
+    line, source = planned.line, planned.line.source
+    if line.number is not None and line.number != planned.number:
         source = {**source, "run_number": line.number}  # a run keeps its number, the source's is not lost
-    if source or line.definition_snapshot is not None or planned.superseded:
-        detail = {
-            "definition_snapshot": line.definition_snapshot,
-            "source": source or None,
-            "superseded_digests": planned.superseded or None,
-        }
-    person_id = people[line.identity.user_id] if line.identity else None
-    values, counted = cast(Ready, line.ready)
-    return ImportedRun(line.id, values, counted, person_id, number, line.digest, detail, line.steps)
+    if not source and line.definition_snapshot is None and not planned.superseded:
+        return None
+    return {
+        "definition_snapshot": line.definition_snapshot,
+        "source": source or None,
+        "superseded_digests": planned.superseded or None,
+    }

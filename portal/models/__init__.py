@@ -14,6 +14,7 @@ from portal.models.audit import AuditEntry
 from portal.models.results import Artifact, OutputLine, RunResult, StepResult, Take, Upload, Validation
 from portal.models.rollup import DayRuns, PersonPeriodRuns, PersonRuns, RunBlock, RunTotals
 from portal.models.runs import Person, Run, RunDetail, Step, Workflow
+from portal.models.schema import SchemaState
 from portal.models.states import (
     ACTIVE,
     OCCUPYING,
@@ -49,6 +50,7 @@ __all__ = [
     "RunResult",
     "RunStatus",
     "RunTotals",
+    "SchemaState",
     "SigninLink",
     "Step",
     "StepResult",

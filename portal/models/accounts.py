@@ -32,8 +32,10 @@ class Workspace(Base):
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(200))
     slug: Mapped[str] = mapped_column(sa.String(50))
+    version: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """Grows with what the pages of all its workflows show, the names of people, and never comes again."""
     change_stamp: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
-    """Grows with what the pages of all its workflows show: the names of people."""
+    """Counts the same changes, for servers of the release before, which write no version."""
     color_idx: Mapped[int] = mapped_column(default=0)
     created_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id"))
     """None where an operator made it."""

@@ -83,9 +83,13 @@ class DayRuns(_Counts, Base):
     timed_runs: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)
     """Completed runs that say how long they took."""
     active_ms: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)
-    """How long those took together, pauses left out."""
+    """How long those took together, pauses left out: the low halves of the values (portal.sums)."""
+    active_ms_high: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0", sort_order=2)
     delivered_audio_ms: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)
-    """Of completed runs."""
+    """Of completed runs, the low halves."""
+    delivered_audio_ms_high: Mapped[int] = mapped_column(
+        sa.BigInteger, default=0, server_default="0", sort_order=2
+    )
 
 
 class RunBlock(_Counts, Base):

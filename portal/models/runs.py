@@ -53,8 +53,10 @@ class Workflow(Base):
     source: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     """What imported history says of it beyond these columns; null for a workflow made here."""
     next_run_number: Mapped[int] = mapped_column(sa.BigInteger, default=1)
+    version: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """Grows with each transaction that writes to the workflow or its runs (portal.versions)."""
     change_stamp: Mapped[int] = mapped_column(sa.BigInteger, default=0)
-    """Grows with every transaction that writes to the workflow or its runs."""
+    """Counts the same transactions, for servers of the release before, which write no version."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -94,6 +96,7 @@ class Run(Base):
             *("workflow_id", "person_id", "created_at", "id", "status"),
         ),
         sa.Index("ix_runs_workflow_id_run_number", "workflow_id", "run_number"),
+        sa.Index("ix_runs_workflow_id_arrived_in", "workflow_id", "arrived_in"),
         sa.Index(
             "uq_runs_workflow_id_run_number_made_here",
             "workflow_id",
@@ -132,6 +135,8 @@ class Run(Base):
     output_line_count: Mapped[int | None] = mapped_column(sa.BigInteger)
     delivered_audio_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
     error: Mapped[str | None] = mapped_column(sa.Text)
+    arrived_in: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """The version of its workflow in which it came: what came later is greater. 0: before that was kept."""
     import_digest: Mapped[bytes | None] = mapped_column(sa.LargeBinary(16))
     """Which line of history this run was last brought up to date from."""
 

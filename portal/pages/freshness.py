@@ -8,8 +8,8 @@ A view says what its page is made of, as soon as it knows that and before it ask
 
 The mark (a weak ETag) is made of
 
-- what the view names, anything whose `repr` differs when it differs: the workflow, whose change stamp grows
-  with every write to it and its runs, and its workspace's with the names of people; or the stamps of a list;
+- what the view names, anything whose `repr` differs when it differs: the workflow, whose version grows with
+  every write to it and its runs, and its workspace's with the names of people; or the versions of a list;
 - who asks, with name, roles and scopes;
 - the whole address, the cookies, and what htmx says of its request, since the answer's headers depend on it;
 - the day in UTC, and the release.

@@ -7,13 +7,13 @@ from uuid import UUID
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from portal import display, moments, parameters
+from portal import display, moments, parameters, versions
 from portal.auth.gate import current_principal
 from portal.pages import bp, freshness
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.overview import overview
 from portal.pages.run_lines import RunLine, run_lines
-from portal.paging import MAX_LIMIT, MAX_SQL_OFFSET, Slice
+from portal.paging import MAX_LIMIT, Slice
 from portal.parameters import Reader, Refused, single
 from portal.runs.live import is_active, read_movement
 from portal.runs.query import RunQuery
@@ -29,7 +29,7 @@ class Watch:
     rows: Sequence[UUID]
     """The active runs that it shows."""
     since: int
-    """The number that the next run would have had when the list was read."""
+    """The version of the workflow when the list was read: runs that came later are new."""
     moving: bool
     """Whether anything is left that may change by itself."""
 
@@ -54,7 +54,7 @@ def watch(
     """What to ask about after this answer; nothing is left once neither a row nor a count is active."""
     rows = [line.run.id for line in lines if line.active]
     moving = bool(rows) or any(count and is_active(status) for status, count in counts.items())
-    return Watch(query, rows, workflow.next_run_number if since is None else since, moving)
+    return Watch(query, rows, workflow.version if since is None else since, moving)
 
 
 @bp.get("/workflows/<workflow_id>/runs/live")
@@ -82,11 +82,11 @@ def runs_live(workflow_id: str) -> str | Response:
 
 
 def _watched(args: Mapping[str, str]) -> tuple[Sequence[UUID], int]:
-    """The runs that are watched, and the number from which a run is new. Raises InvalidQuery."""
+    """The runs that are watched, and the version after which a run is new. Raises InvalidQuery."""
     reader = Reader(args)
     none: Sequence[UUID] = ()
     rows = reader.read("rows", _ids, none)
-    since = reader.read("since", _number, 1)
+    since = reader.read("since", _version, 0)
     reader.finish()
     return rows, since
 
@@ -98,5 +98,5 @@ def _ids(text: str) -> Sequence[UUID]:
     return [parameters.uuid(one) for one in texts]
 
 
-def _number(text: str) -> int:
-    return parameters.whole_number(text, 1, MAX_SQL_OFFSET, "must be a run number.")
+def _version(text: str) -> int:
+    return parameters.whole_number(text, 0, versions.MOST, "must be the version of a workflow.")

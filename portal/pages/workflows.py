@@ -14,7 +14,7 @@ from portal.pages import bp, freshness, workflows_url
 from portal.pages.forms import Form, filled, plain_form, without
 from portal.pages.pager import Pager
 from portal.paging import Page, Slice
-from portal.workflows.listing import list_workflows, stamps_of
+from portal.workflows.listing import list_workflows, state_of
 from portal.workflows.query import WorkflowQuery
 from portal.workflows.strips import STRIP_RUNS, last_runs
 
@@ -72,7 +72,7 @@ def _answer(template: str) -> Response:
     except InvalidQuery as refusal:
         return _refusal(template, args, refusal)
     workspace = current_principal().workspace
-    freshness.stop_if_known(stamps_of(workspace.id) if workspace else None)
+    freshness.stop_if_known(state_of(workspace.id) if workspace else None)
     page = list_workflows(workspace.id, query) if workspace else Page((), 0, query.slice)
     html = _render(
         template,

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from portal import sums
 from portal.db import db
 from portal.models import Take, TakeStatus
 
@@ -51,21 +51,22 @@ def run_audio(run_id: UUID) -> RunAudio:
     """The audio of a run; dropped takes are no part of it. One query."""
     delivered, replaced = Take.status == TakeStatus.DELIVERED, Take.status.in_(_REPLACED)
     known = sa.func.coalesce(Take.duration_ms, 0) > 0
-
-    def total(condition: sa.ColumnElement[bool], value: Any) -> sa.ColumnElement[int]:
-        return sa.cast(sa.func.coalesce(sa.func.sum(sa.case((condition, value), else_=0)), 0), sa.BigInteger)
-
+    halves = sums.halves_in_sql(Take.duration_ms)
+    count = sa.func.count().filter
+    columns = [
+        *(count(delivered), count(delivered & ~known), count(replaced & ~known)),
+        *(sums.total_in_sql(half, delivered & known) for half in halves),
+        *(sums.total_in_sql(half, replaced & known) for half in halves),
+    ]
     select = (
-        sa.select(
-            Take.locale_code,
-            total(delivered, 1),
-            total(delivered & known, Take.duration_ms),
-            total(delivered & ~known, 1),
-            total(replaced & known, Take.duration_ms),
-            total(replaced & ~known, 1),
-        )
+        sa.select(Take.locale_code, *columns)
         .where(Take.run_id == run_id, delivered | replaced)
         .group_by(Take.locale_code)
     )
-    rows = [LocaleAudio(locale or "", *numbers) for locale, *numbers in db.session.execute(select)]
+    rows = [_locale(*row) for row in db.session.execute(select)]
     return RunAudio(sorted(rows, key=lambda each: each.locale_code))
+
+
+def _locale(locale: str | None, lines: int, missing: int, replaced_missing: int, *halves: int) -> LocaleAudio:
+    delivered, replaced = sums.whole(*halves[:2]), sums.whole(*halves[2:])
+    return LocaleAudio(locale or "", lines, delivered, missing, replaced, replaced_missing)

@@ -78,7 +78,7 @@ def kept_blocks(workflow: SeenWorkflow, order: str, statuses: tuple[str, ...]) -
 
 def recall(workflow: SeenWorkflow, order: str, statuses: tuple[str, ...]) -> Kept | None:
     """What is in memory."""
-    key = (workflow.id, workflow.change_stamp, order, statuses)
+    key = _key(workflow, order, statuses)
     with _lock:
         if key in _in_memory:
             _in_memory.move_to_end(key)
@@ -98,12 +98,16 @@ def remember(
     first_keyless = bisect_left(begins, NO_KEY, key=itemgetter(0))
     kept = Kept(Series(blocks[:first_keyless]), Series(blocks[first_keyless:]))
     with _lock:
-        _in_memory[workflow.id, workflow.change_stamp, order, statuses] = kept
+        _in_memory[_key(workflow, order, statuses)] = kept
         held = sum(len(series.blocks) for each in _in_memory.values() for series in each)
         while held > MOST_IN_MEMORY and len(_in_memory) > 1:
             _, gone = _in_memory.popitem(last=False)
             held -= sum(len(series.blocks) for series in gone)
     return kept
+
+
+def _key(workflow: SeenWorkflow, order: str, statuses: tuple[str, ...]) -> tuple[Any, ...]:
+    return workflow.id, workflow.version, workflow.change_stamp, order, statuses
 
 
 @lru_cache(maxsize=256)

@@ -22,16 +22,14 @@ class Movement:
     counts: Mapping[str, int]
     """By status, under the other filters of the list."""
     new: int
-    """How many matching runs began since the list was read."""
+    """How many matching runs came since the list was read, whatever their numbers and times."""
 
 
-def read_movement(
-    workflow: SeenWorkflow, query: RunQuery, watched: Sequence[UUID], next_number: int
-) -> Movement:
-    """How the watched runs stand, and how many runs came with `next_number` or a later one."""
+def read_movement(workflow: SeenWorkflow, query: RunQuery, watched: Sequence[UUID], since: int) -> Movement:
+    """How the watched runs stand, and how many runs came after this version of the workflow."""
     ours = sa.select(Run.id).where(Run.workflow_id == workflow.id, Run.id.in_(watched))
     known = set(db.session.scalars(ours)) if watched else set()
-    fresh = sa.select(sa.func.count()).where(*matching(Filters.of(query)), Run.run_number >= next_number)
+    fresh = sa.select(sa.func.count()).where(*matching(Filters.of(query)), Run.arrived_in > since)
     return Movement(
         rows=read_rows([run_id for run_id in watched if run_id in known]),
         counts=count_by_status(workflow, query),

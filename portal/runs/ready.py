@@ -16,8 +16,11 @@ from portal.runs.rollup import COUNTED, Counted
 RUNS = cast(sa.Table, Run.__table__)
 _LATE = ("person_id", "run_number", "import_digest")
 """What is known only when the run is stored, last in its row."""
-EARLY = tuple(column.name for column in RUNS.columns if column.name not in _LATE)
+_ONCE = ("arrived_in",)
+"""What a run that is stored already keeps."""
+EARLY = tuple(column.name for column in RUNS.columns if column.name not in (*_LATE, *_ONCE))
 NAMES = (*EARLY, *_LATE)
+NEW_NAMES = (*NAMES, *_ONCE)
 _known = itemgetter(*COUNTED[:-1])
 
 

@@ -14,11 +14,12 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal import versions
 from portal.db import writing
 from portal.errors import Conflict, NotFound
 from portal.models import OCCUPYING, TERMINAL, PauseReason, Run, RunDetail, RunStatus, Step, Workflow
 from portal.runs import bulk, rollup
-from portal.runs.ready import NAMES, RUNS
+from portal.runs.ready import NAMES, NEW_NAMES, RUNS
 from portal.runs.rollup import Counted
 
 CHUNK = 5000
@@ -93,7 +94,7 @@ def start_run(
     overlap runs turn it off.
     """
     with writing() as session:
-        number = _take_number(session, workflow_id)
+        number, version = _take_number(session, workflow_id)
         if exclusive:
             _refuse_if_occupied(session, workflow_id)
         run = Run(
@@ -109,6 +110,7 @@ def start_run(
             finished_nodes=None if total_nodes is None else 0,
             total_steps=total_steps,
             finished_steps=0,
+            arrived_in=version,
         )
         session.add(run)
         session.flush()
@@ -241,18 +243,22 @@ def _is_pausing(run: Run) -> bool:
     return run.status == RunStatus.RUNNING and run.pause_requested_at is not None
 
 
-def _take_number(session: Session, workflow_id: UUID) -> int:
-    """The workflow's next run number; holds the workflow's row until the transaction ends."""
-    number = session.scalar(
+def _take_number(session: Session, workflow_id: UUID) -> tuple[int, int]:
+    """The workflow's next run number and new version; holds its row until the transaction ends."""
+    row = session.execute(
         sa.update(Workflow)
         .where(Workflow.id == workflow_id, Workflow.deleted_at.is_(None))
-        .values(next_run_number=Workflow.next_run_number + 1, change_stamp=Workflow.change_stamp + 1)
-        .returning(Workflow.next_run_number)
+        .values(
+            next_run_number=Workflow.next_run_number + 1,
+            version=versions.following_in_sql(Workflow.version),
+            change_stamp=Workflow.change_stamp + 1,
+        )
+        .returning(Workflow.next_run_number, Workflow.version)
         .execution_options(synchronize_session=False)
-    )
-    if number is None:
+    ).first()
+    if row is None:
         raise NotFound("There is no such workflow here.")
-    return number - 1
+    return row.next_run_number - 1, row.version
 
 
 def _refuse_if_occupied(session: Session, workflow_id: UUID) -> None:
@@ -293,7 +299,20 @@ def touch_workflows(session: Session, workflow_ids: Iterable[UUID]) -> None:
         session.execute(
             sa.update(Workflow)
             .where(Workflow.id.in_(chunk))
-            .values(change_stamp=Workflow.change_stamp + 1)
+            .values(
+                version=versions.following_in_sql(Workflow.version), change_stamp=Workflow.change_stamp + 1
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+def set_versions(session: Session, versions_of: Mapping[UUID, int]) -> None:
+    """Say that workflows, held by lock_workflows, have changed, with the versions in which runs came."""
+    for workflow_id, version in sorted(versions_of.items()):
+        session.execute(
+            sa.update(Workflow)
+            .where(Workflow.id == workflow_id)
+            .values(version=version, change_stamp=Workflow.change_stamp + 1)
             .execution_options(synchronize_session=False)
         )
 
@@ -319,6 +338,8 @@ class ImportedRun(NamedTuple):
     """What the counts know, but for the person."""
     person_id: int | None
     run_number: int
+    arrived_in: int
+    """The version of its workflow from now on; a run that is there already keeps its own."""
     digest: bytes | None
     detail: dict[str, Any] | None
     steps: Sequence[dict[str, Any]]
@@ -336,7 +357,7 @@ def store_imported(
     with ThreadPoolExecutor(1) as thread:
         after = map(Counted._make, [(*run.counted, run.person_id) for run in (*new, *changed)])
         counting = thread.submit(counted.count, before, after)  # while the database stores
-        bulk.insert_values(connection, RUNS, NAMES, _rows(new))
+        bulk.insert_values(connection, RUNS, NEW_NAMES, _new_rows(new))
     counting.result()
     if changed:
         bulk.update_values(connection, RUNS, NAMES, _rows(changed))
@@ -351,6 +372,10 @@ def store_imported(
 
 def _rows(runs: Sequence[ImportedRun]) -> list[tuple[Any, ...]]:
     return [(*run.values, run.person_id, run.run_number, run.digest) for run in runs]
+
+
+def _new_rows(runs: Sequence[ImportedRun]) -> list[tuple[Any, ...]]:
+    return [(*run.values, run.person_id, run.run_number, run.digest, run.arrived_in) for run in runs]
 
 
 def _counted(session: Session, run_ids: Sequence[UUID]) -> list[Counted]:

@@ -13,7 +13,7 @@ from portal.db import db, read
 from portal.models import DayRuns, Run, RunStatus
 from portal.moments import elapsed_ms
 from portal.runs.filters import OF_WORKFLOW
-from portal.runs.rollup import STATUSES, SUMS, count_columns, sum_columns
+from portal.runs.rollup import STATUSES, SUMS, Sums, count_columns, sum_columns
 from portal.runs.whole_periods import in_edge, in_whole, whole_periods
 from portal.workflows.access import SeenWorkflow
 
@@ -62,8 +62,9 @@ def summarize(
     asked = whole_periods(created_from, created_to)
     statement = _summing(db.engine.dialect.name, len(asked.edges))
     parts = read(statement, workflow_id=workflow.id, **asked.values)
-    *counts, timed_runs, took, audio = (int(sum(column)) for column in zip(*parts, strict=True))
-    return Summary(dict(zip(STATUSES, counts, strict=True)), timed_runs, took, audio)
+    numbers = [int(sum(column)) for column in zip(*parts, strict=True)]
+    counts = dict(zip(STATUSES, numbers, strict=False))
+    return Summary(counts, *Sums.of(*numbers[len(STATUSES) :]))
 
 
 @lru_cache

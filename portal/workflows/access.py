@@ -24,7 +24,12 @@ class SeenWorkflow:
     next_run_number: int
     running: int | None
     """How many of its runs go on right now."""
+    version: int
+    """Grows with every write to the workflow and its runs (portal.versions)."""
+    workspace_version: int
+    """Grows with the names of people."""
     change_stamp: int
+    """What servers of the release before count instead of the version."""
     workspace_stamp: int
 
 
@@ -36,6 +41,8 @@ _SEEN = (
         Workflow.description,
         Workflow.next_run_number,
         RunTotals.running,
+        Workflow.version,
+        Workspace.version.label("workspace_version"),
         Workflow.change_stamp,
         Workspace.change_stamp.label("workspace_stamp"),
     )

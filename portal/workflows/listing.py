@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from portal import versions
 from portal.db import Id, db, read
 from portal.folding import fold
 from portal.models import ACTIVE, Run, RunTotals, Workflow, Workspace
@@ -58,24 +59,26 @@ _COLUMNS = tuple(
 )
 
 
-_STAMPS = (
+_STATE = (
     sa.select(
+        Workspace.version,
         Workspace.change_stamp,
         sa.func.count(Workflow.id),
+        *versions.sums_in_sql(Workflow.version),
         sa.func.coalesce(sa.func.sum(Workflow.change_stamp), 0),
     )
     .outerjoin(Workflow, Workflow.workspace_id == Workspace.id)
     .where(Workspace.id == sa.bindparam("workspace_id"))
-    .group_by(Workspace.id, Workspace.change_stamp)
+    .group_by(Workspace.id, Workspace.version, Workspace.change_stamp)
 )
 
 
-def stamps_of(workspace_id: UUID) -> tuple[int, ...]:
+def state_of(workspace_id: UUID) -> tuple[int, ...]:
     """What differs whenever a workflow of the workspace, one of their runs or a person has changed.
 
-    Stamps only grow, so their sum tells that one of them did.
+    Versions only grow, so their sum tells that one of them did.
     """
-    row = read(_STAMPS, workspace_id=workspace_id).first()
+    row = read(_STATE, workspace_id=workspace_id).first()
     return tuple(map(int, row)) if row else ()
 
 

@@ -19,8 +19,7 @@ from portal.pages.freshness import release
 from portal.people import Identity, store_people
 from portal.runs import recorder
 from portal.runs.recorder import Event
-from portal.workflows.access import SeenWorkflow
-from tests.factories import make_key, make_person, make_run, make_user, make_workflow
+from tests.factories import make_key, make_person, make_run, make_user, make_workflow, seen
 from tests.pages.conftest import HTMX, Browser
 from tests.statements import statements
 
@@ -106,7 +105,7 @@ def test_what_changes_is_shown(ask: Ask, surface: str, browser: Browser, run: Ru
 def test_a_duration_that_grows_is_right_without_script_too(ask: Ask, browser: Browser) -> None:
     before = mark_of(ask("live"))
     make_run(browser.workflow, status="running", started_at=moments.now() - timedelta(hours=2))
-    workflow = SeenWorkflow(browser.workflow.id, browser.workspace.id, "", None, 1, 1, 1, 0)
+    workflow = replace(seen(browser.workflow), running=1)
     assert freshness.second(workflow) is not None
     assert freshness.second(replace(workflow, running=0)) is None
     assert mark_of(ask("live")) != before
