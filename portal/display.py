@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from datetime import date as Date
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ from portal.moments import elapsed_ms
 NOTHING = "–"
 """What stands where there is no value."""
 
+MANY_DIGITS, FEW_TENTHS = 10**18, 1e-4
+"""From here on numbers are written as powers of ten."""
+MAX_DURATION = 10**15
+"""Of a usage summary: larger values of a key such as `cpu_seconds` are shown as numbers."""
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ACRONYMS = {
     word.lower(): word for word in ("API", "CER", "CPU", "GB", "GPU", "ID", "KB", "MB", "URL", "WER")
@@ -96,7 +103,11 @@ def _path_below_root(url: str) -> str | None:
 
 
 def number(value: int | float) -> str:
-    """A number with thousands separated."""
+    """A number with thousands separated; one of very many digits as a power of ten, such as `1.8 × 10³⁰⁸`."""
+    size = abs(value)
+    if size >= MANY_DIGITS or 0 < size < FEW_TENTHS:
+        digits, exponent = f"{Decimal(value):.2e}".split("e")
+        return f"{digits.rstrip('0').rstrip('.')} × 10{str(int(exponent)).translate(_RAISED)}"
     return f"{value:,}" if isinstance(value, int) or value % 1 else f"{int(value):,}"
 
 
@@ -174,7 +185,7 @@ def usage(summary: Mapping[str, Any] | None) -> list[str]:
 
 def _amount(key: str, value: int | float) -> str:
     subject, _, unit = key.rpartition("_")
-    if subject and unit in _DURATIONS and value >= 0:
+    if subject and unit in _DURATIONS and 0 <= value <= MAX_DURATION:
         return f"{duration_ms(round(value * _DURATIONS[unit]))} {words(subject)}"
     if subject and unit in _SIZES:
         return f"{number(value)} {_SIZES[unit]} {words(subject)}"

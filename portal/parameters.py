@@ -11,14 +11,13 @@ from uuid import UUID
 
 from werkzeug.datastructures import MultiDict
 
+from portal.bounds import MAX_WORKFLOW_NAME
 from portal.errors import FieldError, InvalidQuery
 from portal.moments import parse_moment
 from portal.paging import DEFAULT_LIMIT, MAX_LIMIT, Slice
 
 MAX_SEARCH = 100
 """Characters (code points) of a search (contract 1.8)."""
-
-MAX_WORKFLOW_NAME = 200
 
 MAX_TEXT = 1000
 """Characters of an id that a source may have given, such as a node's."""

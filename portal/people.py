@@ -9,12 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from portal import parameters, versions
+from portal import bounds, parameters, versions
 from portal.folding import fold
 from portal.models import Member, Person, User, Workspace
 from portal.runs.recorder import chunks
-
-MAX_ID, MAX_NAME, MAX_EMAIL = 200, 200, 254
 
 _NAMESPACE = UUID("8f1f1d5e-6c3b-5a53-9d5b-0d6b5f7c2a41")
 _PEOPLE = cast(sa.Table, Person.__table__)
@@ -131,7 +129,9 @@ def _row(workspace_id: UUID, identity: Identity, member: User | None) -> dict[st
         "workspace_id": workspace_id,
         "user_id": identity.user_id,
         "source_id": identity.source_id,
-        "name": name[:MAX_NAME] if name else None,  # first and last name may together be longer
+        "name": name[: bounds.MAX_PERSON_NAME]
+        if name
+        else None,  # first and last name may together be longer
         "email": email,
         "display_name": display_name,
         "display_name_folded": fold(display_name),

@@ -16,7 +16,6 @@ from portal import moments
 RANDOM_BITS = 20
 STEP = 1 << RANDOM_BITS
 """Milliseconds are counted in steps of this size; 63 bits last until the year 2248."""
-MOST = 2**63 - 1
 
 
 def following(version: int) -> int:

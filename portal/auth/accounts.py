@@ -7,21 +7,21 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from portal.auth import audit
+from portal.bounds import MAX_EMAIL, MAX_FIRST_OR_LAST_NAME
 from portal.db import db, writing
 from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
 from portal.models import Member, Role, User, Workspace
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _LIVE = Workspace.deleted_at.is_(None)
-MAX_EMAIL, MAX_NAME = 254, 100
 
 
 def add_user(email: str, first_name: str, last_name: str, now: datetime) -> User:
     """Make somebody who can sign in. Raises InvalidQuery, Conflict."""
     errors = [*_email_errors(email)]
     for field, text in (("first_name", first_name), ("last_name", last_name)):
-        if len(text) > MAX_NAME or "\0" in text:
-            errors.append(FieldError(field, f"must have at most {MAX_NAME} characters."))
+        if len(text) > MAX_FIRST_OR_LAST_NAME or "\0" in text:
+            errors.append(FieldError(field, f"must have at most {MAX_FIRST_OR_LAST_NAME} characters."))
     if errors:
         raise InvalidQuery(errors)
     user = User(

@@ -19,6 +19,7 @@ from joserfc.errors import JoseError
 
 from portal.auth.joining import JoinRule, Visitor, read_rules
 from portal.auth.tokens import LEEWAY, is_subject
+from portal.bounds import MAX_EMAIL, MAX_FIRST_OR_LAST_NAME
 from portal.config import OidcSettings, Settings, is_loopback
 from portal.errors import PortalError
 from portal.reach import absolute_url_for
@@ -32,7 +33,6 @@ SIGN_IN_LIFE = 900
 """Seconds that somebody may take at the provider."""
 MAX_SESSION = 2800
 """Characters that a browser's session may hold while it signs in: its cookie may not pass 4,096 bytes."""
-MAX_NAME, MAX_EMAIL = 100, 254
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
@@ -228,7 +228,7 @@ def _verified_email(claims: Mapping[str, Any], settings: OidcSettings) -> str | 
 
 def _name(value: Any) -> str:
     text = value.strip() if isinstance(value, str) else ""
-    return text[:MAX_NAME] if text.isprintable() else ""
+    return text[:MAX_FIRST_OR_LAST_NAME] if text.isprintable() else ""
 
 
 def _more_claims(client: Any, token: Any, claims: dict[str, Any]) -> dict[str, Any]:

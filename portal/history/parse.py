@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from portal import people
+from portal import bounds
 from portal.history import readers
 from portal.history.parse_results import (
     RUN_KEYS,
@@ -29,9 +29,6 @@ from portal.runs.ready import Ready
 
 MAX_DEPTH = 64
 """Levels of nesting; more than this is no history, and would not fit every reader's stack."""
-MAX_NAME, MAX_DESCRIPTION = 200, 5000
-MAX_SOURCE_NUMBER = 2**63 - 1
-"""Of a person's number; ids are never reckoned with, so they may be longer than other numbers."""
 
 _FINISHED = (RunStatus.COMPLETED, RunStatus.FAILED)
 _LONG_NUMBER = b"0" * 16
@@ -209,8 +206,8 @@ def _workflow(values: dict[str, Any]) -> WorkflowLine:
     del fields.rest["type"]
     return WorkflowLine(
         id=fields.need("id", readers.uuid),
-        name=fields.need("name", readers.text_of(1, MAX_NAME)),
-        description=fields.take("description", readers.text_of(0, MAX_DESCRIPTION)),
+        name=fields.need("name", readers.text_of(1, bounds.MAX_WORKFLOW_NAME)),
+        description=fields.take("description", readers.text_of(0, bounds.MAX_DESCRIPTION)),
         definition=fields.take("definition", readers.object_),
         created_at=fields.take("created_at", readers.moment),
         source=fields.rest,
@@ -282,17 +279,17 @@ def _named(source_id: str | None, name: str | None, email: str | None) -> Identi
 def _read_identity(named: Mapping[str, Any]) -> Identity | None:
     fields = Fields(named)
     source_id = fields.take("id", _source_id)
-    name = fields.take("name", readers.text_of(0, people.MAX_NAME))
-    email = fields.take("email", readers.text_of(0, people.MAX_EMAIL))
+    name = fields.take("name", readers.text_of(0, bounds.MAX_PERSON_NAME))
+    email = fields.take("email", readers.text_of(0, bounds.MAX_EMAIL))
     return identify(*(text.strip() if text else None for text in (source_id, name, email)))
 
 
 def _source_id(value: object) -> str:
-    """An id as text; many sources number their people."""
+    """An id as text; many sources number their people, with more digits than other numbers may have."""
     if type(value) is not int:
-        return readers.text_of(0, people.MAX_ID)(value)
-    if abs(value) > MAX_SOURCE_NUMBER:
-        raise ValueError(f"must be a whole number of at most {MAX_SOURCE_NUMBER}, or text.")
+        return readers.text_of(0, bounds.MAX_PERSON_ID)(value)
+    if abs(value) > bounds.MAX_BIGINT:
+        raise ValueError(f"must be a whole number of at most {bounds.MAX_BIGINT}, or text.")
     return str(value)
 
 

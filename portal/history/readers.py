@@ -7,10 +7,8 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from portal import moments, parameters
+from portal.bounds import MAX_NUMBER
 from portal.models import PauseReason, RunStatus
-
-MAX_NUMBER = 2**53 - 1
-"""Whole numbers up to here mean the same to every reader of JSON."""
 
 Value = TypeVar("Value")
 Item = TypeVar("Item")

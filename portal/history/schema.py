@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from portal import people
+from portal import bounds
 from portal.history import readers
-from portal.history.parse import MAX_DESCRIPTION, MAX_NAME, MAX_SOURCE_NUMBER, RUN_COLUMNS, STEP_COLUMNS
+from portal.history.parse import RUN_COLUMNS, STEP_COLUMNS
 from portal.history.parse_results import AUDIO_TYPES, LINE, RUN, STEP, TAKE, VALIDATION, path
 from portal.history.parse_uploads import UPLOAD
 from portal.history.readers import record_schema, schema_of, text_of
@@ -43,8 +43,8 @@ def import_schema() -> Schema:
 def _workflow() -> Schema:
     own = {
         "id": readers.uuid,
-        "name": text_of(1, MAX_NAME),
-        "description": text_of(0, MAX_DESCRIPTION),
+        "name": text_of(1, bounds.MAX_WORKFLOW_NAME),
+        "description": text_of(0, bounds.MAX_DESCRIPTION),
         "definition": readers.object_,
         "created_at": readers.moment,
     }
@@ -107,9 +107,9 @@ def _file(where: Schema) -> Schema:
 
 
 def _person() -> Schema:
-    named = _fields({"name": text_of(0, people.MAX_NAME), "email": text_of(0, people.MAX_EMAIL)})
-    number = {"minimum": -MAX_SOURCE_NUMBER, "maximum": MAX_SOURCE_NUMBER}
-    source_id = {"type": ["string", "integer"], "maxLength": people.MAX_ID, **number}
+    named = _fields({"name": text_of(0, bounds.MAX_PERSON_NAME), "email": text_of(0, bounds.MAX_EMAIL)})
+    number = {"minimum": -bounds.MAX_BIGINT, "maximum": bounds.MAX_BIGINT}
+    source_id = {"type": ["string", "integer"], "maxLength": bounds.MAX_PERSON_ID, **number}
     return record_schema({"id": source_id} | named)
 
 

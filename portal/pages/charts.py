@@ -10,9 +10,9 @@ _STEPS = (
     *(_SECOND * size for size in (1, 2, 5, 10, 15, 30)),
     *(_MINUTE * size for size in (1, 2, 5, 10, 15, 30)),
     *(_HOUR * size for size in (1, 2, 3, 6, 12)),
-    *(_DAY * size for base in (1, 10, 100, 1000, 10_000) for size in (base, 2 * base, 5 * base)),
+    *(_DAY * base * size for base in (10**power for power in range(7)) for size in (1, 2, 5)),
 )
-"""Distances between ticks of a time axis, in milliseconds, that people count in."""
+"""Distances between ticks of a time axis, in milliseconds, that people count in; enough for all of time."""
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,15 @@ class DayChart:
     """How far down the line lies."""
 
     @property
+    def day_before(self) -> str:
+        """The day before the first, as the parameter of a list."""
+        return _day_beside(self.bars[0].day, -1)
+
+    @property
+    def day_after(self) -> str:
+        return _day_beside(self.bars[-1].day, 1)
+
+    @property
     def width(self) -> int:
         return STEP * len(self.bars)
 
@@ -84,6 +93,11 @@ def draw(days: Sequence[Day]) -> DayChart | None:
         for place, (day, well, bad) in enumerate(zip(days, rest, failed, strict=True))
     ]
     return DayChart(bars, _length(max(rest), unit))
+
+
+def _day_beside(day: date, days: int) -> str:
+    """The day so many days from this one, or the nearest that there is."""
+    return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal())).isoformat()
 
 
 def _length(runs: int, unit: float) -> float:

@@ -7,8 +7,9 @@ from uuid import UUID
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from portal import display, moments, parameters, versions
+from portal import display, moments, parameters
 from portal.auth.gate import current_principal
+from portal.bounds import MAX_BIGINT
 from portal.pages import bp, freshness
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.overview import overview
@@ -99,4 +100,4 @@ def _ids(text: str) -> Sequence[UUID]:
 
 
 def _version(text: str) -> int:
-    return parameters.whole_number(text, 0, versions.MOST, "must be the version of a workflow.")
+    return parameters.whole_number(text, 0, MAX_BIGINT, "must be the version of a workflow.")

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from portal.db import db
 from portal.models import Run
-from portal.runs.counts import Day, count_by_day
+from portal.runs.counts import Day, count_by_day, count_outside
 from portal.runs.summary import Usual, last_failed_at, pass_rate, usual_duration
 from portal.workflows.access import SeenWorkflow
 
@@ -25,6 +25,9 @@ class Activity:
     runs are rare, fewer where they began later; 30 to 365."""
     recent: bool
     """Whether the last of these days is today."""
+    before: int
+    after: int
+    """How many runs were created before the first and after the last of these days."""
     pass_rate: float | None
     """Of the runs on these days."""
     usual: Usual | None
@@ -36,9 +39,12 @@ def read_activity(workflow: SeenWorkflow, today: date) -> Activity:
     last = _last_day(workflow, today)
     days = _trimmed(count_by_day(workflow, _first_day(workflow, last), last)) if last else ()
     completed, failed = (sum(day.counts[status] for day in days) for status in ("completed", "failed"))
+    before, after = count_outside(workflow, days[0].day, days[-1].day) if days else (0, 0)
     return Activity(
         days=days,
         recent=last == today,
+        before=before,
+        after=after,
         pass_rate=pass_rate(completed, failed),
         usual=usual_duration(workflow),
         last_failed_at=last_failed_at(workflow),

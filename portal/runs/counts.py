@@ -48,10 +48,24 @@ def by_status(parts: Sequence[Sequence[Any]]) -> dict[str, int]:
 def count_by_day(workflow: SeenWorkflow, first: date, last: date) -> list[Day]:
     """The workflow's runs on each day from first to last, days without runs too."""
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    found = {day.day: day for day in days_with_runs(workflow, first, last)}
+    return [found.get(day) or Day(day, dict.fromkeys(STATUSES, 0)) for day in days]
+
+
+def days_with_runs(workflow: SeenWorkflow, first: date, last: date) -> list[Day]:
+    """The days from first to last on which runs were created, in order, however far apart they are."""
     rows = read(_BY_DAY, workflow_id=workflow.id, first_whole=_number(first), last_whole=_number(last))
-    found = {date_of(day): counts for day, *counts in rows}
-    none = [0] * len(STATUSES)
-    return [Day(day, dict(zip(STATUSES, found.get(day, none), strict=True))) for day in days]
+    return sorted(
+        (Day(date_of(day), dict(zip(STATUSES, counts, strict=True))) for day, *counts in rows if any(counts)),
+        key=lambda day: day.day,
+    )
+
+
+def count_outside(workflow: SeenWorkflow, first: date, last: date) -> tuple[int, int]:
+    """How many runs were created before the first of these days and how many after the last."""
+    days = {"workflow_id": workflow.id, "first_whole": _number(first), "last_whole": _number(last)}
+    before, after = read(_OUTSIDE, **days).one()
+    return int(before), int(after)
 
 
 def _number(day: date) -> int:
@@ -97,6 +111,11 @@ _OF_PERIODS = _summed(PersonPeriodRuns).where(
     in_whole(PersonPeriodRuns.period),
 )
 _BY_DAY = sa.select(DayRuns.day, *_kept(DayRuns)).where(_of_workflow(DayRuns), in_whole(DayRuns.day))
+_RUNS_OF_DAYS = sa.func.sum(DayRuns.of())
+_OUTSIDE = sa.select(
+    sa.func.coalesce(_RUNS_OF_DAYS.filter(DayRuns.day < sa.bindparam("first_whole")), 0),
+    sa.func.coalesce(_RUNS_OF_DAYS.filter(DayRuns.day > sa.bindparam("last_whole")), 0),
+).where(_of_workflow(DayRuns))
 
 
 @lru_cache

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
+
+from portal.bounds import MAX_NUMBER
 
 MAX_DEPTH = 12
 """What lies deeper is compared as a whole."""
@@ -27,12 +30,13 @@ class Difference:
     """How it reads: text, status, number, duration (milliseconds) or score."""
 
     @property
-    def change(self) -> float | None:
-        """How much more it is here than there; None where that cannot be said."""
+    def change(self) -> int | float | None:
+        """How much more it is here than there, to three decimals; None where that cannot be said."""
         if self.kind in ("text", "status") or not (_is_number(self.here) and _is_number(self.there)):
             return None
-        change: float = round(self.here - self.there, 3)
-        return change
+        change = round(Fraction(self.here) - Fraction(self.there), 3)  # exact, whatever the two are
+        whole = change.denominator == 1 or abs(change) > MAX_NUMBER
+        return int(change) if whole else float(change)
 
 
 def compared(name: str, here: Any, there: Any, kind: str = "text") -> list[Difference]:

@@ -10,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.auth.principals import Principal
+from portal.bounds import MAX_BIGINT
 from portal.db import db
 from portal.models import Run, Workflow
 
@@ -18,7 +19,6 @@ MIN_PREFIX = 6
 
 MAX_HITS = 20
 MAX_TEXT = 2000
-MAX_RUN_NUMBER = 2**63 - 1
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PREFIX = re.compile(rf"[0-9a-fA-F-]{{{MIN_PREFIX},36}}")
@@ -113,4 +113,4 @@ def _as_number(text: str) -> int | None:
         return None
     digits = re.sub("[^0-9]", "", text)
     number = int(digits) if len(digits) <= 19 else 0
-    return number if 1 <= number <= MAX_RUN_NUMBER else None
+    return number if 1 <= number <= MAX_BIGINT else None

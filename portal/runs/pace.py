@@ -22,6 +22,7 @@ class Pace:
     took_ms: int | None
     """From being started to its end, or to now while it is going on, pauses left out."""
     so_far: bool
+    """Whether the clock still runs: it is active, and no end is recorded."""
     usual: Usual | None
     verdict: str
     """`slow` or `quick` where that is remarkable, `usual` where it is not, empty where none can be said."""
@@ -34,12 +35,15 @@ class Pace:
         return self.took_ms / self.usual.median_ms
 
 
-def queued_ms(run: Any, waiting_until: datetime | None = None) -> int | None:
-    """How long a run waited before it was picked up, or has waited until now.
+def queued_ms(run: Any, now: datetime | None = None) -> int | None:
+    """How long a run waited before it was picked up, or before it ended without being; until now if it waits.
 
     None where its creation was not recorded, or it was started before it was created.
     """
-    return elapsed_ms(recorded_creation(run), run.started_at or waiting_until)
+    waiting = run.status == RunStatus.PENDING
+    return elapsed_ms(
+        recorded_creation(run), run.started_at or (run.completed_at or now if waiting else None)
+    )
 
 
 def recorded_creation(run: Any) -> datetime | None:
@@ -49,10 +53,10 @@ def recorded_creation(run: Any) -> datetime | None:
 
 def pace_of(run: Any, usual: Usual | None, now: datetime) -> Pace:
     """The pace of a run; only one that completed, or still goes on, is held against what is usual."""
-    so_far = run.status in ACTIVE
+    so_far = run.status in ACTIVE and run.completed_at is None
     end = run.completed_at or (_until(run, now) if so_far else None)
     took = elapsed_ms(run.started_at, end, run.paused_ms)
-    queued = queued_ms(run, now if run.status == RunStatus.PENDING else None)
+    queued = queued_ms(run, now)
     return Pace(recorded_creation(run), queued, took, so_far, usual, _verdict(run.status, took, usual))
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from portal.bounds import MAX_NUMBER
 from portal.db import db
 from portal.models import Take, TakeStatus, Validation
 from portal.runs.graph import nodes_of, type_in_words
@@ -109,7 +110,10 @@ def _locale(row: Any) -> LocaleScore:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A threshold of a definition; one that no score can be held against is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_NUMBER:
+        return None
+    return float(value)
 
 
 def _read(run_id: UUID) -> dict[str, list[Any]]:

@@ -27,7 +27,8 @@ FOLD_OVER = 40
 """From how many lanes on nodes of one type share a lane."""
 
 LANES_A_PAGE = 40
-MAX_MS = 10**12
+MAX_MS = 10**15
+"""More than there is from the year 1 to the year 9999."""
 _CLOCKS_APART_MS = 1000
 _MILLISECOND = timedelta(milliseconds=1)
 STEP_COLUMNS: tuple[Any, ...] = (

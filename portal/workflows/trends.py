@@ -19,7 +19,7 @@ from portal.db import db
 from portal.models import Person, Run, RunStatus, Step
 from portal.moments import elapsed_ms
 from portal.parameters import Reader, Refused
-from portal.runs.counts import Day, count_by_day
+from portal.runs.counts import Day, days_with_runs
 from portal.runs.failed_steps import lasting_failures
 from portal.runs.rollup import STATUSES
 from portal.runs.summary import pass_rate
@@ -30,8 +30,11 @@ TIMED_RUNS, FAILED_RUNS, PEOPLE_RUNS = 1_000, 200, 5_000
 """How many of the newest runs durations, failing steps and busy people are read from."""
 
 TOP = 10
-MAX_DAYS = 3_660
 MAX_COLUMNS = 92
+LONG_GAP = 3_660
+"""Days without a run that a chart does not span for a few runs on the other side."""
+GOOD_SHARE = 0.25
+"""Of all runs: so many are no few."""
 _A_DAY = timedelta(days=1)
 
 
@@ -75,12 +78,24 @@ class Column:
         return sum(self.counts.values())
 
 
+@dataclass(frozen=True)
+class Outside:
+    """Runs of the window that its charts leave out, before or after what they show."""
+
+    runs: int
+    first: date
+    last: date
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trends:
     query: TrendQuery
     first: date
     last: date
+    """The window: all figures are of the runs created in it."""
     columns: Sequence[Column]
+    """What charts over time show: all of the window, or where its runs are if they lie very far apart."""
+    outside: Sequence[Outside]
     counts: Mapping[str, int]
     durations: Sequence[int]
     """Milliseconds of the newest completed runs."""
@@ -106,7 +121,10 @@ class Trends:
 def read_trends(workflow: SeenWorkflow, query: TrendQuery, today: date) -> Trends:
     """The trends of a workflow that the caller may see."""
     first, last = _days(workflow, query, today)
-    days = count_by_day(workflow, first, last)
+    days = days_with_runs(workflow, first, last)
+    shown = first, last
+    if (last - first).days > LONG_GAP:
+        shown = main_stretch(days, today) or shown
     inside = Run.created_at.between(
         datetime.combine(first, time(), UTC), datetime.combine(last, time.max, UTC)
     )
@@ -119,7 +137,8 @@ def read_trends(workflow: SeenWorkflow, query: TrendQuery, today: date) -> Trend
         query=query,
         first=first,
         last=last,
-        columns=_columns(days, timed),
+        columns=_columns(days, timed, *shown),
+        outside=_outside(days, *shown),
         counts={status: sum(day.counts[status] for day in days) for status in STATUSES},
         durations=[took for _, took in timed],
         failing=_failing(failed),
@@ -129,19 +148,47 @@ def read_trends(workflow: SeenWorkflow, query: TrendQuery, today: date) -> Trend
     )
 
 
+def main_stretch(days: Sequence[Day], today: date) -> tuple[date, date] | None:
+    """The first and the last day of where the runs are; None where there are none.
+
+    Days with runs that are further apart than LONG_GAP are cut apart. The part with the most runs counts,
+    and with it its neighbours as long as they hold a good share of all. What is dated in the future does
+    not, unless nothing else is there: one wrong date must not hide a history.
+    """
+    parts: list[list[Day]] = []
+    for day in days:
+        if not parts or (day.day - parts[-1][-1].day).days > LONG_GAP:
+            parts.append([])
+        parts[-1].append(day)
+    parts = [part for part in parts if (part[0].day - today).days <= 1] or parts
+    if not parts:
+        return None
+    runs = [sum(day.total for day in part) for part in parts]
+    enough = sum(runs) * GOOD_SHARE
+    first = last = max(range(len(parts)), key=lambda place: (runs[place], place))
+    while first > 0 and runs[first - 1] >= enough:
+        first -= 1
+    while last < len(parts) - 1 and runs[last + 1] >= enough:
+        last += 1
+    return parts[first][0].day, parts[last][-1].day
+
+
+def _outside(days: Sequence[Day], first: date, last: date) -> list[Outside]:
+    """The runs of these days before the first and after the last that a chart shows."""
+    sides = [day for day in days if day.day < first], [day for day in days if day.day > last]
+    return [Outside(sum(day.total for day in side), side[0].day, side[-1].day) for side in sides if side]
+
+
 def _days(workflow: SeenWorkflow, query: TrendQuery, today: date) -> tuple[date, date]:
-    """The first and the last day, at most ten years apart."""
+    """The first and the last day of what is asked for; open ends reach as far as there are runs."""
     oldest, newest = _edges(workflow)
-    if query.fixed:
-        first, last = query.first or oldest or today, query.last or max(today, query.first or today)
-        first = min(first, last)
-    elif query.days == "all":
-        first, last = oldest or today, newest or today
-    else:
-        last = today
-        first = today - timedelta(days=int(query.days) - 1)
-    span = min((last - first).days, MAX_DAYS - 1)
-    return last - timedelta(days=span), last
+    if query.days != "all" and not query.fixed:
+        return today - timedelta(days=int(query.days) - 1), today
+    if not query.fixed:
+        return oldest or today, newest or today
+    first = query.first or min(oldest or today, query.last or today)
+    last = query.last or max(newest or today, today, first)
+    return first, last
 
 
 def _edges(workflow: SeenWorkflow) -> tuple[date | None, date | None]:
@@ -184,20 +231,27 @@ def _people(newest: sa.Select[Any]) -> tuple[list[tuple[str, int]], int]:
     return [(names[person], runs) for person, runs in busiest], total
 
 
-def _columns(days: Sequence[Day], timed: Sequence[tuple[date, int]]) -> list[Column]:
+def _columns(days: Sequence[Day], timed: Sequence[tuple[date, int]], first: date, last: date) -> list[Column]:
     """One column a day, or as few days a column as keep the chart readable."""
-    size = -(-len(days) // MAX_COLUMNS) or 1
+    length = (last - first).days + 1
+    size = -(-length // MAX_COLUMNS)
+    counts: list[dict[str, int]] = [dict.fromkeys(STATUSES, 0) for _ in range(-(-length // size))]
     took: dict[int, list[int]] = defaultdict(list)
-    for day, milliseconds in timed:
-        took[(day - days[0].day).days // size].append(milliseconds)
+    for day in days:
+        if first <= day.day <= last:
+            column = counts[(day.day - first).days // size]
+            for status in STATUSES:
+                column[status] += day.counts[status]
+    for created, milliseconds in timed:
+        took[(created - first).days // size].append(milliseconds)
     return [
         Column(
-            part[0].day,
-            part[-1].day,
-            {status: sum(day.counts[status] for day in part) for status in STATUSES},
+            first + timedelta(days=place * size),
+            min(last, first + timedelta(days=min((place + 1) * size, length) - 1)),
+            column,
             round(median(took[place])) if took[place] else None,
         )
-        for place, part in enumerate(days[begin : begin + size] for begin in range(0, len(days), size))
+        for place, column in enumerate(counts)
     ]
 
 

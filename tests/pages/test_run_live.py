@@ -79,7 +79,7 @@ def test_foreign_and_absent_runs_are_left_out(browser: Browser) -> None:
     assert not soup.select("hx-partial[hx-target^='#run-']")
 
 
-@pytest.mark.parametrize("query", ["rows=x", "since=-1", "since=-1", "since=x", "status=Completed"])
+@pytest.mark.parametrize("query", ["rows=x", "since=-1", "since=x", "status=Completed"])
 def test_a_garbled_question_is_refused(browser: Browser, query: str) -> None:
     assert browser.open(f"{browser.list_path}/live?{query}", headers=HTMX).status_code == 422
 
