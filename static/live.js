@@ -8,10 +8,11 @@
   let timer = null;
   let failures = 0;
   let skew = 0;
+  let gone = false; // what the page shows is not there any more: there is nothing to ask about
 
   const poll = () => document.querySelector("[data-poll]");
   const paused = () => kept.get("live") === "paused";
-  const moving = () => poll()?.dataset.poll === "on";
+  const moving = () => !gone && poll()?.dataset.poll === "on";
   const selecting = () => {
     const selection = document.getSelection();
     return Boolean(selection && !selection.isCollapsed && poll()?.parentElement?.contains(selection.anchorNode));
@@ -23,7 +24,7 @@
     timer = moving() && !paused() && !document.hidden ? setTimeout(ask, wait) : null;
   };
   const ask = () => {
-    if (!poll() || document.hidden) return;
+    if (!poll() || gone || document.hidden) return;
     if (selecting()) plan();
     else htmx.trigger(poll(), "poll");
   };
@@ -32,8 +33,8 @@
     const button = document.getElementById("live-switch");
     if (!button) return;
     button.setAttribute("aria-pressed", String(!paused()));
-    button.classList.toggle("interrupted", failures > 0 && !paused());
-    const word = !moving() ? "Nothing is running" : paused() ? "Updates paused" : failures ? "Updates interrupted" : "Live";
+    button.classList.toggle("interrupted", gone || (failures > 0 && !paused()));
+    const word = gone ? "Gone" : !moving() ? "Nothing is running" : paused() ? "Updates paused" : failures ? "Updates interrupted" : "Live";
     document.getElementById("live-word").textContent = word;
     button.title = paused() ? "Follow the runs again" : "Stop following the runs";
   };
@@ -46,7 +47,7 @@
     return `${seconds} s`;
   };
   const tick = () => {
-    if (document.hidden || paused()) return;
+    if (document.hidden || paused() || gone) return;
     for (const node of document.querySelectorAll("[data-ticks]")) {
       const gone = Date.now() + skew - new Date(node.dataset.since) - Number(node.dataset.pausedMs);
       if (gone >= 0) node.textContent = duration(Math.floor(gone / 1000));
@@ -72,6 +73,11 @@
       trouble("You are signed out. Sign in to go on; you come back to this page.", { signIn });
       event.preventDefault();
       failures = 1;
+      tell();
+    } else if (response.status === 404 || response.status === 410) {
+      gone = true;
+      clearTimeout(timer);
+      trouble(poll().dataset.gone);
       tell();
     } else if (response.status >= 400) failed(response);
     else failures = 0;

@@ -7,9 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Page, Request, Route, expect
 
 from portal import moments
+from portal.db import writing
+from portal.models import Workflow
 from portal.runs.recorder import Event, apply, start_run
 from tests.browser.conftest import OpenBrowser, Portal, sign_in
 from tests.factories import make_run, make_workflow
@@ -68,7 +71,7 @@ def stage(portal: Portal, open_browser: OpenBrowser) -> Stage:
 
 
 def _note(requests: list[Request], request: Request) -> None:
-    if "/runs/live" in request.url:
+    if re.search("/runs/(.*/)?live", request.url):
         requests.append(request)
 
 
@@ -126,6 +129,25 @@ def test_the_duration_of_a_run_that_goes_on_ticks(stage: Stage) -> None:
     stage.later(65)
     expect(cell).to_have_text(re.compile(r"^1 m \d\d s$"))
     assert cell.text_content() != before
+
+
+@pytest.mark.parametrize("of", ["list", "run"])
+def test_what_was_deleted_while_it_is_open_is_said_to_be_gone(stage: Stage, of: str) -> None:
+    page = stage.page
+    if of == "run":
+        page.goto(f"{stage.portal.list_of(stage.workflow_id)}/{stage.run_id}")
+    with stage.portal.inside(), writing() as session:
+        gone = sa.update(Workflow).where(Workflow.id == stage.workflow_id)
+        session.execute(gone.values(deleted_at=moments.now()))
+    stage.later()
+    what = "workflow" if of == "list" else "run"
+    expect(page.locator("#trouble-text")).to_have_text(
+        f"This {what} is gone: it was deleted, or you may not see it any more."
+    )
+    expect(page.locator("#live-word")).to_have_text("Gone")
+    asked = len(stage.asked)
+    stage.later(120)
+    assert len(stage.asked) == asked
 
 
 def test_asking_ends_when_nothing_moves_any_more(stage: Stage) -> None:
