@@ -28,6 +28,8 @@ MANY_DIGITS, FEW_TENTHS = 10**18, 1e-4
 MAX_DURATION = 10**15
 """Of a usage summary: larger values of a key such as `cpu_seconds` are shown as numbers."""
 
+_LOOK_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and signs that are drawn as nothing: fillers of Hangul, and Braille without a dot."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ACRONYMS = {
@@ -167,6 +169,16 @@ def _first_letter(word: str) -> str:
     return ""
 
 
+def is_visible(text: str) -> bool:
+    """Whether a text has anything to see: a letter, a digit, a sign; blanks and invisible characters are none."""
+    return any(unicodedata.category(c)[0] in "LNPS" and c not in _LOOK_BLANK for c in text)
+
+
+def named(name: str | None, id_: object) -> str:
+    """A name to show and to click on; where it cannot be seen, the beginning of its id, by which it is found."""
+    return name if name and is_visible(name) else f"Unnamed {str(id_)[:8]}"
+
+
 def words(key: str) -> str:
     """A key such as `api_calls` as words."""
     return " ".join(_ACRONYMS.get(word, word) for word in key.split("_"))
@@ -255,6 +267,7 @@ FILTERS: tuple[Callable[..., Any], ...] = (
     duration_ms,
     round_duration_ms,
     initials,
+    named,
     words,
     sentence,
     usage,

@@ -1,4 +1,4 @@
-"""The only writer of runs and steps: the state machine, run numbers, counters and change stamps.
+"""The only writer of runs and steps: the state machine, run numbers, counters and versions.
 
 Locks are always taken in the same order: workflows by id, then runs. The counts kept beside the runs
 (rollup) change in the same transaction.

@@ -85,3 +85,31 @@ def test_a_share_is_whole_only_where_it_is_exactly_so(share: float | None, text:
 
 def test_numbers_have_their_thousands_separated() -> None:
     assert [display.number(value) for value in (1204331, 2.0, 1234.5)] == ["1,204,331", "2", "1,234.5"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "\u200b", "\u202e\u202e", "\u3164", "\u2800", "\u00ad", "\u0301", "\u00a0\t", None]
+)
+def test_a_name_that_cannot_be_seen_is_the_beginning_of_its_id(name: str | None) -> None:
+    assert display.named(name, "d2000000-0000-4000-8000-000000000000") == "Unnamed d2000000"
+
+
+@pytest.mark.parametrize("name", ["a", " a ", "🎧", "–", "김", "\u200bx", "1", "ש"])
+def test_a_name_with_anything_to_see_stays_as_it_is(name: str) -> None:
+    assert display.named(name, "d2") == name
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (10**18 - 1, "999,999,999,999,999,999"),
+        (10**18, "1 × 10¹⁸"),
+        (1.7976931348623157e308, "1.8 × 10³⁰⁸"),
+        (-(10**4299), "-1 × 10⁴²⁹⁹"),
+        (5e-324, "4.94 × 10⁻³²⁴"),
+        (0.0001, "0.0001"),
+        (-0.0, "0"),
+    ],
+)
+def test_numbers_of_very_many_digits_are_powers_of_ten(value: float, text: str) -> None:
+    assert display.number(value) == text
