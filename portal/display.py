@@ -170,12 +170,12 @@ def _first_letter(word: str) -> str:
 
 
 def is_visible(text: str) -> bool:
-    """Whether a text has anything to see: a letter, a digit, a sign; blanks and invisible characters are none."""
+    """Whether a text has a letter, a digit or a sign that is drawn."""
     return any(unicodedata.category(c)[0] in "LNPS" and c not in _LOOK_BLANK for c in text)
 
 
 def named(name: str | None, id_: object) -> str:
-    """A name to show and to click on; where it cannot be seen, the beginning of its id, by which it is found."""
+    """A name to show; where it cannot be seen, the beginning of its id, by which it is found."""
     return name if name and is_visible(name) else f"Unnamed {str(id_)[:8]}"
 
 
