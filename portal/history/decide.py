@@ -108,7 +108,7 @@ def _decide_workflow(plan: Plan, existing: Existing, line: WorkflowLine, now: da
             here=True,
             name=line.name,
             description=line.description,
-            definition=line.definition or EMPTY_DEFINITION,
+            definition=EMPTY_DEFINITION if line.definition is None else line.definition,
             source=line.source,
             created_at=line.created_at or now,
             next_run_number=1,

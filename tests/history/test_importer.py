@@ -443,3 +443,9 @@ def test_after_much_new_history_postgresql_knows_how_much_there_is(
         assert not connection.scalar(known)
         load(*(run_line(str(n)) for n in range(24, 60)))
         assert connection.scalar(known)
+
+
+def test_an_empty_definition_is_kept_and_changes_nothing_the_second_time(load: Import) -> None:
+    assert load(workflow_line(definition={})).total.workflows_new == 1
+    again = load(workflow_line(definition={}))
+    assert (again.total.workflows_changed, again.total.workflows_unchanged) == (0, 1)
