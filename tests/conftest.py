@@ -183,6 +183,17 @@ def sqlite_app(empty_sqlite: Path, tmp_path: Path, templates_once: BytecodeCache
         yield app
 
 
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of a server that speaks the protocol of S3."""
+    from moto.server import ThreadedMotoServer  # takes as long to load as all the rest
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+    server.stop()
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of one mebibyte."""

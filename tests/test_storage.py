@@ -1,43 +1,21 @@
 """The artifact store: the same promises in a folder and in an S3-compatible service that really runs."""
 
 import io
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from portal import moments
-from portal.config import S3Settings
 from portal.errors import NotFound, Unavailable
 from portal.storage import Store, digest_of, key_of
 from portal.storage.local import LocalStore
 from portal.storage.s3 import S3Store
+from tests.s3 import bucket, new_store
 
 CONTENT = bytes(range(256)) * 5000
 KEY = key_of(uuid4(), digest_of(io.BytesIO(CONTENT)).sha256)
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    yield f"http://127.0.0.1:{server.get_host_and_port()[1]}"
-    server.stop()
-
-
-def bucket(endpoint: str | None, name: str = "kept") -> S3Settings:
-    return S3Settings(
-        bucket=name,
-        prefix="portal/",
-        endpoint=endpoint,
-        region="us-east-1",
-        access_key_id="key",
-        secret_access_key="secret",
-    )
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -45,10 +23,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
         return LocalStore(tmp_path / "artifacts")
     endpoint: str = request.getfixturevalue("s3_server")
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-    name = f"kept-{uuid4().hex[:8]}"
-    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys).create_bucket(Bucket=name)
-    return S3Store(bucket(endpoint, name))
+    return new_store(endpoint)
 
 
 def test_content_comes_back_whole_and_in_stretches(store: Store) -> None:
