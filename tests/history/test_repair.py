@@ -40,7 +40,7 @@ def key(workspace: Workspace, content: bytes) -> str:
 
 
 @pytest.mark.parametrize("content", [SOUND, SCRIPT])
-@pytest.mark.parametrize("damage", ["gone", "empty", "cut", "other"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut", "grown", "other"])
 def test_the_same_lines_again_bring_back_a_file(
     load: Import, workspace: Workspace, tmp_path: Path, content: bytes, damage: str
 ) -> None:
@@ -51,6 +51,7 @@ def test_the_same_lines_again_bring_back_a_file(
         "gone": file.unlink,
         "empty": lambda: file.write_bytes(b""),
         "cut": lambda: file.write_bytes(content[:-1]),
+        "grown": lambda: file.write_bytes(content + b"x"),
         "other": lambda: file.write_bytes(b"x" * len(content)),
     }
     damages[damage]()
