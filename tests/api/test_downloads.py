@@ -24,6 +24,7 @@ from portal.signed_links import Grant, sign
 from portal.storage import key_of
 from tests.api.conftest import Api
 from tests.factories import make_artifact, make_detail, make_output, make_run, make_upload, make_workspace
+from tests.s3 import new_store
 from tests.serving import served
 
 GRAPH = {"graph": {"nodes": [{"id": "out/1", "type": "sink_preview"}, {"id": "in", "type": "source_script"}]}}
@@ -260,6 +261,23 @@ def test_a_file_that_is_cut_while_it_is_sent_ends_the_connection(
             os.truncate(file, 1024)
             with pytest.raises(http.client.IncompleteRead):
                 answer.read()
+
+
+def test_an_archive_out_of_s3_is_looked_at_when_its_link_is_opened(
+    api: Api, workflow: Workflow, fetch: Callable[..., TestResponse], s3_server: str
+) -> None:
+    store = api.app.extensions["portal_artifacts"] = new_store(s3_server)
+    run = make_run(workflow)
+    for number in range(20):
+        make_artifact(api.workspace, run, f"{number:02}.txt", str(number).encode())
+    url = link(api, run, "download")["url"]
+    archive = zipfile.ZipFile(io.BytesIO(fetch(url).data))
+    assert archive.read("files/run/19.txt") == b"19"
+    store.delete(key_of(api.workspace.id, sha256(b"7").digest()))
+    assert link(api, run, "download")["url"]
+    answer = fetch(url)
+    assert answer.status_code == 404
+    assert "files/run/07.txt." in answer.text
 
 
 def test_a_store_that_cannot_be_used_is_unavailable(

@@ -75,6 +75,18 @@ def test_a_full_disk_ends_an_import_and_keeps_the_batches_before(
     assert b"".join(artifacts().read(key(workspace, SOUND))) == SOUND
 
 
+def test_the_command_says_in_one_line_why_it_ended(
+    app: Flask, workspace: Workspace, tmp_path: Path, small_disk: Path
+) -> None:
+    app.extensions["portal_artifacts"] = LocalStore(small_disk)
+    (tmp_path / "one.wav").write_bytes(bytes(2 * 1024 * 1024))
+    file = write(tmp_path / "runs.jsonl", *LINES)
+    ended = app.test_cli_runner().invoke(args=["import", str(file)])
+    assert ended.exit_code == 1
+    assert "The artifact store cannot be written: No space left on device." in ended.output
+    assert "Traceback" not in ended.output
+
+
 def test_a_store_that_cannot_be_used_is_no_fault_of_the_line(
     app: Flask, workspace: Workspace, tmp_path: Path
 ) -> None:
