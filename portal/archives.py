@@ -77,9 +77,9 @@ class _Pipe:
 
 
 def stream_zip(
-    entries: Iterable[Entry], read: Callable[[str], Iterator[bytes]], made_at: datetime
+    entries: Iterable[Entry], read: Callable[[Entry], Iterator[bytes]], made_at: datetime
 ) -> Iterator[bytes]:
-    """The archive of these entries, in their order; `read` gives the content of a key.
+    """The archive of these entries, in their order; `read` gives the content of one.
 
     The same entries and moment give the same bytes.
     """
@@ -87,7 +87,7 @@ def stream_zip(
     with zipfile.ZipFile(cast(IO[bytes], pipe), "w") as archive:
         for entry in entries:
             with archive.open(_member(entry, made_at), "w", force_zip64=entry.size >= _BIG) as member:
-                for piece in read(entry.key):
+                for piece in read(entry):
                     member.write(piece)
                     yield pipe.take()
             yield pipe.take()

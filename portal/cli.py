@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from portal import checkup, doctor, moments, parameters
+from portal import checkup, doctor, file_checkup, moments, parameters
 from portal.auth import accounts, audit, audit_export, identities, keyring, keys, signin
 from portal.auth.principals import SCOPES
 from portal.auth.workspaces import WorkspaceSpec, create_workspace
@@ -21,7 +21,7 @@ from portal.errors import InvalidQuery, PortalError
 from portal.history import motion
 from portal.history.demo import install_demo
 from portal.history.importer import DEFAULT_BATCH_SIZE, import_files
-from portal.history.progress import progress_bar
+from portal.history.progress import checking_bar, progress_bar
 from portal.history.schema import import_schema
 from portal.models import Role
 from portal.reach import absolute_url_for
@@ -301,14 +301,23 @@ def demo(keep_moving: bool, as_json: bool) -> None:
 
 
 @click.command("check", epilog="Example: flask check --json")
-@click.option("--repair", is_flag=True, help="First count anew what the counts beside the runs have wrong.")
+@click.option("--files", "with_files", is_flag=True, help="Also read every stored file.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="First count anew what the counts beside the runs have wrong; with --files, remove stored files "
+    "that are damaged, so that an import brings them again, and leftovers older than a day.",
+)
 @_json_option
 @with_appcontext
-def check(repair: bool, as_json: bool) -> None:
+def check(repair: bool, with_files: bool, as_json: bool) -> None:
     """Check that the database is whole and keeps its own rules."""
     with _plain_errors():
         repaired = checkup.repair_counts() if repair else []
         findings = checkup.check_database()
+        if with_files and findings[0].ok:  # there are tables
+            with checking_bar() as progress:
+                findings += file_checkup.check_files(repair=repair, now=moments.now(), progress=progress)
     if as_json:
         click.echo(json.dumps([vars(finding) for finding in findings]))
     for name in () if as_json else repaired:

@@ -1,16 +1,17 @@
 """Stored files over HTTP, opened by signed links and by nothing else."""
 
+from collections.abc import Iterator
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
 from portal import moments
-from portal.archives import stream_zip
+from portal.archives import Entry, stream_zip
 from portal.auth.gate import public
 from portal.parameters import single
 from portal.runs.downloads import StoredFile, archive_of, find_audio, find_upload
 from portal.signed_links import PATH, Grant, verify
-from portal.storage import artifacts
+from portal.storage import artifacts, read_exactly
 
 bp = Blueprint("files", __name__)
 
@@ -29,7 +30,12 @@ def fetch(**path: str) -> Response:
 def _archive(grant: Grant) -> Response:
     node_id = grant.part if grant.kind == "node" else None
     archive = archive_of(grant.workspace_id, grant.subject_id, node_id)
-    pieces = stream_zip(archive.entries, artifacts().read, archive.made_at)
+    store = artifacts()
+
+    def read(entry: Entry) -> Iterator[bytes]:
+        return read_exactly(store, entry.key, 0, entry.size)
+
+    pieces = stream_zip(archive.entries, read, archive.made_at)
     answer = Response(pieces, mimetype="application/zip")
     answer.headers["Content-Disposition"] = f'attachment; filename="run-{grant.subject_id}.zip"'
     return answer
@@ -44,7 +50,7 @@ def _file(file: StoredFile, disposition: str) -> Response:
     if wanted and stretch is None:
         return Response(status=416, headers={"Content-Range": f"bytes */{file.size}"})
     first, end = stretch or (0, file.size)
-    answer = Response(artifacts().read(file.key, first, end - first), 206 if stretch else 200)
+    answer = Response(read_exactly(artifacts(), file.key, first, end - first), 206 if stretch else 200)
     answer.headers["Content-Type"] = file.content_type
     answer.headers["Content-Length"] = str(end - first)
     answer.headers["Accept-Ranges"] = "bytes"

@@ -127,6 +127,11 @@
       status >= 500 ? "The portal could not answer." : "The portal refused this.";
     trouble(id ? `${what} Request id: ${id}` : what, { retry: again(ctx) });
   });
+  // A player whose file does not come shows nothing by itself; errors of media do not bubble.
+  document.addEventListener("error", (event) => {
+    if (!(event.target instanceof HTMLAudioElement)) return;
+    trouble("This audio cannot be played: its file is gone or damaged, or the portal does not answer.");
+  }, true);
   document.addEventListener("htmx:error", (event) => {
     const ctx = event.detail.ctx;
     if (ctx && !quiet(ctx)) trouble("The portal cannot be reached. Check your connection.", { retry: again(ctx) });

@@ -3,6 +3,7 @@
 import contextvars
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -180,6 +181,29 @@ def sqlite_app(empty_sqlite: Path, tmp_path: Path, templates_once: BytecodeCache
     shutil.copy(empty_sqlite, tmp_path / "portal.sqlite3")
     with _portal(settings_for(f"sqlite:///{tmp_path / 'portal.sqlite3'}"), tmp_path, templates_once) as app:
         yield app
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of a server that speaks the protocol of S3."""
+    from moto.server import ThreadedMotoServer  # takes as long to load as all the rest
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+    server.stop()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one mebibyte."""
+    disk = tmp_path / "small-disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here: that takes root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -73,12 +73,12 @@ def read_files(workspace_id: UUID, files: Sequence[File], source: FileSource) ->
 
 
 def keep_files(workspace_id: UUID, files: Sequence[File], source: FileSource) -> None:
-    """Store the files of a line, which have been read, unless they are kept already. Raises BadField."""
+    """Store files of a line, which have been read, unless they are whole there already. Raises BadField."""
     for file in files:
-        sha256 = file.artifact["sha256"]
-        if storage.artifacts().has(storage.key_of(workspace_id, sha256)):
+        wanted = Kept(file.artifact["sha256"], file.artifact["size_bytes"])
+        if storage.is_kept(workspace_id, wanted):
             continue
-        if _read(file, source, partial(storage.keep, workspace_id)).sha256 != sha256:
+        if _read(file, source, partial(storage.keep, workspace_id)) != wanted:
             raise BadField(file.field, "has changed while it was read.")
 
 
@@ -88,3 +88,5 @@ def _read(file: File, source: FileSource, read: Callable[[BinaryIO], Kept]) -> K
             return read(content)
     except ValueError as error:
         raise BadField(file.field, str(error)) from None
+    except OSError as error:
+        raise BadField(file.field, f"cannot be read: {error.strerror or type(error).__name__}.") from None

@@ -1,4 +1,4 @@
-"""How far an import is, on a terminal: a bar with rate and remaining time."""
+"""How far long work is, on a terminal: a bar with rate and remaining time."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +18,19 @@ def progress_bar(files: Sequence[Path]) -> Iterator[Progress]:
 
         def show(bytes_read: int, _total_bytes: int, lines: int) -> None:
             bar.set_postfix_str(f"{lines:,} lines", refresh=False)
+            bar.update(bytes_read - bar.n)
+
+        yield show
+
+
+@contextmanager
+def checking_bar() -> Iterator[Progress]:
+    """A bar over the bytes of all stored files."""
+    with tqdm(unit="B", unit_scale=True, disable=None, desc="Reading files") as bar:
+
+        def show(bytes_read: int, total_bytes: int, files: int) -> None:
+            bar.total = total_bytes
+            bar.set_postfix_str(f"{files:,} files", refresh=False)
             bar.update(bytes_read - bar.n)
 
         yield show

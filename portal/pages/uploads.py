@@ -6,6 +6,7 @@ from portal.auth.gate import current_principal
 from portal.pages import bp
 from portal.pages.forms import id_in_path
 from portal.pages.run_files import to_file
+from portal.runs.downloads import find_upload
 from portal.signed_links import Grant
 from portal.workflows.access import get_workflow
 from portal.workflows.uploads import check_stored
@@ -16,4 +17,5 @@ def upload(workflow_id: str, upload_id: str) -> BaseResponse:
     workflow = get_workflow(current_principal(), id_in_path(workflow_id))
     subject = id_in_path(upload_id)
     check_stored(workflow, subject)
+    find_upload(workflow.workspace_id, subject)
     return to_file(Grant("upload", workflow.workspace_id, subject))

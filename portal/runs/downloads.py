@@ -1,5 +1,10 @@
-"""Files of a run that can be downloaded: one take's audio, or an archive (contract 3.12)."""
+"""Files of a run that can be downloaded: one take's audio, or an archive (contract 3.12).
 
+Before anything is answered with a file, what is stored of it is looked at: part of a file is never sent as
+the whole.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,8 +18,11 @@ from portal.errors import Conflict, NotFound
 from portal.models import Artifact, Run, RunStatus, Take, TakeStatus, Upload
 from portal.runs.detail import RunDetailView, RunView
 from portal.runs.outputs import output_nodes
-from portal.storage import key_of
+from portal.storage import artifacts, key_of, sizes
 from portal.workflows.access import SeenWorkflow
+
+MAX_NAMED = 10
+"""Files that are gone or damaged which a refusal names."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +49,20 @@ def archive_name(workflow: SeenWorkflow, run: RunDetailView, node_id: str | None
     _refuse_unless_completed(run)
     if not db.session.scalar(sa.select(sa.exists().where(*_files(run.id, node_id)))):
         raise NotFound("There is nothing to download: no audio of this run is stored here.")
+    if artifacts().is_local:  # else it takes long for many files, and the link looks at them anyway
+        archive_of(workflow.workspace_id, run.id, node_id)
     node = f"-{node_id}" if node_id is not None else ""
     return safe_name(f"{workflow.name}-run-{run.run_number}{node}.zip".replace(" ", "-"))
 
 
 def audio_name(run: RunView, audio_id: str) -> str:
     """The name of a take's audio file. Raises NotFound, Conflict."""
-    found = db.session.scalar(
-        sa.select(Artifact.name).join(Take, Take.artifact_id == Artifact.id).where(*_take(run.id, audio_id))
-    )
+    select = sa.select(Artifact).join(Take, Take.artifact_id == Artifact.id)
+    found = db.session.scalar(select.where(*_take(run.id, audio_id)))
     if found is None:
         raise NotFound("This run has no such audio.")
     _refuse_unless_completed(run)
-    return safe_name(found)
+    return _whole(found).name
 
 
 def find_audio(workspace_id: UUID, run_id: UUID, audio_id: str) -> StoredFile:
@@ -69,7 +78,7 @@ def find_upload(workspace_id: UUID, upload_id: UUID) -> StoredFile:
 
 
 def archive_of(workspace_id: UUID, run_id: UUID, node_id: str | None = None) -> Archive:
-    """What goes into an archive, always in the same order. Raises NotFound."""
+    """What goes into an archive, always in the same order. Raises NotFound, also where part of it is gone."""
     rows = db.session.execute(
         sa.select(Artifact, Take.line, Take.locale_code, Take.position)
         .outerjoin(Take, Take.artifact_id == Artifact.id)
@@ -86,6 +95,7 @@ def archive_of(workspace_id: UUID, run_id: UUID, node_id: str | None = None) -> 
         else:
             path = names.path(locale or "audio", f"{line + 1:04d}-{artifact.name}")
         entries.append(Entry(path, artifact.size_bytes, key_of(workspace_id, artifact.sha256)))
+    _refuse_damaged((entry.path, entry.key, entry.size) for entry in entries)
     return Archive(entries, made_at)
 
 
@@ -126,5 +136,25 @@ def _stored(select: sa.Select[Artifact]) -> StoredFile:
     found = db.session.scalar(select)
     if found is None:
         raise NotFound("There is no such file here any more.")
-    key = key_of(found.workspace_id, found.sha256)
-    return StoredFile(key, safe_name(found.name), found.content_type, found.size_bytes, found.sha256)
+    return _whole(found)
+
+
+def _whole(artifact: Artifact) -> StoredFile:
+    """The file of this artifact. Raises NotFound where it is not stored whole."""
+    key, name = key_of(artifact.workspace_id, artifact.sha256), safe_name(artifact.name)
+    _refuse_damaged([(name, key, artifact.size_bytes)])
+    return StoredFile(key, name, artifact.content_type, artifact.size_bytes, artifact.sha256)
+
+
+def _refuse_damaged(files: Iterable[tuple[str, str, int]]) -> None:
+    """Name the files (each with its key and size) whose stored size is another. Raises NotFound."""
+    files = list(files)
+    found = sizes({key for _, key, _ in files})
+    damaged = [name for name, key, size in files if found[key] != size]
+    if damaged:
+        named, more = ", ".join(damaged[:MAX_NAMED]), len(damaged) - MAX_NAMED
+        rest = f" and {more:,} more" if more > 0 else ""
+        raise NotFound(
+            f"Gone or damaged in the artifact store: {named}{rest}. "
+            "Importing the history again brings back what it still has."
+        )

@@ -2,48 +2,74 @@
 
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copyfileobj
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
-from portal.errors import NotFound
+from portal.errors import NotFound, Unavailable
+from portal.storage.stored_object import StoredObject
 
 _PIECE = 256 * 1024
-_KEY = re.compile(r"[0-9a-zA-Z-]+(/[0-9a-zA-Z-]+)*")
+_UNFINISHED = ".new-"
+_KEY = re.compile(rf"[0-9a-zA-Z-]+(/[0-9a-zA-Z-]+)*(/{re.escape(_UNFINISHED)}\w+)?")
 
 
 class LocalStore:
+    is_local = True
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def put(self, key: str, content: BinaryIO) -> None:
         path = self._path(key)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
-            try:
-                copyfileobj(content, file, _PIECE)
-                file.flush()
-                os.fsync(file.fileno())  # a row may point here a moment later
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with _failures("written"):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_UNFINISHED, delete=False) as file:
+                try:
+                    copyfileobj(content, file, _PIECE)
+                    file.flush()
+                    os.fsync(file.fileno())  # a row may point here a moment later
+                    Path(file.name).replace(path)
+                except BaseException:
+                    Path(file.name).unlink(missing_ok=True)
+                    raise
 
-    def has(self, key: str) -> bool:
-        return self._path(key).is_file()
+    def size(self, key: str) -> int | None:
+        with _failures("read"):
+            found = _look_at(self._path(key))
+        return found.st_size if found is not None else None
 
     def read(self, key: str, first: int = 0, length: int | None = None) -> Iterator[bytes]:
-        try:
-            file = self._path(key).open("rb")
-        except FileNotFoundError:
-            raise NotFound("The stored file is gone.") from None
-        file.seek(first)
+        with _failures("read"):
+            try:
+                file = self._path(key).open("rb")
+            except FileNotFoundError:
+                raise NotFound("The stored file is gone.") from None
+            file.seek(first)
         return _pieces(file, length)
 
     def delete(self, key: str) -> None:
-        self._path(key).unlink(missing_ok=True)
+        with _failures("written"):
+            self._path(key).unlink(missing_ok=True)
+
+    def objects(self, folder: str) -> Iterator[StoredObject]:
+        top = self._path(folder)
+        with _failures("read"):
+            if not top.exists():
+                return
+            for place, folders, names in os.walk(top, onerror=_fail):
+                folders.sort()
+                for path in (Path(place, name) for name in sorted(names)):
+                    found = _look_at(path)
+                    if found is not None:
+                        changed_at = datetime.fromtimestamp(found.st_mtime, UTC)
+                        key = path.relative_to(self._folder).as_posix()
+                        yield StoredObject(key, found.st_size, changed_at)
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
@@ -51,9 +77,32 @@ class LocalStore:
         return self._folder / key
 
 
+def _look_at(path: Path) -> os.stat_result | None:
+    """What there is of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
 def _pieces(file: BinaryIO, length: int | None) -> Iterator[bytes]:
-    with file:
+    with _failures("read"), file:
         while piece := file.read(_PIECE if length is None else min(_PIECE, length)):
             yield piece
             if length is not None:
                 length -= len(piece)
+
+
+def _fail(error: OSError) -> NoReturn:
+    raise error
+
+
+@contextmanager
+def _failures(done: str) -> Iterator[None]:
+    """Say in words why the system does not let the folder be used; its path stays out of it."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise Unavailable(f"The artifact store cannot be {done}: {reason}.") from error

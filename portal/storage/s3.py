@@ -10,12 +10,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from portal.config import S3Settings
 from portal.errors import NotFound, Unavailable
+from portal.storage.stored_object import StoredObject
 
 _PIECE = 256 * 1024
 _ABSENT = ("404", "NoSuchKey", "NotFound")
 
 
 class S3Store:
+    is_local = False
+
     def __init__(self, settings: S3Settings) -> None:
         self._bucket, self._prefix = settings.bucket, settings.prefix
         self._client: Any = boto3.client(
@@ -26,6 +29,7 @@ class S3Store:
             aws_secret_access_key=settings.secret_access_key,
             config=Config(
                 connect_timeout=3,
+                max_pool_connections=16,
                 read_timeout=30,
                 retries={"mode": "standard", "max_attempts": 3},
                 s3={"addressing_style": "path" if settings.endpoint else "auto"},
@@ -36,13 +40,13 @@ class S3Store:
         with _failures():
             self._client.upload_fileobj(content, self._bucket, self._prefix + key)
 
-    def has(self, key: str) -> bool:
+    def size(self, key: str) -> int | None:
         try:
             with _failures():
-                self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+                found = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
         except NotFound:
-            return False
-        return True
+            return None
+        return int(found["ContentLength"])
 
     def read(self, key: str, first: int = 0, length: int | None = None) -> Iterator[bytes]:
         if length == 0:
@@ -57,10 +61,19 @@ class S3Store:
         with _failures():
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
 
+    def objects(self, folder: str) -> Iterator[StoredObject]:
+        listed = self._client.get_paginator("list_objects_v2")
+        with _failures():
+            for page in listed.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}{folder}/"):
+                for found in page.get("Contents", ()):
+                    key = found["Key"].removeprefix(self._prefix)
+                    yield StoredObject(key, found["Size"], found["LastModified"])
+
 
 def _pieces(body: Any) -> Iterator[bytes]:
     try:
-        yield from body.iter_chunks(_PIECE)
+        with _failures():
+            yield from body.iter_chunks(_PIECE)
     finally:
         body.close()
 

@@ -1,9 +1,15 @@
 """Downloads: signed links, archives, ranges (contract 3.12)."""
 
+import http.client
 import io
+import os
+import shutil
+import urllib.request
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,10 +19,13 @@ from werkzeug.test import TestResponse
 
 from portal import moments
 from portal.logs import redact
-from portal.models import Run, Workflow
+from portal.models import Run, Workflow, Workspace
 from portal.signed_links import Grant, sign
+from portal.storage import key_of
 from tests.api.conftest import Api
-from tests.factories import make_artifact, make_detail, make_output, make_run, make_workspace
+from tests.factories import make_artifact, make_detail, make_output, make_run, make_upload, make_workspace
+from tests.s3 import new_store
+from tests.serving import served
 
 GRAPH = {"graph": {"nodes": [{"id": "out/1", "type": "sink_preview"}, {"id": "in", "type": "source_script"}]}}
 SOUND = b"RIFF" + bytes(range(256)) * 4
@@ -173,3 +182,110 @@ def test_a_signature_never_reaches_a_log(api: Api, run: Run) -> None:
     url = link(api, run, "download")["url"]
     signature = url.split("signature=")[1]
     assert signature not in redact(f'"GET {url} HTTP/1.1" 200')
+
+
+def stored(tmp_path: Path, workspace: Workspace, content: bytes) -> Path:
+    """Where the artifact store of a test has this content."""
+    return tmp_path / "artifacts" / key_of(workspace.id, sha256(content).digest())
+
+
+@pytest.fixture(params=["gone", "empty", "cut", "grown"])
+def damage(request: pytest.FixtureRequest) -> Callable[[Path], None]:
+    """What can happen to a stored file."""
+    found: dict[str, Callable[[Path], object]] = {
+        "gone": Path.unlink,
+        "empty": lambda file: file.write_bytes(b""),
+        "cut": lambda file: file.write_bytes(file.read_bytes()[:-1]),
+        "grown": lambda file: file.write_bytes(file.read_bytes() + b"x"),
+    }
+    return found[request.param]  # type: ignore[return-value]
+
+
+def test_a_file_that_is_gone_or_damaged_is_named_before_anything_is_sent(
+    api: Api, run: Run, fetch: Callable[..., TestResponse], tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    archive, audio = link(api, run, "download"), link(api, run, "audio/0000000000000000/url")
+    damage(stored(tmp_path, api.workspace, SOUND))
+    for answer in (
+        fetch(archive["url"]),
+        fetch(audio["url"]),
+        fetch(audio["url"], Range="bytes=4-7"),
+        fetch(audio["url"], Range="bytes=-1"),
+    ):
+        assert answer.status_code == 404
+        assert "one.wav" in answer.text
+    for what in ("download", "nodes/out%2F1/download", "audio/0000000000000000/url"):
+        refused = api.get(f"/workflows/{run.workflow_id}/runs/{run.id}/{what}")
+        assert refused.status_code == 404
+        assert "one.wav" in refused.get_json()["error"]["message"]
+        assert "passwd" not in refused.text
+    assert link(api, run, "audio/0000000000000001/url")["filename"] == "_.._etc_passwd"
+
+
+def test_an_upload_that_is_gone_is_named(
+    api: Api, workflow: Workflow, fetch: Callable[..., TestResponse], tmp_path: Path
+) -> None:
+    make_upload(workflow, api.workspace, "news.txt", b"Good evening")
+    [row] = api.get(f"/workflows/{workflow.id}/uploads").get_json()["data"]
+    assert fetch(row["download_url"]).data == b"Good evening"
+    stored(tmp_path, api.workspace, b"Good evening").unlink()
+    answer = fetch(row["download_url"])
+    assert answer.status_code == 404
+    assert "news.txt" in answer.text
+
+
+def test_of_many_files_that_are_gone_ten_are_named(api: Api, workflow: Workflow, tmp_path: Path) -> None:
+    run = make_run(workflow)
+    for number in range(13):
+        make_artifact(api.workspace, run, f"{number:02}.txt", str(number).encode())
+        stored(tmp_path, api.workspace, str(number).encode()).unlink()
+    said = api.get(f"/workflows/{workflow.id}/runs/{run.id}/download").get_json()["error"]["message"]
+    assert "files/run/09.txt and 3 more." in said
+    assert "10.txt" not in said
+
+
+def test_a_file_that_is_cut_while_it_is_sent_ends_the_connection(
+    environment: dict[str, str], api: Api, workflow: Workflow, tmp_path: Path
+) -> None:
+    sound = bytes(32 * 1024 * 1024)  # far more than the sockets between server and client hold
+    run = make_run(workflow)
+    make_detail(run, definition_snapshot=GRAPH)
+    make_output(run, api.workspace, {"takes": [{"audio": sound, "name": "long.mp3"}]})
+    file = stored(tmp_path, api.workspace, sound)
+    for kind, part in (("audio", "0000000000000000"), ("run", "")):
+        file.write_bytes(sound)
+        with api.app.test_request_context():
+            path = sign(Grant(kind, api.workspace.id, run.id, part), moments.now()).path
+        with served(environment, tmp_path) as base_url, urllib.request.urlopen(base_url + path) as answer:
+            answer.read(1000)
+            os.truncate(file, 1024)
+            with pytest.raises(http.client.IncompleteRead):
+                answer.read()
+
+
+def test_an_archive_out_of_s3_is_looked_at_when_its_link_is_opened(
+    api: Api, workflow: Workflow, fetch: Callable[..., TestResponse], s3_server: str
+) -> None:
+    store = api.app.extensions["portal_artifacts"] = new_store(s3_server)
+    run = make_run(workflow)
+    for number in range(20):
+        make_artifact(api.workspace, run, f"{number:02}.txt", str(number).encode())
+    url = link(api, run, "download")["url"]
+    archive = zipfile.ZipFile(io.BytesIO(fetch(url).data))
+    assert archive.read("files/run/19.txt") == b"19"
+    store.delete(key_of(api.workspace.id, sha256(b"7").digest()))
+    assert link(api, run, "download")["url"]
+    answer = fetch(url)
+    assert answer.status_code == 404
+    assert "files/run/07.txt." in answer.text
+
+
+def test_a_store_that_cannot_be_used_is_unavailable(
+    api: Api, run: Run, fetch: Callable[..., TestResponse], tmp_path: Path
+) -> None:
+    url = link(api, run, "download")["url"]
+    shutil.rmtree(tmp_path / "artifacts")
+    (tmp_path / "artifacts").write_text("not a folder")
+    answer = fetch(url)
+    assert answer.status_code == 503
+    assert "The artifact store cannot be read: Not a directory." in answer.text

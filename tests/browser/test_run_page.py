@@ -1,6 +1,7 @@
 """The page of a run in a real browser: what moves, zooms, plays and is compared; and the workflows page."""
 
 import re
+from hashlib import sha256
 from uuid import UUID
 
 import pytest
@@ -9,9 +10,10 @@ from playwright.sync_api import Page, expect
 from portal import moments
 from portal.history import demo_audio
 from portal.runs.recorder import Event, add_step, apply, finish_step, start_run
+from portal.storage import artifacts, key_of
 from tests.browser.conftest import NO_SIDEWAYS, OpenBrowser, Portal
 from tests.browser.pages import make_spoken_run
-from tests.factories import make_workflow
+from tests.factories import make_output, make_run, make_workflow
 
 LOADED = """player => new Promise((resolve, reject) => {
   player.onloadeddata = () => resolve([player.readyState >= 2, Math.round(player.duration * 1000)]);
@@ -105,6 +107,19 @@ def test_a_player_plays_what_the_run_gave(portal: Portal, open_browser: OpenBrow
     assert not [url for url in asked if "/audio/" in url]
     assert player.evaluate(LOADED) == [True, demo_audio.LINE_MS]
     assert [url for url in asked if "/files/" in url]
+
+
+def test_a_player_whose_file_is_gone_says_so(portal: Portal, open_browser: OpenBrowser) -> None:
+    with portal.inside():
+        run = make_run(make_workflow(portal.workspace, "Gone"))
+        make_output(run, portal.workspace, {"takes": [{"audio": b"RIFF-gone"}]})
+        path = path_of(run.workflow_id, run.id)
+        artifacts().delete(key_of(portal.workspace.id, sha256(b"RIFF-gone").digest()))
+    page = open_browser()
+    page.goto(portal.url + path)
+    expect(page.locator("#trouble")).to_be_hidden()
+    page.locator("audio").evaluate("player => { player.play().catch(() => {}); }")
+    expect(page.locator("#trouble-text")).to_contain_text("gone or damaged")
 
 
 def test_pages_of_lines_turn_in_place_and_keep_the_zoom(

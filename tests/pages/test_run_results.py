@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from bs4 import BeautifulSoup
 
 from portal.db import writing
 from portal.models import Run, StepResult
+from portal.storage import artifacts, key_of
 from tests.factories import make_artifact, make_detail, make_key, make_output, make_run, make_steps
 from tests.pages.conftest import HTMX, Browser, one, parsed
 from tests.pages.test_run import text_of
@@ -74,6 +76,16 @@ def test_a_player_and_a_download_get_a_link_that_is_signed_when_asked_for(browse
         assert answer.headers["Cache-Control"] == "no-store"
         assert "signature=" in answer.headers["Location"]
         assert browser.open(answer.headers["Location"]).status_code == 200
+
+
+def test_a_player_and_a_download_whose_file_is_gone_name_it(browser: Browser) -> None:
+    run = spoken_run(browser, {"takes": [take(audio=b"RIFF", name="one.wav")]})
+    page = results(browser, run)
+    artifacts().delete(key_of(browser.workspace.id, sha256(b"RIFF").digest()))
+    for link in (str(one(page, "audio")["src"]), str(one(page, "#download")["href"])):
+        answer = browser.open(link)
+        assert answer.status_code == 404
+        assert "one.wav" in answer.text
 
 
 def test_audio_of_a_run_that_failed_can_be_heard_and_not_downloaded_whole(browser: Browser) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from hashlib import sha256
 from uuid import uuid4
 
 import pytest
 
 from portal.db import writing
 from portal.models import Step
+from portal.storage import artifacts, key_of
 from tests.factories import (
     NOON,
     make_person,
@@ -138,6 +140,9 @@ def test_uploads_are_listed_and_those_that_are_stored_can_be_fetched(browser: Br
     assert browser.open(link.replace(str(kept.id), str(lost.id))).status_code == 404
     other = make_workflow(browser.workspace, "Other")
     assert browser.open(f"/workflows/{other.id}/uploads/{kept.id}").status_code == 404
+    artifacts().delete(key_of(browser.workspace.id, sha256(b"Hello\n").digest()))
+    gone = browser.open(link)
+    assert (gone.status_code, "Morning news.txt" in gone.text) == (404, True)
 
 
 def test_the_chart_of_runs_names_every_status_that_occurs(browser: Browser) -> None:
