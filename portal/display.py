@@ -246,7 +246,6 @@ FILTERS: tuple[Callable[..., Any], ...] = (
     initials,
     words,
     sentence,
-    usage,
     size,
     score,
     change,
