@@ -13,7 +13,7 @@ from portal.runs.subjects import Subject
 
 MAX_LABELS, MAX_LABEL = 2, 28
 """How many labels a line shows, and how long a value may be to be shown there."""
-MAX_USAGE = 60
+MAX_USAGE = 40
 """Characters of the one count of the usage that a line shows."""
 
 
