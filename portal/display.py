@@ -270,7 +270,6 @@ FILTERS: tuple[Callable[..., Any], ...] = (
     named,
     words,
     sentence,
-    usage,
     size,
     score,
     change,

@@ -42,6 +42,12 @@ class Page(Generic[Row]):
     total: int
     slice: Slice
 
+    @classmethod
+    def of(cls, rows: Sequence[Row], slice_: Slice) -> Self:
+        """A page of a list that was read as a whole."""
+        begin = slice_.sql_offset
+        return cls(rows[begin : begin + slice_.limit], len(rows), slice_)
+
     @property
     def next(self) -> Slice | None:
         offset = self.slice.offset + self.slice.limit

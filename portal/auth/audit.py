@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from portal import parameters
 from portal.auth.principals import Principal
 from portal.db import db
+from portal.excerpts import json_excerpt, members
 from portal.models import AuditEntry, Member
 from portal.paging import DEFAULT_LIMIT, Page, Slice
 from portal.parameters import Reader
@@ -48,6 +49,8 @@ KINDS = {
 MAX_REFUSALS = 20
 """Refused sign-ins of one address that are written in an hour: a flood must not fill the table."""
 MAX_REFUSALS_IN_ALL = 1000
+MOST_DETAILS = 600
+"""Characters of an entry's details, as JSON, that the page reads."""
 PORTION = 500
 """How many entries an export reads at a time."""
 _AN_HOUR = timedelta(hours=1)
@@ -146,19 +149,48 @@ class AuditQuery:
         return {name: text for name, text in texts.items() if text}
 
 
-def list_entries(workspace_id: UUID, query: AuditQuery) -> Page[AuditEntry]:
+@dataclass(frozen=True, kw_only=True)
+class AuditRow:
+    """An entry as the page shows it."""
+
+    at: datetime
+    kind: str
+    actor: str
+    address: str | None
+    subject: str
+    details: Mapping[str, Any]
+    """The first ones."""
+    more_details: bool
+
+
+def list_entries(workspace_id: UUID, query: AuditQuery) -> Page[AuditRow]:
     """The entries of a workspace and the sign-ins of its members, newest first."""
-    members = sa.select(Member.user_id).where(Member.workspace_id == workspace_id)
-    signins = AuditEntry.workspace_id.is_(None) & AuditEntry.actor_id.in_(members)
+    of_members = sa.select(Member.user_id).where(Member.workspace_id == workspace_id)
+    signins = AuditEntry.workspace_id.is_(None) & AuditEntry.actor_id.in_(of_members)
     matching: list[sa.ColumnElement[bool]] = [(AuditEntry.workspace_id == workspace_id) | signins]
     if query.kind is not None:
         matching.append(AuditEntry.kind == query.kind)
     if query.actor:
         matching.append(sa.func.lower(AuditEntry.actor).contains(query.actor.lower(), autoescape=True))
     total = db.session.scalar(sa.select(sa.func.count()).select_from(AuditEntry).where(*matching)) or 0
-    newest_first = sa.select(AuditEntry).where(*matching).order_by(AuditEntry.at.desc(), AuditEntry.id)
+    newest_first = sa.select(*_ROW).where(*matching).order_by(AuditEntry.at.desc(), AuditEntry.id)
     page = newest_first.offset(query.slice.sql_offset).limit(query.slice.limit)
-    return Page(db.session.scalars(page).all(), total, query.slice)
+    return Page([_row(**row._mapping) for row in db.session.execute(page)], total, query.slice)
+
+
+_ROW = (
+    AuditEntry.at,
+    AuditEntry.kind,
+    AuditEntry.actor,
+    AuditEntry.address,
+    AuditEntry.subject,
+    json_excerpt(AuditEntry.details, MOST_DETAILS).label("details"),
+)
+
+
+def _row(details: str, **columns: Any) -> AuditRow:
+    first, whole = members(details, MOST_DETAILS)
+    return AuditRow(details=first or {}, more_details=not whole, **columns)
 
 
 def every_entry(since: datetime | None = None) -> Iterator[AuditEntry]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from portal.auth.workspaces import here, locked
 from portal.db import db, writing
 from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
 from portal.models import ApiKey, BrowserSession, Invitation, Member, Role, User
+from portal.paging import Page, Slice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +41,28 @@ class RosterRow:
 
 def roster(workspace_id: UUID, caller: UUID, now: datetime) -> Sequence[RosterRow]:
     """Everybody: the caller, admins by the day they joined, the others likewise, then who is invited."""
+    rows = db.session.execute(_in_order(workspace_id, caller))
+    return [*(_member_row(*row) for row in rows), *list_invited(workspace_id, now)]
+
+
+def list_members(workspace_id: UUID, caller: UUID, slice_: Slice) -> Page[RosterRow]:
+    """One page of the members, in the same order."""
+    here = sa.select(sa.func.count()).select_from(Member).where(Member.workspace_id == workspace_id)
+    total = db.session.scalar(here) or 0
+    page = _in_order(workspace_id, caller).offset(slice_.sql_offset).limit(slice_.limit)
+    return Page([_member_row(*row) for row in db.session.execute(page)], total, slice_)
+
+
+def list_invited(workspace_id: UUID, now: datetime) -> Sequence[RosterRow]:
+    """Who is invited: never very many (`invitations.MAX_OPEN`)."""
+    return [_invited_row(found) for found in _open(workspace_id, now)]
+
+
+def _in_order(workspace_id: UUID, caller: UUID) -> sa.Select[Any]:
+    """Members as users, and when each was last seen."""
     seen = sa.select(BrowserSession.user_id, sa.func.max(BrowserSession.seen_at).label("at"))
     seen_at = seen.group_by(BrowserSession.user_id).subquery()
-    rows = db.session.execute(
+    return (
         sa.select(Member, User, seen_at.c.at)
         .join(User, User.id == Member.user_id)
         .outerjoin(seen_at, seen_at.c.user_id == Member.user_id)
@@ -52,7 +73,6 @@ def roster(workspace_id: UUID, caller: UUID, now: datetime) -> Sequence[RosterRo
             Member.user_id,
         )
     )
-    return [_member_row(*row) for row in rows] + [_invited_row(found) for found in _open(workspace_id, now)]
 
 
 def get_member(principal: Principal, user_id: UUID) -> User:

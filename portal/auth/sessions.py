@@ -1,6 +1,5 @@
 """The browser's own session: entered, listed, ended elsewhere, and the workspace chosen in it."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from portal.auth.principals import Principal
 from portal.auth.signin import end_session, hash_token, is_live
 from portal.db import db, writing
 from portal.models import BrowserSession
+from portal.paging import Page, Slice
 
 
 def enter(token: str) -> None:
@@ -24,11 +24,15 @@ def enter(token: str) -> None:
     cookie["token"] = token
 
 
-def sessions_of(principal: Principal, now: datetime) -> Sequence[tuple[BrowserSession, bool]]:
-    """Where somebody is signed in, the last seen first, and whether it is this very browser."""
-    mine = sa.select(BrowserSession).where(BrowserSession.user_id == principal.user.id, is_live(now))
-    rows = db.session.scalars(mine.order_by(BrowserSession.seen_at.desc(), BrowserSession.created_at))
-    return [(row, row.token_hash == _present()) for row in rows]
+def sessions_of(principal: Principal, slice_: Slice, now: datetime) -> Page[tuple[BrowserSession, bool]]:
+    """One page of where somebody is signed in, and whether it is this very browser, which comes first."""
+    mine = (BrowserSession.user_id == principal.user.id, is_live(now))
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(BrowserSession).where(*mine)) or 0
+    here_first = sa.case((BrowserSession.token_hash == _present(), 0), else_=1)
+    last_first = (BrowserSession.seen_at.desc(), BrowserSession.created_at, BrowserSession.token_hash)
+    page = sa.select(BrowserSession).where(*mine).order_by(here_first, *last_first)
+    rows = db.session.scalars(page.offset(slice_.sql_offset).limit(slice_.limit))
+    return Page([(row, row.token_hash == _present()) for row in rows], total, slice_)
 
 
 def end_other_sessions(principal: Principal, now: datetime) -> int:

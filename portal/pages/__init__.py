@@ -9,10 +9,13 @@ from portal.auth.gate import chosen_workspace, signed_in
 
 bp = Blueprint("pages", __name__)
 
+MAX_PLACES = 10
+"""Workspaces that the menu of every page offers to switch to; the page of them has all."""
+
 
 @bp.app_context_processor
 def who_is_asking() -> dict[str, Any]:
-    return {"principal": signed_in(), "workflows_url": workflows_url}
+    return {"principal": signed_in(), "workflows_url": workflows_url, "max_places": MAX_PLACES}
 
 
 def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:

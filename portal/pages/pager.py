@@ -1,9 +1,40 @@
 """Where a page of a list stands among its pages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+from portal import parameters
 from portal.paging import Page, Slice
+from portal.parameters import Reader
+
+ROWS = 50
+"""On a page of a list without filters, unless the address says otherwise."""
+
+
+@dataclass(frozen=True)
+class PageQuery:
+    """Which page of a list that has neither filters nor sorts."""
+
+    slice: Slice = Slice(0, ROWS)
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str]) -> Self:
+        """Read a request's parameters. Raises InvalidQuery."""
+        reader = Reader(args)
+        offset = reader.read("offset", parameters.offset, 0)
+        query = cls(Slice(offset, reader.read("limit", parameters.limit, ROWS)))
+        reader.finish()
+        return query
+
+    def at(self, slice_: Slice) -> Self:
+        return type(self)(slice_)
+
+    def to_args(self) -> dict[str, str]:
+        """The shortest parameters that give this page."""
+        texts = {"limit": self.slice.limit, "offset": self.slice.offset}
+        defaults = {"limit": ROWS, "offset": 0}
+        return {name: str(number) for name, number in texts.items() if number != defaults[name]}
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,15 @@ from datetime import datetime
 from uuid import UUID
 
 from portal import display, moments
+from portal.excerpts import cut
 from portal.runs.live import is_active
 from portal.runs.rows import RunRow
 from portal.runs.subjects import Subject
 
 MAX_LABELS, MAX_LABEL = 2, 28
 """How many labels a line shows, and how long a value may be to be shown there."""
+MAX_USAGE = 40
+"""Characters of the one count of the usage that a line shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,10 @@ class RunLine:
     ticking: bool
     duration_note: str
     steps_note: str
+    usage: str
+    """The first count."""
+    usage_more: str
+    """How many others there are."""
 
     @property
     def active(self) -> bool:
@@ -38,6 +45,7 @@ def run_lines(rows: Sequence[RunRow], subjects: Mapping[UUID, Subject], now: dat
 def _line(run: RunRow, subject: Subject | None, now: datetime) -> RunLine:
     ticking = run.status == "running" and run.started_at is not None and run.completed_at is None
     end = now if ticking else run.completed_at or run.paused_at
+    usage, usage_more = _usage(run)
     return RunLine(
         run=run,
         title=subject.title if subject else None,
@@ -47,6 +55,8 @@ def _line(run: RunRow, subject: Subject | None, now: datetime) -> RunLine:
         ticking=ticking,
         duration_note=_duration_note(run),
         steps_note="more than planned" if run.finished_steps > run.total_steps else "",
+        usage=usage,
+        usage_more=usage_more,
     )
 
 
@@ -64,4 +74,15 @@ def _duration_note(run: RunRow) -> str:
 def _labels(labels: Mapping[str, object]) -> Sequence[tuple[str, str]]:
     """The first labels that are short enough to be read in passing."""
     shown = [(key, str(value)) for key, value in labels.items() if isinstance(value, str | int | float)]
-    return [(key, text) for key, text in shown if text and len(text) <= MAX_LABEL][:MAX_LABELS]
+    short = [(cut(key, MAX_LABEL), text) for key, text in shown if text and len(text) <= MAX_LABEL]
+    return short[:MAX_LABELS]
+
+
+def _usage(run: RunRow) -> tuple[str, str]:
+    """The first count of the usage, and how many there are beside it."""
+    counts = display.usage(run.usage_summary)
+    if run.usage_cut:
+        return (cut(counts[0], MAX_USAGE), "and more") if counts else ("On its page", "")
+    if not counts:
+        return display.NOTHING, ""
+    return cut(counts[0], MAX_USAGE), f"{len(counts) - 1} more" if len(counts) > 1 else ""

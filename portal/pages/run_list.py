@@ -21,6 +21,7 @@ from portal.pages.sortings import SORT_LABELS, sortings
 from portal.runs.counts import count_by_status
 from portal.runs.listing import list_runs
 from portal.runs.query import SORTS, RunQuery
+from portal.runs.rows import Texts
 from portal.runs.subjects import subjects_of
 from portal.workflows.access import SeenWorkflow, get_workflow
 
@@ -65,7 +66,7 @@ def _answer(template: str, workflow_id: UUID) -> Response:
 
 def _list(workflow: SeenWorkflow, query: RunQuery) -> dict[str, Any]:
     """What the section of the list shows."""
-    page = list_runs(workflow, query)
+    page = list_runs(workflow, query, Texts.BRIEF)
     lines = run_lines(page.rows, subjects_of([run.id for run in page.rows]), moments.now())
     counts = count_by_status(workflow, query)
     return {

@@ -13,7 +13,7 @@ from portal.pages import bp, freshness
 from portal.pages.charts import Piece, Scale, Tick, count_ticks, histogram, stack, time_ticks
 from portal.pages.forms import filled, id_in_path
 from portal.parameters import single
-from portal.workflows.access import get_workflow
+from portal.workflows.access import get_workflow, read_description
 from portal.workflows.trends import WINDOWS, Column, TrendQuery, Trends, read_trends
 from portal.workflows.uploads import UploadsQuery, list_uploads
 
@@ -51,6 +51,7 @@ def summary(workflow_id: str) -> Response:
     html = render_template(
         "workflows/summary.html",
         workflow=workflow,
+        description=read_description(workflow),
         trends=trends,
         uploads=list_uploads(workflow, UploadsQuery(workflow.id)),
         present=[status for status in ORDER if trends.counts[status]],

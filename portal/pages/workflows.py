@@ -73,7 +73,7 @@ def _answer(template: str) -> Response:
         return _refusal(template, args, refusal)
     workspace = current_principal().workspace
     freshness.stop_if_known(state_of(workspace.id) if workspace else None)
-    page = list_workflows(workspace.id, query) if workspace else Page((), 0, query.slice)
+    page = list_workflows(workspace.id, query, brief=True) if workspace else Page((), 0, query.slice)
     html = _render(
         template,
         query=query,

@@ -15,11 +15,11 @@ from portal.runs.counts import Counting, by_status
 from portal.runs.kept import reading, recall, remember
 from portal.runs.page_ids import find_page, needs_blocks
 from portal.runs.query import STATUSES, RunQuery
-from portal.runs.rows import RunRow
+from portal.runs.rows import RunRow, Texts
 from portal.workflows.access import SeenWorkflow
 
 
-def list_runs(workflow: SeenWorkflow, query: RunQuery) -> Page[RunRow]:
+def list_runs(workflow: SeenWorkflow, query: RunQuery, texts: Texts = Texts.LISTED) -> Page[RunRow]:
     """One page of a workflow's runs and the exact number of all that match."""
     query = replace(query, status=tuple(status for status in STATUSES if status in query.status))
     counting = Counting.of(workflow, query)
@@ -32,7 +32,7 @@ def list_runs(workflow: SeenWorkflow, query: RunQuery) -> Page[RunRow]:
         counts = by_status(read(counting.statement, **counting.values).all())
     total = sum(counts[status] for status in query.status or counts)
     count = min(query.slice.limit, total - query.slice.offset)
-    page = find_page(workflow, query, counts, count) if count > 0 else []
+    page = find_page(workflow, query, counts, count, texts) if count > 0 else []
     return Page(page, total, query.slice)
 
 

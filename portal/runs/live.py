@@ -11,14 +11,14 @@ from portal.models import ACTIVE, Run
 from portal.runs.counts import count_by_status
 from portal.runs.filters import Filters, matching, values
 from portal.runs.query import RunQuery
-from portal.runs.rows import RunRow, read_rows
+from portal.runs.rows import RunRow, Texts, read_rows
 from portal.workflows.access import SeenWorkflow
 
 
 @dataclass(frozen=True, kw_only=True)
 class Movement:
     rows: Sequence[RunRow]
-    """The watched runs as they are now."""
+    """The watched runs as they are now, in brief."""
     counts: Mapping[str, int]
     """By status, under the other filters of the list."""
     new: int
@@ -31,7 +31,7 @@ def read_movement(workflow: SeenWorkflow, query: RunQuery, watched: Sequence[UUI
     known = set(db.session.scalars(ours)) if watched else set()
     fresh = sa.select(sa.func.count()).where(*matching(Filters.of(query)), Run.arrived_in > since)
     return Movement(
-        rows=read_rows([run_id for run_id in watched if run_id in known]),
+        rows=read_rows([run_id for run_id in watched if run_id in known], Texts.BRIEF),
         counts=count_by_status(workflow, query),
         new=db.session.scalar(fresh, values(workflow, query)) or 0,
     )

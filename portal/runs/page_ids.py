@@ -16,7 +16,7 @@ from portal.runs.filters import Filters, matching, values
 from portal.runs.measure import ByBlocks, ByPeriods, Measure, Unmeasured
 from portal.runs.orders import Order
 from portal.runs.query import RunQuery
-from portal.runs.rows import RunRow, rows_of, run_rows
+from portal.runs.rows import RunRow, Texts, rows_of, run_rows
 from portal.runs.seek import Walk, read_page
 from portal.workflows.access import SeenWorkflow
 
@@ -36,20 +36,21 @@ def find_page(
     query: RunQuery,
     counts: Mapping[str, int],
     count: int,
+    texts: Texts,
 ) -> list[RunRow]:
     """As many runs as stand at the query's offset; `counts` are those of all statuses."""
     total = sum(counts[status] for status in query.status or counts)
     if total <= _few(query) and (_narrowed(query) or total < sum(counts.values())):
-        return _gather(workflow, query, total, count)
+        return _gather(workflow, query, total, count, texts)
     if query.sort == "status":
-        return _by_status(workflow, query, counts, count)
+        return _by_status(workflow, query, counts, count, texts)
     order = Order(workflow, query, query.sort, query.order == "desc", query.status)
     gap = sum(counts.values()) / total
     if query.search:
         gap = SEARCH_GAP
     elif query.sort == "created_at" and len(query.status) == 1:
         gap = 1  # there is an index of each status
-    return _by_key(order, count, total, gap)
+    return _by_key(order, count, total, gap, texts)
 
 
 def _few(query: RunQuery) -> int:
@@ -80,16 +81,16 @@ def _narrowed_by_window(query: RunQuery) -> bool:
     return bool(query.created_from or query.created_to) and query.sort != "created_at"
 
 
-def _by_key(order: Order, count: int, total: int, gap: float) -> list[RunRow]:
+def _by_key(order: Order, count: int, total: int, gap: float, texts: Texts) -> list[RunRow]:
     position, bound = order.query.slice.offset, order.values()
     if _is_near(order, (position + count) * gap):
-        rows = read_page(order.filters, bound, [order.with_key(position, count)])
+        rows = read_page(order.filters, bound, [order.with_key(position, count)], texts)
         if len(rows) < count and order.may_lack_keys:
-            rows += read_page(order.filters, bound, [order.without_key(0, count - len(rows))])
+            rows += read_page(order.filters, bound, [order.without_key(0, count - len(rows))], texts)
         return rows
     searched = order.filters.searched and not _narrowed_by_window(order.query)
     measure: Measure = ByPeriods(order) if searched else ByBlocks(order)
-    return read_page(order.filters, bound, measure.walks(position, count, total))
+    return read_page(order.filters, bound, measure.walks(position, count, total), texts)
 
 
 def _is_near(order: Order, entries: float) -> bool:
@@ -100,7 +101,7 @@ def _is_near(order: Order, entries: float) -> bool:
 
 
 def _by_status(
-    workflow: SeenWorkflow, query: RunQuery, counts: Mapping[str, int], count: int
+    workflow: SeenWorkflow, query: RunQuery, counts: Mapping[str, int], count: int, texts: Texts
 ) -> list[RunRow]:
     """One status after the other, each by id."""
     walks: list[Walk] = []
@@ -112,7 +113,7 @@ def _by_status(
             walks += _by_id(order, position, wanted, here)
             count -= wanted
         position = max(0, position - here)
-    return read_page(order.filters, order.values(), walks)
+    return read_page(order.filters, order.values(), walks, texts)
 
 
 def _by_id(order: Order, position: int, count: int, total: int) -> list[Walk]:
@@ -123,17 +124,17 @@ def _by_id(order: Order, position: int, count: int, total: int) -> list[Walk]:
     return ByBlocks(order).walks(position, count, total)
 
 
-def _gather(workflow: SeenWorkflow, query: RunQuery, total: int, count: int) -> list[RunRow]:
+def _gather(workflow: SeenWorkflow, query: RunQuery, total: int, count: int, texts: Texts) -> list[RunRow]:
     """Find all that match in the narrowest index, read their keys, and sort them, the nearer end first."""
     position, backwards = query.slice.offset, 2 * query.slice.offset + count > total
     if backwards:
         position = total - position - count
-    page = _gathered(Filters.of(query), query.sort, query.order == "desc", backwards)
-    return run_rows(page, values(workflow, query) | {"skip": position, "count": count})
+    page = _gathered(Filters.of(query), query.sort, query.order == "desc", backwards, texts)
+    return run_rows(page, values(workflow, query) | {"skip": position, "count": count}, texts)
 
 
 @lru_cache(maxsize=256)
-def _gathered(filters: Filters, sort: str, descending: bool, backwards: bool) -> Any:
+def _gathered(filters: Filters, sort: str, descending: bool, backwards: bool, texts: Texts) -> Any:
     """All keys apart from their order, or a planner reads an index for that."""
     key: sa.ColumnElement[Any] = getattr(Run, sort).expression
     narrow = sa.select(key.label("key"), Run.id.label("id")).where(*matching(filters))
@@ -151,7 +152,7 @@ def _gathered(filters: Filters, sort: str, descending: bool, backwards: bool) ->
     key, run_id = keys.selected_columns
     first = keys.order_by(*_ordering(key, run_id, sort, descending, backwards))
     page = first.offset(skip).limit(count).subquery("page")
-    return rows_of(page).order_by(*_ordering(page.c.key, page.c.id, sort, descending, False))
+    return rows_of(page, texts).order_by(*_ordering(page.c.key, page.c.id, sort, descending, False))
 
 
 def _ordering(key: Any, run_id: Any, sort: str, descending: bool, backwards: bool) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from portal.models import Run
 from portal.runs.blocks import Bounds, Place, place_values, within
 from portal.runs.filters import Filters, checked, of_statuses, status_values
-from portal.runs.rows import RunRow, rows_of, run_rows
+from portal.runs.rows import RunRow, Texts, rows_of, run_rows
 
 NEAR = 2048
 """So many entries of an index are walked rather than skipped."""
@@ -52,7 +52,7 @@ class _Shape(NamedTuple):
         return cls(bounds, walk.descending, len(walk.statuses), from_first)
 
 
-def read_page(filters: Filters, values: dict[str, Any], walks: Sequence[Walk]) -> list[RunRow]:
+def read_page(filters: Filters, values: dict[str, Any], walks: Sequence[Walk], texts: Texts) -> list[RunRow]:
     """The rows that these walks find, in the order of the walks."""
     bound = dict(values)
     for number, walk in enumerate(walks):
@@ -60,11 +60,12 @@ def read_page(filters: Filters, values: dict[str, Any], walks: Sequence[Walk]) -
         prefix = f"w{number}_"
         bound |= {f"{prefix}skip": skip, f"{prefix}count": count}
         bound |= place_values(begin, end, prefix) | status_values(walk.statuses, prefix)
-    return run_rows(_page(filters._replace(statuses=0), tuple(_Shape.of(walk) for walk in walks)), bound)
+    shapes = tuple(_Shape.of(walk) for walk in walks)
+    return run_rows(_page(filters._replace(statuses=0), shapes, texts), bound, texts)
 
 
 @lru_cache(maxsize=512)
-def _page(filters: Filters, shapes: tuple[_Shape, ...]) -> sa.Select[Any]:
+def _page(filters: Filters, shapes: tuple[_Shape, ...], texts: Texts) -> sa.Select[Any]:
     parts = [_part(filters, shape, number) for number, shape in enumerate(shapes)]
     if len(parts) == 1:
         page: Any = parts[0].subquery("page")
@@ -72,7 +73,7 @@ def _page(filters: Filters, shapes: tuple[_Shape, ...]) -> sa.Select[Any]:
         page = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery("page")
     key = page.c.key.desc() if shapes[0].descending else page.c.key
     by_key = [key] if shapes[0].bounds.order != "id" else []
-    return rows_of(page).order_by(page.c.part, *by_key, page.c.id)
+    return rows_of(page, texts).order_by(page.c.part, *by_key, page.c.id)
 
 
 def _part(filters: Filters, shape: _Shape, number: int) -> sa.Select[Any]:

@@ -1,16 +1,21 @@
 """Workflows as a principal may see them: there is no other getter."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.auth.principals import Principal
-from portal.db import read
+from portal.db import db, read
 from portal.errors import NotFound
+from portal.excerpts import cut, excerpt
 from portal.models import RunTotals, Workflow, Workspace
 
 __all__ = ["Workflow", "get_workflow"]
+
+MOST_DESCRIPTION = 300
+"""Characters of a workflow's description that lists and the heads of its pages show."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class SeenWorkflow:
     workspace_id: UUID
     name: str
     description: str | None
+    """Ends in an ellipsis where it is long: `read_description` has all of it."""
     next_run_number: int
     running: int | None
     """How many of its runs go on right now."""
@@ -31,6 +37,7 @@ class SeenWorkflow:
     change_stamp: int
     """What servers of the release before count instead of the version."""
     workspace_stamp: int
+    more_description: bool = False
 
 
 _SEEN = (
@@ -38,7 +45,7 @@ _SEEN = (
         Workflow.id,
         Workflow.workspace_id,
         Workflow.name,
-        Workflow.description,
+        excerpt(Workflow.description, MOST_DESCRIPTION).label("description"),
         Workflow.next_run_number,
         RunTotals.running,
         Workflow.version,
@@ -60,4 +67,16 @@ def get_workflow(principal: Principal, workflow_id: UUID) -> SeenWorkflow:
     row = read(_SEEN, workflow_id=workflow_id).first()
     if row is None or row.workspace_id not in principal.workspace_ids:
         raise NotFound("There is no such workflow here.")
-    return SeenWorkflow(**row._mapping)
+    return _seen(**row._mapping)
+
+
+def read_description(workflow: SeenWorkflow) -> str | None:
+    """All of what the workflow says of itself."""
+    if not workflow.more_description:
+        return workflow.description
+    return db.session.scalar(sa.select(Workflow.description).where(Workflow.id == workflow.id))
+
+
+def _seen(description: str | None, **columns: Any) -> SeenWorkflow:
+    text = description and cut(description, MOST_DESCRIPTION)
+    return SeenWorkflow(description=text, more_description=text != description, **columns)

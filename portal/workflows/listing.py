@@ -1,7 +1,7 @@
 """Lists of workflows, each with the counts and the latest of its runs (contract 3.13)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from portal import versions
 from portal.db import Id, db, read
+from portal.excerpts import cut, excerpt
 from portal.folding import fold
 from portal.models import ACTIVE, Run, RunTotals, Workflow, Workspace
 from portal.paging import Page, Slice
 from portal.runs.rollup import STATUSES
-from portal.workflows.access import SeenWorkflow
+from portal.workflows.access import MOST_DESCRIPTION, SeenWorkflow
 from portal.workflows.query import WorkflowQuery
 
 
@@ -57,6 +58,7 @@ _COLUMNS = tuple(
     getattr(Workflow, name)
     for name in ("id", "user_id", "name", "name_source", "description", "created_at", "updated_at")
 )
+_BEGINNING = excerpt(Workflow.description, MOST_DESCRIPTION).label("description")
 
 
 _STATE = (
@@ -82,24 +84,25 @@ def state_of(workspace_id: UUID) -> tuple[int, ...]:
     return tuple(map(int, row)) if row else ()
 
 
-def list_workflows(workspace_id: UUID, query: WorkflowQuery) -> Page[WorkflowRow]:
-    """One page of a workspace's workflows and the exact number of all that match."""
+def list_workflows(workspace_id: UUID, query: WorkflowQuery, brief: bool = False) -> Page[WorkflowRow]:
+    """One page of a workspace's workflows, `brief` as pages show them, and how many match in all."""
     slice_ = query.slice
-    counted, page = _statements(query.at(Slice()))
+    counted, page = _statements(query.at(Slice()), brief)
     total = read(counted, workspace_id=workspace_id).scalar_one()
     if slice_.offset >= total:
         return Page((), total, slice_)
     rows = read(page, workspace_id=workspace_id, offset=slice_.sql_offset, limit=slice_.limit)
-    return Page(_rows(rows.all()), total, slice_)
+    found = _rows(rows.all())
+    return Page([_shorten(row) for row in found] if brief else found, total, slice_)
 
 
 @lru_cache(maxsize=64)
-def _statements(query: WorkflowQuery) -> tuple[sa.Select[Any], sa.Select[Any]]:
+def _statements(query: WorkflowQuery, brief: bool) -> tuple[sa.Select[Any], sa.Select[Any]]:
     """What counts the workflows that match and what reads a page; made once for what is often asked."""
     matching = [Workflow.workspace_id == sa.bindparam("workspace_id", type_=Id())]
     matching += [Workflow.deleted_at.is_(None), *_filters(query)]
     counted = sa.select(sa.func.count()).select_from(Workflow).outerjoin(RunTotals).where(*matching)
-    page = _select(query.include_definition).where(*matching).order_by(*_ordering(query))
+    page = _select(query.include_definition, brief).where(*matching).order_by(*_ordering(query))
     return counted, page.offset(sa.bindparam("offset")).limit(sa.bindparam("limit"))
 
 
@@ -109,10 +112,11 @@ def describe_workflow(workflow: SeenWorkflow) -> WorkflowRow:
     return row
 
 
-def _select(with_definition: bool) -> sa.Select[Any]:
+def _select(with_definition: bool, brief: bool = False) -> sa.Select[Any]:
+    columns = [_BEGINNING if brief and column.key == "description" else column for column in _COLUMNS]
     definition = Workflow.definition if with_definition else sa.null().label("definition")
     last = (_LAST_AT.label("last_run_at"), _LAST_STATUS.label("last_run_status"))
-    return sa.select(*_COLUMNS, *last, definition, *_COUNTS).outerjoin(RunTotals)
+    return sa.select(*columns, *last, definition, *_COUNTS).outerjoin(RunTotals)
 
 
 def _rows(rows: Sequence[sa.Row[Any]]) -> list[WorkflowRow]:
@@ -122,6 +126,11 @@ def _rows(rows: Sequence[sa.Row[Any]]) -> list[WorkflowRow]:
 def _row(values: dict[str, Any]) -> WorkflowRow:
     counts = {status: values.pop(status) for status in STATUSES}
     return WorkflowRow(**values, runs_count=sum(counts.values()), run_status_counts=counts)
+
+
+def _shorten(row: WorkflowRow) -> WorkflowRow:
+    """With an ellipsis where the excerpt that was read is not all of the description."""
+    return replace(row, description=row.description and cut(row.description, MOST_DESCRIPTION))
 
 
 def _filters(query: WorkflowQuery) -> list[sa.ColumnElement[bool]]:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from portal import parameters
 from portal.db import db
+from portal.excerpts import cut, excerpt
 from portal.models import Person, Run, RunStatus, Step
 from portal.moments import elapsed_ms
 from portal.parameters import Reader, Refused
@@ -30,6 +31,7 @@ TIMED_RUNS, FAILED_RUNS, PEOPLE_RUNS = 1_000, 200, 5_000
 """How many of the newest runs durations, failing steps and busy people are read from."""
 
 TOP = 10
+MOST_STEP_NAME = 120
 MAX_COLUMNS = 92
 LONG_GAP = 3_660
 """Days without a run that a chart does not span for a few runs on the other side."""
@@ -212,11 +214,10 @@ def _timed(newest: sa.Select[Any]) -> list[tuple[date, int]]:
 def _failing(run_ids: Sequence[UUID]) -> list[tuple[str, int]]:
     """The steps that failed for good in most of these runs, by name."""
     name = sa.func.coalesce(Step.name, Step.node_id)
-    counted = lasting_failures(run_ids).with_only_columns(
-        name, sa.func.count(sa.distinct(Step.run_id)).label("runs")
-    )
+    runs = sa.func.count(sa.distinct(Step.run_id)).label("runs")
+    counted = lasting_failures(run_ids).with_only_columns(excerpt(name, MOST_STEP_NAME), runs)
     counted = counted.group_by(name).order_by(sa.desc("runs"), name).limit(TOP)
-    return [(step, runs) for step, runs in db.session.execute(counted)]
+    return [(cut(step, MOST_STEP_NAME), failed) for step, failed in db.session.execute(counted)]
 
 
 def _people(newest: sa.Select[Any]) -> tuple[list[tuple[str, int]], int]:

@@ -13,6 +13,7 @@ from portal.auth.workspaces import here
 from portal.errors import InvalidQuery
 from portal.pages import bp, once
 from portal.pages.forms import Form, id_in_path
+from portal.pages.pager import PageQuery, Pager
 from portal.parameters import single
 from portal.reach import absolute_url_for
 
@@ -82,12 +83,19 @@ def leave(workspace_id: str) -> Response:
 
 
 def _list(form: Form, status: int = 200) -> Response:
-    principal = current_principal()
-    rows = members.roster(here(principal), principal.user.id, moments.now())
-    link = once.take(str(here(principal)))
-    answer = once.unstored(
-        render_template("settings/members.html", rows=rows, form=form, roles=ROLES, link=link)
+    principal, query = current_principal(), PageQuery.parse(single(request.args))
+    page = members.list_members(here(principal), principal.user.id, query.slice)
+    html = render_template(
+        "settings/members.html",
+        page=page,
+        pager=Pager(page),
+        query=query,
+        invited=members.list_invited(here(principal), moments.now()),
+        form=form,
+        roles=ROLES,
+        link=once.take(str(here(principal))),
     )
+    answer = once.unstored(html)
     answer.status_code = status
     return answer
 

@@ -1,6 +1,6 @@
 """Where somebody is signed in, and the way to end that elsewhere."""
 
-from flask import redirect, render_template, url_for
+from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import moments
@@ -8,13 +8,16 @@ from portal.auth import sessions as service
 from portal.auth.gate import current_principal, requires
 from portal.auth.principals import PERSON
 from portal.pages import bp
+from portal.pages.pager import PageQuery, Pager
+from portal.parameters import single
 
 
 @bp.get("/settings/sessions")
 @requires(PERSON)
 def sessions() -> str:
-    rows = service.sessions_of(current_principal(), moments.now())
-    return render_template("settings/sessions.html", rows=rows)
+    query = PageQuery.parse(single(request.args))
+    page = service.sessions_of(current_principal(), query.slice, moments.now())
+    return render_template("settings/sessions.html", page=page, pager=Pager(page), query=query)
 
 
 @bp.post("/settings/sessions/end-others")

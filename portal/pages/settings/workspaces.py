@@ -14,6 +14,8 @@ from portal.auth.workspaces import WorkspaceSpec, here
 from portal.errors import InvalidQuery
 from portal.pages import bp
 from portal.pages.forms import Form
+from portal.pages.pager import PageQuery, Pager
+from portal.paging import Page
 from portal.parameters import single
 
 Answer = Response | str | tuple[str, int]
@@ -31,7 +33,7 @@ def settings() -> Response:
 @bp.get("/settings/workspaces")
 @requires(PERSON)
 def workspaces_page() -> Answer:
-    return render_template("settings/workspaces.html", form=Form({}))
+    return _all(Form({}))
 
 
 @bp.post("/settings/workspaces")
@@ -41,7 +43,7 @@ def create_workspace() -> Answer:
         spec = WorkspaceSpec.parse(_wanted())
         workspace = workspaces.create_workspace(spec, current_principal().user, moments.now())
     except (InvalidQuery, workspaces.SlugTaken) as refusal:
-        return render_template("settings/workspaces.html", form=_filled(refusal)), refusal.status
+        return _all(_filled(refusal)), refusal.status
     choose_workspace(workspace.id)
     return redirect(url_for(".workspace_settings", workspace_id=workspace.id), code=303)
 
@@ -90,6 +92,12 @@ def delete_workspace(workspace_id: str) -> Response:
 def switch_workspace(workspace_id: str) -> Response:
     choose_workspace(here(current_principal()))
     return redirect(url_for(".workflows"), code=303)
+
+
+def _all(form: Form) -> str:
+    query = PageQuery.parse(single(request.args))
+    page = Page.of(current_principal().workspaces, query.slice)
+    return render_template("settings/workspaces.html", page=page, pager=Pager(page), query=query, form=form)
 
 
 def _one(found: Any, form: Form, status: int = 200) -> tuple[str, int]:
