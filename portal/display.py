@@ -176,7 +176,7 @@ def is_visible(text: str) -> bool:
 
 def named(name: str | None, id_: object) -> str:
     """A name to show; where it cannot be seen, the beginning of its id, by which it is found."""
-    return name if name and is_visible(name) else f"Unnamed {str(id_)[:8]}"
+    return name if name and is_visible(name) else f"Unnamed {str(id_)[:8]}".rstrip()
 
 
 def words(key: str) -> str:

@@ -48,7 +48,7 @@ def _line(run: RunRow, subject: Subject | None, now: datetime) -> RunLine:
     usage, usage_more = _usage(run)
     return RunLine(
         run=run,
-        title=subject.title if subject else None,
+        title=subject.title if subject and display.is_visible(subject.title or "") else None,
         labels=_labels(subject.labels) if subject else (),
         why=run.error or run.pause_error or display.sentence(display.words(run.pause_reason or "")),
         elapsed_ms=moments.elapsed_ms(run.started_at, end, run.paused_ms),
@@ -74,7 +74,11 @@ def _duration_note(run: RunRow) -> str:
 def _labels(labels: Mapping[str, object]) -> Sequence[tuple[str, str]]:
     """The first labels that are short enough to be read in passing."""
     shown = [(key, str(value)) for key, value in labels.items() if isinstance(value, str | int | float)]
-    short = [(cut(key, MAX_LABEL), text) for key, text in shown if text and len(text) <= MAX_LABEL]
+    short = [
+        (cut(key, MAX_LABEL), text)
+        for key, text in shown
+        if display.is_visible(text) and len(text) <= MAX_LABEL
+    ]
     return short[:MAX_LABELS]
 
 
