@@ -163,6 +163,7 @@ def absolute_url_for(endpoint: str, **values: Any) -> str:
 def init_app(app: Flask, settings: Settings) -> None:
     """To be called before anything else looks at requests."""
     app.request_class = PortalRequest
+    app.add_template_global(root_path)
     app.wsgi_app = Edge(app.wsgi_app, settings)  # type: ignore[method-assign]
 
     @app.before_request

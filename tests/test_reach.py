@@ -1,14 +1,17 @@
 """How the portal is reached: by which spelling of its address, and what proxies may say of it."""
 
+import contextvars
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
-from werkzeug.test import TestResponse
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Response
 
 from portal import create_app, moments
 from portal.addresses import normal_url, split_origin
@@ -53,21 +56,17 @@ class Browser:
     """Asks as a browser does that was given the normal spelling of an address."""
 
     def __init__(self, app: Flask, normal: str) -> None:
-        self.client = app.test_client(use_cookies=False)  # its own reading of hosts refuses some
+        self.app, self.host = app, urlsplit(normal).netloc
         self.origin, self.root = split_origin(normal)
-        self.host = urlsplit(normal).netloc
 
-    def ask(self, path: str, method: str = "GET", **headers: str) -> TestResponse:
-        """`path` begins below the root, as it stands in an address."""
-        sent = {name.replace("_", "-"): text for name, text in headers.items()}
-        if method == "POST":
-            sent |= {"Origin": self.origin}
-        return self.client.open(
-            f"{self.root}{path}",
-            method=method,
-            headers=sent | {"Host": self.host},
-            data={"theme": "dark"} if method == "POST" else None,
-        )
+    def ask(self, path: str, method: str = "GET", **headers: str) -> Response:
+        """`path` begins below the root. Not by Werkzeug's client, which cannot read all of these hosts."""
+        sent = {name.replace("_", "-"): text for name, text in headers.items()} | {"Host": self.host}
+        form = {"theme": "dark"} if method == "POST" else None
+        origin = {"Origin": self.origin} if method == "POST" else {}
+        builder = EnvironBuilder(f"{self.root}{path}", method=method, headers=sent | origin, data=form)
+        ask = partial(Response.from_app, self.app, builder.get_environ(), buffered=True)
+        return contextvars.Context().run(ask)
 
 
 @pytest.mark.parametrize("typed", SPELLINGS)
@@ -86,7 +85,7 @@ def test_people_sign_in_and_forms_work_however_the_base_url_is_spelled(start: St
     page = browser.ask("/", **session)
     assert page.status_code == 200
     assert browser.ask("/", **session, If_None_Match=page.headers["ETag"]).status_code == 304
-    for element in BeautifulSoup(page.text, "html.parser").select("[href], [action], [src], [hx-get]"):
+    for element in BeautifulSoup(page.data, "html.parser").select("[href], [action], [src], [hx-get]"):
         for name in ("href", "action", "src", "hx-get"):
             target = str(element.get(name, "#"))
             assert target.startswith((f"{browser.root}/", "#", "?", "data:")), element
@@ -130,8 +129,8 @@ def test_without_a_base_url_forms_work_under_every_host_that_is_asked(start: Sta
         for sent in (host, host.upper()):
             headers = {"Host": sent, "Origin": f"http://{host}"}
             assert app.test_client().post(link(), headers=headers).status_code == 303, sent
-            page = app.test_client().get("/openapi.json", headers={"Host": sent}).get_json()
-            assert page["servers"] == [{"url": f"http://{host}/api/v1"}] or host in str(page["servers"])
+            description = app.test_client().get("/openapi.json", headers={"Host": sent}).get_json()
+            assert description["servers"] == [{"url": f"http://{host}"}]
 
 
 def test_a_form_of_another_origin_is_refused(start: Start) -> None:
@@ -142,32 +141,25 @@ def test_a_form_of_another_origin_is_refused(start: Start) -> None:
         assert answer.status_code == 403, origin
 
 
+OURS = (
+    *("portal.example", "PORTAL.example:8443", "xn--bcher-kva.example", "[::1]:8000", "[0:0::1]"),
+    *("team.example", "a.b.team.example", "my_portal:5000"),
+)
+NOT_OURS = (
+    *("evil.example", "xteam.example", "team.example.evil.example", "portal.example@evil.example", "[::2]"),
+    *("portal.example:0", "portal.example:x", "portal.example/evil", "portal.example evil", "", " ", "::1"),
+    *("b%C3%BCcher.example", "b\xfccher.example", "portal.example, evil.example", "[::1", "1.2.3.4.5"),
+)
+
+
 def test_hosts_are_trusted_however_they_are_spelled(start: Start) -> None:
     app = start(
         PORTAL_BASE_URL="https://Portal.Example",
         PORTAL_TRUSTED_HOSTS="Bücher.example, ::1, .Team.example:8000, my_portal",
     )
-    ours = ["portal.example", "PORTAL.example:8443", "xn--bcher-kva.example", "[::1]:8000", "[0:0::1]"]
-    ours += ["team.example", "a.b.team.example", "my_portal:5000"]
-    for host in ours:
+    for host in OURS:
         assert app.test_client().get("/login", headers={"Host": host}).status_code == 200, host
-    others = [
-        "evil.example",
-        "xteam.example",
-        "team.example.evil.example",
-        "[::2]",
-        "portal.example@evil.example",
-    ]
-    others += ["portal.example:0", "portal.example:x", "portal.example/evil", "portal.example evil", "", " "]
-    others += [
-        "b%C3%BCcher.example",
-        "b\xfccher.example",
-        "portal.example, evil.example",
-        "::1",
-        "[::1",
-        "1.2.3.4.5",
-    ]
-    for host in others:
+    for host in NOT_OURS:
         for path in ("/login", "/api/v1/workflows"):
             answer = app.test_client().get(path, headers={"Host": host})
             assert answer.status_code == 400, host
@@ -194,19 +186,18 @@ IMPOSSIBLE = {
 }
 
 
-@pytest.mark.parametrize(("header", "value"), [(h, v) for h, values in IMPOSSIBLE.items() for v in values])
-def test_what_no_proxy_can_mean_is_refused_and_never_used(start: Start, header: str, value: str) -> None:
-    app = start(PORTAL_BASE_URL="", PORTAL_PROXY_HOPS="1")
-    for path in ("/", "/login", "/api/v1/workflows", "/nowhere"):
-        answer = app.test_client().get(path, headers={header: value})
-        assert answer.status_code == 400, path
-        assert header in answer.text
-        assert answer.mimetype == ("application/json" if path.startswith("/api") else "text/plain")
-        assert "Location" not in answer.headers
-        assert "evil" not in answer.text
-        assert faults(answer) in ([], ["Strict-Transport-Security"]) or not answer.headers.getlist(
-            "Set-Cookie"
-        )
+@pytest.mark.parametrize("header", IMPOSSIBLE)
+def test_what_no_proxy_can_mean_is_refused_and_never_used(start: Start, header: str) -> None:
+    client = start(PORTAL_BASE_URL="", PORTAL_PROXY_HOPS="1").test_client()
+    for value in IMPOSSIBLE[header]:
+        for path in ("/", "/login", "/api/v1/workflows", "/nowhere"):
+            answer = client.get(path, headers={header: value})
+            assert answer.status_code == 400, value
+            assert header in answer.text
+            assert answer.mimetype == ("application/json" if path.startswith("/api") else "text/plain")
+            assert "Location" not in answer.headers
+            assert "evil" not in answer.text
+            assert faults(answer) == []
 
 
 def test_without_proxies_nothing_that_is_said_for_one_counts(start: Start) -> None:
@@ -231,7 +222,7 @@ def test_what_proxies_say_is_used_in_the_spelling_of_browsers(start: Start) -> N
     session = db.session.execute(db.select(signin.BrowserSession)).scalar_one()
     assert session.address == "192.0.2.7"
     servers = app.test_client().get("/openapi.json", headers=said).get_json()["servers"]
-    assert servers[0]["url"].startswith("https://portal.example/T%C3%A9am")
+    assert servers == [{"url": "https://portal.example/T%C3%A9am"}]
 
 
 @pytest.mark.parametrize(
