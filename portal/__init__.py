@@ -49,6 +49,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     instance.mkdir(parents=True, exist_ok=True)
     app.extensions["portal.settings"] = settings
     _configure(app, settings)
+    reach.init_app(app, settings)
     logs.init_logging()
     db.db.init_app(app)
     db.migrate.init_app(app, db.db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True)
@@ -66,7 +67,6 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     for blueprint in (api.bp, raw.bp, auth_pages.bp, pages.bp, files.bp, health.bp, documentation.bp):
         app.register_blueprint(blueprint)
     cli.init_app(app)
-    reach.init_app(app, settings)
     return app
 
 
@@ -77,7 +77,6 @@ def _configure(app: Flask, settings: config.Settings) -> None:
         SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=db.engine_options(settings.database_url),
-        TRUSTED_HOSTS=list(settings.trusted_hosts) or None,
         MAX_CONTENT_LENGTH=1_000_000,
         MAX_FORM_MEMORY_SIZE=500_000,
         MAX_FORM_PARTS=200,

@@ -10,6 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import sqlalchemy as sa
 
+from portal.addresses import BadAddress, normal_host_pattern, normal_url, split_host
+
 PREFIX = "PORTAL_"
 MIN_SECRET_BYTES = 32
 KEPT_KEY = "secret-key"
@@ -75,7 +77,11 @@ class Settings:
     secret_key_fallbacks: tuple[str, ...]
     database_url: sa.URL
     base_url: str | None
+    """As browsers write it, so that it can be compared with what they send."""
+    base_url_given: str
+    """As the operator wrote it."""
     trusted_hosts: tuple[str, ...]
+    """Hosts as browsers write them; a dot before one stands for all below it too."""
     proxy_hops: int
     oidc: OidcSettings | None
     tokens: TokenSettings | None
@@ -115,7 +121,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known and not name.startswith("PORTAL_TEST_"):
             warnings.warn(f"{name} is not a setting of the portal and is ignored.", stacklevel=2)
-    base_url = _base_url(environ.get("PORTAL_BASE_URL", "").strip())
+    base_url = _base_url(environ, "PORTAL_BASE_URL")
     return Settings(
         secret_key=_secret_key(environ, instance),
         secret_key_fallbacks=tuple(
@@ -124,6 +130,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         ),
         database_url=_database_url(environ, instance),
         base_url=base_url,
+        base_url_given=environ.get("PORTAL_BASE_URL", "").strip(),
         trusted_hosts=_trusted_hosts(environ.get("PORTAL_TRUSTED_HOSTS", ""), base_url),
         proxy_hops=_whole_number(environ, "PORTAL_PROXY_HOPS", 0, most=10),
         oidc=_oidc(environ),
@@ -201,28 +208,26 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
-def _base_url(text: str, name: str = "PORTAL_BASE_URL") -> str | None:
-    if not text:
-        return None
-    parts = _split(text)
-    if (
-        parts is None
-        or parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.username is not None
-        or parts.query
-        or parts.fragment
-    ):
-        raise BadSetting(f"{name} must look like https://portal.example.com.")
-    return text.rstrip("/")
+def _base_url(environ: Mapping[str, str], name: str) -> str | None:
+    """An address of which only scheme, host, port and path matter, as browsers write it."""
+    text = environ.get(name, "").strip()
+    try:
+        return normal_url(text) if text else None
+    except BadAddress as refusal:
+        raise BadSetting(f"{name} {refusal}.") from None
 
 
 def _trusted_hosts(text: str, base_url: str | None) -> tuple[str, ...]:
-    hosts = [host.strip() for host in text.split(",") if host.strip()]
+    try:
+        hosts = [normal_host_pattern(host.strip()) for host in text.split(",") if host.strip()]
+    except BadAddress as refusal:
+        raise BadSetting(
+            f"Each of PORTAL_TRUSTED_HOSTS {refusal}; .example.com means that host and all below it."
+        ) from None
     if base_url is not None:
-        host = urlsplit(base_url).hostname or ""
-        hosts.append(host)
-        if is_loopback(host):
+        parts = urlsplit(base_url)
+        hosts.append(split_host(parts.netloc))
+        if is_loopback(parts.hostname or ""):
             hosts += ["localhost", "127.0.0.1", "[::1]"]
     return tuple(dict.fromkeys(hosts))
 
@@ -321,7 +326,7 @@ def _artifacts(environ: Mapping[str, str], instance: Path) -> Path | S3Settings:
     return S3Settings(
         bucket=parts.netloc,
         prefix=f"{prefix}/" if prefix else "",
-        endpoint=_base_url(environ.get("PORTAL_S3_ENDPOINT", "").strip(), "PORTAL_S3_ENDPOINT"),
+        endpoint=_base_url(environ, "PORTAL_S3_ENDPOINT"),
         region=environ.get("PORTAL_S3_REGION") or None,
         access_key_id=environ.get("PORTAL_S3_ACCESS_KEY_ID") or None,
         secret_access_key=secret,

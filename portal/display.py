@@ -14,11 +14,11 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, request, url_for
 
 from portal.moments import elapsed_ms
+from portal.reach import path_within, root_path
 
 NOTHING = "–"
 """What stands where there is no value."""
@@ -54,7 +54,7 @@ def asked_by_htmx() -> HtmxRequest | None:
     headers = request.headers
     if headers.get("HX-Request") != "true" or headers.get("HX-History-Restore-Request") == "true":
         return None
-    return HtmxRequest(headers.get("HX-Source", ""), _path_below_root(headers.get("HX-Current-URL", "")))
+    return HtmxRequest(headers.get("HX-Source", ""), path_within(headers.get("HX-Current-URL", "")))
 
 
 def wants_fragment() -> bool:
@@ -70,7 +70,7 @@ def current_page_path() -> str | None:
 
 def page_before() -> str | None:
     """The page of ours that sent this request: its path and query below the portal's root."""
-    return _path_below_root(request.headers.get("Referer", ""))
+    return path_within(request.headers.get("Referer", ""))
 
 
 def show_address(response: Response, url: str, typing_in: str = "") -> Response:
@@ -82,26 +82,10 @@ def show_address(response: Response, url: str, typing_in: str = "") -> Response:
     asked = asked_by_htmx()
     if asked is None:
         return response
-    same = asked.page_path == url.removeprefix(request.root_path)
+    same = asked.page_path == url.removeprefix(root_path())
     typing = bool(typing_in) and asked.source.endswith(f"#{typing_in}")
     response.headers["HX-Replace-Url" if same or typing else "HX-Push-Url"] = url
     return response
-
-
-def _path_below_root(url: str) -> str | None:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    ours = {request.host_url.rstrip("/")}
-    base = urlsplit(current_app.config["BASE_URL"] or "")
-    if base.netloc:  # what people's browsers see, where a proxy in front says nothing of it
-        ours.add(f"{base.scheme}://{base.netloc}")
-    root = request.root_path.rstrip("/")
-    if f"{parts.scheme}://{parts.netloc}" not in ours or not f"{parts.path}/".startswith(f"{root}/"):
-        return None
-    path = parts.path.removeprefix(root) or "/"
-    return f"{path}?{parts.query}" if parts.query else path
 
 
 def number(value: int | float) -> str:

@@ -58,7 +58,9 @@ def _address(settings: Settings) -> Iterator[Advice]:
             f"{settings.base_url} is not https: browsers will not keep the session's cookie",
         )
         return
-    yield Advice("base URL", "ok", settings.base_url)
+    given = settings.base_url_given
+    changed = "" if given.rstrip("/") == settings.base_url else f", as browsers write {given}"
+    yield Advice("base URL", "ok", f"{settings.base_url}{changed}")
     yield _answers(settings.base_url)
 
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, render_template, request
+from flask import Blueprint, Response, current_app, jsonify, render_template
 
 from portal.api.openapi import describe
 from portal.auth.gate import public
+from portal.reach import base_url
 
 bp = Blueprint("documentation", __name__)
 
@@ -53,7 +54,7 @@ def openapi() -> Response:
 def docs() -> str:
     document = _document()
     entries = list(_entries(document))
-    return render_template("documentation/page.html", document=document, entries=entries, base=_base_url())
+    return render_template("documentation/page.html", document=document, entries=entries, base=base_url())
 
 
 @bp.get("/llms.txt")
@@ -61,18 +62,13 @@ def docs() -> str:
 def llms() -> Response:
     document = _document()
     text = render_template(
-        "documentation/llms.txt", document=document, entries=list(_entries(document)), base=_base_url()
+        "documentation/llms.txt", document=document, entries=list(_entries(document)), base=base_url()
     )
     return Response(text, mimetype="text/plain")
 
 
-def _base_url() -> str:
-    configured: str | None = current_app.config["BASE_URL"]
-    return configured or request.root_url.rstrip("/")
-
-
 def _document() -> Json:
-    return describe(current_app, _base_url())
+    return describe(current_app, base_url())
 
 
 def _entries(document: Json) -> Iterator[Entry]:

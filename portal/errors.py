@@ -54,6 +54,10 @@ class BadRequest(PortalError):
     status, code = 400, "BAD_REQUEST"
 
 
+class WrongAddress(BadRequest):
+    """This portal does not answer to that host name."""
+
+
 class Forbidden(PortalError):
     """You may not do this."""
 

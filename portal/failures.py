@@ -15,12 +15,20 @@ from flask import (
     session,
     url_for,
 )
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal import display, envelope
 from portal.auth.origin import safe_next
-from portal.errors import InvalidQuery, PortalError, TooManyRequests, Unauthorized, Unavailable, is_api
+from portal.errors import (
+    InvalidQuery,
+    PortalError,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+    WrongAddress,
+    is_api,
+)
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +38,13 @@ def init_app(app: Flask) -> None:
     def failed(error: PortalError) -> BaseResponse:
         if isinstance(error, Unauthorized) and not is_api(request.path):
             return _to_login()
+        if isinstance(error, WrongAddress) and not is_api(request.path):
+            # No page: where its links lead cannot be said.
+            return Response(f"{error.message}\n", error.status, mimetype="text/plain")
         return _answer(error)
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> BaseResponse:
-        if isinstance(error, SecurityError) and not is_api(request.path):
-            # No page: its links could not be built for a host that is not ours.
-            return Response("This portal does not answer to that host name.\n", 400, mimetype="text/plain")
         answer = _answer(_as_portal_error(error))
         if error.response is None:
             allow = error.get_response().headers.get("Allow")

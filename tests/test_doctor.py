@@ -149,6 +149,12 @@ def test_an_address_that_cannot_work_is_bad(start: Callable[..., Flask], base_ur
     assert said in text
 
 
+def test_it_says_how_browsers_write_the_address(start: Callable[..., Flask]) -> None:
+    _, _, text = doctor(start(PORTAL_BASE_URL="https://BÜCHER.example:443"))
+    assert "https://xn--bcher-kva.example, as browsers write https://BÜCHER.example:443" in text
+    assert "as browsers" not in doctor(start(PORTAL_BASE_URL="http://127.0.0.1:8000/"))[2]
+
+
 def test_a_database_without_tables_or_out_of_reach_is_bad(tmp_path: Path) -> None:
     for url, check in (
         (f"sqlite:///{tmp_path / 'empty.sqlite3'}", "migrations"),

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +27,12 @@ SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 @dataclass
 class Server:
     process: "subprocess.Popen[bytes]"
+    host: str
     port: int
     folder: Path
 
     def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return http.client.HTTPConnection(self.host, self.port, timeout=30)
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> http.client.HTTPResponse:
         connection = self.connect()
@@ -66,22 +68,30 @@ def wait_until(reached: Callable[[], bool], what: str) -> None:
 @pytest.fixture
 def server(empty_sqlite: Path, tmp_path: Path) -> Iterator[Server]:
     shutil.copy(empty_sqlite, tmp_path / "portal.sqlite3")
+    with serve("127.0.0.1", tmp_path) as server:
+        yield server
+
+
+@contextmanager
+def serve(host: str, tmp_path: Path) -> Iterator[Server]:
+    """Two workers at a free port of this host, with the database in the folder."""
     (tmp_path / KEPT_KEY).write_text(SECRET_KEY)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        listener.bind((host, 0))
         port = listener.getsockname()[1]
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     environment = {
         "PATH": os.environ["PATH"],
         "PORTAL_SECRET_KEY_FILE": str(tmp_path / KEPT_KEY),
         "PORTAL_DATABASE_URL": f"sqlite:///{tmp_path / 'portal.sqlite3'}",
-        "PORTAL_BASE_URL": f"http://127.0.0.1:{port}/team",
+        "PORTAL_BASE_URL": f"http://{place}/team",
     }
-    options = ["--bind", f"127.0.0.1:{port}", "--workers", "2", "--access-logfile", "-", "app:app"]
+    options = ["--bind", place, "--workers", "2", "--access-logfile", "-", "app:app"]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", *options], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
-        server = Server(process, port, tmp_path)
+        server = Server(process, host, port, tmp_path)
         try:
             wait_until(server.answers, "the portal to answer")
             yield server
@@ -128,3 +138,17 @@ def test_a_killed_worker_is_replaced_and_what_is_asked_is_answered_before_the_en
     connection.close()
     assert answer.status in (200, 404, 410)
     assert server.process.wait(60) == 0
+
+
+def test_the_portal_serves_at_an_ipv6_address(empty_sqlite: Path, tmp_path: Path) -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as listener:
+            listener.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    shutil.copy(empty_sqlite, tmp_path / "portal.sqlite3")
+    with serve("::1", tmp_path) as server:
+        assert server.ask("/team/login").status == 200
+        ours = {"Origin": f"http://[::1]:{server.port}"}
+        assert server.ask("/team/signin/unknown", "POST", **ours).status == 404
+        assert server.ask("/team/signin/unknown", "POST", Origin="http://[::1]:1").status == 403

@@ -57,12 +57,20 @@ def test_edges_do_not_import_each_other() -> None:
             assert not {name for name in imported if name.startswith(others)}, module
 
 
-def test_the_ground_imports_nothing_of_ours() -> None:
-    for module, imported in modules("config", "db", "display", "moments", "folding").items():
-        ours = {
-            name for name in imported if name.startswith("portal.") and not name.startswith("portal.moments")
-        }
-        assert not ours, module
+def test_the_ground_imports_nothing_but_itself() -> None:
+    ground = ("addresses", "config", "db", "display", "errors", "folding", "moments", "reach")
+    for module, imported in modules(*ground).items():
+        ours = {name.split(".")[1] for name in imported if name.startswith("portal.")}
+        assert ours <= {"addresses", "config", "errors", "moments", "reach"}, module
+
+
+def test_addresses_are_made_in_one_place() -> None:
+    readers = [
+        file.name
+        for file in PORTAL.rglob("*.py")
+        if re.search(r"request\.(url|base_url|host_url|root_url|root_path|host|scheme)\b", file.read_text())
+    ]
+    assert readers == ["reach.py"]
 
 
 def test_the_environment_is_read_in_one_place() -> None:

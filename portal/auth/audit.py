@@ -101,7 +101,7 @@ def record(
 def record_refusal(session: Session, now: datetime, reason: str) -> None:
     """Write that a sign-in was refused, unless this address or all together had enough of them lately."""
     recent = sa.select(sa.func.count()).where(
-        AuditEntry.kind == "session.refused", AuditEntry.at > now - _AN_HOUR
+        AuditEntry.kind == "session.refused", AuditEntry.at.between(now - _AN_HOUR, now)
     )
     here = recent.where(AuditEntry.address == from_address())
     if (session.scalar(recent) or 0) < MAX_REFUSALS_IN_ALL and (session.scalar(here) or 0) < MAX_REFUSALS:

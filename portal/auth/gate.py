@@ -77,7 +77,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             return
         view = current_app.view_functions[request.endpoint]
         changes = request.method not in SAFE_METHODS and not is_api(request.path)
-        if changes and not is_same_origin(request, settings.base_url):
+        if changes and not is_same_origin(request):
             raise Forbidden("This form was not sent from a page of this portal. Reload and try again.")
         if request.endpoint == "static":
             return

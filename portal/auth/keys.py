@@ -101,7 +101,12 @@ def principal_of_key(token: str, now: datetime) -> Principal:
 
 
 def _touch(key_id: UUID, last_used_at: datetime | None, now: datetime) -> None:
-    if last_used_at is not None and now - last_used_at < TOUCH_EVERY:
+    """A use in the future is older too: it was written before the clock was set back."""
+    if last_used_at is not None and abs(now - last_used_at) < TOUCH_EVERY:
         return
-    stale = ApiKey.last_used_at.is_(None) | (ApiKey.last_used_at <= now - TOUCH_EVERY)
+    stale = sa.or_(
+        ApiKey.last_used_at.is_(None),
+        ApiKey.last_used_at <= now - TOUCH_EVERY,
+        ApiKey.last_used_at >= now + TOUCH_EVERY,
+    )
     leave_mark(sa.update(ApiKey).where(ApiKey.id == key_id, stale).values(last_used_at=now))

@@ -1,7 +1,8 @@
 """Rate limits: how many requests a key, a person or an address may make in a minute (contract 1.6).
 
 A window of a minute begins with the first request counted in it. Counted in memory, each worker for itself,
-or in Redis for all of them; while Redis does not answer, in memory.
+or in Redis for all of them; while Redis does not answer, in memory. What is left of a minute is told by a
+monotonic clock, or by Redis: the wall clock may jump.
 """
 
 import ipaddress
@@ -9,6 +10,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Request, current_app
@@ -16,6 +18,7 @@ from limits import RateLimitItemPerMinute
 from limits.errors import StorageError
 from limits.storage import RedisStorage
 from limits.strategies import FixedWindowRateLimiter
+from redis import RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -35,44 +38,46 @@ log = logging.getLogger(__name__)
 class Windows:
     """What is spent in this process: for each owner of a purse, when the minute ends and how much went."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._open: dict[tuple[str, str], tuple[float, int]] = {}
-        self._next_sweep = 0.0
+        self._next_sweep = float("-inf")
 
     def __len__(self) -> int:
         return len(self._open)
 
     def spend(self, purse: str, owner: str, per_min: int) -> float | None:
-        """Count one; None, or where it is one too many when the minute ends."""
-        now = time.time()
+        """Count one; None, or where it is one too many the seconds until the minute ends."""
+        now = self._clock()
         with self._lock:
             if now >= self._next_sweep:
                 self._open = {key: window for key, window in self._open.items() if window[0] > now}
                 self._next_sweep = now + A_MINUTE
-            end, spent = self._open.get((purse, owner), (0.0, 0))
+            end, spent = self._open.get((purse, owner), (now, 0))
             if end <= now:
                 end, spent = now + A_MINUTE, 0
             self._open[purse, owner] = (end, spent + 1)
-        return end if spent >= per_min else None
+        return end - now if spent >= per_min else None
 
 
 class Counter:
     """Counts what is spent, in Redis where the settings name one, or, while that fails, in memory."""
 
-    def __init__(self, settings: LimitSettings) -> None:
+    def __init__(self, settings: LimitSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
-        self._memory = Windows()
+        self._clock = clock
+        self._memory = Windows(clock)
         self._shared = _shared(settings.storage_url) if settings.storage_url else None
-        self._shared_fails_until = 0.0
+        self._shared_fails_until = float("-inf")
 
     def spend(self, purse: str, owner: str, per_min: int) -> None:
         """Count one request of this owner. Raises TooManyRequests when the minute's are spent."""
         if per_min == NO_LIMIT:
             return
-        end = self._spend(purse, owner, per_min)
-        if end is not None:
-            wait = min(max(1, math.ceil(end - time.time())), A_MINUTE)
+        left = self._spend(purse, owner, per_min)
+        if left is not None:
+            wait = min(max(1, math.ceil(left)), A_MINUTE)
             raise TooManyRequests(f"Too many requests. Try again in {wait} s.", wait)
 
     def shared_answers(self) -> bool:
@@ -80,16 +85,16 @@ class Counter:
         return self._shared is not None and self._shared.storage.check()
 
     def _spend(self, purse: str, owner: str, per_min: int) -> float | None:
-        if self._shared is None or time.monotonic() < self._shared_fails_until:
+        if self._shared is None or self._clock() < self._shared_fails_until:
             return self._memory.spend(purse, owner, per_min)
         item = RateLimitItemPerMinute(per_min, namespace=purse)
         try:
             if self._shared.hit(item, owner):
                 return None
-            return self._shared.get_window_stats(item, owner).reset_time
-        except StorageError as error:
+            return _seconds_left(self._shared.storage, item.key_for(owner))
+        except (StorageError, RedisError) as error:
             log.warning("counting requests in memory: the shared storage fails: %s", error)
-            self._shared_fails_until = time.monotonic() + RETRY_REDIS_SECONDS
+            self._shared_fails_until = self._clock() + RETRY_REDIS_SECONDS
             return self._memory.spend(purse, owner, per_min)
 
 
@@ -134,3 +139,9 @@ def _shared(url: str) -> FixedWindowRateLimiter:
         "retry": Retry(NoBackoff(), 1),  # a connection that idled away is opened anew, once
     }
     return FixedWindowRateLimiter(RedisStorage(url, wrap_exceptions=True, **options))
+
+
+def _seconds_left(storage: Any, key: str) -> float:
+    """How long Redis keeps the count of this minute. The library would add our wall clock to that."""
+    milliseconds: int = storage.get_connection(readonly=True).pttl(storage.prefixed_key(key))
+    return max(milliseconds, 0) / 1000

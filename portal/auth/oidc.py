@@ -74,15 +74,16 @@ class _Client(FlaskOAuth2App):  # type: ignore[misc]
     """Authlib's client, with metadata that is checked and grows old."""
 
     server_metadata: dict[str, Any]
+    clock = staticmethod(time.monotonic)
 
     def load_server_metadata(self) -> Any:
         known = self.server_metadata
-        if time.time() - known.get("_loaded_at", 0) < METADATA_LIFE:
+        if self.clock() - known.get("_loaded_at", float("-inf")) < METADATA_LIFE:
             return known
         with self._get_session() as http:
             answer = http.request("GET", self._server_metadata_url, withhold_token=True)
         self.server_metadata = check_metadata(_body(answer), self._server_metadata_url) | {
-            "_loaded_at": time.time()
+            "_loaded_at": self.clock()
         }
         return self.server_metadata
 

@@ -3,9 +3,11 @@
 import re
 from urllib.parse import urlsplit
 
-from flask import Request, current_app, request
+from flask import Request, current_app
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
+
+from portal.reach import origins, root_path
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL_PATH = re.compile(r"/(?!/)[^\\\x00-\x20\x7f]*")
@@ -18,7 +20,7 @@ KINDS_OF_PAGES = {
 }
 
 
-def is_same_origin(request: Request, base_url: str | None) -> bool:
+def is_same_origin(request: Request) -> bool:
     """Whether the browser says that one of our own pages sent this request.
 
     A request that says nothing about it is not trusted.
@@ -29,16 +31,12 @@ def is_same_origin(request: Request, base_url: str | None) -> bool:
         return False
     if origin is None:
         return site == "same-origin"
-    ours = {request.host_url.rstrip("/")}
-    if base_url:
-        parts = urlsplit(base_url)
-        ours.add(f"{parts.scheme}://{parts.netloc}")
-    return origin in ours
+    return origin in origins()
 
 
 def within_portal(path: str) -> str:
     """The address of a path that `safe_next` gave: below the prefix under which the portal is reached."""
-    return request.root_path.rstrip("/") + path
+    return root_path() + path
 
 
 def kind_of_page(path: str | None) -> str | None:

@@ -89,7 +89,7 @@ def principal_of_session(token: str, now: datetime) -> Principal | None:
         return None
     user = PrincipalUser(found.id, found.email, full_name(found.first_name, found.last_name, found.email))
     principal = principal_of_user(user, "session", found.workspace_id)
-    if now - found.seen_at >= SEEN_EVERY:
+    if abs(now - found.seen_at) >= SEEN_EVERY:  # in the future: seen before the clock was set back
         seen = sa.update(BrowserSession).where(BrowserSession.token_hash == token_hash)
         leave_mark(seen.values(seen_at=now))
     return principal

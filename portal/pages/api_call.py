@@ -3,11 +3,10 @@
 import shlex
 from typing import Any
 
-from flask import current_app, request, url_for
+from portal.reach import absolute_url_for
 
 
 def curl_line(endpoint: str, **args: Any) -> str:
     """A command to paste into a shell; the key comes from the environment."""
-    base = current_app.config["BASE_URL"] or request.root_url.rstrip("/")
-    address = base + url_for(endpoint, **args).removeprefix(request.root_path)
+    address = absolute_url_for(endpoint, **args)
     return f'curl -H "Authorization: Bearer $PORTAL_API_KEY" {shlex.quote(address)}'

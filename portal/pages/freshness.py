@@ -27,6 +27,7 @@ from flask import Response, abort, after_this_request, current_app, request
 
 from portal import display, moments
 from portal.auth.gate import current_principal
+from portal.reach import asked_url
 from portal.workflows.access import SeenWorkflow
 
 RELEASE_FOLDERS = ("portal", "static", "templates")
@@ -60,7 +61,7 @@ def _mark(*shown: object) -> str:
     seen = (
         shown,
         _asker(),
-        request.url,
+        asked_url(),
         request.headers.get("Cookie"),
         display.asked_by_htmx(),
         moments.now().date(),

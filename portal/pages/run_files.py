@@ -3,11 +3,12 @@
 So a page that stays open, or comes from the browser's cache, never holds a link that has run out.
 """
 
-from flask import redirect, request
+from flask import redirect
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal import moments
 from portal.auth.gate import current_principal
+from portal.auth.origin import within_portal
 from portal.pages import bp
 from portal.pages.forms import id_in_path
 from portal.runs.detail import get_run, get_run_status
@@ -46,6 +47,6 @@ def _archive(workflow_id: str, run_id: str, node_id: str | None = None) -> BaseR
 def to_file(grant: Grant) -> BaseResponse:
     """Lead to a link that opens the grant from now on."""
     link = sign(grant, moments.now())
-    answer = redirect(request.root_path.rstrip("/") + link.path, code=302)
+    answer = redirect(within_portal(link.path), code=302)
     answer.headers["Cache-Control"] = "no-store"
     return answer

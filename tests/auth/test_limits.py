@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -12,16 +13,18 @@ import redis
 import time_machine
 from flask import Flask
 
-from portal import create_app
+from portal import create_app, moments
 from portal.auth.limits import Counter, Windows, neighbourhood
 from portal.config import LimitSettings
 from portal.db import db
 from portal.errors import TooManyRequests
 from tests.auth.provider_keys import key_server
+from tests.auth.stopwatch import Stopwatch
 from tests.conftest import OutsideClient, settings_for, sign_in_to
 from tests.factories import NOON, make_key, make_member, make_user, make_workspace
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
+AN_HOUR = 3600
 
 
 @pytest.fixture
@@ -36,6 +39,14 @@ def limited(empty_sqlite: Path, tmp_path: Path) -> Iterator[Flask]:
         yield app
         db.session.remove()
         db.engine.dispose()
+
+
+@pytest.fixture
+def stopwatch(limited: Flask) -> Stopwatch:
+    """The clock by which that portal counts."""
+    stopwatch = Stopwatch()
+    limited.extensions["portal.limits"] = Counter(limited.extensions["portal.limits"].settings, stopwatch)
+    return stopwatch
 
 
 @pytest.fixture
@@ -54,16 +65,42 @@ def ask(app: Flask, key: str, path: str = "/auth/whoami", **headers: str) -> tup
 
 
 def test_a_key_has_so_many_requests_a_minute_and_is_told_when_the_next_is_taken(
-    limited: Flask, key: str
+    limited: Flask, key: str, stopwatch: Stopwatch
+) -> None:
+    assert [ask(limited, key)[0] for _ in range(5)] == [200] * 5
+    stopwatch.now += 20.5
+    assert ask(limited, key) == (429, "40")
+    stopwatch.now += 39
+    assert ask(limited, key) == (429, "1")
+    stopwatch.now += 1
+    assert ask(limited, key) == (200, None)
+
+
+@pytest.mark.parametrize("jump", [AN_HOUR, -AN_HOUR])
+def test_a_minute_is_a_minute_when_the_wall_clock_jumps(
+    limited: Flask, key: str, stopwatch: Stopwatch, jump: int
 ) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         assert [ask(limited, key)[0] for _ in range(5)] == [200] * 5
-        clock.shift(20.5)
-        assert ask(limited, key) == (429, "40")
-        clock.shift(39)
-        assert ask(limited, key) == (429, "1")
-        clock.shift(1)
+        clock.shift(jump)
+        assert ask(limited, key) == (429, "60")
+        stopwatch.now += 60
+        assert [ask(limited, key)[0] for _ in range(6)] == [200] * 5 + [429]
+        clock.shift(-jump)
+        stopwatch.now += 60
         assert ask(limited, key) == (200, None)
+
+
+@pytest.mark.parametrize("jump", [AN_HOUR, -AN_HOUR])
+def test_a_wall_clock_that_jumps_neither_lifts_nor_lengthens_a_limit(
+    monkeypatch: pytest.MonkeyPatch, jump: int
+) -> None:
+    count, wall = Counter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=None)), time.time
+    count.spend("test", "x", 1)
+    monkeypatch.setattr(time, "time", lambda: wall() + jump)
+    with pytest.raises(TooManyRequests) as refusal:
+        count.spend("test", "x", 1)
+    assert 1 <= refusal.value.retry_after <= 60
 
 
 def test_the_answer_is_the_envelope(limited: Flask, key: str) -> None:
@@ -164,6 +201,16 @@ def test_with_redis_several_processes_count_together(redis_url: str) -> None:
     assert 1 <= refusal.value.retry_after <= 60
 
 
+@pytest.mark.parametrize("jump", [AN_HOUR, -AN_HOUR])
+def test_with_redis_the_wait_is_right_when_the_wall_clock_jumps(redis_url: str, jump: int) -> None:
+    owner = uuid4().hex
+    count = Counter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=redis_url))
+    count.spend("test", owner, 1)
+    with time_machine.travel(moments.now().timestamp() + jump), pytest.raises(TooManyRequests) as refusal:
+        count.spend("test", owner, 1)
+    assert 30 <= refusal.value.retry_after <= 60
+
+
 def test_while_redis_is_down_the_portal_counts_in_memory_and_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -179,12 +226,12 @@ def test_while_redis_is_down_the_portal_counts_in_memory_and_says_so(
 
 
 def test_what_was_counted_is_forgotten_when_its_minute_has_ended() -> None:
-    windows = Windows()
-    with time_machine.travel(NOON, tick=False) as clock:
-        for number in range(100):
-            assert windows.spend("request", f"owner {number}", 1) is None
-        assert windows.spend("request", "owner 7", 1) == NOON.timestamp() + 60
-        assert len(windows) == 100
-        clock.shift(60)
-        assert windows.spend("request", "owner 7", 1) is None
-        assert len(windows) == 1
+    stopwatch = Stopwatch()
+    windows = Windows(stopwatch)
+    for number in range(100):
+        assert windows.spend("request", f"owner {number}", 1) is None
+    assert windows.spend("request", "owner 7", 1) == 60
+    assert len(windows) == 100
+    stopwatch.now += 60
+    assert windows.spend("request", "owner 7", 1) is None
+    assert len(windows) == 1
