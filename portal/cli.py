@@ -275,7 +275,7 @@ def _print_schema(context: click.Context, _parameter: click.Parameter, wanted: b
 def import_(
     files: tuple[Path, ...], workspace: str | None, batch_size: int, check: bool, as_json: bool
 ) -> None:
-    """Import run history: JSON Lines, plain or gzip. Importing a file twice changes nothing."""
+    """Import run history: JSON Lines, plain or gzip; - is standard input. Importing twice changes nothing."""
     with _plain_errors():
         target = accounts.get_workspace(workspace)
         with progress_bar(files) as progress:

@@ -30,9 +30,10 @@ def one(payload: Any, status: int = 200) -> Response:
     return answer
 
 
-def plain_list(rows: Sequence[Any], row: Callable[[Any], Any]) -> Response:
-    """A list that is always whole."""
-    return one([row(item) for item in rows])
+def whole_list(rows: Sequence[Any], row: Callable[[Any], Any]) -> Response:
+    """A list that is always whole: one page, whose limit is never below 1 (contract 1.3)."""
+    links = {"limit": max(1, len(rows)), "next": None, "prev": None}
+    return jsonify(envelope.success([row(item) for item in rows], links))
 
 
 def triggered_by(run: RunRow) -> dict[str, Any] | None:

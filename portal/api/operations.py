@@ -183,7 +183,11 @@ OPERATIONS: dict[str, Operation] = {
         description="For its owner; to others it is not there.",
     ),
     "members": Operation(
-        tag="Workspaces", summary="List the members of a workspace", answer="Member", shape="whole"
+        tag="Workspaces",
+        summary="List the members of a workspace",
+        answer="Member",
+        shape="uncounted",
+        description="All of them, on one page.",
     ),
     "api_keys": Operation(
         tag="API keys",

@@ -163,7 +163,10 @@ COMPONENTS: dict[str, Schema] = {
         prev=described(optional(STRING), "Link to the previous page."),
     ),
     "UncountedPagination": record(
-        "Where this page stands.", limit=INTEGER, next=optional(STRING), prev=optional(STRING)
+        "Where this page stands.",
+        limit={"type": "integer", "minimum": 1},
+        next=optional(STRING),
+        prev=optional(STRING),
     ),
     "Error": {
         "type": "object",
@@ -244,7 +247,7 @@ COMPONENTS: dict[str, Schema] = {
         name=STRING,
         slug=STRING,
         color_idx=INTEGER,
-        created_by=optional(UUID),
+        created_by=described(UUID, "Who made it; an id that is nobody's where an operator did."),
         organization_id=optional(UUID),
         routing_price_sensitivity=_FRACTION,
         routing_llm_fit=BOOLEAN,

@@ -1,12 +1,13 @@
 """Workspaces and who is in them (contract 2.7). A key sees the one that it is bound to."""
 
 from typing import Any
+from uuid import uuid5
 
 from flask import Response, request
 
 from portal import moments
 from portal.api import bp
-from portal.api.answers import fields, one, plain_list, uncounted_list
+from portal.api.answers import fields, one, uncounted_list, whole_list
 from portal.api.asked import id_in_path, sent_body
 from portal.auth import workspaces as service
 from portal.auth.gate import anywhere, current_principal, requires
@@ -89,11 +90,12 @@ def delete_workspace(workspace_id: str) -> Response:
 def members(workspace_id: str) -> Response:
     principal = current_principal()
     found = service.get_workspace(principal, id_in_path("workspace_id", workspace_id))
-    return plain_list(roster(found.id, principal.user.id, moments.now()), _member)
+    return whole_list(roster(found.id, principal.user.id, moments.now()), _member)
 
 
 def _row(row: Any) -> dict[str, Any]:
-    return fields(row, FIELDS)
+    made_by = row.created_by or uuid5(row.id, "operator")  # clients up to 0.13 refuse null
+    return fields(row, FIELDS) | {"created_by": made_by}
 
 
 def _member(row: RosterRow) -> dict[str, Any]:

@@ -150,12 +150,15 @@ def import_files(
     sizes = [size_of(file) for file in files]
     with _long_work(), ExitStack() as transactions:
         sink = Rehearsal(workspace_id, now) if check else _Database(workspace_id, now, transactions)
-        for file, before in zip(files, _running_totals(sizes), strict=True):
+        before = 0
+        for file, size in zip(files, sizes, strict=True):
             into = _Import(workspace_id, sink, Folder(file.parent), summary, FileSummary(file))
             lines_before = summary.total.lines
             for piece in ahead(_parsed(file, batch_size)):
                 into.take(piece)
                 progress(before + piece.bytes_read, sum(sizes), lines_before + into.counts.lines)
+                size = max(size, piece.bytes_read)
+            before += size
     summary.seconds = time.monotonic() - begun
     if not check and summary.total.runs_new >= MANY_RUNS:
         renew_statistics()
@@ -189,15 +192,14 @@ def import_lines(
     return summary
 
 
-def _running_totals(sizes: Sequence[int]) -> list[int]:
-    return [sum(sizes[:position]) for position in range(len(sizes))]
-
-
 def _parsed(file: Path, batch_size: int) -> Iterator[_Piece]:
-    """The lines of a file; those of a long one are read and parsed in a process of its own."""
-    if size_of(file) < LONG_FILE:
+    """The lines of a file; those of a long one are read and parsed in a process of its own.
+
+    Such a process has no standard input and no other open file: it takes the file that /dev/stdin stands for.
+    """
+    if size_of(file) < LONG_FILE or not file.resolve().is_file():
         return _pieces(read_lines(file), batch_size, db.engine.dialect)
-    return _parsed_apart(file, batch_size, db.engine.url)
+    return _parsed_apart(file.resolve(), batch_size, db.engine.url)
 
 
 def _parsed_apart(file: Path, batch_size: int, database: sa.URL) -> Iterator[_Piece]:

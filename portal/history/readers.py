@@ -1,5 +1,6 @@
 """Readers of the fields of history: each takes a JSON value and gives it checked, or says what is allowed."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -10,6 +11,9 @@ from portal import moments, parameters
 from portal.bounds import MAX_NUMBER
 from portal.models import PauseReason, RunStatus
 
+ZERO_TIME = f"(?=0001-|0000-12-31){moments.PATTERN}"
+"""What Go and .NET write for "not yet": the first moment of the year 1, perhaps at another offset."""
+
 Value = TypeVar("Value")
 Item = TypeVar("Item")
 Read = TypeVar("Read", bound=Callable[[Any], Any])
@@ -17,6 +21,7 @@ Read = TypeVar("Read", bound=Callable[[Any], Any])
 _STATUSES = {str(status): str(status) for status in RunStatus}
 _REASONS = {str(reason): str(reason) for reason in PauseReason}
 _ABSENT = object()
+_ZERO_TIME, _AFTER_ZERO_TIMES = re.compile(ZERO_TIME), "0002"
 _SCHEMAS: dict[Callable[[Any], Any], dict[str, Any]] = {}
 
 
@@ -123,12 +128,16 @@ def whole(least: int) -> Callable[[Any], int]:
 
 
 @_takes(type="string", format="date-time", pattern=f"^{moments.PATTERN}$")
-def moment(value: object) -> datetime:
+def moment(value: object) -> datetime | None:
+    """A moment; None for a zero time, which is none."""
+    said = text(value)
+    if said < _AFTER_ZERO_TIMES and _ZERO_TIME.fullmatch(said):
+        return None
     try:
-        return moments.parse_moment(text(value))
+        return moments.parse_moment(said)
     except ValueError:
         raise ValueError(
-            "must be a date and time with Z or an offset, such as 2026-01-31T14:00:00Z."
+            "must be a date and time with Z or an offset, such as 2026-01-31T14:00:00Z; not a leap second."
         ) from None
 
 

@@ -8,14 +8,14 @@ from portal.history import readers
 from portal.history.parse import RUN_COLUMNS, STEP_COLUMNS
 from portal.history.parse_results import AUDIO_TYPES, LINE, RUN, STEP, TAKE, VALIDATION, path
 from portal.history.parse_uploads import UPLOAD
-from portal.history.readers import record_schema, schema_of, text_of
+from portal.history.readers import ZERO_TIME, record_schema, schema_of, text_of
 
 Schema = dict[str, Any]
 
 _ABOUT = (
     "One line of the files that `flask import` reads; docs/import.md says what the fields mean. A line may "
     "say more than is named here. What only an import or `flask import --check` tells: whether ids are free "
-    "and the workflow is known, whether files are there, whether a day is in the calendar; and it refuses "
+    "and the workflow is known, whether files are there, whether a day is in the calendar. It refuses "
     "lines over 16 MiB or nested deeper than 64 levels, NUL and broken characters, and 1.0 as a whole number."
 )
 
@@ -77,7 +77,8 @@ def _run() -> Schema:
         _fields(own) | _fields(RUN_COLUMNS) | _fields(RUN) | {"triggered_by": _ref("person")} | lists,
         needed=("id", "workflow_id", "status"),
     )
-    return schema | {"anyOf": [_has(name) for name in ("created_at", "started_at", "completed_at")]}
+    moments = ("created_at", "started_at", "completed_at")
+    return schema | {"anyOf": [_has(name, pattern=f"^(?!{ZERO_TIME}$)") for name in moments]}
 
 
 def _step() -> Schema:

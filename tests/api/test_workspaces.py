@@ -65,7 +65,9 @@ def test_a_workspace_is_made_with_its_maker_as_admin(
     listed = caller.ask("GET", "/workspaces").get_json()
     assert listed["data"] == [own]
     assert set(listed["pagination"]) == {"limit", "next", "prev"}
-    [me] = caller.ask("GET", f"/workspaces/{own['id']}/members").get_json()["data"]
+    members = caller.ask("GET", f"/workspaces/{own['id']}/members").get_json()
+    assert members["pagination"] == {"limit": 1, "next": None, "prev": None}
+    [me] = members["data"]
     assert (me["role"], me["status"], me["user_id"]) == ("admin", "active", str(ada.id))
 
 

@@ -47,14 +47,17 @@ class Onepin:
     def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run(str(program(self.release)), *arguments, check=check)
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command that finds this release of the client."""
+    def run(
+        self, *command: str, check: bool = True, given: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command that finds this release of the client; `given`: its standard input."""
         environment = {"HOME": str(self.home), "PATH": os.environ["PATH"], "COLUMNS": "200", "NO_COLOR": "1"}
         if self.release != NEWEST:
             environment["PYTHONPATH"] = str(_OLDER / self.release)
         done = subprocess.run(
             command,
             env=environment | self.environment,
+            input=given,
             capture_output=True,
             text=True,
             timeout=60,
