@@ -19,6 +19,9 @@ NEWEST = max(file.name for file in (Path(__file__).parent / "migrations" / "vers
 
 _VERSION = "(SELECT max(version_num) FROM alembic_version)"
 
+_WRITES_NOTHING = "DELETE FROM alembic_version WHERE 0"
+"""What SQLite refuses where the file is read-only; there BEGIN IMMEDIATE begins a read transaction."""
+
 
 class Standing(StrEnum):
     """How the database's migrations stand to those of this release."""
@@ -73,7 +76,7 @@ def look() -> State:
     """Look at the database. Raises UnfitDatabase, or SQLAlchemyError where it cannot be read."""
     with db.engine.connect() as connection:
         schema = read_schema(connection)
-    return State(schema, _why_read_only())
+    return State(schema, _why_read_only() if schema.version else None)
 
 
 def _why_read_only() -> str | None:
@@ -132,9 +135,11 @@ def _check(connection: sa.Connection, of_schema: bool) -> None:
 
     A command writes only to a database of its own release; a server goes on for as long as it may.
     """
-    columns = [_VERSION] if of_schema else ["NULL"]
+    columns = [_VERSION if of_schema else "NULL"]
     if connection.dialect.name == "postgresql":
         columns.append("current_setting('transaction_read_only') = 'on'")
+    else:
+        connection.exec_driver_sql(_WRITES_NOTHING)
     version, *read_only = connection.exec_driver_sql(f"SELECT {', '.join(columns)}").one()
     if read_only:
         postgres.refuse_read_only(connection, *read_only)

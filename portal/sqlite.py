@@ -28,10 +28,15 @@ def prepare_engine(engine: sa.Engine) -> None:
 
     @sa.event.listens_for(engine, "handle_error")
     def tell(context: sa.engine.ExceptionContext) -> None:
-        """A connection that was opened while the file was read-only stays so for its life: drop it."""
+        """A connection that was opened while the file was read-only stays so for its life: drop it.
+
+        The cursor would keep it open, and the next one would share its read-only index of the log.
+        """
         error = context.original_exception
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
             context.is_disconnect = True
+            if context.execution_context is not None and context.execution_context.cursor is not None:
+                context.execution_context.cursor.close()
             raise ReadOnlyDatabase(f"{READ_ONLY} ({error}).") from error
 
 
