@@ -5,10 +5,10 @@ has the portal's code too, which its workers share; new code therefore needs a r
 """
 
 import gc
-import sys
 from typing import Any
 
-from portal import ROOT, compression, config, database_state
+from portal import ROOT, compression
+from portal.server import refuse_unfit_database
 
 bind = "127.0.0.1:8000"
 worker_class = "gthread"
@@ -22,18 +22,7 @@ logger_class = "portal.server.Log"
 
 def on_starting(server: Any) -> None:
     compression.pack_static_files(ROOT / "static")
-    refuse_unfit_database()
-
-
-def refuse_unfit_database() -> None:
-    """Do not start on a database that can never serve; one that is away for a moment holds up no start."""
-    try:
-        settings = config.read_settings(config.environment(), ROOT / "instance")
-    except config.BadSetting as refusal:
-        sys.exit(f"Run Portal does not start. {refusal}")
-    why_not = database_state.why_unfit(settings.database_url)
-    if why_not is not None:
-        sys.exit(f"Run Portal does not start. {why_not}")
+    refuse_unfit_database(ROOT / "instance")
 
 
 def post_worker_init(worker: Any) -> None:

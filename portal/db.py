@@ -257,7 +257,7 @@ def _from_json(text: str | bytes) -> Any:
 PINNED = {
     "timezone": "UTC",
     "client_encoding": "UTF8",
-    "datestyle": "ISO",
+    "datestyle": "ISO,MDY",
     "intervalstyle": "postgres",
     "bytea_output": "hex",
     "standard_conforming_strings": "on",
