@@ -8,6 +8,7 @@ import gc
 from typing import Any
 
 from portal import ROOT, compression
+from portal.server import refuse_unfit_database
 
 bind = "127.0.0.1:8000"
 worker_class = "gthread"
@@ -21,6 +22,7 @@ logger_class = "portal.server.Log"
 
 def on_starting(server: Any) -> None:
     compression.pack_static_files(ROOT / "static")
+    refuse_unfit_database(ROOT / "instance")
 
 
 def post_worker_init(worker: Any) -> None:

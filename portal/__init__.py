@@ -11,6 +11,7 @@ from portal import (
     cli,
     compression,
     config,
+    database_state,
     db,
     display,
     documentation,
@@ -23,6 +24,7 @@ from portal import (
     pages,
     postgres,
     reach,
+    sqlite,
     storage,
 )
 from portal.api import raw
@@ -54,8 +56,8 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     db.db.init_app(app)
     db.migrate.init_app(app, db.db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True)
     with app.app_context():
-        db.prepare_engine(db.db.engine)
-        postgres.prepare_engine(db.db.engine)
+        for each in (sqlite, postgres, database_state):
+            each.prepare_engine(db.db.engine)
     json_answers.init_app(app)
     compression.init_app(app)
     storage.init_app(app, settings)

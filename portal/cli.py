@@ -2,35 +2,34 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
-import sqlalchemy as sa
 from flask import Flask, current_app
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
 from portal import checkup, doctor, file_checkup, moments, parameters
 from portal.auth import accounts, audit, audit_export, identities, keyring, keys, signin
 from portal.auth.principals import SCOPES
 from portal.auth.workspaces import WorkspaceSpec, create_workspace
-from portal.errors import InvalidQuery, PortalError
+from portal.command_failures import Command, Group, say_so_far
 from portal.history import motion
 from portal.history.demo import install_demo
 from portal.history.importer import DEFAULT_BATCH_SIZE, import_files
 from portal.history.progress import checking_bar, progress_bar
 from portal.history.schema import import_schema
+from portal.history.summary import ImportSummary
 from portal.models import Role
 from portal.reach import absolute_url_for
 
-users = AppGroup("users", help="People who can sign in.")
-workspaces = AppGroup("workspaces", help="Workspaces: each with its own workflows, members and keys.")
-members = AppGroup("members", help="Who belongs to a workspace.")
-api_keys = AppGroup("keys", help="API keys for scripts.")
-audit_log = AppGroup("audit", help="Who did what to accounts, keys and settings.")
+users = Group("users", help="People who can sign in.")
+workspaces = Group("workspaces", help="Workspaces: each with its own workflows, members and keys.")
+members = Group("members", help="Who belongs to a workspace.")
+api_keys = Group("keys", help="API keys for scripts.")
+audit_log = Group("audit", help="Who did what to accounts, keys and settings.")
 
 
 def init_app(app: Flask) -> None:
@@ -53,24 +52,6 @@ def _json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn a refusal into one clear line and exit status 1."""
-    try:
-        yield
-    except InvalidQuery as error:
-        raise click.ClickException("\n".join(f"{e.field} {e.message}" for e in error.errors)) from None
-    except PortalError as error:
-        raise click.ClickException(error.message) from None
-    except sa.exc.OperationalError as error:
-        reason = str(error.orig).splitlines()[0] if error.orig else type(error).__name__
-        raise click.ClickException(
-            f"The database does not do this ({reason}). Is it running, and did you run: flask db upgrade?"
-        ) from None
-    except sa.exc.ProgrammingError:
-        raise click.ClickException("The database lacks tables. Run: flask db upgrade") from None
-
-
 def _show(as_json: bool, values: dict[str, Any], text: str) -> None:
     click.echo(json.dumps(values) if as_json else text)
 
@@ -83,8 +64,7 @@ def _show(as_json: bool, values: dict[str, Any], text: str) -> None:
 @with_appcontext
 def add_user(email: str, first_name: str, last_name: str, as_json: bool) -> None:
     """Add somebody who can sign in."""
-    with _plain_errors():
-        user = accounts.add_user(email, first_name, last_name, moments.now())
+    user = accounts.add_user(email, first_name, last_name, moments.now())
     _show(as_json, {"id": str(user.id), "email": user.email}, f"Added {user.email}.")
 
 
@@ -96,8 +76,7 @@ def add_user(email: str, first_name: str, last_name: str, as_json: bool) -> None
 @with_appcontext
 def link_user(email: str, issuer: str, subject: str, as_json: bool) -> None:
     """Say which SUBJECT of a provider, the ISSUER, somebody is."""
-    with _plain_errors():
-        user = identities.tie(email, issuer, subject, moments.now())
+    user = identities.tie(email, issuer, subject, moments.now())
     values = {"email": user.email, "issuer": issuer, "subject": subject}
     _show(as_json, values, f"{user.email} is {subject} at {issuer}.")
 
@@ -109,9 +88,8 @@ def link_user(email: str, issuer: str, subject: str, as_json: bool) -> None:
 @with_appcontext
 def add_workspace(name: str, slug: str | None, as_json: bool) -> None:
     """Add a workspace."""
-    with _plain_errors():
-        spec = WorkspaceSpec.parse({"name": name, "slug": slug})
-        workspace = create_workspace(spec, None, moments.now())
+    spec = WorkspaceSpec.parse({"name": name, "slug": slug})
+    workspace = create_workspace(spec, None, moments.now())
     values = {"id": str(workspace.id), "name": workspace.name, "slug": workspace.slug}
     _show(as_json, values, f"Added workspace {workspace.slug} ({workspace.id}).")
 
@@ -124,8 +102,7 @@ def add_workspace(name: str, slug: str | None, as_json: bool) -> None:
 @with_appcontext
 def set_member(workspace: str, email: str, role: str, as_json: bool) -> None:
     """Make a user a member of a workspace, or give a member another role."""
-    with _plain_errors():
-        accounts.set_member(workspace, email, role, moments.now())
+    accounts.set_member(workspace, email, role, moments.now())
     values = {"workspace": workspace, "email": email.lower(), "role": role}
     _show(as_json, values, f"{email.lower()} is {role} of {workspace}.")
 
@@ -156,9 +133,8 @@ def create_key(
 ) -> None:
     """Create an API key and print it, once."""
     wanted = {"name": name, "scopes": scopes, "expires_at": expires, "rate_limit_per_min": rate_limit}
-    with _plain_errors():
-        spec = keyring.KeySpec.parse(wanted, moments.now())
-        key = keyring.create_key_for(accounts.get_workspace(workspace), email, spec, moments.now())
+    spec = keyring.KeySpec.parse(wanted, moments.now())
+    key = keyring.create_key_for(accounts.get_workspace(workspace), email, spec, moments.now())
     values = {
         "id": str(key.row.id),
         "api_key": key.plain,
@@ -174,8 +150,7 @@ def create_key(
 @with_appcontext
 def list_keys(workspace: str | None, as_json: bool) -> None:
     """List the API keys, without their secrets."""
-    with _plain_errors():
-        found = keyring.every_key(accounts.get_workspace(workspace) if workspace else None)
+    found = keyring.every_key(accounts.get_workspace(workspace) if workspace else None)
     rows = [
         {
             "id": str(key.id),
@@ -208,11 +183,10 @@ def list_keys(workspace: str | None, as_json: bool) -> None:
 @with_appcontext
 def revoke_key(key_id: str, as_json: bool) -> None:
     """Revoke an API key, at once and for good."""
-    with _plain_errors():
-        reader = parameters.Reader({"key_id": key_id})
-        found = reader.read("key_id", parameters.uuid, UUID(int=0))
-        reader.finish()
-        key = keyring.revoke_any_key(found, moments.now())
+    reader = parameters.Reader({"key_id": key_id})
+    found = reader.read("key_id", parameters.uuid, UUID(int=0))
+    reader.finish()
+    key = keyring.revoke_any_key(found, moments.now())
     revoked_at = moments.format_moment(key.revoked_at or moments.now())
     _show(as_json, {"id": str(key.id), "revoked_at": revoked_at}, f"Revoked {key.name} ({key.id}).")
 
@@ -223,22 +197,20 @@ def revoke_key(key_id: str, as_json: bool) -> None:
 @with_appcontext
 def export_audit_log(since: str | None, as_json: bool) -> None:
     """Print the audit log, oldest entry first: CSV, or JSON lines."""
-    with _plain_errors():
-        reader = parameters.Reader({} if since is None else {"since": since})
-        moment = reader.read("since", parameters.optional_moment, None)
-        reader.finish()
-        write = audit_export.write_json_lines if as_json else audit_export.write_csv
-        write(audit.every_entry(moment), sys.stdout)
+    reader = parameters.Reader({} if since is None else {"since": since})
+    moment = reader.read("since", parameters.optional_moment, None)
+    reader.finish()
+    write = audit_export.write_json_lines if as_json else audit_export.write_csv
+    write(audit.every_entry(moment), sys.stdout)
 
 
-@click.command("signin-link", epilog="Example: flask signin-link ada@example.com")
+@click.command("signin-link", cls=Command, epilog="Example: flask signin-link ada@example.com")
 @click.argument("email")
 @_json_option
 @with_appcontext
 def signin_link(email: str, as_json: bool) -> None:
     """Print a link that signs EMAIL in once, within 15 minutes."""
-    with _plain_errors():
-        token = signin.make_link_token(email, moments.now())
+    token = signin.make_link_token(email, moments.now())
     base = current_app.config["BASE_URL"] or "http://127.0.0.1:8000"
     with current_app.test_request_context(base_url=base):
         link = absolute_url_for("auth.confirm", token=token)
@@ -251,7 +223,7 @@ def _print_schema(context: click.Context, _parameter: click.Parameter, wanted: b
         context.exit()
 
 
-@click.command("import", epilog="Example: flask import --workspace acme-voice history.jsonl.gz")
+@click.command("import", cls=Command, epilog="Example: flask import --workspace acme-voice history.jsonl.gz")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--workspace", help="Slug of the workspace; may be left out where there is only one.")
 @click.option(
@@ -276,31 +248,37 @@ def import_(
     files: tuple[Path, ...], workspace: str | None, batch_size: int, check: bool, as_json: bool
 ) -> None:
     """Import run history: JSON Lines, plain or gzip; - is standard input. Importing twice changes nothing."""
-    with _plain_errors():
-        target = accounts.get_workspace(workspace)
-        with progress_bar(files) as progress:
-            summary = import_files(
-                target.id, files, now=moments.now(), check=check, batch_size=batch_size, progress=progress
-            )
+    target = accounts.get_workspace(workspace)
+    summary = ImportSummary(check=check)
+    say_so_far(summary)
+    with progress_bar(files) as progress:
+        import_files(
+            target.id,
+            files,
+            now=moments.now(),
+            check=check,
+            batch_size=batch_size,
+            progress=progress,
+            summary=summary,
+        )
     click.echo(json.dumps(summary.to_json()) if as_json else summary.to_text())
     if not summary.ok:
         sys.exit(1)
 
 
-@click.command("demo", epilog="Example: flask demo")
+@click.command("demo", cls=Command, epilog="Example: flask demo")
 @click.option("--keep-moving", is_flag=True, help="Then let a few of its runs go on, until stopped.")
 @_json_option
 @with_appcontext
 def demo(keep_moving: bool, as_json: bool) -> None:
     """Make a sample workspace with realistic history; where it exists already, change nothing."""
-    with _plain_errors():
-        installed = install_demo(moments.now())
+    installed = install_demo(moments.now())
     _show(as_json, installed.to_json(), installed.to_text())
     if keep_moving:
         motion.keep_moving()
 
 
-@click.command("check", epilog="Example: flask check --json")
+@click.command("check", cls=Command, epilog="Example: flask check --json")
 @click.option("--files", "with_files", is_flag=True, help="Also read every stored file.")
 @click.option(
     "--repair",
@@ -312,12 +290,11 @@ def demo(keep_moving: bool, as_json: bool) -> None:
 @with_appcontext
 def check(repair: bool, with_files: bool, as_json: bool) -> None:
     """Check that the database is whole and keeps its own rules."""
-    with _plain_errors():
-        repaired = checkup.repair_counts() if repair else []
-        findings = checkup.check_database()
-        if with_files and findings[0].ok:  # there are tables
-            with checking_bar() as progress:
-                findings += file_checkup.check_files(repair=repair, now=moments.now(), progress=progress)
+    repaired = checkup.repair_counts() if repair else []
+    findings = checkup.check_database()
+    if with_files and findings[0].ok:  # there are tables
+        with checking_bar() as progress:
+            findings += file_checkup.check_files(repair=repair, now=moments.now(), progress=progress)
     if as_json:
         click.echo(json.dumps([vars(finding) for finding in findings]))
     for name in () if as_json else repaired:
@@ -328,13 +305,12 @@ def check(repair: bool, with_files: bool, as_json: bool) -> None:
         sys.exit(1)
 
 
-@click.command("doctor", epilog="Example: flask doctor --json")
+@click.command("doctor", cls=Command, epilog="Example: flask doctor --json")
 @_json_option
 @with_appcontext
 def doctor_(as_json: bool) -> None:
     """Look at the settings and whether all that they point at answers."""
-    with _plain_errors():
-        advice = doctor.examine()
+    advice = doctor.examine()
     if as_json:
         click.echo(json.dumps([vars(one) for one in advice]))
     for one in () if as_json else advice:

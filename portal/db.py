@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, SafeUUID
 
 import orjson
@@ -39,6 +39,23 @@ SQLITE_BULK_CHECKPOINT_PAGES = 100_000
 """How far the log may grow then: pages that change again and again are copied once."""
 
 log = logging.getLogger(__name__)
+
+
+class TakesNoChanges(Exception):
+    """The database takes no changes from here; the text says why."""
+
+
+class ReadOnlyDatabase(TakesNoChanges):
+    """The database takes no changes from anybody, at least on this connection."""
+
+
+class UnfitDatabase(Exception):
+    """A database that cannot keep what the portal stores; the text says why."""
+
+
+Checks = Literal["all", "read-only", "none"]
+"""What is looked at when a write transaction begins: may it write at all, and may this release write here?"""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LONG_NUMBER = re.compile("[0-9]{19}")
@@ -152,17 +169,45 @@ def writing(*, bulk: bool = False) -> Iterator[Session]:
     queue: AbstractContextManager[Any] = nullcontext()
     if engine.dialect.name == "sqlite":
         queue = _sqlite_writers
-    with queue, Session(engine, expire_on_commit=False) as session, session.begin():
+    with queue, _begin(engine) as session:
         if bulk and engine.dialect.name == "sqlite":
             session.execute(sa.text(f"PRAGMA cache_size = -{SQLITE_BULK_CACHE_KIB}"))
             session.execute(sa.text(f"PRAGMA wal_autocheckpoint = {SQLITE_BULK_CHECKPOINT_PAGES}"))
         yield session
+        session.commit()
+
+
+def _begin(engine: sa.Engine) -> Session:
+    """A session in a write transaction; connections opened while the database was read-only are replaced."""
+    session = Session(engine, expire_on_commit=False)
+    try:
+        session.connection()
+    except ReadOnlyDatabase:
+        engine.dispose()
+        session.connection()
+    return session
 
 
 def leave_mark(statement: sa.Update) -> None:
     """Write what nobody waits for, such as a last use; left out while the database is busy or fails."""
     db.session.rollback()
-    engine = writing_engine()
+    try:
+        _write_unless_busy(writing_engine(), statement)
+    except (sa.exc.SQLAlchemyError, TakesNoChanges, UnfitDatabase) as error:
+        log.warning("a mark was not written: %s", type(error).__name__)
+
+
+def try_to_write() -> None:
+    """Begin a write transaction and end it. Raises ReadOnlyDatabase, or whatever else stands in the way."""
+    engine = writing_engine("read-only")
+    try:
+        _write_unless_busy(engine)
+    except ReadOnlyDatabase:
+        engine.dispose()
+        _write_unless_busy(engine)
+
+
+def _write_unless_busy(engine: sa.Engine, statement: sa.Update | None = None) -> None:
     sqlite = engine.dialect.name == "sqlite"
     if sqlite and not _sqlite_writers.acquire(blocking=False):
         return
@@ -171,22 +216,22 @@ def leave_mark(statement: sa.Update) -> None:
             _set_busy_timeout(connection, MARK_BUSY_SECONDS)
             try:
                 with connection.begin():
-                    connection.execute(statement)
+                    if statement is not None:
+                        connection.execute(statement)
             finally:
-                _set_busy_timeout(connection, SQLITE_BUSY_SECONDS)
-    except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
-        log.warning("a mark was not written: %s", type(error).__name__)
+                if not connection.invalidated:
+                    _set_busy_timeout(connection, SQLITE_BUSY_SECONDS)
     finally:
         if sqlite:
             _sqlite_writers.release()
 
 
-def writing_engine() -> sa.Engine:
+def writing_engine(checks: Checks = "all") -> sa.Engine:
     """The engine whose connections begin write transactions."""
     engine = db.engine
     if engine.dialect.name == "postgresql":
-        return engine.execution_options(portal_writes=True, isolation_level="READ COMMITTED")
-    return engine.execution_options(portal_writes=True)
+        return engine.execution_options(portal_writes=checks, isolation_level="READ COMMITTED")
+    return engine.execution_options(portal_writes=checks)
 
 
 def _set_busy_timeout(connection: sa.Connection, seconds: float) -> None:
@@ -209,6 +254,21 @@ def _from_json(text: str | bytes) -> Any:
     return json.loads(written) if _LONG_NUMBER.search(written) else orjson.loads(written)
 
 
+PINNED = {
+    "timezone": "UTC",
+    "client_encoding": "UTF8",
+    "datestyle": "ISO,MDY",
+    "intervalstyle": "postgres",
+    "bytea_output": "hex",
+    "standard_conforming_strings": "on",
+    "extra_float_digits": "1",
+    "transform_null_equals": "off",
+    "default_transaction_isolation": r"read\ committed",
+    "jit": "off",
+}
+"""Settings of PostgreSQL on which what is read and written depends; a role or a database may have others."""
+
+
 def engine_options(url: sa.URL) -> dict[str, Any]:
     """Options for the engine of this URL (`SQLALCHEMY_ENGINE_OPTIONS`).
 
@@ -217,30 +277,11 @@ def engine_options(url: sa.URL) -> dict[str, Any]:
     kept = {"json_serializer": _to_json, "json_deserializer": _from_json, "pool_size": CONNECTIONS}
     if url.get_backend_name() == "sqlite":
         return kept | {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}}
+    wanted = url.query.get("options", ())
+    options = [wanted] if isinstance(wanted, str) else [*wanted]
+    options += [f"-c {name}={value}" for name, value in PINNED.items()]
     return kept | {
         "isolation_level": "AUTOCOMMIT",
         "pool_timeout": 5,
-        "connect_args": {"connect_timeout": CONNECT_SECONDS, "options": "-c timezone=UTC -c jit=off"},
+        "connect_args": {"connect_timeout": CONNECT_SECONDS, "options": " ".join(options)},
     }
-
-
-def prepare_engine(engine: sa.Engine) -> None:
-    """Make a SQLite engine behave: WAL, foreign keys, transactions begun by us and not by the driver."""
-    if engine.dialect.name != "sqlite":
-        return
-
-    @sa.event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute(f"PRAGMA cache_size = -{SQLITE_CACHE_KIB}")
-        cursor.close()
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get("portal_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -12,12 +12,13 @@ from flask import current_app
 from joserfc.errors import JoseError
 from urllib3.exceptions import HTTPError
 
+from portal import causes, database_state
 from portal.auth import limits, oidc
 from portal.auth.joining import JoinRule
 from portal.auth.jwks import UnreadableKeys, fetch_keys
 from portal.config import Settings
-from portal.db import db
-from portal.health import is_migrated
+from portal.database_state import Schema, Standing
+from portal.db import UnfitDatabase, db
 from portal.models import Workspace
 
 TIMEOUT = 3
@@ -80,15 +81,24 @@ def _answers(base_url: str) -> Advice:
 def _database() -> Iterator[Advice]:
     url = db.engine.url.render_as_string(hide_password=True)
     try:
-        migrated = is_migrated()
-    except sa.exc.OperationalError as error:
-        yield Advice("database", "bad", f"{url} does not answer: {str(error.orig).splitlines()[0]}")
+        state = database_state.look()
+    except (UnfitDatabase, sa.exc.SQLAlchemyError) as error:
+        yield Advice("database", "bad", f"{url}: {causes.tell(error)}")
         return
     yield Advice("database", "ok", url)
-    if migrated:
-        yield Advice("migrations", "ok", "at the newest")
-    else:
-        yield Advice("migrations", "bad", "run: flask db upgrade")
+    if state.read_only is not None:
+        yield Advice("changes", "bad", f"{state.read_only} {causes.READ_ONLY.advice}")
+    yield _migrations(state.schema)
+
+
+def _migrations(schema: Schema) -> Advice:
+    if schema.standing == Standing.NEWEST:
+        return Advice("migrations", "ok", schema.words)
+    if schema.standing == Standing.NEWER:
+        return Advice(
+            "migrations", "note", f"{schema.words}; its server may go on, its commands do not write"
+        )
+    return Advice("migrations", "bad", schema.words)
 
 
 def _provider() -> Advice:

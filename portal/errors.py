@@ -81,6 +81,11 @@ class Unavailable(PortalError):
 
     status, code = 503, "SERVICE_UNAVAILABLE"
 
+    def __init__(self, message: str | None = None, *, soon: bool = True) -> None:
+        super().__init__(message)
+        self.soon = soon
+        """Whether trying again in a few seconds may help."""
+
 
 class InvalidQuery(PortalError):
     """Every bad field of a request, at once."""

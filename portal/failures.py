@@ -3,7 +3,6 @@
 import logging
 from http import HTTPStatus
 
-import sqlalchemy as sa
 from flask import (
     Flask,
     Response,
@@ -18,7 +17,7 @@ from flask import (
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal import display, envelope
+from portal import causes, display, envelope
 from portal.auth.origin import safe_next
 from portal.errors import (
     InvalidQuery,
@@ -52,16 +51,12 @@ def init_app(app: Flask) -> None:
                 answer.headers["Allow"] = allow
         return answer
 
-    @app.errorhandler(sa.exc.OperationalError)
-    @app.errorhandler(sa.exc.TimeoutError)
-    def no_database(error: Exception) -> BaseResponse:
-        log.error("the database does not answer: %s", type(error).__name__, exc_info=error)
-        answer = _answer(Unavailable())
-        answer.headers["Retry-After"] = "5"
-        return answer
-
     @app.errorhandler(Exception)
     def broken(error: Exception) -> BaseResponse:
+        cause = causes.find(error)
+        if cause is not None and cause.words is not None:
+            log.error("%s: %s", cause.headline, type(error).__name__, exc_info=error)
+            return _answer(Unavailable(cause.words, soon=cause.soon))
         log.error("unexpected failure", exc_info=error)
         return _answer(PortalError("Something went wrong on our side."))
 
@@ -78,6 +73,8 @@ def _answer(error: PortalError) -> Response:
         answer = make_response(render_template(template, error=error, request_id=request_id))
     if isinstance(error, TooManyRequests):
         answer.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, Unavailable):
+        answer.headers["Retry-After"] = "5" if error.soon else "60"
     answer.status_code = error.status
     return answer
 

@@ -1,12 +1,17 @@
 """Health: is the process up, and can it serve?"""
 
-import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from flask import Blueprint, Response, current_app, jsonify
+import logging
 
+import sqlalchemy as sa
+from flask import Blueprint, Response, jsonify
+
+from portal import database_state
 from portal.auth.gate import public
-from portal.db import db
+from portal.causes import reason_of
+from portal.database_state import Standing
+from portal.db import UnfitDatabase
+
+log = logging.getLogger(__name__)
 
 bp = Blueprint("health", __name__)
 
@@ -21,17 +26,16 @@ def process() -> Response:
 @bp.get("/readyz")
 @public
 def readiness() -> tuple[Response, int]:
-    """The database can be reached and has the tables of this release."""
+    """The database can be read and has the tables of this release; what cannot be changed is said."""
     try:
-        ready = is_migrated()
-    except sa.exc.OperationalError:
+        state = database_state.look()
+    except UnfitDatabase as error:
+        return jsonify(status="unfit database", reason=str(error)), 503
+    except sa.exc.SQLAlchemyError as error:
+        log.warning("not ready: %s", reason_of(error))
         return jsonify(status="no database"), 503
-    return (jsonify(status="ok"), 200) if ready else (jsonify(status="not migrated"), 503)
-
-
-def is_migrated() -> bool:
-    """Whether the database is at the newest migration. Raises OperationalError where it is out of reach."""
-    scripts = ScriptDirectory(current_app.extensions["migrate"].directory)
-    with db.engine.connect() as connection:
-        present = set(MigrationContext.configure(connection).get_current_heads())
-    return present == set(scripts.get_heads())
+    if state.schema.standing == Standing.OLDER:
+        return jsonify(status="not migrated"), 503
+    if state.no_changes is not None:
+        return jsonify(status="read-only", reason=state.no_changes), 200
+    return jsonify(status="ok"), 200

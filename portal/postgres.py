@@ -12,11 +12,18 @@ import sqlalchemy as sa
 from flask import has_request_context
 from psycopg.pq import TransactionStatus
 
+from portal.db import ReadOnlyDatabase, UnfitDatabase
+
 ANSWER_SECONDS = 5.0
 """How long a request waits for an answer of the server; commands may wait longer, for instance to migrate."""
 
 IDLE_SECONDS = 60.0
 """How long a connection may have been idle to be used without asking the server whether it still is there."""
+
+READ_ONLY_SECONDS = 5.0
+"""How long a connection that was found to be read-only is kept: on a new one writing may be possible."""
+
+READ_ONLY = "PostgreSQL is read-only: a standby, or one with default_transaction_read_only"
 
 
 class Connection(psycopg.Connection[Any]):
@@ -68,7 +75,15 @@ def prepare_engine(engine: sa.Engine) -> None:
 
     @sa.event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, arguments: Any, options: Any) -> psycopg.Connection[Any]:
-        return Connection.connect(*arguments, **options)
+        connection = Connection.connect(*arguments, **options)
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding not in (None, "UTF8"):
+            connection.close()
+            raise UnfitDatabase(
+                f"The database's encoding is {encoding}; the portal needs UTF8. Make another one: "
+                "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
+            )
+        return connection
 
     @sa.event.listens_for(engine, "checkin")
     def put_back(_connection: Any, record: Any) -> None:
@@ -79,3 +94,19 @@ def prepare_engine(engine: sa.Engine) -> None:
         now = time.monotonic()
         if not connection.is_there(now - record.info.get("idle since", now)):
             raise sa.exc.InvalidatePoolError
+        if now - record.info.get("read-only since", now) > READ_ONLY_SECONDS:
+            raise sa.exc.DisconnectionError
+
+    @sa.event.listens_for(engine, "handle_error")
+    def tell(context: sa.engine.ExceptionContext) -> None:
+        error = context.original_exception
+        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            context.is_disconnect = True
+            raise ReadOnlyDatabase(f"{READ_ONLY}.") from error
+
+
+def refuse_read_only(connection: sa.Connection, read_only: bool) -> None:
+    """Say at the begin of a write transaction that it could not write. Raises ReadOnlyDatabase."""
+    if read_only:
+        connection.info.setdefault("read-only since", time.monotonic())
+        raise ReadOnlyDatabase(f"{READ_ONLY}.")

@@ -1,9 +1,16 @@
-"""What gunicorn writes: lines like the portal's own, its access log too, with every secret taken out."""
+"""What gunicorn takes of the portal: a look before it starts, and how it writes its log.
 
+Its lines are like the portal's own, the access log too, with every secret taken out.
+"""
+
+import sys
+from pathlib import Path
 from typing import Any
 
 from gunicorn.glogging import Logger
 
+from portal.config import BadSetting, environment, read_settings
+from portal.database_state import why_unfit
 from portal.logs import JsonFormatter
 
 
@@ -13,3 +20,13 @@ class Log(Logger):  # type: ignore[misc]
         for logger in (self.error_log, self.access_log):
             for handler in logger.handlers:
                 handler.setFormatter(JsonFormatter())
+
+
+def refuse_unfit_database(instance: Path) -> None:
+    """Do not start on a database that can never serve; one that is away for a moment holds up no start."""
+    try:
+        why_not = why_unfit(read_settings(environment(), instance).database_url)
+    except BadSetting as refusal:
+        why_not = str(refusal)
+    if why_not is not None:
+        sys.exit(f"Run Portal does not start. {why_not}")

@@ -75,9 +75,7 @@ def use(token: str) -> tuple[str, int] | Response:
 @bp.post("/logout")
 @public
 def logout() -> Response:
-    if "token" in session:
-        signin.end_session(session["token"], moments.now())
-    session.clear()
+    sessions.leave()
     return redirect(url_for("auth.login"), code=303)
 
 

@@ -1,5 +1,6 @@
 """The browser's own session: entered, listed, ended elsewhere, and the workspace chosen in it."""
 
+import logging
 from datetime import datetime
 from uuid import UUID
 
@@ -10,18 +11,45 @@ from portal import moments
 from portal.auth import audit
 from portal.auth.principals import Principal
 from portal.auth.signin import end_session, hash_token, is_live
-from portal.db import db, writing
+from portal.db import TakesNoChanges, db, writing
+from portal.errors import Unavailable
 from portal.models import BrowserSession
 from portal.paging import Page, Slice
+
+log = logging.getLogger(__name__)
+
+
+NOT_ENDED = (
+    "You are signed out of this browser. The session itself could not be ended, since the portal's database "
+    "takes no changes at the moment: it ends by itself after eight hours without use."
+)
 
 
 def enter(token: str) -> None:
     """Let this browser be signed in: its session before ends, and what its cookie said is forgotten."""
-    if "token" in cookie:
-        end_session(cookie["token"], moments.now())
-    cookie.clear()
+    _leave("the session before was not ended")
     cookie.permanent = True
     cookie["token"] = token
+
+
+def leave() -> None:
+    """Sign this browser out. Raises Unavailable where only its cookie could be taken away."""
+    if not _leave("the session was not ended"):
+        raise Unavailable(NOT_ENDED, soon=False)
+
+
+def _leave(otherwise: str) -> bool:
+    """Forget what the cookie says, whatever happens to the session; whether that could be ended too."""
+    token = cookie.get("token")
+    cookie.clear()
+    if token is None:
+        return True
+    try:
+        end_session(token, moments.now())
+    except (sa.exc.SQLAlchemyError, TakesNoChanges) as error:
+        log.warning("%s: %s", otherwise, type(error).__name__)
+        return False
+    return True
 
 
 def sessions_of(principal: Principal, slice_: Slice, now: datetime) -> Page[tuple[BrowserSession, bool]]:

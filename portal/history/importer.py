@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -84,10 +84,16 @@ class Sink(Protocol):
 
 
 class _Database:
-    """Stores each batch in a transaction of its own; leaving `transactions` by an error takes it back."""
+    """Stores each batch in a transaction of its own; leaving `transactions` by an error takes it back.
 
-    def __init__(self, workspace_id: UUID, now: datetime, transactions: ExitStack) -> None:
+    `committed` is called whenever all that was taken has been.
+    """
+
+    def __init__(
+        self, workspace_id: UUID, now: datetime, transactions: ExitStack, committed: Callable[[], None]
+    ) -> None:
         self._workspace_id, self._now, self._transactions = workspace_id, now, transactions
+        self._committed = committed
         self._store: Store | None = None
 
     def take(self, lines: Sequence[tuple[int, HistoryLine]], source: FileSource) -> Plan:
@@ -109,6 +115,7 @@ class _Database:
             self._store.finish()
             self._store = None
             self._transactions.close()
+        self._committed()
 
     def _keep_files(
         self, lines: Sequence[tuple[int, HistoryLine]], source: FileSource
@@ -139,17 +146,23 @@ def import_files(
     check: bool = False,
     batch_size: int = DEFAULT_BATCH_SIZE,
     progress: Progress = no_progress,
+    summary: ImportSummary | None = None,
 ) -> ImportSummary:
     """Import files of history into a workspace; what is wrong with them is in the summary.
 
     Whole batches are kept whatever happens, and importing the same file again changes nothing. A check says
-    the same of the same files, and writes nothing.
+    the same of the same files, and writes nothing. A summary that is given says what was committed also where
+    the import fails.
     """
-    begun = time.monotonic()
-    summary = ImportSummary(check=check)
+    summary = ImportSummary() if summary is None else summary
+    summary.check = check
     sizes = [size_of(file) for file in files]
-    with _long_work(), ExitStack() as transactions:
-        sink = Rehearsal(workspace_id, now) if check else _Database(workspace_id, now, transactions)
+    with _long_work(), _told(summary), ExitStack() as transactions:
+        sink = (
+            Rehearsal(workspace_id, now)
+            if check
+            else _Database(workspace_id, now, transactions, summary.keep)
+        )
         before = 0
         for file, size in zip(files, sizes, strict=True):
             into = _Import(workspace_id, sink, Folder(file.parent), summary, FileSummary(file))
@@ -159,10 +172,22 @@ def import_files(
                 progress(before + piece.bytes_read, sum(sizes), lines_before + into.counts.lines)
                 size = max(size, piece.bytes_read)
             before += size
-    summary.seconds = time.monotonic() - begun
     if not check and summary.total.runs_new >= MANY_RUNS:
         renew_statistics()
     return summary
+
+
+@contextmanager
+def _told(summary: ImportSummary) -> Iterator[None]:
+    """Let a summary say how long it took, and only what was committed where that was not all."""
+    begun = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        summary.take_back()
+        raise
+    finally:
+        summary.seconds = time.monotonic() - begun
 
 
 @contextmanager
@@ -180,15 +205,13 @@ def import_lines(
     workspace_id: UUID, lines: Iterable[bytes], *, now: datetime, files: Mapping[str, bytes] | None = None
 ) -> ImportSummary:
     """Import lines that are at hand, as from one file; so are the files that they name."""
-    begun = time.monotonic()
     summary = ImportSummary()
     numbered = (Line(number, text, 0) for number, text in enumerate(lines, 1))
-    with ExitStack() as transactions:
-        sink = _Database(workspace_id, now, transactions)
+    with _told(summary), ExitStack() as transactions:
+        sink = _Database(workspace_id, now, transactions, summary.keep)
         into = _Import(workspace_id, sink, InMemory(files or {}), summary, FileSummary(Path("-")))
         for piece in _pieces(numbered, DEFAULT_BATCH_SIZE, db.engine.dialect):
             into.take(piece)
-    summary.seconds = time.monotonic() - begun
     return summary
 
 
@@ -258,14 +281,14 @@ class _Import:
             plan = self._sink.take(piece.lines, self._source)
             bad = bad + plan.bad
             self.counts.add(plan.counts)
-        if piece.ends_batch:
-            self._sink.end_batch()
         self.counts.lines += piece.read
         self._file.error = piece.error
         for line_number, error in sorted(bad, key=lambda each: each[0]):
             self._summary.report(
                 self._file, BadLine(str(self._file.file), line_number, error.field, str(error))
             )
+        if piece.ends_batch:
+            self._sink.end_batch()
 
     def _read_files(self, piece: _Piece) -> None:
         """Look at the files that lines name: a line that names a wrong one is bad."""

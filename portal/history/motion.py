@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal import moments
-from portal.db import db
+from portal.db import ReadOnlyDatabase, db
 from portal.history.demo import error_of, moving_workflows
 from portal.models import OCCUPYING, Person, Run, RunStatus, Step, Workflow
 from portal.runs.recorder import Event, add_step, apply, finish_step, start_run
@@ -34,7 +34,7 @@ def keep_moving() -> None:
     while True:
         try:
             move(moments.now(), chance)
-        except sa.exc.OperationalError as error:
+        except (sa.exc.OperationalError, ReadOnlyDatabase) as error:
             log.warning("the sample stands still for a moment: %s", type(error).__name__)
         finally:
             db.session.remove()

@@ -1,7 +1,7 @@
 """What an import did: counts by file and in all, bad lines and errors, as JSON and as text."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,8 @@ class ImportSummary:
     files: list[FileSummary] = field(default_factory=list)
     bad: list[BadLine] = field(default_factory=list)
     seconds: float = 0.0
+    kept: tuple[int, tuple[Counts, ...]] = (0, ())
+    """How many bad lines there were, and the counts of each file, when something was last committed."""
     check: bool = False
     """Nothing was written: the counts say what an import would do. Steps and people are not counted."""
 
@@ -101,6 +103,17 @@ class ImportSummary:
     def runs_per_second(self) -> int:
         total = self.total
         return round((total.runs_new + total.runs_updated + total.runs_unchanged) / max(self.seconds, 1e-6))
+
+    def keep(self) -> None:
+        """Remember that all this is committed."""
+        self.kept = (len(self.bad), tuple(replace(each.counts) for each in self.files))
+
+    def take_back(self) -> None:
+        """Say only what was committed: the rest was taken back."""
+        bad, counts = self.kept
+        del self.bad[bad:], self.files[len(counts) :]
+        for each, before in zip(self.files, counts, strict=True):
+            each.counts = before
 
     def report(self, summary: FileSummary, bad: BadLine) -> None:
         """Count a bad line and keep it as long as there is room."""

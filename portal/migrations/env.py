@@ -2,12 +2,16 @@
 
 from alembic import context
 
+from portal import database_state
+from portal.command_failures import told
 from portal.db import Base, writing_engine
 
 
 def run() -> None:
     # SQLite's batch mode rebuilds tables, which foreign keys must not notice.
-    with writing_engine().connect() as connection:
+    with writing_engine(checks="none").connect() as connection:
+        database_state.refuse_newer(database_state.read_schema(connection))
+        connection.rollback()
         sqlite = connection.dialect.name == "sqlite"
         if sqlite:
             connection.connection.execute("PRAGMA foreign_keys = OFF")
@@ -26,4 +30,5 @@ def run() -> None:
 
 if context.is_offline_mode():
     raise SystemExit("Migrations run on a live database only.")
-run()
+with told():
+    run()
