@@ -97,7 +97,7 @@ class Edge:
         """What the outermost trusted proxy says; None where it says nothing. Raises BadAddress.
 
         Each proxy adds its value at the end, so what comes before is a stranger's: it is neither used nor
-        looked at. Nothing is taken for quoted, or an opening quote there would swallow the commas after it.
+        looked at. Nothing is taken for quoted, or an opening quote there would hide what comes after it.
         """
         values = environ.get(f"HTTP_X_FORWARDED_{name.upper()}", "").split(",")
         said = values[-self._hops].strip() if 0 < self._hops <= len(values) else ""
