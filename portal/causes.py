@@ -44,7 +44,7 @@ READ_ONLY = Cause(
 )
 NOT_WRITER = Cause(
     "DATABASE_NEWER",
-    "Nothing was changed",
+    "This release does not write to the database",
     "",
     "The portal's database takes no changes from this server, which is older than it. You can read "
     "everything; your operator must start the newer release.",
@@ -101,7 +101,7 @@ DISK = Cause(
     _AWAY,
 )
 FAILED = Cause("DATABASE_FAILED", "The database does not do this", "", _AWAY)
-FILE = Cause("FILE_FAILED", "A file cannot be used", "")
+SYSTEM = Cause("SYSTEM_FAILED", "The system does not do this", "")
 
 _OF_POSTGRES = {
     "53100": FULL,
@@ -147,7 +147,7 @@ def find(error: BaseException) -> Cause | None:
     if isinstance(error, UnfitDatabase):
         return UNFIT
     if isinstance(error, OSError):
-        return _OF_SYSTEM.get(error.errno or 0, FILE)
+        return _OF_SYSTEM.get(error.errno or 0, SYSTEM)
     if isinstance(error, sa.exc.DBAPIError):
         return _of_statement(error)
     return NO_ANSWER if isinstance(error, sa.exc.TimeoutError) else None

@@ -69,7 +69,7 @@ def of_database(kind: type[sa.exc.DBAPIError], text: str) -> sa.exc.DBAPIError:
         (KeyError("x"), "INTERNAL_ERROR", "KeyError: 'x'"),
         (OSError(28, "No space left on device", "/data/x"), "DISK_FULL", "No space left on device: /data/x"),
         (OSError(13, "Permission denied", "/data/x"), "NOT_PERMITTED", "Permission denied: /data/x"),
-        (OSError(5, "Input/output error"), "FILE_FAILED", "Input/output error"),
+        (OSError(5, "Input/output error"), "SYSTEM_FAILED", "Input/output error"),
         (sa.exc.TimeoutError("pool"), "NO_DATABASE", "does not answer"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from click.testing import Result
 from flask import Flask
 
@@ -56,6 +57,11 @@ def run(app: Flask, *words: str) -> Result:
 )
 def test_the_standing_of_a_database(version: str | None, oldest_writer: str | None, standing: str) -> None:
     assert Schema(version, oldest_writer).standing == standing
+
+
+def test_the_newest_migration_is_that_of_the_files(sqlite_app: Flask) -> None:
+    scripts = ScriptDirectory(sqlite_app.extensions["migrate"].directory)
+    assert scripts.get_heads() == [NEWEST]
 
 
 @pytest.mark.parametrize("oldest_writer", [NEWEST, "0010", None])
