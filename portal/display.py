@@ -211,9 +211,15 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def pretty_json(value: Any) -> str:
-    """A structure as people read it."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+def pretty_json(value: Any, most: int) -> str:
+    """A structure as people read it, or its beginning: a little more than the first `most` characters."""
+    written, length = [], 0
+    for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+        written.append(part[: most + 1])
+        length += len(part)
+        if length > most:
+            break
+    return "".join(written)
 
 
 @cache

@@ -2,9 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from markupsafe import escape
+
+PAGE_TEXTS = 200_000
+"""Bytes of HTML that the texts of a page take before they are cut to a few characters each."""
+
+LEAST_TEXT = 8
+"""Characters that a text still gets then."""
 
 _decode = json.JSONDecoder().raw_decode
 
@@ -72,3 +80,59 @@ def _past_blanks(text: str, place: int) -> int:
     while text[place : place + 1].isspace():
         place += 1
     return place
+
+
+KEY_LENGTH = 200
+"""Ids up to this long are told apart by all their characters."""
+
+_END = 100
+
+
+def short_key(column: Any) -> sa.ColumnElement[Any]:
+    """What tells ids apart: the id itself, or of a long one its beginning, its length and its end."""
+    length = sa.func.length(column)
+    ends = [sa.func.substr(column, 1, _END), sa.func.substr(column, length - _END + 1)]
+    long = ends[0].concat(_LONG).concat(sa.cast(length, sa.Text())).concat(_LONG).concat(ends[1])
+    return sa.case((length <= KEY_LENGTH, column), else_=sa.cast(long, sa.Text()))
+
+
+def key_of(text: str) -> str:
+    """The same of a text that is at hand."""
+    return text if len(text) <= KEY_LENGTH else f"{text[:_END]}{_LONG}{len(text)}{_LONG}{text[-_END:]}"
+
+
+_LONG = " … "
+
+
+def json_text(column: Any, key: str, most: int) -> sa.ColumnElement[Any]:
+    """The beginning of a text in a JSON object, as `excerpt` gives it; NULL where there is no text."""
+    quoted = sa.cast(column[key], sa.Text())
+    return sa.case((sa.func.substr(quoted, 1, 1) == '"', excerpt(column[key].as_string(), most)))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A text, or its beginning."""
+
+    text: str
+    cut: bool
+
+
+class Room:
+    """Room for the texts of one page, so that all of them together stay small whatever is stored.
+
+    Each text gets the characters that its place has; once the page's room is used up, only a few.
+    """
+
+    def __init__(self, size: int = PAGE_TEXTS) -> None:
+        self._left = size
+        self.cuts = 0
+        """How many texts were cut."""
+
+    def piece(self, text: str, most: int) -> Piece:
+        allowed = most if self._left > 0 else min(most, LEAST_TEXT)
+        cut = len(text) > allowed
+        shown = text[:allowed].rstrip() + "…" if cut else text
+        self._left -= len(str(escape(shown)).encode(errors="replace"))
+        self.cuts += cut
+        return Piece(shown, cut)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 from werkzeug.datastructures import MultiDict
@@ -21,6 +22,9 @@ MAX_SEARCH = 100
 
 MAX_TEXT = 1000
 """Characters of an id that a source may have given, such as a node's."""
+
+MAX_LINKED, MAX_LINKED_BYTES = 200, 300
+"""Characters, and bytes in an address, of a type of node or a language that links of a page carry."""
 
 UUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _UUID = re.compile(UUID_PATTERN)
@@ -139,6 +143,18 @@ def text(value: str) -> str:
     if len(value) > MAX_TEXT or "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
         raise Refused(f"must be at most {MAX_TEXT} characters, without NUL or broken ones.")
     return value
+
+
+def linked_text(value: str) -> str:
+    """A name that links of a page carry, dozens of times."""
+    if not fits_links(text(value)):
+        raise Refused(f"must be at most {MAX_LINKED} characters, and {MAX_LINKED_BYTES} bytes in an address.")
+    return value
+
+
+def fits_links(name: str) -> bool:
+    """Whether a page links by this name: in an address each character may take twelve."""
+    return len(name) <= MAX_LINKED and len(quote(name, safe="")) <= MAX_LINKED_BYTES
 
 
 def optional_moment(text: str) -> datetime | None:

@@ -35,6 +35,7 @@ from portal.pages import (  # noqa: E402, F401
     run_files,
     run_list,
     run_live,
+    run_texts,
     trends,
     uploads,
     workflows,

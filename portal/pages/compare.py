@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import moments, parameters
 from portal.auth.gate import current_principal
 from portal.errors import FieldError, InvalidQuery, NotFound, PortalError
+from portal.excerpts import Room
 from portal.pages import bp, freshness
 from portal.pages.charts import Scale
 from portal.pages.forms import Form, filled, id_in_path
@@ -17,10 +18,11 @@ from portal.pages.pager import Pager
 from portal.paging import Page, Slice
 from portal.parameters import Reader, Refused, single
 from portal.runs.comparison import NAMES_A_RUN, LastGood, RunAtPace, compare_runs, find_runs, last_good_run
-from portal.runs.detail import RunDetailView, find_run, get_run
+from portal.runs.detail import find_run
 from portal.runs.differences import ABSENT
 from portal.runs.finding import MAX_TEXT, Hit
 from portal.runs.pace import pace_of
+from portal.runs.shown import ShownRun, show_run
 from portal.runs.step_pairs import StepPair, StepPairs
 from portal.runs.timeline import MAX_STEPS, page_number
 from portal.workflows.access import SeenWorkflow, get_workflow
@@ -101,9 +103,9 @@ def compare(workflow_id: str, run_id: str) -> Response | tuple[str, int]:
         if {error.field for error in refusal.errors} != {"with"}:
             raise
         workflow = get_workflow(current_principal(), ids[0])
-        return _refused(workflow, get_run(workflow, ids[1]), refusal)
+        return _refused(workflow, show_run(workflow, ids[1]), refusal)
     workflow = get_workflow(current_principal(), ids[0])
-    run = get_run(workflow, ids[1])
+    run = show_run(workflow, ids[1])
     try:
         other, last_good = _other(workflow, run, query.wanted)
     except (NoSuchRun, InvalidQuery) as problem:
@@ -124,12 +126,12 @@ def permanent_comparison(run_id: str) -> BaseResponse:
 
 
 def _other(
-    workflow: SeenWorkflow, run: RunDetailView, wanted: str
-) -> tuple[tuple[SeenWorkflow, RunDetailView] | None, LastGood | None]:
+    workflow: SeenWorkflow, run: ShownRun, wanted: str
+) -> tuple[tuple[SeenWorkflow, ShownRun] | None, LastGood | None]:
     """The run to compare with, and why it was chosen if nobody named it. Raises NoSuchRun, InvalidQuery."""
     if not wanted:
         good = last_good_run(workflow, run)
-        return ((workflow, get_run(workflow, good.run.id)) if good else None), good
+        return ((workflow, show_run(workflow, good.run.id)) if good else None), good
     hits = find_runs(current_principal(), wanted, workflow)
     if not hits:
         raise NoSuchRun("names no run that you may see.")
@@ -138,10 +140,10 @@ def _other(
     if hits[0].run_id is None or hits[0].run_id == run.id:
         raise InvalidQuery([FieldError("with", "must name another run than this one.")])
     its_workflow = get_workflow(current_principal(), hits[0].workflow_id)
-    return (its_workflow, get_run(its_workflow, hits[0].run_id)), None
+    return (its_workflow, show_run(its_workflow, hits[0].run_id)), None
 
 
-def _refused(workflow: SeenWorkflow, run: RunDetailView, problem: PortalError) -> tuple[str, int]:
+def _refused(workflow: SeenWorkflow, run: ShownRun, problem: PortalError) -> tuple[str, int]:
     """The form with what is wrong with it."""
     errors = problem.errors if isinstance(problem, InvalidQuery) else [FieldError("with", problem.message)]
     html = render_template(
@@ -157,8 +159,8 @@ def _refused(workflow: SeenWorkflow, run: RunDetailView, problem: PortalError) -
 
 def _page(
     workflow: SeenWorkflow,
-    run: RunDetailView,
-    other: tuple[SeenWorkflow, RunDetailView],
+    run: ShownRun,
+    other: tuple[SeenWorkflow, ShownRun],
     last_good: LastGood | None,
     query: CompareQuery,
 ) -> str:
@@ -182,6 +184,7 @@ def _page(
         pager=Pager(steps),
         absent=ABSENT,
         most_steps=MAX_STEPS,
+        room=Room(),
     )
 
 

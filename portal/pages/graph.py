@@ -8,8 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from portal.excerpts import cut, key_of
+
 MAX_NODES = 150
 """A graph of more nodes is not readable; a table is."""
+
+MAX_EDGES = 1_000
+MAX_FOLLOWS = 10
+"""Nodes before a node that are named."""
+
+MAX_READ = 1_000
+"""Of so many nodes it is not even tried: ids may come twice, but not as often as that."""
 
 BOX_WIDTH, BOX_HEIGHT = 150, 44
 GAP_ACROSS, GAP_DOWN, MARGIN = 20, 14, 4
@@ -22,7 +31,13 @@ class Node:
     type: str
     name: str
     follows: Sequence[str]
-    """Names of the nodes that lead here."""
+    """Names of the nodes that lead here, the first MAX_FOLLOWS of them."""
+    more_follow: int = 0
+
+    @property
+    def key(self) -> str:
+        """Its id, or what tells a long one apart."""
+        return key_of(self.id)
 
 
 @dataclass(frozen=True)
@@ -50,7 +65,7 @@ def read_nodes(definition: Mapping[str, Any] | None, known: Mapping[str, str]) -
     """
     nodes = list(_objects(definition, "nodes"))
     names = {
-        node_id: _text(node.get("name")) or known.get(node_id, node_id)
+        node_id: _text(node.get("name")) or known.get(key_of(node_id), node_id)
         for node in nodes
         if isinstance(node_id := node.get("id"), str)
     }
@@ -58,7 +73,13 @@ def read_nodes(definition: Mapping[str, Any] | None, known: Mapping[str, str]) -
     for source, target in _edges(definition, names):
         follows[target].append(names[source])
     return [
-        Node(node_id, _text(node.get("type")), names[node_id], follows[node_id])
+        Node(
+            node_id,
+            _text(node.get("type")),
+            names[node_id],
+            follows[node_id][:MAX_FOLLOWS],
+            max(len(follows[node_id]) - MAX_FOLLOWS, 0),
+        )
         for node in nodes
         if isinstance(node_id := node.get("id"), str)
     ]
@@ -66,10 +87,14 @@ def read_nodes(definition: Mapping[str, Any] | None, known: Mapping[str, str]) -
 
 def draw_graph(definition: Mapping[str, Any] | None, names: Mapping[str, str]) -> Graph | None:
     """The definition as a picture; None where there is nothing to draw, or too much."""
+    if sum(1 for _ in _objects(definition, "nodes")) > MAX_READ:
+        return None
     nodes = {node.id: node for node in read_nodes(definition, names)}
     if not 0 < len(nodes) <= MAX_NODES:
         return None
     edges = list(dict.fromkeys(_edges(definition, nodes)))
+    if len(edges) > MAX_EDGES:
+        return None
     layers = _ordered(_layers(list(nodes), edges), edges)
     tallest = max(len(layer) for layer in layers)
     boxes = {}
@@ -79,7 +104,7 @@ def draw_graph(definition: Mapping[str, Any] | None, names: Mapping[str, str]) -
             x = MARGIN + column * (BOX_WIDTH + GAP_ACROSS)
             y = MARGIN + aside + row * (BOX_HEIGHT + GAP_DOWN)
             node = nodes[node_id]
-            boxes[node_id] = Box(node, x, y, _short(node.name, MAX_LABEL), _short(node.type, MAX_KIND))
+            boxes[node_id] = Box(node, x, y, cut(node.name, MAX_LABEL), cut(node.type, MAX_KIND))
     width = 2 * MARGIN + len(layers) * (BOX_WIDTH + GAP_ACROSS) - GAP_ACROSS
     height = 2 * MARGIN + tallest * (BOX_HEIGHT + GAP_DOWN) - GAP_DOWN
     curves = [_curve(boxes[source], boxes[target]) for source, target in edges]
@@ -142,7 +167,3 @@ def _edges(definition: Mapping[str, Any] | None, nodes: Mapping[str, Any]) -> It
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"

@@ -11,20 +11,23 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import display, moments
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery
+from portal.excerpts import Room
 from portal.pages import bp, freshness
 from portal.pages.api_call import curl_line
 from portal.pages.charts import Scale
+from portal.pages.facts import facts, source_facts
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.graph import draw_graph, read_nodes
 from portal.pages.pager import Pager
 from portal.pages.timeline_chart import draw_timeline, lane_pages
-from portal.parameters import single
-from portal.runs.detail import find_run, get_run
+from portal.parameters import fits_links, single
+from portal.runs.detail import find_run
 from portal.runs.failed_steps import first_failed_step
 from portal.runs.neighbours import find_neighbours
 from portal.runs.pace import Pace, pace_of
 from portal.runs.query import RunQuery
 from portal.runs.result_list import ResultQuery, read_results
+from portal.runs.shown import read_structures, show_run
 from portal.runs.step_list import StepQuery, count_steps, list_steps, read_step_results
 from portal.runs.summary import usual_duration
 from portal.runs.timeline import (
@@ -35,6 +38,9 @@ from portal.runs.timeline import (
 )
 from portal.workflows.access import get_workflow
 from portal.workflows.listing import describe_workflow
+
+MAX_LISTED_NODES = 200
+"""Rows of the definition's table."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +94,19 @@ class Place:
 def run(workflow_id: str, run_id: str) -> str:
     """The whole page."""
     found = _look(workflow_id, run_id)
-    snapshot = found["run"].definition_snapshot
+    said = read_structures(found["run"].id)
+    snapshot = said.definition
     definition = snapshot or describe_workflow(found["workflow"]).definition
     timeline = found["timeline"]
     return render_template(
         "runs/run.html",
+        usage=facts(said.usage),
+        source_facts=source_facts(said.source),
         snapshot=snapshot,
         definition=definition,
         graph=draw_graph(definition, timeline.node_names),
         nodes=read_nodes(definition, timeline.node_names),
+        most_nodes=MAX_LISTED_NODES,
         node_states=timeline.node_states,
         api_call=curl_line("api.run", workflow_id=found["workflow"].id, run_id=found["run"].id),
         **found,
@@ -136,7 +146,7 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
     place = _place(found_id)
     workflow = get_workflow(current_principal(), found_id)
     freshness.stop_if_known(workflow, freshness.second(workflow))
-    run = get_run(workflow, id_in_path(run_id))
+    run = show_run(workflow, id_in_path(run_id))
     timeline = read_timeline(run.id, place.timeline, now)
     steps = list_steps(run.id, place.steps)
     results = read_results(run, place.results)
@@ -162,6 +172,8 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
         "results": results,
         "line_pager": Pager(results.lines) if results else None,
         "place": place,
+        "room": Room(),
+        "fits_links": fits_links,
     }
 
 

@@ -13,6 +13,9 @@ OVERVIEW_FROM = 41
 """From how many steps on an overview of the whole stands above the lanes."""
 
 OVERVIEW_COLUMNS, OVERVIEW_WINDOWS = 72, 12
+MAX_BARS, LEAST_BARS = 600, 15
+"""Bars of a chart, and how many a lane has at least; steps of a lane with more of them are drawn together."""
+
 MAX_MARKS = 40
 MAX_WAVES = 24
 ROW_HEIGHT = 2
@@ -79,11 +82,12 @@ class TimelineChart:
 def draw_timeline(timeline: Timeline) -> TimelineChart:
     scale = Scale(timeline.begin, timeline.end)
     inside = [wave for wave in timeline.waves if timeline.begin < wave < timeline.end]
+    most = max(MAX_BARS // max(len(timeline.lanes.rows), 1), LEAST_BARS)
     with_overview = len(timeline.spans) >= OVERVIEW_FROM and timeline.origin is not None
     busy = in_progress(timeline.spans, timeline.whole, OVERVIEW_COLUMNS) if with_overview else []
     whole = Scale(0, timeline.whole)
     return TimelineChart(
-        rows=[_row(lane, scale, top=n * ROW_HEIGHT) for n, lane in enumerate(timeline.lanes.rows)],
+        rows=[_row(lane, scale, most, top=n * ROW_HEIGHT) for n, lane in enumerate(timeline.lanes.rows)],
         height=len(timeline.lanes.rows) * ROW_HEIGHT,
         ticks=time_ticks(timeline.begin, timeline.end),
         waves=[scale.at(wave) for wave in inside] if len(inside) <= MAX_WAVES else [],
@@ -105,14 +109,14 @@ def lane_pages(timeline: Timeline) -> list[tuple[str, TimelineQuery]]:
     return [(label, timeline.query.on_page(target)) for label, target in links]
 
 
-def _row(lane: Lane, scale: Scale, top: int) -> Row:
+def _row(lane: Lane, scale: Scale, most: int, top: int) -> Row:
     failed = [span for span in lane.spans if span.status == "failed"]
-    if lane.folded or len(lane.spans) > MAX_MARKS:
-        bars = _merged(lane, scale)
+    if lane.folded or len(lane.spans) > min(most, MAX_MARKS):
+        bars = _merged(lane, scale, most)
     else:
         bars = [_bar(span, scale) for span in lane.spans]
     marks = sorted({round(scale.at(min(span.end, scale.end))) for span in failed})
-    return Row(lane, bars, [float(mark) for mark in marks[:MAX_MARKS]], top)
+    return Row(lane, bars, [float(mark) for mark in marks[: min(most, MAX_MARKS)]], top)
 
 
 def _bar(span: Span, scale: Scale) -> Bar:
@@ -124,13 +128,17 @@ def _bar(span: Span, scale: Scale) -> Bar:
     return Bar(at, size, span.status, f"{span.label}{attempt}: {span.status}, {length}")
 
 
-def _merged(lane: Lane, scale: Scale) -> list[Bar]:
-    """Bars of many steps: those of one status that touch are drawn as one."""
+def _merged(lane: Lane, scale: Scale, most: int) -> list[Bar]:
+    """Bars of many steps: those of one status that touch, or of many that nearly do, are drawn as one."""
     bars = []
+    each = max(most // len({span.status for span in lane.spans}), 1)
     for status in ("completed", "cancelled", "pending", "paused", "running", "failed"):
         alike = [(span.begin, span.end) for span in lane.spans if span.status == status]
         title = f"{len(alike):,} {status} of {len(lane.spans):,}"
-        bars += [Bar(at, size, status, title) for at, size in merge(alike, scale)]
+        pieces = merge(alike, scale)
+        if len(pieces) > each:
+            pieces = merge(alike, scale, least=100 / each)
+        bars += [Bar(at, size, status, title) for at, size in pieces]
     return bars
 
 

@@ -47,8 +47,28 @@ class RunAudio:
         return self.delivered_ms + self.sum("replaced_ms")
 
 
-def run_audio(run_id: UUID) -> RunAudio:
-    """The audio of a run; dropped takes are no part of it. One query."""
+@dataclass(frozen=True)
+class DeliveredAudio:
+    """The delivered audio of all languages together."""
+
+    milliseconds: int | None
+    """Of takes with a length; None where there is none."""
+    missing: int
+    """Takes without a length."""
+
+
+def delivered_audio(run_id: UUID) -> DeliveredAudio:
+    """What a page says of a run's audio, in one row however many languages there are."""
+    known = sa.func.coalesce(Take.duration_ms, 0) > 0
+    milliseconds = sa.cast(sa.func.sum(sa.case((known, Take.duration_ms))), sa.BigInteger)
+    missing = sa.func.coalesce(sa.func.sum(sa.case((known, 0), else_=1)), 0)
+    select = sa.select(milliseconds, sa.cast(missing, sa.BigInteger))
+    row = db.session.execute(select.where(Take.run_id == run_id, Take.status == TakeStatus.DELIVERED)).one()
+    return DeliveredAudio(*row)
+
+
+def run_audio(run_id: UUID, most: int | None = None) -> RunAudio:
+    """The audio of a run, in the first languages or all; dropped takes are no part of it. One query."""
     delivered, replaced = Take.status == TakeStatus.DELIVERED, Take.status.in_(_REPLACED)
     known = sa.func.coalesce(Take.duration_ms, 0) > 0
     halves = sums.halves_in_sql(Take.duration_ms)
@@ -62,6 +82,8 @@ def run_audio(run_id: UUID) -> RunAudio:
         sa.select(Take.locale_code, *columns)
         .where(Take.run_id == run_id, delivered | replaced)
         .group_by(Take.locale_code)
+        .order_by(Take.locale_code)
+        .limit(most)
     )
     rows = [_locale(*row) for row in db.session.execute(select)]
     return RunAudio(sorted(rows, key=lambda each: each.locale_code))

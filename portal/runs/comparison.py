@@ -9,19 +9,22 @@ from portal.auth.principals import Principal
 from portal.errors import FieldError, InvalidQuery
 from portal.models import RunStatus
 from portal.runs.audio import run_audio
-from portal.runs.detail import RunDetailView
 from portal.runs.differences import Difference, compared, json_differences
 from portal.runs.finding import MIN_PREFIX, Hit, find
 from portal.runs.neighbours import Neighbour, find_neighbours
-from portal.runs.outputs import count_outputs
 from portal.runs.pace import Pace
 from portal.runs.query import RunQuery
-from portal.runs.scores import validator_scores
+from portal.runs.shown import ShownRun, Structures, read_structures
+from portal.runs.shown_outputs import show_outputs
+from portal.runs.shown_scores import show_scores
 from portal.runs.step_pairs import StepPairs, read_pairs
 from portal.workflows.access import SeenWorkflow
 
 MAX_SHOWN = 100
 """Differences of one group that are listed; how many there are is told."""
+
+MAX_LISTED = 200
+"""Output nodes, languages and validators of a run that are compared."""
 
 NAMES_A_RUN = f"must be a run number, an id, its first {MIN_PREFIX} digits or more, or the address of a run."
 
@@ -39,13 +42,15 @@ class Group:
     """Whether the names are keys that a source gave, such as `api_calls`."""
     more: bool = False
     """Whether there are more than are listed."""
+    whole: str = ""
+    """Which of a run's texts has all of what is compared here (`portal.runs.texts`)."""
 
 
 @dataclass(frozen=True)
 class RunAtPace:
     """A run with how long it waited and took."""
 
-    run: RunDetailView
+    run: ShownRun
     pace: Pace
 
 
@@ -69,7 +74,7 @@ class LastGood:
     """Whether it ran before the one that it is for; else it is the first one after."""
 
 
-def last_good_run(workflow: SeenWorkflow, run: RunDetailView) -> LastGood | None:
+def last_good_run(workflow: SeenWorkflow, run: ShownRun) -> LastGood | None:
     """The last completed run before this one, else the first one after it."""
     good = RunQuery(workflow_id=workflow.id, status=(RunStatus.COMPLETED,))
     beside = find_neighbours(workflow, good, run.id)  # the list is newest first
@@ -93,23 +98,24 @@ def find_runs(principal: Principal, text: str, workflow: SeenWorkflow) -> Sequen
 def compare_runs(here: RunAtPace, there: RunAtPace) -> Comparison:
     """What differs between two runs that the caller may see, in the same number of queries for any two."""
     a, b = here.run, there.run
-    definitions = [run.definition_snapshot for run in (a, b) if run.definition_snapshot is not None]
+    left, right = read_structures(a.id), read_structures(b.id)
+    definitions = [each.definition for each in (left, right) if each.definition is not None]
     whole = len(definitions) == 2
     groups = [
-        _group("Run", _facts(here, there)),
-        _group("What it was about", json_differences(_source(a), _source(b)), keys=True),
-        _group("Definition", _definition(*definitions) if whole else iter(())),
-        _group("Usage", json_differences(a.usage_summary or {}, b.usage_summary or {}), keys=True),
-        _group("Outputs", _outputs(a, b)),
-        _group("Scores", _scores(a, b)),
+        _group("Run", _facts(here, there), whole="error"),
+        _group("What it was about", json_differences(_source(left), _source(right)), True, "source"),
+        _group("Definition", _definition(*definitions) if whole else iter(()), whole="definition"),
+        _group("Usage", json_differences(left.usage, right.usage), True, "usage"),
+        _group("Outputs", _outputs(a, b), whole="outputs"),
+        _group("Scores", _scores(a, b), whole="validators"),
     ]
     steps = read_pairs(a.id, b.id)
     return Comparison([group for group in groups if group.rows], steps, len(definitions))
 
 
-def _group(title: str, differences: Iterator[Difference], keys: bool = False) -> Group:
+def _group(title: str, differences: Iterator[Difference], keys: bool = False, whole: str = "") -> Group:
     rows = list(islice(differences, MAX_SHOWN + 1))
-    return Group(title, rows[:MAX_SHOWN], keys, more=len(rows) > MAX_SHOWN)
+    return Group(title, rows[:MAX_SHOWN], keys, len(rows) > MAX_SHOWN, whole)
 
 
 def _facts(here: RunAtPace, there: RunAtPace) -> Iterator[Difference]:
@@ -126,13 +132,13 @@ def _facts(here: RunAtPace, there: RunAtPace) -> Iterator[Difference]:
     yield from compared("Credits", a.credits, b.credits, "number")
 
 
-def _who(run: RunDetailView) -> str | None:
+def _who(run: ShownRun) -> str | None:
     return run.triggered_by.user_name if run.triggered_by else None
 
 
-def _source(run: RunDetailView) -> Mapping[str, Any]:
+def _source(said: Structures) -> Mapping[str, Any]:
     """What its source says: title, labels and more; without what is another for every run."""
-    source = {name: value for name, value in (run.source or {}).items() if name not in _ITS_OWN}
+    source = {name: value for name, value in said.source.items() if name not in _ITS_OWN}
     labels = source.get("labels")
     return source | source.pop("labels") if isinstance(labels, dict) else source
 
@@ -143,19 +149,21 @@ def _definition(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[D
             yield difference
 
 
-def _outputs(here: RunDetailView, there: RunDetailView) -> Iterator[Difference]:
+def _outputs(here: ShownRun, there: ShownRun) -> Iterator[Difference]:
     yield from compared("Output lines", here.output_line_count, there.output_line_count, "number")
     yield from compared("Delivered audio", here.delivered_audio_ms, there.delivered_audio_ms, "duration")
-    left, right = ({each.node.id: each for each in count_outputs(run)} for run in (here, there))
-    for node_id in dict.fromkeys([*left, *right]):
+    sides = [show_outputs(run.id, run.definition_snapshot, MAX_LISTED) for run in (here, there)]
+    left, right = ({each.node_id: each for each in side.rows} for side in sides)
+    for node_id in _listed_in(left, right, any(side.more for side in sides)):
         a, b = left.get(node_id), right.get(node_id)
         known = a or b
         if known is not None:
-            name = f"{known.node.display_name}: lines"
-            yield from compared(name, a and a.line_count, b and b.line_count, "number")
-    languages = [{each.locale_code: each for each in run_audio(run.id).locales} for run in (here, there)]
-    for language in sorted({*languages[0], *languages[1]}):
-        pair = [each.get(language) for each in languages]
+            yield from compared(f"{known.name}: lines", a and a.line_count, b and b.line_count, "number")
+    languages = [run_audio(run.id, MAX_LISTED + 1) for run in (here, there)]
+    cut = any(len(audio.locales) > MAX_LISTED for audio in languages)
+    delivered = [{each.locale_code: each for each in audio.locales[:MAX_LISTED]} for audio in languages]
+    for language in sorted(_listed_in(delivered[0], delivered[1], cut)):
+        pair = [each.get(language) for each in delivered]
         name = language or "No language"
         lines = [each.delivered_lines if each else 0 for each in pair]
         yield from compared(f"{name}: delivered lines", lines[0], lines[1], "number")
@@ -163,18 +171,22 @@ def _outputs(here: RunDetailView, there: RunDetailView) -> Iterator[Difference]:
         yield from compared(f"{name}: delivered audio", audio[0], audio[1], "duration")
 
 
-def _scores(here: RunDetailView, there: RunDetailView) -> Iterator[Difference]:
-    left, right = (
-        {each.node_id: each for each in validator_scores(run.id, run.definition_snapshot)}
-        for run in (here, there)
-    )
-    for node_id in dict.fromkeys([*left, *right]):
+def _listed_in(left: Mapping[str, Any], right: Mapping[str, Any], cut: bool) -> list[str]:
+    """What either side has; where a list is cut only what both have: the other may have it further on."""
+    both = dict.fromkeys([*left, *right])
+    return [key for key in both if key in left and key in right] if cut else list(both)
+
+
+def _scores(here: ShownRun, there: ShownRun) -> Iterator[Difference]:
+    sides = [show_scores(run.id, run.definition_snapshot, MAX_LISTED) for run in (here, there)]
+    left, right = ({each.node_id: each for each in side.rows} for side in sides)
+    for node_id in _listed_in(left, right, any(side.more for side in sides)):
         a, b = left.get(node_id), right.get(node_id)
-        if a and b and a.locales and b.locales:
+        if a and b and a.scored and b.scored:
             for name, field, kind in _SCORES:
                 yield from compared(f"{a.label}: {name}", getattr(a, field), getattr(b, field), kind)
         elif known := a or b:
-            scored = [sum(each.line_count for each in side.locales) if side else 0 for side in (a, b)]
+            scored = [side.scored if side else 0 for side in (a, b)]
             yield from compared(f"{known.label}: lines scored", scored[0], scored[1], "number")
 
 

@@ -6,9 +6,13 @@ from fractions import Fraction
 from typing import Any
 
 from portal.bounds import MAX_NUMBER
+from portal.excerpts import cut
 
 MAX_DEPTH = 12
 """What lies deeper is compared as a whole."""
+
+MAX_KEY = 100
+"""Characters of each key of a path."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def _walk(path: str, here: Any, there: Any, depth: int) -> Iterator[Difference]:
         yield Difference(path, here, there, kind)
         return
     for name in dict.fromkeys([*left, *right]):
-        inner = f"{path}.{name}" if path else name
+        inner = f"{path}.{cut(name, MAX_KEY)}" if path else cut(name, MAX_KEY)
         yield from _walk(inner, left.get(name, ABSENT), right.get(name, ABSENT), depth - 1)
 
 

@@ -1,12 +1,22 @@
 """Which failed steps count against a run: those that no later attempt at their node made good."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.db import db
+from portal.excerpts import excerpt, json_text
 from portal.models import RunStatus, Step
+from portal.runs.timeline import STEP_COLUMNS
+
+MAX_ERROR = 2_000
+_COLUMNS = (
+    *STEP_COLUMNS,
+    excerpt(Step.error, MAX_ERROR).label("error"),
+    json_text(Step.source, "last_command", MAX_ERROR).label("last_command"),
+)
 
 
 def lasting_failures(run_ids: Sequence[UUID]) -> sa.Select[Step]:
@@ -24,6 +34,7 @@ def lasting_failures(run_ids: Sequence[UUID]) -> sa.Select[Step]:
     return failed.where(Step.run_id.in_(run_ids), Step.status == RunStatus.FAILED, good.c.last.is_(None))
 
 
-def first_failed_step(run_id: UUID) -> Step | None:
-    """The step that the failure of a run began with; None where none is recorded."""
-    return db.session.scalar(lasting_failures([run_id]).order_by(Step.position).limit(1))
+def first_failed_step(run_id: UUID) -> Any | None:
+    """The step that the failure of a run began with, its texts cut; None where none is recorded."""
+    failed = lasting_failures([run_id]).with_only_columns(*_COLUMNS, maintain_column_froms=True)
+    return db.session.execute(failed.order_by(Step.position).limit(1)).first()

@@ -53,14 +53,6 @@ class Output:
         return len(self.lines) < self.line_count
 
 
-@dataclass(frozen=True)
-class OutputCount:
-    """An output node and how many lines went to it, each language on its own."""
-
-    node: Node
-    line_count: int
-
-
 def output_nodes(run: RunDetailView) -> list[Node]:
     """The output nodes of the run's graph in its order, then those that only its files name."""
     nodes = outputs_of(run.definition_snapshot)
@@ -87,12 +79,6 @@ def list_outputs(run: RunDetailView) -> list[Output]:
         status = states.get(node.id) or run.status
         outputs.append(Output(node, status, lines, counts[None] + counts[node.id]))
     return outputs
-
-
-def count_outputs(run: RunDetailView) -> list[OutputCount]:
-    """Every output node with the number of its lines, in two queries."""
-    counts = _line_counts(run.id)
-    return [OutputCount(node, counts[None] + counts[node.id]) for node in output_nodes(run)]
 
 
 def _line_counts(run_id: UUID) -> dict[str | None, int]:

@@ -4,26 +4,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Self
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal import parameters
 from portal.db import db
+from portal.excerpts import excerpt
 from portal.models import Artifact, OutputLine, Take, TakeStatus
 from portal.paging import Page, Slice
 from portal.parameters import Reader
-from portal.runs.address import RunAddress
-from portal.runs.audio import RunAudio, run_audio
+from portal.runs.audio import DeliveredAudio, delivered_audio
 from portal.runs.detail import RunDetailView
-from portal.runs.outputs import OutputCount, count_outputs
-from portal.runs.results import LineRow, LinesQuery, list_lines, locale_code
-from portal.runs.scores import ValidatorScore, validator_scores
-from portal.runs.takes import TakeRow
+from portal.runs.results import locale_code
+from portal.runs.shown_outputs import ShownOutputs, show_outputs
+from portal.runs.shown_scores import ShownScores, show_scores
+from portal.runs.shown_takes import ShownTake, TakesOfLine, show_takes
 from portal.runs.timeline import page_number
 
 LINES_A_PAGE = 5
 MAX_FILES = 50
 """Files besides audio that are named; the archive has them all."""
+
+MAX_LANGUAGES, MAX_DROPPED = 30, 10
+"""Languages that are listed, of all lines and of those that were dropped."""
+
+MAX_OUTPUTS, MAX_VALIDATORS = 20, 20
+MAX_SCRIPT, MAX_NAME = 600, 100
+"""Characters of a line's text and of a file's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +45,7 @@ class ResultQuery:
     def parse(cls, args: Mapping[str, str]) -> Self:
         """Raises InvalidQuery."""
         reader = Reader(args)
-        language = locale_code(reader.read("language", parameters.text, ""))
+        language = locale_code(reader.read("language", parameters.linked_text, ""))
         query = cls(page=reader.read("line_page", page_number, 1), language=language)
         reader.finish()
         return query
@@ -61,16 +69,22 @@ class Spoken:
     """A line in one language."""
 
     language: str
-    main: Sequence[TakeRow]
+    main: Sequence[ShownTake]
     """What was delivered, else the last attempt."""
-    others: Sequence[TakeRow]
+    others: Sequence[ShownTake]
     """The attempts beside it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShownLine:
-    line: LineRow
+    position: int
+    script: str | None
+    """Cut where it is long."""
     spoken: Sequence[Spoken]
+    more: int
+    """How many takes are not shown."""
+    more_languages: int
+    """In how many languages none is shown."""
 
 
 @dataclass(frozen=True)
@@ -79,47 +93,58 @@ class OtherFile:
 
     name: str
     size_bytes: int
-    node_id: str | None
+
+
+@dataclass(frozen=True)
+class Languages:
+    """The first languages with their lines, and how many languages and lines there are in all."""
+
+    lines: Mapping[str, int]
+    total: int = 0
+    total_lines: int = 0
+
+    @property
+    def more(self) -> int:
+        return self.total - len(self.lines)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
     query: ResultQuery
     lines: Page[ShownLine]
-    audio: RunAudio
-    languages: Mapping[str, int]
+    audio: DeliveredAudio
+    languages: Languages
     """How many lines were tried in each, dropped ones too."""
-    dropped: Mapping[str, int]
+    dropped: Languages
     """How many lines of each language were dropped; languages without any are left out."""
-    outputs: Sequence[OutputCount]
-    scores: Sequence[ValidatorScore]
+    outputs: ShownOutputs
+    scores: ShownScores
     files: Sequence[OtherFile]
     """The first MAX_FILES of them."""
     file_count: int
 
 
 def read_results(run: RunDetailView, query: ResultQuery) -> Results | None:
-    """What a run that the caller may see gave, in at most eleven queries; None where it gave nothing."""
+    """What a run that the caller may see gave, in at most twelve queries; None where it gave nothing."""
     any_line = sa.exists().where(OutputLine.run_id == run.id)
     any_file = sa.exists().where(Artifact.run_id == run.id)
     if not db.session.scalar(sa.select(any_line | any_file)):
         return None
-    languages, dropped = _languages(run)
-    files, file_count = _other_files(run)
+    files, file_count = _other_files(run.id)
     return Results(
         query=query,
-        lines=_lines(run, query),
-        audio=run_audio(run.id),
-        languages=languages,
-        dropped=dropped,
-        outputs=count_outputs(run),
-        scores=validator_scores(run.id, run.definition_snapshot),
+        lines=_lines(run.id, query),
+        audio=delivered_audio(run.id),
+        languages=read_languages(run.id, MAX_LANGUAGES),
+        dropped=read_languages(run.id, MAX_DROPPED, dropped=True),
+        outputs=show_outputs(run.id, run.definition_snapshot, MAX_OUTPUTS),
+        scores=show_scores(run.id, run.definition_snapshot, MAX_VALIDATORS),
         files=files,
         file_count=file_count,
     )
 
 
-def spoken(takes: Sequence[TakeRow]) -> list[Spoken]:
+def spoken(takes: Sequence[ShownTake]) -> list[Spoken]:
     """The takes of a line by language; they come in the order of language and attempt."""
     found = []
     for language, group in groupby(takes, key=lambda take: take.locale_code or ""):
@@ -129,33 +154,52 @@ def spoken(takes: Sequence[TakeRow]) -> list[Spoken]:
     return found
 
 
-def _lines(run: RunDetailView, query: ResultQuery) -> Page[ShownLine]:
-    lines = LinesQuery(
-        address=RunAddress(run.workflow_id, run.id),
-        slice=Slice.of_page(query.page, LINES_A_PAGE),
-        language=query.language or None,
-        include_dropped=True,
-    )
-    page = list_lines(run, lines)
-    return Page([ShownLine(line, spoken(line.takes)) for line in page.rows], page.total, page.slice)
-
-
-def _languages(run: RunDetailView) -> tuple[dict[str, int], dict[str, int]]:
-    """Lines by language, and those of them that were dropped: of which no take is anything else."""
+def read_languages(run_id: UUID, most: int | None, dropped: bool = False) -> Languages:
+    """Lines by language; of dropped ones, those of whose takes none is anything else."""
     kept = sa.func.max(sa.case((Take.status == TakeStatus.DROPPED, 0), else_=1)).label("kept")
-    each = sa.select(Take.locale_code, kept).where(Take.run_id == run.id)
+    each = sa.select(Take.locale_code, kept).where(Take.run_id == run_id)
     lines = each.group_by(Take.locale_code, Take.line).subquery()
-    counted = sa.select(lines.c.locale_code, sa.func.count(), sa.func.sum(lines.c.kept))
-    rows = db.session.execute(counted.group_by(lines.c.locale_code))
-    counts = sorted((language or "", total, int(kept)) for language, total, kept in rows)
-    tried = {language: total for language, total, _ in counts}
-    return tried, {language: total - kept for language, total, kept in counts if total > kept}
+    counted = sa.select(
+        sa.func.coalesce(lines.c.locale_code, "").label("language"), sa.func.count().label("n")
+    )
+    if dropped:
+        counted = counted.where(lines.c.kept == 0)
+    found = counted.group_by(lines.c.locale_code).subquery()
+    total_lines = sa.cast(sa.func.sum(found.c.n).over(), sa.BigInteger())
+    select = sa.select(found.c.language, found.c.n, sa.func.count().over(), total_lines)
+    rows = db.session.execute(select.order_by(found.c.language).limit(most)).all()
+    if not rows:
+        return Languages({})
+    return Languages(dict(sorted((row[0], row[1]) for row in rows)), rows[0][2], rows[0][3])
 
 
-def _other_files(run: RunDetailView) -> tuple[list[OtherFile], int]:
+def _lines(run_id: UUID, query: ResultQuery) -> Page[ShownLine]:
+    slice_ = Slice.of_page(query.page, LINES_A_PAGE)
+    mine = OutputLine.run_id == run_id
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(OutputLine).where(mine)) or 0
+    page = sa.select(OutputLine.position, excerpt(OutputLine.script, MAX_SCRIPT)).where(mine)
+    page = page.order_by(OutputLine.position).offset(slice_.offset).limit(slice_.limit)
+    rows = db.session.execute(page).all()
+    takes = show_takes(run_id, [row[0] for row in rows], query.language)
+    none = TakesOfLine()
+    shown = [(*row, takes.get(row[0], none)) for row in rows]
+    lines = [
+        ShownLine(
+            position=position,
+            script=script,
+            spoken=spoken(its.takes),
+            more=its.more,
+            more_languages=its.more_languages,
+        )
+        for position, script, its in shown
+    ]
+    return Page(lines, total, slice_)
+
+
+def _other_files(run_id: UUID) -> tuple[list[OtherFile], int]:
     takes = sa.exists().where(Take.artifact_id == Artifact.id)
     total = sa.func.count().over().label("total")
-    select = sa.select(Artifact.name, Artifact.size_bytes, Artifact.node_id, total)
-    select = select.where(Artifact.run_id == run.id, ~takes).order_by(Artifact.name, Artifact.id)
+    select = sa.select(excerpt(Artifact.name, MAX_NAME), Artifact.size_bytes, total)
+    select = select.where(Artifact.run_id == run_id, ~takes).order_by(Artifact.name, Artifact.id)
     rows = db.session.execute(select.limit(MAX_FILES)).all()
-    return [OtherFile(*row[:3]) for row in rows], rows[0].total if rows else 0
+    return [OtherFile(*row[:2]) for row in rows], rows[0].total if rows else 0

@@ -13,7 +13,7 @@ from portal.models import Take, TakeStatus, Validation
 from portal.runs.graph import nodes_of, type_in_words
 
 _KINDS = {"validator_error_rate": "wer"}
-_FAMILY = "validator_"
+VALIDATOR_FAMILY = "validator_"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ValidatorScore:
 
 def kind_of(node_type: str) -> str:
     """What a validator of this type measures, as scores name it."""
-    return _KINDS.get(node_type, node_type.removeprefix(_FAMILY))
+    return _KINDS.get(node_type, node_type.removeprefix(VALIDATOR_FAMILY))
 
 
 def validator_scores(run_id: UUID, definition: dict[str, Any] | None) -> list[ValidatorScore]:
@@ -75,7 +75,7 @@ def validator_scores(run_id: UUID, definition: dict[str, Any] | None) -> list[Va
     found = _read(run_id)
     scores = []
     for node in nodes_of(definition):
-        if node.type.startswith(_FAMILY):
+        if node.type.startswith(VALIDATOR_FAMILY):
             rows = found.pop(node.id, [])
             kind = rows[0].kind if rows else kind_of(node.type)
             scores.append(_score(node.id, node.type, kind, node.display_name, node.config, rows))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -9,13 +10,32 @@ import sqlalchemy as sa
 
 from portal import parameters
 from portal.db import db
+from portal.excerpts import excerpt, short_key, small_json
 from portal.models import RunStatus, Step, StepResult
 from portal.paging import Page, Slice
 from portal.parameters import Reader
 from portal.runs.timeline import page_number
 
 STEPS_A_PAGE = 50
+MAX_NAME, MAX_ERROR = 120, 300
+"""Characters of a step's name and error in the table."""
+
+MAX_RESULT, MAX_BEGINNING = 200_000, 4_000
+"""Characters of JSON up to which a result is read as a whole, and what is shown of a longer one."""
+
 _STATUSES = tuple(status.value for status in RunStatus)
+_COLUMNS = (
+    Step.position,
+    short_key(Step.node_id).label("node_id"),
+    short_key(Step.node_type).label("node_type"),
+    excerpt(Step.name, MAX_NAME).label("name"),
+    Step.status,
+    Step.iteration,
+    Step.started_at,
+    Step.completed_at,
+    excerpt(Step.error, MAX_ERROR).label("error"),
+    small_json(Step.source["duration_seconds"], 40).label("duration_seconds"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +55,7 @@ class StepQuery:
         query = cls(
             page=reader.read("step_page", page_number, 1),
             status=reader.read("step_status", parameters.one_of(_STATUSES), ""),
-            node_type=reader.read("node_type", parameters.text, ""),
+            node_type=reader.read("node_type", parameters.linked_text, ""),
             result=reader.read("step_result", _position, None),
         )
         reader.finish()
@@ -60,7 +80,25 @@ class StepQuery:
         return {name: text for name, text in texts.items() if text}
 
 
-def list_steps(run_id: UUID, query: StepQuery) -> Page[Step]:
+@dataclass(frozen=True, kw_only=True)
+class ListedStep:
+    """A row of the table."""
+
+    position: int
+    node_id: str
+    node_type: str
+    name: str | None
+    """Long ids, types and names are cut, and so is the error."""
+    status: str
+    iteration: int
+    started_at: datetime | None
+    completed_at: datetime | None
+    error: str | None
+    duration_seconds: Any
+    """As the source gave it, where it is no long value."""
+
+
+def list_steps(run_id: UUID, query: StepQuery) -> Page[ListedStep]:
     """One page of the steps of a run that the caller may see."""
     conditions = [Step.run_id == run_id]
     if query.status:
@@ -69,9 +107,9 @@ def list_steps(run_id: UUID, query: StepQuery) -> Page[Step]:
         conditions.append(Step.node_type == query.node_type)
     slice_ = Slice.of_page(query.page, STEPS_A_PAGE)
     total = db.session.scalar(sa.select(sa.func.count()).select_from(Step).where(*conditions)) or 0
-    page = sa.select(Step).where(*conditions).order_by(Step.position)
-    rows = db.session.scalars(page.offset(slice_.offset).limit(slice_.limit)).all()
-    return Page(rows, total, slice_)
+    page = sa.select(*_COLUMNS).where(*conditions).order_by(Step.position)
+    rows = db.session.execute(page.offset(slice_.offset).limit(slice_.limit))
+    return Page([ListedStep(**row._mapping) for row in rows], total, slice_)
 
 
 @dataclass(frozen=True)
@@ -81,16 +119,21 @@ class StepResults:
     known: frozenset[int]
     """Positions of the steps that have a result."""
     shown: dict[str, Any] | None
+    beginning: str | None
+    """Of the JSON, where the result that is shown is too long to be read as a whole."""
 
 
-def read_step_results(run_id: UUID, steps: Page[Step], query: StepQuery) -> StepResults:
+def read_step_results(run_id: UUID, steps: Page[ListedStep], query: StepQuery) -> StepResults:
     """The results of these steps of a run that the caller may see."""
     positions = [step.position for step in steps.rows]
     mine = sa.and_(StepResult.run_id == run_id, StepResult.position.in_(positions))
-    asked = sa.case((StepResult.position == query.result, StepResult.result))
-    found = sa.select(StepResult.position, asked).where(mine, StepResult.result.is_not(None))
-    results: dict[int, dict[str, Any] | None] = {row[0]: row[1] for row in db.session.execute(found)}
-    return StepResults(frozenset(results), results.get(-1 if query.result is None else query.result))
+    asked = StepResult.position == query.result
+    whole = sa.case((asked, small_json(StepResult.result, MAX_RESULT)))
+    beginning = sa.case((asked, excerpt(sa.cast(StepResult.result, sa.Text()), MAX_BEGINNING)))
+    found = sa.select(StepResult.position, whole, beginning).where(mine, StepResult.result.is_not(None))
+    results = {row[0]: row[1:] for row in db.session.execute(found)}
+    shown, begins = results.get(-1 if query.result is None else query.result, (None, None))
+    return StepResults(frozenset(results), shown, begins if shown is None else None)
 
 
 def count_steps(run_id: UUID) -> dict[str, int]:

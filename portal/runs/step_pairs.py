@@ -9,11 +9,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.db import db
+from portal.excerpts import cut, excerpt
 from portal.models import Step
-from portal.runs.timeline import MAX_STEPS, STEP_COLUMNS, step_duration_ms
+from portal.runs.timeline import MAX_LABEL, MAX_STEPS, STEP_COLUMNS, step_duration_ms
 
 MOST_MS, MOST_SHARE = 1000, 0.1
 """A step took as long in both runs if they are at most a second, or a tenth of the longer, apart."""
+
+MAX_ERROR = 300
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,9 @@ class Side:
     status: str
     took_ms: int | None
     error: str | None
+    """Cut where it is long: `error_length` tells what it was."""
+    error_length: int | None = None
+    position: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +52,8 @@ class StepPair:
         """Whether both have it, with one status and one error."""
         if not self.here or not self.there:
             return False
-        return (self.here.status, self.here.error) == (self.there.status, self.there.error)
+        here, there = self.here, self.there
+        return (here.status, here.error, here.error_length) == (there.status, there.error, there.error_length)
 
     @property
     def differs(self) -> bool:
@@ -97,7 +104,7 @@ def pair_steps(here: Iterable[Any], there: Iterable[Any]) -> list[StepPair]:
         known = left.get(key) or right[key]
         pairs.append(
             StepPair(
-                label=known.name or known.node_id,
+                label=cut(known.name or known.node_id, MAX_LABEL),
                 node_type=known.node_type,
                 iteration=known.iteration,
                 here=_side(left.get(key)),
@@ -109,7 +116,11 @@ def pair_steps(here: Iterable[Any], there: Iterable[Any]) -> list[StepPair]:
 
 def _read(run_id: UUID) -> Sequence[Any]:
     select = (
-        sa.select(*STEP_COLUMNS, Step.error)
+        sa.select(
+            *STEP_COLUMNS,
+            excerpt(Step.error, MAX_ERROR).label("error"),
+            sa.func.length(Step.error).label("error_length"),
+        )
         .where(Step.run_id == run_id)
         .order_by(Step.position)
         .limit(MAX_STEPS)
@@ -128,7 +139,9 @@ def _keyed(steps: Iterable[Any]) -> dict[tuple[str, int, int], Any]:
 
 
 def _side(step: Any) -> Side | None:
-    return Side(step.status, step_duration_ms(step), step.error) if step else None
+    if not step:
+        return None
+    return Side(step.status, step_duration_ms(step), step.error, step.error_length, step.position)
 
 
 def _rank(pair: StepPair) -> tuple[int, int]:

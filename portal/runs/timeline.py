@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from portal import parameters
 from portal.db import db
+from portal.excerpts import cut, excerpt, short_key, small_json
 from portal.models import ACTIVE, Step
 from portal.moments import elapsed_ms
 from portal.paging import Page, Slice
@@ -27,21 +28,25 @@ FOLD_OVER = 40
 """From how many lanes on nodes of one type share a lane."""
 
 LANES_A_PAGE = 40
+MAX_LABEL = 80
+"""Characters of a step's name that are read to call its node by."""
+
 MAX_MS = 10**15
 """More than there is from the year 1 to the year 9999."""
 _CLOCKS_APART_MS = 1000
 _MILLISECOND = timedelta(milliseconds=1)
 STEP_COLUMNS: tuple[Any, ...] = (
     Step.position,
-    Step.node_id,
-    Step.node_type,
-    Step.name,
+    short_key(Step.node_id).label("node_id"),
+    short_key(Step.node_type).label("node_type"),
+    excerpt(Step.name, MAX_LABEL).label("name"),
     Step.status,
     Step.iteration,
     Step.started_at,
     Step.completed_at,
-    Step.source,
+    small_json(Step.source["duration_seconds"], 40).label("duration_seconds"),
 )
+"""Little of each step, however much is stored of it: a page that follows a run reads thousands of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +65,7 @@ class TimelineQuery:
         query = cls(
             from_ms=reader.read("from_ms", _milliseconds, None),
             to_ms=reader.read("to_ms", _milliseconds, None),
-            node_type=reader.read("node_type", parameters.text, ""),
+            node_type=reader.read("node_type", parameters.linked_text, ""),
             lane_page=reader.read("lane_page", page_number, 1),
         )
         if query.from_ms is not None and query.to_ms is not None and query.from_ms >= query.to_ms:
@@ -142,7 +147,7 @@ class Timeline:
     spans: Sequence[Span]
     """All that were placed, in order of execution, also those outside of what is shown."""
     node_states: Mapping[str, str]
-    """The status of each node by its last attempt, placed or not."""
+    """The status of each node by its last attempt, placed or not; long ids by `excerpts.key_of`."""
     node_names: Mapping[str, str]
     """What the steps call their nodes."""
     waves: Sequence[int]
@@ -188,7 +193,7 @@ def draw(rows: Sequence[Any], query: TimelineQuery, now: datetime, undrawn: int 
         lanes=_page(_lanes(placed, query, begin, end), query.lane_page),
         spans=placed,
         node_states={node_id: row.status for node_id, row in last.items()},
-        node_names={node_id: row.name or node_id for node_id, row in last.items()},
+        node_names={node_id: _label(row) for node_id, row in last.items()},
         waves=waves(placed) if origin else (),
         unplaced=len(rows) - len(placed),
         undrawn=undrawn,
@@ -200,7 +205,7 @@ def step_duration_ms(step: Any) -> int | None:
     """How long a step took: by its times, else as the source of imported history says."""
     if step.started_at and step.completed_at:
         return elapsed_ms(step.started_at, step.completed_at)
-    seconds = (step.source or {}).get("duration_seconds")
+    seconds = step.duration_seconds
     if isinstance(seconds, int | float) and 0 <= seconds * 1000 < MAX_MS:
         return round(seconds * 1000)
     return None
@@ -258,13 +263,17 @@ def _place(row: Any, origin: datetime | None, now: datetime) -> Span | None:
         position=row.position,
         node_id=row.node_id,
         node_type=row.node_type,
-        label=row.name or row.node_id,
+        label=_label(row),
         status=row.status,
         iteration=row.iteration,
         begin=begin,
         end=begin + (took or 0),
         ended=ended and took is not None,
     )
+
+
+def _label(row: Any) -> str:
+    return cut(row.name or row.node_id, MAX_LABEL)
 
 
 def _is_backwards(row: Any) -> bool:

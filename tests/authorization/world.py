@@ -123,6 +123,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
         "kind": "run",
         "node_id": "out",
         "audio_id": "0" * 16,
+        "name": "lines/0/script",
         "user_id": member.id,
         "key_id": db.session.scalar(sa.select(ApiKey.id).where(here)),
         "invitation_id": db.session.scalar(

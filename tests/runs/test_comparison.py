@@ -18,7 +18,8 @@ def differences(here: Any, there: Any) -> list[tuple[str, Any, Any]]:
 def step(node_id: str, seconds: float | None = 1, **columns: Any) -> SimpleNamespace:
     ended = None if seconds is None else NOON + timedelta(seconds=seconds)
     values = {"node_type": "task", "name": None, "status": "completed", "iteration": 1, "error": None}
-    times = {"started_at": NOON, "completed_at": ended, "source": None}
+    values |= {"error_length": None, "position": 0}
+    times = {"started_at": NOON, "completed_at": ended, "duration_seconds": None}
     return SimpleNamespace(node_id=node_id, **(values | times | columns))
 
 
