@@ -158,7 +158,7 @@ def is_visible(text: str) -> bool:
     return any(unicodedata.category(c)[0] in "LNPS" and c not in _LOOK_BLANK for c in text)
 
 
-def named(name: str | None, id_: object) -> str:
+def named(name: str | None, id_: object = "") -> str:
     """A name to show; where it cannot be seen, the beginning of its id, by which it is found."""
     return name if name and is_visible(name) else f"Unnamed {str(id_)[:8]}".rstrip()
 

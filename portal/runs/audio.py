@@ -60,11 +60,12 @@ class DeliveredAudio:
 def delivered_audio(run_id: UUID) -> DeliveredAudio:
     """What a page says of a run's audio, in one row however many languages there are."""
     known = sa.func.coalesce(Take.duration_ms, 0) > 0
-    milliseconds = sa.cast(sa.func.sum(sa.case((known, Take.duration_ms))), sa.BigInteger)
-    missing = sa.func.coalesce(sa.func.sum(sa.case((known, 0), else_=1)), 0)
-    select = sa.select(milliseconds, sa.cast(missing, sa.BigInteger))
-    row = db.session.execute(select.where(Take.run_id == run_id, Take.status == TakeStatus.DELIVERED)).one()
-    return DeliveredAudio(*row)
+    low_half, high_half = (sums.total_in_sql(half, known) for half in sums.halves_in_sql(Take.duration_ms))
+    count = sa.func.count().filter
+    select = sa.select(count(known), count(~known), low_half, high_half)
+    delivered = select.where(Take.run_id == run_id, Take.status == TakeStatus.DELIVERED)
+    takes, missing, low, high = db.session.execute(delivered).one()
+    return DeliveredAudio(sums.whole(low, high) if takes else None, missing)
 
 
 def run_audio(run_id: UUID, most: int | None = None) -> RunAudio:

@@ -90,7 +90,7 @@ def _score(
 ) -> ValidatorScore:
     thresholds = [row.threshold for row in rows if row.threshold is not None]
     configured, most = config.get("threshold"), config.get("max_retries")
-    threshold = thresholds[0] if thresholds else _number(configured)
+    threshold = thresholds[0] if thresholds else threshold_of(configured)
     locales = [_locale(row) for row in rows if row.delivered]
     return ValidatorScore(
         node_id,
@@ -109,8 +109,8 @@ def _locale(row: Any) -> LocaleScore:
     return LocaleScore(row.locale_code or "", average, row.delivered, row.scored, row.passed, row.failed)
 
 
-def _number(value: object) -> float | None:
-    """A threshold of a definition; one that no score can be held against is none."""
+def threshold_of(value: object) -> float | None:
+    """The threshold that a definition sets; one that no score can be held against is none."""
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_NUMBER:
         return None
     return float(value)

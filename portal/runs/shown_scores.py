@@ -11,7 +11,7 @@ from portal.db import db
 from portal.excerpts import cut, excerpt, key_of, short_key
 from portal.models import Take, TakeStatus, Validation
 from portal.runs.graph import Node, nodes_of, type_in_words
-from portal.runs.scores import VALIDATOR_FAMILY
+from portal.runs.scores import VALIDATOR_FAMILY, threshold_of
 
 MAX_NAME = 100
 LANGUAGES_EACH = 8
@@ -64,7 +64,7 @@ def _score(key: str, node: Node | None, rows: Sequence[Any]) -> ShownScore:
     known: Any = rows[0] if rows else None
     configured = node.config.get("threshold") if node else None
     label = node.display_name if node else (known.label or type_in_words(known.kind))
-    threshold = known.threshold if known and known.threshold is not None else _number(configured)
+    threshold = known.threshold if known and known.threshold is not None else threshold_of(configured)
     languages = sorted((row.locale_code or "", row.average) for row in rows if row.delivered)
     return ShownScore(
         node_id=key,
@@ -78,10 +78,6 @@ def _score(key: str, node: Node | None, rows: Sequence[Any]) -> ShownScore:
         languages=languages,
         language_count=known.languages if known else 0,
     )
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _select(run_id: UUID, first: Sequence[str], most: int) -> sa.Select[Any]:
