@@ -82,7 +82,7 @@ class Edge:
             "HTTP_HOST": host,
             "SCRIPT_NAME": prefix or self._path,
             "PATH_INFO": asked if prefix else self._below(asked),
-            "REMOTE_ADDR": self._forwarded(environ, "For", normal_ip) or environ.get("REMOTE_ADDR", ""),
+            "REMOTE_ADDR": self._forwarded(environ, "For", _client) or environ.get("REMOTE_ADDR", ""),
         }
 
     def _prefix(self, environ: Environ) -> str:
@@ -191,6 +191,17 @@ def _host(text: str, scheme: str) -> str:
     if not text.isascii() or "%" in text:
         raise BadAddress("must have a host as browsers send it")
     return normal_authority(text, scheme)
+
+
+def _client(text: str) -> str | None:
+    """The client's address; None for one that a proxy does not know, such as `unknown` or a Unix socket's.
+
+    No link depends on it, so nobody is refused for it.
+    """
+    try:
+        return normal_ip(text)
+    except BadAddress:
+        return None
 
 
 def _scheme(text: str) -> str:

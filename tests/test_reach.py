@@ -182,8 +182,8 @@ IMPOSSIBLE = {
         *("portal example", "portal.example\\x", "[::1", "::1", "%65vil.example", "b\xfccher.example", "?"),
         *("portal..example", '"portal.example"', "1.2.3.4.5"),
     ],
-    "X-Forwarded-For": ["unknown", "portal.example", "1.2.3", '"1.2.3.4', "<script>", "_hidden", "1.2.3.4;x"],
 }
+NO_ADDRESS = ["unknown", "portal.example", "1.2.3", '"1.2.3.4', "<script>", "_hidden", "unix:", "1.2.3.4;x"]
 
 
 @pytest.mark.parametrize("header", IMPOSSIBLE)
@@ -198,6 +198,14 @@ def test_what_no_proxy_can_mean_is_refused_and_never_used(start: Start, header: 
             assert "Location" not in answer.headers
             assert "evil" not in answer.text
             assert faults(answer) == []
+
+
+@pytest.mark.parametrize("said", NO_ADDRESS)
+def test_a_client_that_the_proxy_does_not_know_has_the_proxy_s_address(start: Start, said: str) -> None:
+    app = start(PORTAL_BASE_URL="", PORTAL_PROXY_HOPS="1")
+    assert app.test_client().post(link(), headers=SAME | {"X-Forwarded-For": said}).status_code == 303
+    session = db.session.execute(db.select(signin.BrowserSession)).scalar_one()
+    assert session.address == "127.0.0.1"
 
 
 def test_without_proxies_nothing_that_is_said_for_one_counts(start: Start) -> None:
