@@ -78,6 +78,7 @@ USAGE_KEYS = (
     ),
     *("/", "a.b", "id", "\u202e_mb", "\n_seconds", "API_GB", "-_minutes"),
 )
+UNITS = ("_ms", "_seconds", "_minutes", "_bytes", "_kb", "_mb", "_gb", "")
 LOCALES = ("de-DE", "en_US", "x", "_", "-", " ", "\u202e", '"', "<b>", "\U0001f3a7" * 35, "a/b", "é", "\n")
 STATUSES = ("pending", "running", "paused", "completed", "failed", "cancelled")
 TAKE_STATUSES = ("delivered", "generated", "not_delivered", "dropped")
@@ -171,6 +172,7 @@ class Edges:
             lambda _: None,
             lambda _: {"id": self.one([number, -number, 2**63 - 1, -(2**63) + 1, str(number)])},
             lambda own: {"name": Edges(own, self.now).name()},
+            lambda _: {"id": number % 5, "name": self.name()},  # one who is called otherwise every time
             lambda own: {"id": Edges(own, self.now).text(200), "name": Edges(own, self.now).name()},
             lambda own: {"email": f"{Edges(own, self.now).text(100)}@{Edges(own, self.now).text(150)}"},
             lambda own: {"email": Edges(own, self.now).text(254), "name": "", "more": {"team": [1]}},

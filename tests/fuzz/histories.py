@@ -14,7 +14,16 @@ from uuid import UUID, uuid5
 
 from portal.history.readers import MAX_NUMBER
 from tests.fuzz import structures
-from tests.fuzz.edges import FIRST_MOMENT, LAST_MOMENT, NODE_IDS, PAUSE_REASONS, STATUSES, Edges
+from tests.fuzz.edges import (
+    FIRST_MOMENT,
+    LAST_MOMENT,
+    MEASURES,
+    NODE_IDS,
+    PAUSE_REASONS,
+    STATUSES,
+    UNITS,
+    Edges,
+)
 
 Line = dict[str, Any]
 Make = Callable[[Edges], Line]
@@ -30,7 +39,7 @@ AUDIO_RUNS = 1100
 """More than fit 63 bits, where each has as much audio as one run may have."""
 MIXED = ("mixed", "other", "third")
 """Workflows with runs of every kind."""
-ALIKE = ("one moment", "outliers", "active", "numbers used twice", "long errors", "audio")
+ALIKE = ("one moment", "outliers", "times", "active", "numbers used twice", "long errors", "audio")
 PLAIN_WORKFLOWS = 105
 """More than fit the longest page of a list."""
 _COUNTS = (
@@ -66,6 +75,17 @@ KINDS: Mapping[str, Make] = {
         "completed_at": None,
         "steps": [{"node_id": "n", "status": "running", "started_at": "1582-10-10T12:00:00Z"}],
     },
+    "texts": lambda edges: {"status": "failed", "error": edges.text(3000)} | structures.unknown_fields(edges),
+    "steps": structures.few_steps,
+    "files": structures.files,
+    "odd graph": structures.odd_graph,
+}
+"""Runs of some hundred bytes, seldom more."""
+
+FULL_KINDS: Mapping[str, Make] = {
+    "every measure in every unit": lambda edges: {
+        "usage_summary": {f"m{n} {unit}": each for unit in UNITS for n, each in enumerate(MEASURES)}
+    },
     "paused": lambda edges: {
         "status": "paused",
         "pause_requested_at": edges.moment(),
@@ -77,8 +97,6 @@ KINDS: Mapping[str, Make] = {
             {"node_id": edges.node_id(), "locales": [edges.text(300) for _ in range(3)]} for _ in range(40)
         ],
     },
-    "texts": lambda edges: {"status": "failed", "error": edges.text(3000)} | structures.unknown_fields(edges),
-    "steps": structures.few_steps,
     "steps at every moment": structures.steps_at_every_moment,
     "lengths of steps": structures.lengths_of_steps,
     "attempts in one lane": structures.attempts_in_one_lane,
@@ -86,11 +104,9 @@ KINDS: Mapping[str, Make] = {
     "results of steps": structures.results_of_steps,
     "output": structures.output,
     "scores": structures.scores,
-    "files": structures.files,
-    "odd graph": structures.odd_graph,
     "configurations": structures.configurations,
 }
-"""Runs of a few kilobytes."""
+"""Runs of tens of kilobytes."""
 
 WIDE_KINDS: Mapping[str, Make] = {
     "an error of 1 MB": lambda edges: {"status": "failed", "error": edges.long_text(1_000_000)},
@@ -110,6 +126,8 @@ WIDE_KINDS: Mapping[str, Make] = {
     "a graph of long names": structures.graph_of_long_names,
 }
 """Runs of up to some megabytes, of which a history has few."""
+
+_EVERY_KIND = {**KINDS, **FULL_KINDS, **WIDE_KINDS}
 
 
 @dataclass
@@ -135,13 +153,13 @@ class History:
 
 
 def make_history(seed: int, runs: int, now: datetime) -> History:
-    """Some `runs` runs and `AUDIO_RUNS` small ones, of every kind at least one."""
+    """Some `runs` runs and more than a thousand others, of every kind at least one."""
     maker = _Maker(Edges(random.Random(seed), now), seed)
     for name in (*MIXED, *ALIKE):
         maker.workflow(name)
     for number in range(PLAIN_WORKFLOWS):
         maker.workflow(f"plain {number}", description="&" * 5000 if number % 2 else "\U0001f3a7" * 5000)
-    maker.uploads(150)
+    maker.uploads(250)
     maker.audio()
     maker.alike(min(max(24, runs // 50), 100))
     maker.mixture(runs)
@@ -172,12 +190,12 @@ class _Maker:
         """A run of this kind; fields that are given win."""
         line = {"type": "run", "id": self._next_id(), "workflow_id": self._id_of(workflow)}
         line |= {"status": "completed", "triggered_by": self.edges.person()} | _plain_times(self.edges)
-        line |= (KINDS.get(kind) or WIDE_KINDS[kind])(self.edges) | fields
+        line |= _EVERY_KIND[kind](self.edges) | fields
         if not _has_a_moment(line):
             line["created_at"] = self.edges.safe_moment()
         line = {name: value for name, value in line.items() if value is not None}
         self.history.lines.append(line)
-        if kind in KINDS and self.edges.often(0.05):  # the same run again, as it went on
+        if kind not in WIDE_KINDS and self.edges.often(0.05):  # the same run again, as it went on
             line = {**line, "status": self.edges.one(STATUSES), "error": self.edges.text()}
             self.history.lines.append(line)
         label = kind if workflow in MIXED else f"{kind} ({workflow})"
@@ -211,6 +229,7 @@ class _Maker:
             self.run("active for decades", "active")
             numbers = {"run_number": edges.one([None, 1, MAX_NUMBER]), "ordinal": edges.one([1, MAX_NUMBER])}
             self.run("numbers", "numbers used twice", **numbers)
+            self.run("times", "times")
             self.run("steps", "long errors", status="failed", error=edges.long_text(100_000))
 
     def mixture(self, runs: int) -> None:
@@ -218,14 +237,14 @@ class _Maker:
         for number in range(max(1, runs // 5000)):
             for kind in WIDE_KINDS:
                 self.run(kind, MIXED[number % len(MIXED)])
-        kinds = list(KINDS)
-        for number in range(max(runs - len(self.history.lines) + AUDIO_RUNS, len(kinds))):
+        kinds = [*KINDS] * max(3, runs // 20 // len(KINDS)) + [*FULL_KINDS] * 2
+        for number in range(runs):
             fields: Line = {} if self.edges.often(0.5) else _times(self.edges)
             if self.edges.often(0.5):
                 fields |= {"status": self.edges.one(STATUSES)}
             if self.edges.often(0.1):
                 fields |= {"run_number": self.edges.count(1), "ordinal": self.edges.count(1)}
-            self.run(kinds[number % len(kinds)], MIXED[number // len(kinds) % len(MIXED)], **fields)
+            self.run(kinds[number % len(kinds)], self.edges.one(MIXED), **fields)
 
     def uploads(self, how_many: int) -> None:
         edges = self.edges
@@ -254,7 +273,7 @@ class _Maker:
 def node_ids(line: Line) -> Iterator[str]:
     """Some of the nodes that a line of a run names, and two that no line does."""
     yield from ("out", NODE_IDS[3])
-    yield from list(dict.fromkeys(step["node_id"] for step in line.get("steps", ())))[:3]
+    yield from list(dict.fromkeys(step["node_id"] for step in line.get("steps", ())))[:1]
 
 
 def _plain_times(edges: Edges) -> Line:

@@ -8,8 +8,11 @@ from typing import Any
 from portal.history.readers import MAX_NUMBER
 from tests.fuzz.edges import (
     LOCALES,
+    MEASURES,
+    MOMENTS,
     NODE_IDS,
     PAUSE_REASONS,
+    SCORES,
     STATUSES,
     TAKE_STATUSES,
     TYPES,
@@ -62,17 +65,18 @@ def few_steps(edges: Edges) -> Fields:
 
 
 def steps_at_every_moment(edges: Edges) -> Fields:
-    moments = {"created_at": edges.moment, "started_at": edges.moment, "completed_at": edges.moment}
-    return {"steps": [step(edges, **{name: draw() for name, draw in moments.items()}) for _ in range(25)]}
+    drawn = {"created_at": edges.moment, "completed_at": edges.moment}
+    return {
+        "steps": [
+            step(edges, started_at=each, **{name: draw() for name, draw in drawn.items()}) for each in MOMENTS
+        ]
+    }
 
 
 def lengths_of_steps(edges: Edges) -> Fields:
     """Where only a length is known, which the source may give in any way."""
-    return {
-        "steps": [
-            step(edges, duration_seconds=edges.measure(0), duration_ms=edges.measure(0)) for _ in range(25)
-        ]
-    }
+    lengths = [*MEASURES, edges.measure(), None, True, "1", [1]]
+    return {"steps": [step(edges, duration_seconds=each, duration_ms=edges.measure(0)) for each in lengths]}
 
 
 def attempts_in_one_lane(edges: Edges) -> Fields:
@@ -209,16 +213,17 @@ def output(edges: Edges) -> Fields:
 
 
 def scores(edges: Edges) -> Fields:
-    """Validators of the graph and others, of whose scores each is extreme."""
-    takes = [take(edges, status="delivered", validations=[validation(edges, kind="wer", node_id="v")])]
-    again = [
-        take(edges, validations=[validation(edges, node_id=None, score=each)]) for each in (MAX_NUMBER, 0)
+    """A validator for each extreme score, and one that has them all."""
+    each = [
+        validation(edges, kind="wer", node_id=f"v{number}", score=score, threshold=score)
+        for number, score in enumerate(SCORES)
     ]
+    every = [validation(edges, kind="all", node_id=None, score=score) for score in SCORES]
+    takes = [take(edges, status="delivered", locale="de", validations=[score]) for score in [*each, *every]]
+    node = {"id": "v0", "type": "validator_wer", "config": _config(edges, edges.measure(0))}
     return {
-        "output_lines": [line(edges, *takes, *again) for _ in range(3)],
-        "definition_snapshot": {
-            "graph": {"nodes": [{"id": "v", "type": "validator_wer", "config": _config(edges)}]}
-        },
+        "output_lines": [line(edges, *takes)],
+        "definition_snapshot": {"graph": {"nodes": [node]}},
     }
 
 
@@ -366,25 +371,17 @@ def odd_graph(edges: Edges) -> Fields:
     return {"definition_snapshot": odd_definition(edges), "steps": [step(edges) for _ in range(3)]}
 
 
-def _config(edges: Edges) -> Fields:
-    return {
-        "threshold": edges.measure(0),
-        "max_retries": edges.measure(0),
-        edges.usage_key(): edges.measure(),
-    }
+def _config(edges: Edges, threshold: Any) -> Fields:
+    return {"threshold": threshold, "max_retries": edges.measure(0), edges.usage_key(): edges.measure()}
 
 
 def configurations(edges: Edges) -> Fields:
     nodes = [
-        {"id": f"n{number}", "type": edges.one(TYPES), "name": edges.name(), "config": _config(edges)}
-        for number in range(20)
+        {"id": f"n{number}", "type": "validator_wer", "name": edges.name(), "config": _config(edges, each)}
+        for number, each in enumerate(MEASURES)
     ]
-    return {
-        "definition_snapshot": {
-            "graph": {"nodes": nodes, "edges": []},
-            "execution": {"params": edges.usage()},
-        }
-    }
+    params = edges.usage()
+    return {"definition_snapshot": {"graph": {"nodes": nodes, "edges": []}, "execution": {"params": params}}}
 
 
 def big_graph(edges: Edges, size: int) -> Fields:

@@ -1,9 +1,10 @@
-"""Asks every address of the portal for what was imported, follows what pages offer, and notes what is wrong."""
+"""Asks every address for what was imported, follows what pages offer, and notes what is wrong."""
 
 import html
 import json
 import logging
 import re
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ ALIKE = 2
 _NAME = re.compile(r"{(\w+)}")
 _LINK = re.compile(r'\s(href|hx-get|src)="([^"]*)"')
 _NO_NUMBER = re.compile(r"\b(?:nan|inf|infinity)\b", re.IGNORECASE)
+_SIZE_OR_QUOTE = re.compile(r"[\d.]+ MB|: ….*…")
 _SHELL = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>", re.DOTALL)
 
 Arguments = Mapping[str, Any]
@@ -68,6 +70,8 @@ class Sweep:
     failures: list[Failure] = field(default_factory=list)
     asked: set[tuple[str, bool]] = field(default_factory=set)
     statuses: Counter[int] = field(default_factory=Counter)
+    took: list[tuple[float, str, str]] = field(default_factory=list)
+    """Seconds, kind and path of each answer: to be read by people only."""
     _urls: MapAdapter = field(init=False)
     _causes: "_Causes" = field(init=False)
 
@@ -81,16 +85,21 @@ class Sweep:
             if "GET" in (rule.methods or ()):
                 yield f"GET {rule.rule}", rule
 
-    def ask_every_route(self, subjects: Sequence[Subject], queries: Mapping[str, Sequence[str]]) -> None:
-        """Ask each route about each subject that has all of its arguments, plainly and with its queries."""
+    def ask_every_route(
+        self, subjects: Sequence[Subject], queries: Mapping[str, Sequence[str]], most: int
+    ) -> None:
+        """Ask each route about each subject that has all of its arguments, plainly and with its queries.
+
+        Of these `most` for each subject, by turns.
+        """
         for route, rule in self.routes():
             fitting = [each for each in subjects if rule.arguments <= each.arguments.keys()]
             if not fitting:
                 self._note(route, "", f"nothing to put for {', '.join(sorted(rule.arguments))}", rule.rule)
-            for subject in fitting:
+            for place, subject in enumerate(fitting):
                 arguments = {name: subject.arguments[name] for name in rule.arguments}
                 path = self._urls.build(rule.endpoint, arguments)
-                for query in ("", *queries.get(route, ())):
+                for query in ("", *_turn(queries.get(route, ()), place * most, most)):
                     if set(_NAME.findall(query)) <= subject.arguments.keys():
                         self.ask(route, subject, path + query.format(**subject.arguments))
 
@@ -144,7 +153,9 @@ class Sweep:
             needs_person = isinstance(row, Api) and row.scope is None
             headers |= self.callers.token if needs_person else self.callers.key
         self._causes.last = ""
+        begun = time.monotonic()
         answer = client.get(path, headers=headers)
+        self.took.append((time.monotonic() - begun, subject.kind, path))
         self.statuses[answer.status_code] += 1
         for what in (*self._wrong(answer), *(_dead_end(answer) if offered else ())):
             self._note(route, subject.kind, what, path)
@@ -174,22 +185,36 @@ class Sweep:
 
     def __enter__(self) -> "Sweep":
         logging.getLogger("portal").addHandler(self._causes)
+        logging.getLogger("portal").propagate = False  # the report says it shorter
         return self
 
     def __exit__(self, *_: object) -> None:
         logging.getLogger("portal").removeHandler(self._causes)
+        logging.getLogger("portal").propagate = True
 
     def report(self) -> list[str]:
         """What went wrong: each once for a route and a cause, with how often and an example."""
         grouped: dict[tuple[str, str], list[Failure]] = {}
         for failure in self.failures:
-            grouped.setdefault((failure.route, re.sub(r"[\d.]+|…\S.*…", "#", failure.what)), []).append(
-                failure
-            )
-        return [
-            f"{alike[0].route}: {alike[0].what}\n    {len(alike)} times, of {_listed(alike)}\n    {alike[0].path[:300]}"
-            for alike in grouped.values()
-        ]
+            cause = _SIZE_OR_QUOTE.sub("", failure.what)
+            grouped.setdefault((failure.route, cause), []).append(failure)
+        return [_told(alike) for alike in grouped.values()]
+
+    def slowest(self) -> list[str]:
+        return [f"{seconds:.1f} s {kind} {path[:150]}" for seconds, kind, path in sorted(self.took)[:-9:-1]]
+
+
+def _told(alike: Sequence[Failure]) -> str:
+    first = alike[0]
+    by_kind = {each.kind: f"{each.kind}: {each.what[:160]}" for each in reversed(alike)}
+    kinds = [by_kind[kind] for kind in list(dict.fromkeys(each.kind for each in alike))[:12]]
+    return "\n    ".join([f"{first.route}, {len(alike)} times, first {first.path[:300]}", *kinds])
+
+
+def _turn(queries: Sequence[str], begin: int, most: int) -> Sequence[str]:
+    """So many of them from this one on, as if they stood in a circle."""
+    begin = begin % (len(queries) or 1)
+    return [*queries, *queries][begin : begin + min(most, len(queries))]
 
 
 class _Causes(logging.Handler):
@@ -223,8 +248,3 @@ def _dead_end(answer: TestResponse) -> Iterator[str]:
 
 def _refuse(word: str) -> None:
     raise ValueError(f"{word} is no number")
-
-
-def _listed(alike: Sequence[Failure]) -> str:
-    kinds = list(dict.fromkeys(each.kind for each in alike))
-    return ", ".join(kinds[:6]) + (f" and {len(kinds) - 6} more kinds" if len(kinds) > 6 else "")

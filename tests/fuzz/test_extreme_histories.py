@@ -8,6 +8,7 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -37,8 +38,10 @@ RUNS = int(os.environ.get("PORTAL_TEST_HISTORY_RUNS", "150"))
 SEED = int(os.environ.get("PORTAL_TEST_HISTORY_SEED", "1"))
 OF_A_KIND = 1 + RUNS // 5000
 """Runs of each kind that are asked about."""
-LINKS = 15 * OF_A_KIND
-"""Addresses that are followed from the page of a run."""
+LINKS = 6 * OF_A_KIND
+"""Addresses that are asked for from a page on, itself included."""
+AT_ONCE = 2 * OF_A_KIND
+"""Queries with which one thing is asked about at one address."""
 
 _LISTS = [
     *(f"?sort={sort}&order={order}&limit=100" for sort in SORTS for order in ORDERS),
@@ -119,47 +122,60 @@ def test_every_address_answers_for_whatever_an_import_accepts(portal: Flask, tmp
         sweep.follow("GET /", Subject("workflows", common), "/", LINKS)
         for subject in subjects:
             sweep.follow(PAGES["run_id" in subject.arguments], subject, _page_of(subject), LINKS)
-        sweep.ask_every_route([Subject(each.kind, common | each.arguments) for each in subjects], QUERIES)
+        sweep.ask_every_route(
+            [Subject(each.kind, common | each.arguments) for each in subjects], QUERIES, AT_ONCE
+        )
     wrong += sweep.report() + _unsound()
     print(f"\n{len(history.lines):,} lines, {sum(sweep.statuses.values()):,} answers: {dict(sweep.statuses)}")
+    print(*sweep.slowest(), sep="\n")
     assert not wrong, f"{len(wrong)} faults of seed {SEED}, {RUNS} runs:\n" + "\n".join(wrong)
 
 
 def _imported(history: History, workspace: Workspace, folder: Path) -> list[str]:
     """Import in small pieces, whole, and once more; what is wrong with that."""
-    chance = random.Random(SEED)
+    parts, whole = history.write(folder, 3), history.write(folder)
+    size = random.Random(SEED).randint(RUNS // 4, RUNS)
     with patch.object(importer, "PIECE", max(7, RUNS // 30)):
-        size = chance.randint(RUNS // 4, RUNS)
-        in_pieces = _counts(
-            import_files(workspace.id, history.write(folder, 3), now=moments.now(), batch_size=size)
-        )
+        in_pieces = _said(import_files(workspace.id, parts, now=moments.now(), batch_size=size))
     wrong = [f"imported in pieces: {each}" for each in _unsound()]
-    pieces = dump(db.engine)
+    pieces = _rows()
     empty()
-    whole_summary = import_files(workspace.id, history.write(folder), now=moments.now())
-    wrong += [f"bad line: {bad}" for bad in whole_summary.bad[:20]]
-    if in_pieces != _counts(whole_summary):
-        wrong.append(f"in pieces the import says {in_pieces}, whole {_counts(whole_summary)}")
-    wrong += [f"in pieces others than whole: {each}" for each in _differing(pieces, dump(db.engine))]
-    before = dump(db.engine, everything=True)
-    again = import_files(workspace.id, history.write(folder), now=moments.now() + timedelta(hours=1)).total
+    summary = import_files(workspace.id, whole, now=moments.now())
+    wrong += [f"bad line: {bad}" for bad in summary.bad[:20]]
+    if in_pieces != _said(summary):
+        wrong.append(f"in pieces the import says {in_pieces}, whole {_said(summary)}")
+    wrong += [f"in pieces others than whole: {each}" for each in _differing(pieces, _rows())]
+    before = _rows(everything=True)
+    again = import_files(workspace.id, whole, now=moments.now() + timedelta(hours=1)).total
     if again.runs_unchanged + again.workflows_unchanged + again.uploads_unchanged != len(history.lines):
         wrong.append(f"imported again: {again}")
-    return wrong + [
-        f"imported again, changed: {each}" for each in _differing(before, dump(db.engine, everything=True))
-    ]
+    changed = _differing(before, _rows(everything=True))
+    return wrong + [f"imported again, changed: {each}" for each in changed]
 
 
-def _counts(summary: ImportSummary) -> dict[str, Any]:
-    """What it says; steps are those written, of lines that others of a batch overtook none."""
+def _said(summary: ImportSummary) -> dict[str, Any]:
+    """What it counts, but for the steps written: none are of a line that another one overtakes at once."""
     return {name: value for name, value in summary.total.to_json().items() if name != "steps"}
 
 
-def _differing(before: dict[str, list[Any]], after: dict[str, list[Any]]) -> Iterator[str]:
+def _rows(everything: bool = False) -> dict[str, dict[bytes, str]]:
+    """The beginnings of all rows by the digests of them."""
+    found = {}
+    for table, rows in dump(db.engine, everything=everything).items():
+        texts = [repr(row) for row in rows]
+        found[table] = {blake2b(text.encode("utf-8", "replace")).digest(): text[:300] for text in texts}
+    return found
+
+
+def _differing(before: dict[str, dict[bytes, str]], after: dict[str, dict[bytes, str]]) -> Iterator[str]:
     for table, rows in before.items():
-        if rows != after[table]:
-            pair = next((pair for pair in zip(rows, after[table], strict=False) if pair[0] != pair[1]), ())
-            yield f"{table} ({len(rows)} and {len(after[table])} rows): {' / '.join(repr(row)[:500] for row in pair)}"
+        gone, new = rows.keys() - after[table].keys(), after[table].keys() - rows.keys()
+        if gone or new:
+            examples = [
+                *(rows[each] for each in sorted(gone)[:1]),
+                *(after[table][each] for each in sorted(new)[:1]),
+            ]
+            yield f"{table}: {len(gone)} rows gone, {len(new)} new, such as {' / '.join(examples)}"
 
 
 def _unsound() -> list[str]:
