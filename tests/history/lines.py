@@ -76,7 +76,7 @@ def dump(engine: sa.Engine, *, everything: bool = False) -> dict[str, list[tuple
 def empty() -> None:
     """Remove the runs and workflows that were imported, and who triggered them."""
     with writing() as session:
-        for name in ("steps", "run_details", "runs", "workflows", "people"):
+        for name in ("steps", "run_details", "runs", "uploads", "artifacts", "workflows", "people"):
             session.execute(Base.metadata.tables[name].delete())
 
 
