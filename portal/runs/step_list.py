@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from portal import parameters
 from portal.db import db
-from portal.excerpts import excerpt, short_key, small_json
+from portal.excerpts import excerpt, small_json
 from portal.models import RunStatus, Step, StepResult
 from portal.paging import Page, Slice
 from portal.parameters import Reader
-from portal.runs.timeline import page_number
+from portal.runs.timeline import page_number, step_columns
 
 STEPS_A_PAGE = 50
 MAX_NAME, MAX_ERROR = 120, 300
@@ -24,18 +24,7 @@ MAX_RESULT, MAX_BEGINNING = 200_000, 4_000
 """Characters of JSON up to which a result is read as a whole, and what is shown of a longer one."""
 
 _STATUSES = tuple(status.value for status in RunStatus)
-_COLUMNS = (
-    Step.position,
-    short_key(Step.node_id).label("node_id"),
-    short_key(Step.node_type).label("node_type"),
-    excerpt(Step.name, MAX_NAME).label("name"),
-    Step.status,
-    Step.iteration,
-    Step.started_at,
-    Step.completed_at,
-    excerpt(Step.error, MAX_ERROR).label("error"),
-    small_json(Step.source["duration_seconds"], 40).label("duration_seconds"),
-)
+_COLUMNS = (*step_columns(MAX_NAME), excerpt(Step.error, MAX_ERROR).label("error"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,18 +35,24 @@ MAX_MS = 10**15
 """More than there is from the year 1 to the year 9999."""
 _CLOCKS_APART_MS = 1000
 _MILLISECOND = timedelta(milliseconds=1)
-STEP_COLUMNS: tuple[Any, ...] = (
-    Step.position,
-    short_key(Step.node_id).label("node_id"),
-    short_key(Step.node_type).label("node_type"),
-    excerpt(Step.name, MAX_LABEL).label("name"),
-    Step.status,
-    Step.iteration,
-    Step.started_at,
-    Step.completed_at,
-    small_json(Step.source["duration_seconds"], 40).label("duration_seconds"),
-)
-"""Little of each step, however much is stored of it: a page that follows a run reads thousands of them."""
+
+
+def step_columns(most_name: int = MAX_LABEL) -> tuple[Any, ...]:
+    """Little of each step, however much is stored: a page that follows a run reads thousands of them."""
+    return (
+        Step.position,
+        short_key(Step.node_id).label("node_id"),
+        short_key(Step.node_type).label("node_type"),
+        excerpt(Step.name, most_name).label("name"),
+        Step.status,
+        Step.iteration,
+        Step.started_at,
+        Step.completed_at,
+        small_json(Step.source["duration_seconds"], 40).label("duration_seconds"),
+    )
+
+
+STEP_COLUMNS = step_columns()
 
 
 @dataclass(frozen=True, kw_only=True)
