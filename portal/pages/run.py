@@ -22,7 +22,7 @@ from portal.pages.pager import Pager
 from portal.pages.timeline_chart import draw_timeline, lane_pages
 from portal.parameters import fits_links, single
 from portal.runs.detail import find_run
-from portal.runs.failed_steps import first_failed_step
+from portal.runs.failed_steps import MAX_ERROR, first_failed_step
 from portal.runs.neighbours import find_neighbours
 from portal.runs.pace import Pace, pace_of
 from portal.runs.query import RunQuery
@@ -159,6 +159,7 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
         "pace": pace,
         "pace_bar": _pace_bar(pace),
         "failed_step": first_failed_step(run.id) if run.status == "failed" else None,
+        "most_step_error": MAX_ERROR,
         "timeline": timeline,
         "before_start": began_before(timeline, run.started_at),
         "chart": draw_timeline(timeline),

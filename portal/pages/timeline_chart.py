@@ -13,10 +13,13 @@ OVERVIEW_FROM = 41
 """From how many steps on an overview of the whole stands above the lanes."""
 
 OVERVIEW_COLUMNS, OVERVIEW_WINDOWS = 72, 12
-MAX_BARS, LEAST_BARS = 600, 15
+MAX_BARS, LEAST_BARS = 1_200, 30
 """Bars of a chart, and how many a lane has at least; steps of a lane with more of them are drawn together."""
 
 MAX_MARKS = 40
+NAMED_BARS = 5
+"""Up to how many bars of a lane say whose they are; of more, the lane alone does."""
+
 MAX_WAVES = 24
 ROW_HEIGHT = 2
 _LEAST_MS = 10
@@ -114,18 +117,22 @@ def _row(lane: Lane, scale: Scale, most: int, top: int) -> Row:
     if lane.folded or len(lane.spans) > min(most, MAX_MARKS):
         bars = _merged(lane, scale, most)
     else:
-        bars = [_bar(span, scale) for span in lane.spans]
+        named = len(lane.spans) <= NAMED_BARS
+        bars = [_bar(span, scale, named) for span in lane.spans]
     marks = sorted({round(scale.at(min(span.end, scale.end))) for span in failed})
-    return Row(lane, bars, [float(mark) for mark in marks[: min(most, MAX_MARKS)]], top)
+    every = -(-len(marks) // min(most, MAX_MARKS)) or 1
+    return Row(lane, bars, [float(mark) for mark in marks[::every]], top)
 
 
-def _bar(span: Span, scale: Scale) -> Bar:
+def _bar(span: Span, scale: Scale, named: bool) -> Bar:
     [(at, size)] = merge([(span.begin, span.end)], scale)
-    attempt = f", attempt {span.iteration}" if span.iteration > 1 else ""
+    who = [span.label] if named else []
+    who += [f"attempt {span.iteration}"] if span.iteration > 1 else []
     length = duration_ms(span.end - span.begin) if span.ended else "end not recorded"
     if not span.ended and span.end > span.begin:
         length = f"{duration_ms(span.end - span.begin)} so far"
-    return Bar(at, size, span.status, f"{span.label}{attempt}: {span.status}, {length}")
+    went = f"{span.status}, {length}"
+    return Bar(at, size, span.status, f"{', '.join(who)}: {went}" if who else went)
 
 
 def _merged(lane: Lane, scale: Scale, most: int) -> list[Bar]:

@@ -110,6 +110,14 @@ def everything() -> dict[str, Any]:
     return line | keys | parts
 
 
+def many_attempts() -> dict[str, Any]:
+    """The same with as many attempts at as many nodes as are drawn each on its own."""
+    steps = [
+        _step(n % 40, 10 * n, 10 * n + 1) | {"status": "failed", "iteration": 10**15 + n} for n in range(1200)
+    ]
+    return everything() | {"id": run_line("attempts")["id"], "steps": steps}
+
+
 def _graph() -> dict[str, Any]:
     nodes = [{"id": _face(n, 210), "type": LONG[:1000], "name": f"{n}{LONG[:1000]}"} for n in range(150)]
     ids = [node["id"] for node in nodes]
@@ -141,4 +149,5 @@ EXTREMES: tuple[Callable[[], dict[str, Any]], ...] = (
     many_takes,
     many_outputs,
     everything,
+    many_attempts,
 )

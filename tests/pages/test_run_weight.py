@@ -192,6 +192,24 @@ def test_delivered_takes_and_refusals_are_among_the_few_that_are_shown(browser: 
     assert ["attempt 20" in fact for fact in attempts] == [False] * 10 + [True]
 
 
+def test_what_a_source_calls_things_is_escaped_once(browser: Browser) -> None:
+    said = {"a & b": "<c>"}
+    runs = [
+        make_run(browser.workflow, usage_summary=usage, run_number=n) for n, usage in ((1, said), (2, {}))
+    ]
+    path = f"{browser.list_path}/{runs[0].id}"
+    assert "A & b" in one(parsed(browser.open(path)), "[aria-labelledby=usage]").text
+    assert "A & b" in one(parsed(browser.open(f"{path}/compare?with=2")), ".differences").text
+
+
+def test_the_error_of_the_failed_step_is_shown_unless_the_run_has_the_same(browser: Browser) -> None:
+    for error, wanted in ((None, ["boom"]), ("boom", ["boom"]), ("boom at 3", ["boom at 3", "boom"])):
+        run = make_run(browser.workflow, status="failed", error=error)
+        make_steps(run, {"status": "failed", "error": "boom"})
+        page = parsed(browser.open(f"{browser.list_path}/{run.id}"))
+        assert [each.text for each in page.select("#failure pre")] == wanted
+
+
 @pytest.mark.parametrize(
     "name", ["nothing", "steps/99/error", "steps/0/error", "steps/x/error", "pause_error"]
 )
