@@ -38,9 +38,9 @@ RUNS = int(os.environ.get("PORTAL_TEST_HISTORY_RUNS", "150"))
 SEED = int(os.environ.get("PORTAL_TEST_HISTORY_SEED", "1"))
 OF_A_KIND = 1 + RUNS // 5000
 """Runs of each kind that are asked about."""
-LINKS = 6 * OF_A_KIND
+LINKS = 4 * OF_A_KIND
 """Addresses that are asked for from a page on, itself included."""
-AT_ONCE = 2 * OF_A_KIND
+AT_ONCE = OF_A_KIND
 """Queries with which one thing is asked about at one address."""
 
 _LISTS = [
