@@ -42,6 +42,10 @@ class Subject:
     kind: str
     arguments: Arguments
 
+    def beside(self, other: "Subject") -> "Subject":
+        """The same with what it does not say itself taken from another one."""
+        return Subject(self.kind, {**other.arguments, **self.arguments})
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -90,14 +94,12 @@ class Sweep:
     def ask_every_route(
         self, subjects: Sequence[Subject], queries: Mapping[str, Sequence[str]], most: int
     ) -> None:
-        """Ask each route about each subject that has all of its arguments, plainly and with its queries.
+        """Ask each route about each subject that has all of its arguments: plainly, and with its queries.
 
-        Of these `most` for each subject, by turns.
+        Of these `most` for each subject, by turns. A route with other arguments is reached by links.
         """
         for route, rule in self.routes():
             fitting = [each for each in subjects if rule.arguments <= each.arguments.keys()]
-            if not fitting:
-                self._note(route, "", f"nothing to put for {', '.join(sorted(rule.arguments))}", rule.rule)
             for place, subject in enumerate(fitting):
                 arguments = {name: subject.arguments[name] for name in rule.arguments}
                 path = self._urls.build(rule.endpoint, arguments)
@@ -106,10 +108,12 @@ class Sweep:
                         self.ask(route, subject, path + query.format(**subject.arguments))
 
     def miss_none(self) -> None:
-        """Note the routes that had nothing to say to anything: there, nothing was tried."""
-        for route, row in TABLE.items():
-            if route.startswith("GET ") and row.ok < 400 and route not in self.good:
-                self._note(route, "", "answered nothing that was asked", route)
+        """Note the routes that gave nothing, neither by name nor by a link: there, nothing was tried."""
+        for route, rule in self.routes():
+            row = TABLE.get(route)
+            if route not in self.good and (row is None or row.ok < 400):
+                names = ", ".join(sorted(rule.arguments)) or "nothing"
+                self._note(route, "", f"gave nothing; its address takes {names}", rule.rule)
 
     def ask(self, route: str, subject: Subject, path: str) -> TestResponse | None:
         """Ask as who may, fragments as htmx does; None where it was asked before."""
@@ -189,9 +193,12 @@ class Sweep:
             except ValueError as error:
                 yield f"is not JSON: {error}"
         elif answer.mimetype == "application/zip":
-            damaged = zipfile.ZipFile(BytesIO(answer.data)).testzip()
+            try:
+                damaged = zipfile.ZipFile(BytesIO(answer.data)).testzip()
+            except zipfile.BadZipFile as error:
+                damaged = str(error)
             if damaged is not None:
-                yield f"holds a damaged file: {damaged!r}"
+                yield f"is a damaged archive: {damaged!r}"
 
     def __enter__(self) -> "Sweep":
         logging.getLogger("portal").addHandler(self._causes)
