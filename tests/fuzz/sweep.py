@@ -25,8 +25,6 @@ from tests.authorization.table import TABLE, Api, Page
 
 MOST_BYTES = 1_500_000
 """Of a page or fragment, whatever is stored."""
-ALIKE = 2
-"""Links of one shape (the same address and parameters) that are followed for each subject."""
 
 _NAME = re.compile(r"{(\w+)}")
 _LINK = re.compile(r'\s(href|hx-get|src)="([^"]*)"')
@@ -43,6 +41,10 @@ class Subject:
 
     kind: str
     arguments: Arguments
+
+    def beside(self, other: "Subject") -> "Subject":
+        """The same with what it does not say itself taken from another one."""
+        return Subject(self.kind, {**other.arguments, **self.arguments})
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,12 @@ class Sweep:
     failures: list[Failure] = field(default_factory=list)
     asked: set[tuple[str, bool]] = field(default_factory=set)
     statuses: Counter[int] = field(default_factory=Counter)
+    good: set[str] = field(default_factory=set)
+    """Routes that answered with what was asked for."""
     took: list[tuple[float, str, str]] = field(default_factory=list)
     """Seconds, kind and path of each answer: to be read by people only."""
+    _followed: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """How often links of a shape were followed: of an address and names of parameters."""
     _urls: MapAdapter = field(init=False)
     _causes: "_Causes" = field(init=False)
 
@@ -88,20 +94,26 @@ class Sweep:
     def ask_every_route(
         self, subjects: Sequence[Subject], queries: Mapping[str, Sequence[str]], most: int
     ) -> None:
-        """Ask each route about each subject that has all of its arguments, plainly and with its queries.
+        """Ask each route about each subject that has all of its arguments: plainly, and with its queries.
 
-        Of these `most` for each subject, by turns.
+        Of these `most` for each subject, by turns. A route with other arguments is reached by links.
         """
         for route, rule in self.routes():
             fitting = [each for each in subjects if rule.arguments <= each.arguments.keys()]
-            if not fitting:
-                self._note(route, "", f"nothing to put for {', '.join(sorted(rule.arguments))}", rule.rule)
             for place, subject in enumerate(fitting):
                 arguments = {name: subject.arguments[name] for name in rule.arguments}
                 path = self._urls.build(rule.endpoint, arguments)
                 for query in ("", *_turn(queries.get(route, ()), place * most, most)):
                     if set(_NAME.findall(query)) <= subject.arguments.keys():
                         self.ask(route, subject, path + query.format(**subject.arguments))
+
+    def miss_none(self) -> None:
+        """Note the routes that gave nothing, neither by name nor by a link: there, nothing was tried."""
+        for route, rule in self.routes():
+            row = TABLE.get(route)
+            if route not in self.good and (row is None or row.ok < 400):
+                names = ", ".join(sorted(rule.arguments)) or "nothing"
+                self._note(route, "", f"gave nothing; its address takes {names}", rule.rule)
 
     def ask(self, route: str, subject: Subject, path: str) -> TestResponse | None:
         """Ask as who may, fragments as htmx does; None where it was asked before."""
@@ -112,23 +124,23 @@ class Sweep:
         return self._ask(route, subject, path, fragment)
 
     def follow(self, route: str, subject: Subject, path: str, most: int) -> None:
-        """Ask for a page and what it and its links offer, at most so many addresses, a few of each shape."""
-        waiting, shapes = [(route, path, False)], Counter[tuple[str, ...]]()
-        found: list[tuple[str, str, bool]] = []
+        """Ask for a page and for what it and its links offer, at most so many addresses.
+
+        Links of the shapes come first that were followed least, whatever they were followed from.
+        """
+        waiting = [(route, (route,), path, False)]
         while waiting and most:
-            route, path, fragment = waiting.pop(0)
+            nearest = min(range(len(waiting)), key=lambda place: (self._followed[waiting[place][1]], place))
+            route, shape, path, fragment = waiting.pop(nearest)
             answer = self._ask(route, subject, path, fragment, offered=True)
             if answer is None:
                 continue
             most -= 1
-            found = [*_links(answer)] if answer.mimetype == "text/html" else []
+            self._followed[shape] += 1
+            found = list(_links(answer)) if answer.mimetype == "text/html" else []
             if answer.location:
-                found.append(("", answer.location, False))
-            for _, link, part in found:
-                where, shape = self._shape(link)
-                shapes[shape] += 1
-                if shapes[shape] <= ALIKE:
-                    waiting.append((where, link, part))
+                found.append((answer.location, False))
+            waiting += [(*self._shape(link), link, part) for link, part in dict.fromkeys(found)]
 
     def _shape(self, link: str) -> tuple[str, tuple[str, ...]]:
         parts = urlsplit(link)
@@ -157,6 +169,8 @@ class Sweep:
         answer = client.get(path, headers=headers)
         self.took.append((time.monotonic() - begun, subject.kind, path))
         self.statuses[answer.status_code] += 1
+        if answer.status_code < 400:
+            self.good.add(route)
         for what in (*self._wrong(answer), *(_dead_end(answer) if offered else ())):
             self._note(route, subject.kind, what, path)
         return answer
@@ -179,9 +193,12 @@ class Sweep:
             except ValueError as error:
                 yield f"is not JSON: {error}"
         elif answer.mimetype == "application/zip":
-            damaged = zipfile.ZipFile(BytesIO(answer.data)).testzip()
+            try:
+                damaged = zipfile.ZipFile(BytesIO(answer.data)).testzip()
+            except zipfile.BadZipFile as error:
+                damaged = str(error)
             if damaged is not None:
-                yield f"holds a damaged file: {damaged!r}"
+                yield f"is a damaged archive: {damaged!r}"
 
     def __enter__(self) -> "Sweep":
         logging.getLogger("portal").addHandler(self._causes)
@@ -231,14 +248,14 @@ class _Causes(logging.Handler):
             self.last = f"{type(error).__name__}: {str(error)[:150]} ({' '.join(where)})"
 
 
-def _links(answer: TestResponse) -> Iterator[tuple[str, str, bool]]:
+def _links(answer: TestResponse) -> Iterator[tuple[str, bool]]:
     """The addresses of ours that a page offers, and whether htmx asks for them."""
     for attribute, text in _LINK.findall(answer.text):
         link = html.unescape(text)
         if link.startswith("?"):
             link = urlsplit(answer.request.path).path + link
         if link.startswith("/") and not link.startswith("/static/"):
-            yield "", link.partition("#")[0], attribute == "hx-get"
+            yield link.partition("#")[0], attribute == "hx-get"
 
 
 def _dead_end(answer: TestResponse) -> Iterator[str]:
