@@ -86,7 +86,7 @@ def server(workflow: Workflow, environment: dict[str, str], tmp_path: Path) -> I
     with (tmp_path / "log").open("wb") as log:
         settings = environment | {"PATH": os.environ["PATH"], "PORTAL_ARTIFACTS": str(tmp_path / "artifacts")}
         process = subprocess.Popen(gunicorn, cwd=ROOT, env=settings, stdout=log, stderr=log)
-    server = Server(process, port, tmp_path)
+    server = Server(process, "127.0.0.1", port, tmp_path)
     try:
         wait_until(server.answers, "the server")
         yield server

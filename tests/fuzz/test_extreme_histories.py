@@ -19,8 +19,9 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from portal import moments, versions
+from portal import moments
 from portal.auth.principals import SCOPES
+from portal.bounds import MAX_BIGINT
 from portal.checkup import check_database
 from portal.db import db
 from portal.history import importer
@@ -66,7 +67,7 @@ QUERIES = {
     "GET /workflows/<workflow_id>/runs/table": _LISTS,
     "GET /workflows/<workflow_id>/runs/live": [
         "?since=0&limit=100&rows={some_runs}",
-        f"?since={versions.MOST}&rows={{some_runs}}&sort=status",
+        f"?since={MAX_BIGINT}&rows={{some_runs}}&sort=status",
         "?since=1",
     ],
     "GET /workflows/<workflow_id>/summary": _DAYS,
