@@ -5,7 +5,7 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -47,6 +47,11 @@ _COUNTS = (
 )
 _NAMESPACE = UUID("3c4a3c2e-7d0a-4c0e-9d6f-0f8b5b2f6a11")
 
+
+def _every_measure(measures: Sequence[Any]) -> Line:
+    return {f"m{number} {unit}": each for unit in UNITS for number, each in enumerate(measures)}
+
+
 KINDS: Mapping[str, Make] = {
     "nothing but what is needed": lambda edges: {},
     "numbers": lambda edges: (
@@ -82,9 +87,8 @@ KINDS: Mapping[str, Make] = {
 """Runs of some hundred bytes, seldom more."""
 
 FULL_KINDS: Mapping[str, Make] = {
-    "every measure in every unit": lambda edges: {
-        "usage_summary": {f"m{n} {unit}": each for unit in UNITS for n, each in enumerate(MEASURES)}
-    },
+    "every measure in every unit": lambda edges: {"usage_summary": _every_measure(MEASURES)},
+    "every measure the other way round": lambda edges: {"usage_summary": _every_measure(MEASURES[::-1])},
     "paused": lambda edges: {
         "status": "paused",
         "pause_requested_at": edges.moment(),
