@@ -249,17 +249,9 @@ def _to_json(value: Any) -> str:
 
 
 def _from_json(text: str | bytes) -> Any:
-    """Read what the database keeps; whole numbers of more than 64 bits by the library's own reader.
-
-    So are numbers that SQLite rounded up beyond the largest one when it took them out of a structure.
-    """
+    """Read what the database keeps; whole numbers of more than 64 bits by the library's own reader."""
     written = text if isinstance(text, str) else text.decode()
-    if _LONG_NUMBER.search(written):
-        return json.loads(written)
-    try:
-        return orjson.loads(written)
-    except orjson.JSONDecodeError:
-        return json.loads(written)
+    return json.loads(written) if _LONG_NUMBER.search(written) else orjson.loads(written)
 
 
 PINNED = {

@@ -157,6 +157,13 @@ def fits_links(name: str) -> bool:
     return len(name) <= MAX_LINKED and len(quote(name, safe="")) <= MAX_LINKED_BYTES
 
 
+def fits_path(name: str) -> bool:
+    """Whether an address may hold this name as part of its path: browsers take dots for steps, and servers
+    empty parts for none.
+    """
+    return fits_links(name) and not {"", ".", ".."} & set(name.split("/"))
+
+
 def optional_moment(text: str) -> datetime | None:
     try:
         return parse_moment(text)

@@ -10,6 +10,7 @@ from portal.history.parse import HistoryLine, RunLine, WorkflowLine
 from portal.history.parse_uploads import UploadLine
 from portal.history.readers import BadField
 from portal.history.summary import Counts
+from portal.people import Identity
 from portal.runs.graph import EMPTY_DEFINITION
 
 
@@ -78,6 +79,8 @@ class Plan:
     runs: dict[UUID, PlannedRun] = field(default_factory=dict)
     uploads: dict[UUID, tuple[UploadLine, StoredUpload]] = field(default_factory=dict)
     """Uploads that are new or changed: the line and what is to be stored."""
+    named: list[Identity] = field(default_factory=list)
+    """Whom lines that change anything name, in the order of the lines: of one person the last one counts."""
     next_numbers: dict[UUID, int] = field(default_factory=dict)
     bad: list[tuple[int, BadField]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
@@ -149,6 +152,7 @@ def _decide_upload(plan: Plan, existing: Existing, line: UploadLine, now: dateti
         return
     else:
         plan.counts.uploads_changed += 1
+    _name(plan, line.identity)
     existing.uploads[line.id] = StoredUpload(columns, sha256)
     plan.uploads[line.id] = (line, existing.uploads[line.id])
 
@@ -198,6 +202,12 @@ def _plan(
     plan: Plan, existing: Existing, workflow: StoredWorkflow, line: RunLine, stored: StoredRun, is_new: bool
 ) -> None:
     plan.runs[line.id] = PlannedRun(line, stored.number, stored.superseded, is_new)
+    _name(plan, line.identity)
     existing.numbers.add((workflow.id, stored.number))
     workflow.next_run_number = max(workflow.next_run_number, stored.number + 1)
     plan.next_numbers[workflow.id] = workflow.next_run_number
+
+
+def _name(plan: Plan, identity: Identity | None) -> None:
+    if identity is not None:
+        plan.named.append(identity)

@@ -166,7 +166,7 @@ class Store:
         planned = list(plan.runs.values())
         self._take_versions(plan.next_numbers.keys() | plan.changed_workflows.keys())
         self._take_versions({line.workflow_id for line, _ in plan.uploads.values()})
-        self._store_people(plan, planned)
+        self._store_people(plan)
         recorder.store_imported(
             self._session,
             [self._imported(run) for run in planned if run.is_new],
@@ -190,11 +190,9 @@ class Store:
         for workflow_id in workflow_ids - self._versions.keys():
             self._versions[workflow_id] = versions.following(self._workflows[workflow_id].version)
 
-    def _store_people(self, plan: Plan, planned: Sequence[PlannedRun]) -> None:
+    def _store_people(self, plan: Plan) -> None:
         """Make or update those whom the lines name otherwise than the ones before them did."""
-        named = [run.line.identity for run in planned if run.line.identity is not None]
-        named += [line.identity for line, _ in plan.uploads.values() if line.identity is not None]
-        last = {id(each): each for each in reversed(named)}  # equal ones of a piece are mostly the same
+        last = {id(each): each for each in reversed(plan.named)}  # equal ones of a piece are mostly the same
         news = [each for each in reversed(last.values()) if self._identities.get(each.user_id) != each]
         if news:
             people, plan.counts.people = store_people(self._session, self._workspace_id, news)

@@ -20,7 +20,7 @@ from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.graph import draw_graph, read_nodes
 from portal.pages.pager import Pager
 from portal.pages.timeline_chart import draw_timeline, lane_pages
-from portal.parameters import fits_links, single
+from portal.parameters import fits_links, fits_path, single
 from portal.runs.detail import find_run
 from portal.runs.failed_steps import MAX_ERROR, first_failed_step
 from portal.runs.neighbours import find_neighbours
@@ -175,6 +175,7 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
         "place": place,
         "room": Room(),
         "fits_links": fits_links,
+        "fits_path": fits_path,
     }
 
 

@@ -44,6 +44,8 @@ class Group:
     """Whether there are more than are listed."""
     whole: str = ""
     """Which of a run's texts has all of what is compared here (`portal.runs.texts`)."""
+    recorded: tuple[bool, bool] = (True, True)
+    """Whether the one and the other run has that text."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,16 @@ def compare_runs(here: RunAtPace, there: RunAtPace) -> Comparison:
     definitions = [each.definition for each in (left, right) if each.definition is not None]
     whole = len(definitions) == 2
     groups = [
-        _group("Run", _facts(here, there), whole="error"),
-        _group("What it was about", json_differences(_source(left), _source(right)), True, "source"),
+        _group("Run", _facts(here, there), False, "error", (a.error, b.error)),
+        _group(
+            "What it was about",
+            json_differences(_source(left), _source(right)),
+            True,
+            "source",
+            (left.source, right.source),
+        ),
         _group("Definition", _definition(*definitions) if whole else iter(()), whole="definition"),
-        _group("Usage", json_differences(left.usage, right.usage), True, "usage"),
+        _group("Usage", json_differences(left.usage, right.usage), True, "usage", (left.usage, right.usage)),
         _group("Outputs", _outputs(a, b), whole="outputs"),
         _group("Scores", _scores(a, b), whole="validators"),
     ]
@@ -113,9 +121,16 @@ def compare_runs(here: RunAtPace, there: RunAtPace) -> Comparison:
     return Comparison([group for group in groups if group.rows], steps, len(definitions))
 
 
-def _group(title: str, differences: Iterator[Difference], keys: bool = False, whole: str = "") -> Group:
+def _group(
+    title: str,
+    differences: Iterator[Difference],
+    keys: bool = False,
+    whole: str = "",
+    texts: tuple[object, object] = (True, True),
+) -> Group:
     rows = list(islice(differences, MAX_SHOWN + 1))
-    return Group(title, rows[:MAX_SHOWN], keys, len(rows) > MAX_SHOWN, whole)
+    recorded = bool(texts[0]), bool(texts[1])
+    return Group(title, rows[:MAX_SHOWN], keys, len(rows) > MAX_SHOWN, whole, recorded)
 
 
 def _facts(here: RunAtPace, there: RunAtPace) -> Iterator[Difference]:

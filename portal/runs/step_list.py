@@ -83,8 +83,8 @@ class ListedStep:
     started_at: datetime | None
     completed_at: datetime | None
     error: str | None
-    duration_seconds: Any
-    """As the source gave it, where it is no long value."""
+    duration_seconds: str | None
+    """As it stands in JSON, whatever the source gave: its beginning where it is long."""
 
 
 def list_steps(run_id: UUID, query: StepQuery) -> Page[ListedStep]:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from portal import parameters
 from portal.db import db
-from portal.excerpts import cut, excerpt, short_key, small_json
+from portal.excerpts import cut, excerpt, short_key
 from portal.models import ACTIVE, Step
 from portal.moments import elapsed_ms
 from portal.paging import Page, Slice
@@ -31,6 +31,8 @@ LANES_A_PAGE = 40
 MAX_LABEL = 80
 """Characters of a step's name that are read to call its node by."""
 
+MAX_DIGITS = 40
+"""Characters of the seconds that a source gives, as they stand in JSON: longer ones are no duration."""
 MAX_MS = 10**15
 """More than there is from the year 1 to the year 9999."""
 _CLOCKS_APART_MS = 1000
@@ -48,7 +50,7 @@ def step_columns(most_name: int = MAX_LABEL) -> tuple[Any, ...]:
         Step.iteration,
         Step.started_at,
         Step.completed_at,
-        small_json(Step.source["duration_seconds"], 40).label("duration_seconds"),
+        excerpt(sa.cast(Step.source["duration_seconds"], sa.Text()), MAX_DIGITS).label("duration_seconds"),
     )
 
 
@@ -211,10 +213,11 @@ def step_duration_ms(step: Any) -> int | None:
     """How long a step took: by its times, else as the source of imported history says."""
     if step.started_at and step.completed_at:
         return elapsed_ms(step.started_at, step.completed_at)
-    seconds = step.duration_seconds
-    if isinstance(seconds, int | float) and 0 <= seconds * 1000 < MAX_MS:
-        return round(seconds * 1000)
-    return None
+    try:
+        milliseconds = float(step.duration_seconds or "") * 1000
+    except ValueError:
+        return None
+    return round(milliseconds) if 0 <= milliseconds < MAX_MS else None
 
 
 def waves(spans: Sequence[Span]) -> list[int]:

@@ -66,7 +66,7 @@ KINDS: Mapping[str, Make] = {
         | {"created_at": LAST_MOMENT, "paused_ms": MAX_NUMBER}
     ),
     "as long as the calendar": lambda edges: {
-        "created_at": "0001-01-02T00:00:00Z",
+        "created_at": "0002-01-01T00:00:00Z",
         "started_at": "0001-01-02T00:00:00Z",
         "completed_at": LAST_MOMENT,
     },
@@ -198,7 +198,8 @@ class _Maker:
             line["created_at"] = self.edges.safe_moment()
         line = {name: value for name, value in line.items() if value is not None}
         self.history.lines.append(line)
-        if kind not in WIDE_KINDS and self.edges.often(0.05):  # the same run again, as it went on
+        again = kind not in WIDE_KINDS and kind in self.history.kinds
+        if again and self.edges.often(0.05):  # the same run again, as it went on
             line = {**line, "status": self.edges.one(STATUSES), "error": self.edges.text()}
             self.history.lines.append(line)
         label = kind if workflow in MIXED else f"{kind} ({workflow})"
@@ -227,7 +228,7 @@ class _Maker:
         edges = self.edges
         for number in range(size):
             self.run("nothing but what is needed", "one moment", **_at("2026-03-01T12:00:00Z"))
-            far = {0: "0001-01-02T00:00:00Z", 1: LAST_MOMENT}.get(number)
+            far = {0: "0002-01-01T00:00:00Z", 1: LAST_MOMENT}.get(number)
             self.run("nothing but what is needed", "outliers", **_at(far or edges.recent()))
             self.run("active for decades", "active")
             numbers = {"run_number": edges.one([None, 1, MAX_NUMBER]), "ordinal": edges.one([1, MAX_NUMBER])}
@@ -242,12 +243,14 @@ class _Maker:
                 self.run(kind, MIXED[number % len(MIXED)])
         kinds = [*KINDS] * max(3, runs // 20 // len(KINDS)) + [*FULL_KINDS] * 2
         for number in range(runs):
-            fields: Line = {} if self.edges.often(0.5) else _times(self.edges)
-            if self.edges.often(0.5):
+            kind = kinds[number % len(kinds)]
+            plain = kind not in self.history.kinds  # once, each kind is as it is meant to be
+            fields: Line = {} if plain or self.edges.often(0.5) else _times(self.edges)
+            if not plain and self.edges.often(0.5):
                 fields |= {"status": self.edges.one(STATUSES)}
-            if self.edges.often(0.1):
+            if not plain and self.edges.often(0.1):
                 fields |= {"run_number": self.edges.count(1), "ordinal": self.edges.count(1)}
-            self.run(kinds[number % len(kinds)], self.edges.one(MIXED), **fields)
+            self.run(kind, self.edges.one(MIXED), **fields)
 
     def uploads(self, how_many: int) -> None:
         edges = self.edges
@@ -267,7 +270,7 @@ class _Maker:
                     "line_count": edges.count(),
                     "detected_language": edges.text(35),
                     "uploaded_by": edges.person(),
-                    "created_at": edges.moment(),
+                    "created_at": edges.safe_moment(),
                     "updated_at": edges.one([None, edges.moment()]),
                 }
             )
@@ -299,4 +302,4 @@ def _at(moment: str) -> Line:
 
 def _has_a_moment(line: Line) -> bool:
     found = [line.get(name) for name in ("created_at", "started_at", "completed_at")]
-    return any(each is not None and not each.startswith("0001-01-01") for each in found)
+    return any(each is not None and not each.startswith("0001") for each in found)

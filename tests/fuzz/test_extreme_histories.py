@@ -203,6 +203,9 @@ def _workflows(history: History) -> Iterator[Subject]:
         yield Subject("workflow", {"workflow_id": UUID(workflow_id), "upload_id": upload, "some_runs": some})
 
 
+_audio = sa.select(Take.audio_id).order_by(Take.artifact_id.is_(None)).limit(1)
+
+
 def _runs(history: History) -> Iterator[Subject]:
     """Some of every kind, each with another one to be compared with."""
     chosen = [(kind, line) for kind, lines in history.kinds.items() for line in _spread(lines)]
@@ -214,7 +217,7 @@ def _runs(history: History) -> Iterator[Subject]:
             "subject_id": run_id,
             "other_run": chosen[place - 1][1]["id"],
             "run_number": db.session.scalar(sa.select(Run.run_number).where(Run.id == run_id)),
-            "audio_id": db.session.scalar(sa.select(Take.audio_id).where(Take.run_id == run_id)) or "0" * 16,
+            "audio_id": db.session.scalar(_audio.where(Take.run_id == run_id)) or "0" * 16,
         }
         for node_id in node_ids(line):
             yield Subject(kind, {**arguments, "node_id": node_id})

@@ -85,15 +85,15 @@ def test_a_step_that_ends_before_it_begins_is_counted_and_drawn_where_it_begins(
 
 def test_without_any_begin_steps_are_as_long_as_they_took() -> None:
     timeline = drawn(
-        step("a", None, None, duration_seconds=1.5),
-        step("b", None, None, duration_seconds="long"),
-        step("c", None, None, duration_seconds=-1),
+        step("a", None, None, duration_seconds="1.5"),
+        step("b", None, None, duration_seconds='"long"'),
+        step("c", None, None, duration_seconds="-1"),
     )
     assert (timeline.origin, timeline.unplaced, places(timeline)) == (None, 2, [[(0, 1500)]])
 
 
 def test_steps_without_a_begin_among_others_are_counted_not_guessed() -> None:
-    timeline = drawn(step("a", 0, 1), step("b", None, 5, duration_seconds=2))
+    timeline = drawn(step("a", 0, 1), step("b", None, 5, duration_seconds="2"))
     assert (len(timeline.spans), timeline.unplaced) == (1, 1)
     assert timeline.node_states == {"a": "completed", "b": "completed"}
 
