@@ -23,6 +23,7 @@ class ShownOutput:
     line_count: int
     """Each language on its own."""
     has_files: bool
+    """Whether there is anything to download, delivered audio or other files."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,14 @@ def show_outputs(run_id: UUID, definition: Mapping[str, Any] | None, most: int) 
     names = {key_of(node.id): cut(node.display_name, MAX_NAME) for node in outputs_of(definition)}
     first = list(names)[:most]
     to_all, counts = _line_counts(run_id, first, most)
-    files = _files(run_id, first, most)
+    files_to_all, files = _files(run_id, first, most)
     keys = list(dict.fromkeys([*first, *sorted({*counts, *files} - names.keys())]))
     rows = [
         ShownOutput(
-            key, names.get(key) or type_in_words("unknown"), to_all + counts.get(key, 0), key in files
+            key,
+            names.get(key) or type_in_words("unknown"),
+            to_all + counts.get(key, 0),
+            files_to_all or key in files,
         )
         for key in keys[:most]
     ]
@@ -64,11 +68,17 @@ def _line_counts(run_id: UUID, first: Sequence[str], most: int) -> tuple[int, di
     return found.pop(None, 0), found
 
 
-def _files(run_id: UUID, first: Sequence[str], most: int) -> set[str]:
-    """Of these output nodes, and a few others, those that gave files besides audio."""
-    key = short_key(Artifact.node_id)
-    mine = sa.select(key.label("key")).where(Artifact.run_id == run_id, Artifact.node_id.is_not(None))
-    found = mine.distinct().subquery()
-    rank = sa.case((found.c.key.in_(first), 1), else_=2)
-    rows = db.session.execute(sa.select(found.c.key).order_by(rank, found.c.key).limit(most + 1))
-    return {row[0] for row in rows}
+def _files(run_id: UUID, first: Sequence[str], most: int) -> tuple[bool, set[str]]:
+    """Whether audio was delivered to all output nodes; of these and a few others those with files."""
+    stored = sa.select(Take.artifact_id).where(Take.run_id == run_id, Take.artifact_id.is_not(None))
+    undelivered = stored.where(Take.status != TakeStatus.DELIVERED)
+    delivered = stored.where(Take.status == TakeStatus.DELIVERED)
+    named = sa.select(short_key(Artifact.node_id).label("key")).where(
+        Artifact.run_id == run_id, Artifact.node_id.is_not(None), Artifact.id.not_in(undelivered)
+    )
+    audio = delivered.with_only_columns(short_key(Take.output_node_id).label("key"))
+    found = sa.union(named, audio).subquery()
+    rank = sa.case((found.c.key.is_(None), 0), (found.c.key.in_(first), 1), else_=2)
+    rows = db.session.execute(sa.select(found.c.key).order_by(rank, found.c.key).limit(most + 2))
+    keys = {row[0] for row in rows}
+    return None in keys, keys - {None}

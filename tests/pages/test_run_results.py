@@ -199,3 +199,19 @@ def test_the_answer_of_the_api_is_one_click_away(browser: Browser, app: Any) -> 
     assert browser.open(f"{browser.list_path}/garbled.json").status_code == 404
     signed_out = app.test_client().get(f"{path_of(browser, run)}.json")
     assert signed_out.status_code == 302
+
+
+def test_only_outputs_with_something_to_fetch_have_a_download(browser: Browser) -> None:
+    sinks = [{"id": name, "type": "sink_preview", "name": name} for name in ("Heard", "Silent", "Refused")]
+    takes = [
+        take(output_node_id="Heard", audio=b"RIFF"),
+        take("fr-FR", output_node_id="Silent"),
+        take("it-IT", "not_delivered", output_node_id="Refused", audio=b"RIFF2"),
+    ]
+    run = make_run(browser.workflow)
+    make_detail(run, definition_snapshot={"graph": {"nodes": sinks}})
+    make_output(run, browser.workspace, {"script": "Hi", "takes": takes})
+    page = results(browser, run)
+    links = [str(link["href"]) for link in page.select('a[href*="/nodes/"]')]
+    assert links == [f"{path_of(browser, run)}/nodes/Heard/download"]
+    assert browser.open(links[0]).status_code == 302
