@@ -1,6 +1,6 @@
 """Migrations build exactly the models, and can be taken back."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,11 @@ from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
 
 from portal import create_app
-from portal.db import Base, db
-from portal.models import DayRuns
+from portal.db import Base, db, writing
+from portal.models import DayRuns, Run
 from portal.runs.rollup import find_drift
 from tests.conftest import settings_for
-from tests.factories import NOON, make_run, make_workflow, make_workspace
+from tests.factories import NOON, make_run, make_steps, make_workflow, make_workspace
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -81,5 +81,22 @@ def test_the_audio_of_runs_that_were_not_completed_leaves_the_sums(bare_url: str
             move(revision=revision)
             assert db.session.scalars(sums).all() == expected
         assert not find_drift(db.session())
+        db.session.rollback()
+        db.engine.dispose()
+
+
+def test_lines_of_runs_that_were_stored_with_zero_times_are_read_anew(bare_url: str, tmp_path: Path) -> None:
+    zero = datetime(1, 1, 1, tzinfo=UTC)
+    with create_app(settings_for(bare_url), instance=tmp_path).app_context():
+        upgrade()
+        workflow = make_workflow(make_workspace())
+        plain, _ended, stepped = (make_run(workflow, completed_at=end) for end in (NOON, zero, NOON))
+        make_steps(stepped, {"started_at": zero})
+        with writing() as session:
+            session.execute(sa.update(Run).values(import_digest=b"0" * 16))
+        downgrade(revision="0010")
+        upgrade()
+        kept = sa.select(Run.id).where(Run.import_digest.is_not(None))
+        assert db.session.scalars(kept).all() == [plain.id]
         db.session.rollback()
         db.engine.dispose()
