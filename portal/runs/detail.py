@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from portal.auth.principals import Principal
 from portal.db import db
 from portal.errors import NotFound
-from portal.models import Artifact, Run, RunDetail, RunResult, RunStatus, Workflow
+from portal.models import Artifact, Run, RunDetail, RunResult, RunStatus, Take, TakeStatus, Workflow
 from portal.moments import elapsed_ms
 from portal.runs.rows import RunRow, read_rows
 from portal.workflows.access import SeenWorkflow
@@ -46,14 +46,16 @@ class RunDetailView(RunView):
     """0 while unsettled, and where the source said nothing."""
 
 
-_HAS_FILES = sa.exists().where(Artifact.run_id == Run.id).label("has_files")
+_UNDELIVERED = sa.exists().where(Take.artifact_id == Artifact.id, Take.status != TakeStatus.DELIVERED)
+HAS_FILES = sa.exists().where(Artifact.run_id == Run.id, ~_UNDELIVERED).label("has_files")
+"""Whether a run has files for its archive: delivered audio, or others."""
 _NARROW = (
     Run.workflow_id,
     Run.updated_at,
     Run.imported,
     sa.func.coalesce(RunResult.token_cost, 0).label("token_cost"),
     RunResult.held_nodes,
-    _HAS_FILES,
+    HAS_FILES,
 )
 _WIDE = (
     RunDetail.definition_snapshot,

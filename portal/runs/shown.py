@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from portal.db import db
 from portal.errors import NotFound
 from portal.excerpts import excerpt, json_text, small_json
-from portal.models import Artifact, Person, Run, RunDetail, RunResult, RunStatus
-from portal.runs.detail import RunDetailView
+from portal.models import Person, Run, RunDetail, RunResult, RunStatus
+from portal.runs.detail import HAS_FILES, RunDetailView
 from portal.runs.rows import TriggeredBy
 from portal.workflows.access import SeenWorkflow
 
@@ -54,7 +54,7 @@ _COLUMNS = (
     small_json(RunDetail.definition_snapshot, MAX_DEFINITION).label("definition_snapshot"),
     sa.func.coalesce(RunResult.token_cost, 0).label("token_cost"),
     sa.func.coalesce(RunResult.credits_absorbed, 0.0).label("credits_absorbed"),
-    sa.exists().where(Artifact.run_id == Run.id).label("has_files"),
+    HAS_FILES,
 )
 
 

@@ -215,3 +215,9 @@ def test_only_outputs_with_something_to_fetch_have_a_download(browser: Browser) 
     links = [str(link["href"]) for link in page.select('a[href*="/nodes/"]')]
     assert links == [f"{path_of(browser, run)}/nodes/Heard/download"]
     assert browser.open(links[0]).status_code == 302
+
+
+def test_a_run_whose_audio_was_not_delivered_offers_no_archive(browser: Browser) -> None:
+    run = spoken_run(browser, {"script": "Hi", "takes": [take(status="not_delivered", audio=b"RIFF")]})
+    assert not results(browser, run).select("#download")
+    assert browser.open(f"{path_of(browser, run)}/download").status_code == 404
