@@ -104,10 +104,14 @@ def key_of(text: str) -> str:
 _LONG = " … "
 
 
-def json_text(column: Any, key: str, most: int) -> sa.ColumnElement[Any]:
-    """The beginning of a text in a JSON object, as `excerpt` gives it; NULL where there is no text."""
-    quoted = sa.cast(column[key], sa.Text())
-    return sa.case((sa.func.substr(quoted, 1, 1) == '"', excerpt(column[key].as_string(), most)))
+def json_text(column: Any, key: str, most: int | None = None) -> sa.ColumnElement[Any]:
+    """A text in a JSON object, or its beginning as `excerpt` gives it; NULL where there is no text.
+
+    Only texts are taken out of structures: SQLite writes numbers beyond all bounds as no JSON.
+    """
+    quoted, text = sa.cast(column[key], sa.Text()), column[key].as_string()
+    found = text if most is None else excerpt(text, most)
+    return sa.case((sa.func.substr(quoted, 1, 1) == '"', found))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from portal.db import db
 from portal.errors import NotFound
+from portal.excerpts import json_text
 from portal.models import (
     Artifact,
     OutputLine,
@@ -77,17 +78,6 @@ def _definition(run_id: UUID) -> Found:
     return db.session.scalar(select.where(Run.id == run_id)), JSON
 
 
-def _title(run_id: UUID) -> Found:
-    title = db.session.scalar(sa.select(RunDetail.source["title"]).where(RunDetail.run_id == run_id))
-    return title if isinstance(title, str) else None, TEXT
-
-
-def _last_command(run_id: UUID, position: int) -> Found:
-    select = sa.select(Step.source["last_command"]).where(Step.run_id == run_id, Step.position == position)
-    command = db.session.scalar(select)
-    return command if isinstance(command, str) else None, TEXT
-
-
 def _written(value: Any) -> Found:
     return json.dumps(value, ensure_ascii=False) if value else None, JSON
 
@@ -148,7 +138,7 @@ _NAMES: Mapping[str, Read] = {
     "pause_error": _stored(Run.pause_error, Run.id),
     "usage": _stored(Run.usage_summary, Run.id),
     "source": _stored(RunDetail.source, RunDetail.run_id),
-    "title": _title,
+    "title": _stored(json_text(RunDetail.source, "title"), RunDetail.run_id),
     "definition": _definition,
     "languages": _languages,
     "dropped": _dropped,
@@ -159,7 +149,7 @@ _NAMES: Mapping[str, Read] = {
     "steps/N/node_id": _stored(Step.node_id, *_STEP),
     "steps/N/node_type": _stored(Step.node_type, *_STEP),
     "steps/N/error": _stored(Step.error, *_STEP),
-    "steps/N/last_command": _last_command,
+    "steps/N/last_command": _stored(json_text(Step.source, "last_command"), *_STEP),
     "steps/N/result": _stored(StepResult.result, *_RESULT),
     "lines/N/script": _stored(OutputLine.script, *_LINE),
     "lines/N/takes": _takes,

@@ -247,3 +247,12 @@ def test_a_new_run_is_announced_whatever_its_number(browser: Browser, history: P
         rows = parsed(browser.open(str(one(news, "a")["href"]))).select("#runs tbody .run")
         assert [row.text for row in rows] == ["#7", "#1,000"]
         load_case(browser, history, "lower-number-2-while-open.jsonl")
+
+
+def test_a_title_or_a_command_that_is_a_number_beyond_all_bounds_is_no_text(browser: Browser) -> None:
+    step = {"node_id": "a", "status": "failed", "last_command": HUGE}
+    load(browser, workflow_line(), run_line(status="failed", title=HUGE, labels=HUGE, steps=[step]))
+    every_view(browser, WORKFLOW, [an_id("run")])
+    for name in ("title", "steps/0/last_command"):
+        path = f"/workflows/{WORKFLOW}/runs/{an_id('run')}/texts/{name}"
+        assert browser.open(path).status_code == 404, name
