@@ -84,7 +84,9 @@ def test_a_minute_is_a_minute_when_the_wall_clock_jumps(
         assert [ask(limited, key)[0] for _ in range(5)] == [200] * 5
         clock.shift(jump)
         assert ask(limited, key) == (429, "60")
-        stopwatch.now += 60
+        stopwatch.now += 20.5
+        assert ask(limited, key) == (429, "40")
+        stopwatch.now += 39.5
         assert [ask(limited, key)[0] for _ in range(6)] == [200] * 5 + [429]
         clock.shift(-jump)
         stopwatch.now += 60
