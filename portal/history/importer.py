@@ -29,7 +29,7 @@ DEFAULT_BATCH_SIZE = 50_000
 """Lines: more cost fewer writes of the same pages of indexes, and let other writers wait longer."""
 MANY_OBJECTS = 2_000_000
 """More than many pieces of runs are: the collector of cycles passes when some are left over."""
-MANY_RUNS = 10_000
+MANY_ROWS = 5_000
 """New ones that change what a database knows of its tables."""
 PIECE = 5000
 """Lines that are handed over at once by the process that parses a long file."""
@@ -172,7 +172,7 @@ def import_files(
                 progress(before + piece.bytes_read, sum(sizes), lines_before + into.counts.lines)
                 size = max(size, piece.bytes_read)
             before += size
-    if not check and summary.total.runs_new >= MANY_RUNS:
+    if not check and summary.total.rows_new >= MANY_ROWS:
         renew_statistics()
     return summary
 

@@ -39,7 +39,10 @@ _UPLOADS = cast(sa.Table, Upload.__table__)
 
 
 def renew_statistics() -> None:
-    """Tell PostgreSQL's planner what much new history changed; autovacuum would only minutes later."""
+    """Tell PostgreSQL's planner what much new history changed; autovacuum would only minutes later.
+
+    Until then it may take the tables for empty, and joins ten thousand takes with as many scores row by row.
+    """
     if db.engine.dialect.name == "postgresql":
         names = ", ".join(table.name for table in Base.metadata.sorted_tables)
         with db.engine.connect() as connection:
@@ -173,7 +176,7 @@ class Store:
             [self._imported(run) for run in planned if not run.is_new],
             self._counted,
         )
-        _store_results(self._session, planned)
+        plan.counts.results += _store_results(self._session, planned)
         _store_uploads(self._session, plan)
         self._next_numbers |= plan.next_numbers
         plan.counts.steps += sum(len(run.line.steps) for run in planned)
@@ -210,8 +213,8 @@ class Store:
         )
 
 
-def _store_results(session: Session, planned: Sequence[PlannedRun]) -> None:
-    """What the runs gave; what replaced ones gave before goes, also where they give nothing now."""
+def _store_results(session: Session, planned: Sequence[PlannedRun]) -> int:
+    """Replace the results of these runs, also where a run has none now; the number of rows stored."""
     given = [run.line.results for run in planned if run.line.results is not None]
     replaced = [run.line.id for run in planned if not run.is_new]
     if given or replaced:
@@ -224,6 +227,8 @@ def _store_results(session: Session, planned: Sequence[PlannedRun]) -> None:
             [row for each in given for row in each.validations],
         )
         store_results(session, rows, replaced)
+        return sum(map(len, rows))
+    return 0
 
 
 def _store_uploads(session: Session, plan: Plan) -> None:

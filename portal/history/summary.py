@@ -43,7 +43,14 @@ class Counts:
     uploads_changed: int = 0
     uploads_unchanged: int = 0
     steps: int = 0
+    results: int = 0
+    """Rows of lines, takes, scores and files."""
     people: int = 0
+
+    @property
+    def rows_new(self) -> int:
+        """Rows stored of runs, their steps and their results."""
+        return self.runs_new + self.steps + self.results
 
     def add(self, other: "Counts") -> None:
         for each in fields(self):

@@ -435,7 +435,7 @@ def test_progress_says_how_much_of_all_files_is_read(workspace: Workspace, tmp_p
 def test_after_much_new_history_postgresql_knows_how_much_there_is(
     load: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importer, "MANY_RUNS", 25)
+    monkeypatch.setattr(importer, "MANY_ROWS", 25)
     known = sa.text("SELECT last_analyze IS NOT NULL FROM pg_stat_user_tables WHERE relname = 'runs'")
     with db.engine.connect() as connection:
         connection.exec_driver_sql("SELECT pg_stat_reset_single_table_counters('runs'::regclass)")
