@@ -7,8 +7,9 @@ has the portal's code too, which its workers share; new code therefore needs a r
 import gc
 from typing import Any
 
-from portal import ROOT, compression
+from portal import ROOT
 from portal.server import refuse_unfit_database
+from portal.web import compression
 
 bind = "127.0.0.1:8000"
 worker_class = "gthread"

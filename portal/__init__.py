@@ -6,32 +6,17 @@ from pathlib import Path
 
 from flask import Flask
 
-from portal import (
-    api,
-    cli,
-    compression,
-    config,
-    database_state,
-    db,
-    display,
-    documentation,
-    failures,
-    files,
-    headers,
-    health,
-    json_answers,
-    logs,
-    pages,
-    postgres,
-    reach,
-    sqlite,
-    storage,
-)
-from portal.api import raw
-from portal.auth import gate, oidc
-from portal.auth import pages as auth_pages
+from portal import api, config, failures, health, pages, storage
+from portal.api import documentation, raw, stored_files
+from portal.auth import gate
+from portal.auth.openid import code_flow
+from portal.cli import commands
+from portal.database import compatibility, engine, postgresql, sqlite
+from portal.pages import sign_in as auth_pages
+from portal.web import assets, compression, formats, headers, json_provider, logs, proxy
 
 ROOT = Path(__file__).resolve().parent.parent
+MIGRATIONS = ROOT / "portal" / "database" / "migrations"
 
 
 def create_app(environ: Mapping[str, str] | None = None, instance: Path | None = None) -> Flask:
@@ -51,24 +36,25 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     instance.mkdir(parents=True, exist_ok=True)
     app.extensions["portal.settings"] = settings
     _configure(app, settings)
-    reach.init_app(app, settings)
+    proxy.init_app(app, settings)
     logs.init_logging()
-    db.db.init_app(app)
-    db.migrate.init_app(app, db.db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True)
+    engine.db.init_app(app)
+    engine.migrate.init_app(app, engine.db, directory=str(MIGRATIONS), render_as_batch=True)
     with app.app_context():
-        for each in (sqlite, postgres, database_state):
-            each.prepare_engine(db.db.engine)
-    json_answers.init_app(app)
+        for each in (sqlite, postgresql, compatibility):
+            each.prepare_engine(engine.db.engine)
+    json_provider.init_app(app)
     compression.init_app(app)
     storage.init_app(app, settings)
     gate.init_app(app, settings)
-    oidc.init_app(app, settings)
+    code_flow.init_app(app, settings)
     headers.init_app(app, settings)
     failures.init_app(app)
-    display.init_app(app)
-    for blueprint in (api.bp, raw.bp, auth_pages.bp, pages.bp, files.bp, health.bp, documentation.bp):
+    formats.init_app(app)
+    assets.init_app(app)
+    for blueprint in (api.bp, raw.bp, auth_pages.bp, pages.bp, stored_files.bp, health.bp, documentation.bp):
         app.register_blueprint(blueprint)
-    cli.init_app(app)
+    commands.init_app(app)
     return app
 
 
@@ -78,7 +64,7 @@ def _configure(app: Flask, settings: config.Settings) -> None:
         SECRET_KEY=settings.secret_key,
         SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=db.engine_options(settings.database_url),
+        SQLALCHEMY_ENGINE_OPTIONS=engine.engine_options(settings.database_url),
         MAX_CONTENT_LENGTH=1_000_000,
         MAX_FORM_MEMORY_SIZE=500_000,
         MAX_FORM_PARTS=200,

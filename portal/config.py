@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import sqlalchemy as sa
 
-from portal.addresses import BadAddress, normal_host_pattern, normal_url, split_host
+from portal.input.addresses import BadAddress, normal_host_pattern, normal_url, split_host
 
 PREFIX = "PORTAL_"
 MIN_SECRET_BYTES = 32

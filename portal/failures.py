@@ -17,8 +17,8 @@ from flask import (
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal import causes, display, envelope
 from portal.auth.origin import safe_next
+from portal.database import outages
 from portal.errors import (
     InvalidQuery,
     PortalError,
@@ -28,6 +28,7 @@ from portal.errors import (
     WrongAddress,
     is_api,
 )
+from portal.web import envelope, htmx
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def broken(error: Exception) -> BaseResponse:
-        cause = causes.find(error)
+        cause = outages.find(error)
         if cause is not None and cause.words is not None:
             log.error("%s: %s", cause.headline, type(error).__name__, exc_info=error)
             return _answer(Unavailable(cause.words, soon=cause.soon))
@@ -69,7 +70,7 @@ def _answer(error: PortalError) -> Response:
         if isinstance(error, Unauthorized):
             answer.headers["WWW-Authenticate"] = "Bearer"
     else:
-        template = "_error.html" if display.wants_fragment() else "error.html"
+        template = "_error.html" if htmx.wants_fragment() else "error.html"
         answer = make_response(render_template(template, error=error, request_id=request_id))
     if isinstance(error, TooManyRequests):
         answer.headers["Retry-After"] = str(error.retry_after)
@@ -81,8 +82,8 @@ def _answer(error: PortalError) -> Response:
 
 def _to_login() -> BaseResponse:
     """Send a browser to sign in; it comes back to the page it was on, never to a fragment."""
-    fragment = display.wants_fragment()
-    wanted = display.current_page_path() if fragment else request.full_path.removesuffix("?")
+    fragment = htmx.wants_fragment()
+    wanted = htmx.current_page_path() if fragment else request.full_path.removesuffix("?")
     wanted = safe_next(wanted) if wanted and (fragment or request.method == "GET") else None
     if "Authorization" not in request.headers:  # else the session was not looked at, and may be a good one
         session.pop("token", None)

@@ -5,11 +5,11 @@ import logging
 import sqlalchemy as sa
 from flask import Blueprint, Response, jsonify
 
-from portal import database_state
 from portal.auth.gate import public
-from portal.causes import reason_of
-from portal.database_state import Standing
-from portal.db import UnfitDatabase
+from portal.database import compatibility
+from portal.database.compatibility import Standing
+from portal.database.outages import reason_of
+from portal.database.refusals import UnfitDatabase
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def process() -> Response:
 def readiness() -> tuple[Response, int]:
     """The database can be read and has the tables of this release; what cannot be changed is said."""
     try:
-        state = database_state.look()
+        state = compatibility.look()
     except UnfitDatabase as error:
         return jsonify(status="unfit database", reason=str(error)), 503
     except sa.exc.SQLAlchemyError as error:

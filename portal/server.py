@@ -10,8 +10,8 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from portal.config import BadSetting, environment, read_settings
-from portal.database_state import why_unfit
-from portal.logs import JsonFormatter
+from portal.database.compatibility import why_unfit
+from portal.web.logs import JsonFormatter
 
 
 class Log(Logger):  # type: ignore[misc]

@@ -28,8 +28,8 @@ import sqlalchemy as sa
 from flask_migrate import upgrade
 
 from portal import create_app, moments
-from portal.db import db
-from portal.models import Run
+from portal.database.engine import db
+from portal.database.models import Run
 from portal.runs import recorder
 from portal.runs.recorder import Event
 from tests import cluster as clusters

@@ -5,7 +5,7 @@ from uuid import UUID
 from werkzeug.test import TestResponse
 
 from portal.errors import is_api
-from portal.headers import A_YEAR, CONTENT_SECURITY_POLICY
+from portal.web.headers import A_YEAR, CONTENT_SECURITY_POLICY
 
 EVERYWHERE = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,

@@ -21,8 +21,9 @@ from werkzeug.test import TestResponse
 
 from portal import create_app, moments
 from portal.auth import signin
-from portal.db import Base, db
-from portal.models import User
+from portal.database.columns import Base
+from portal.database.engine import db
+from portal.database.models import User
 
 SECRET_KEY = "5f0c3e9a7b1d4862" * 4
 BASE_URL = "http://127.0.0.1:8000"

@@ -9,11 +9,12 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from portal import moments, storage, versions
-from portal.auth.keyring import KeySpec, create_key_for
-from portal.db import db, writing
-from portal.folding import fold
-from portal.models import (
+from portal import moments, storage
+from portal.auth.access import SeenWorkflow
+from portal.auth.api_keys.management import KeySpec, create_key_for
+from portal.database import versions
+from portal.database.engine import db
+from portal.database.models import (
     Artifact,
     Member,
     OutputLine,
@@ -29,10 +30,11 @@ from portal.models import (
     Workflow,
     Workspace,
 )
+from portal.database.transactions import writing
+from portal.input.folding import fold
 from portal.runs import recorder, rollup
 from portal.runs.ready import make_ready
 from portal.runs.recorder import ImportedRun
-from portal.workflows.access import SeenWorkflow
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EMPTY_DEFINITION: dict[str, Any] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from werkzeug.serving import make_server
 
 from portal import create_app
-from portal.db import db
+from portal.database.engine import db
 
 
 @contextmanager

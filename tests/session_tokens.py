@@ -10,8 +10,9 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal import create_app
-from portal.db import db, writing
-from portal.models import Identity, User
+from portal.database.engine import db
+from portal.database.models import Identity, User
+from portal.database.transactions import writing
 from tests.auth.provider_keys import ISSUER, PARTY, claims, key_server, key_set, rsa_key, sign
 from tests.conftest import OutsideClient
 

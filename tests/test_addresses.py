@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from portal.addresses import BadAddress, normal_ip, normal_url
 from portal.config import BadSetting, read_settings
+from portal.input.addresses import BadAddress, normal_ip, normal_url
 from tests.conftest import SECRET_KEY
 
 GOOD = {"PORTAL_SECRET_KEY": SECRET_KEY}

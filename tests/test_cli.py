@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from click.testing import Result
 from flask import Flask
 
-from portal.db import writing
-from portal.models import DayRuns, RunTotals
+from portal.database.models import DayRuns, RunTotals
+from portal.database.transactions import writing
 from portal.runs.counts import count_by_status
 from portal.runs.query import RunQuery
 from tests.factories import make_run, make_workflow, make_workspace

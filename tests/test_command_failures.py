@@ -17,12 +17,13 @@ from click.testing import Result
 from flask import Flask
 
 from portal import create_app
-from portal.auth import accounts
-from portal.cli import init_app
-from portal.command_failures import Command, Group
-from portal.db import db, writing
+from portal.cli.commands import init_app
+from portal.cli.failures import Command, Group
+from portal.database.engine import db
+from portal.database.models import Run, Workspace
+from portal.database.transactions import writing
 from portal.history import store
-from portal.models import Run, Workspace
+from portal.workspaces import accounts
 from tests import cluster as clusters
 from tests.conftest import settings_for
 from tests.factories import make_workspace

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from portal.config import BadSetting, read_settings
-from portal.logs import JsonFormatter, redact
+from portal.web.logs import JsonFormatter, redact
 
 ROOT = Path(__file__).parents[1]
 GOOD = {"PORTAL_SECRET_KEY": "5f0c3e9a7b1d4862" * 4}

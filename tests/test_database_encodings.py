@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal import create_app
-from portal.db import db, engine_options
+from portal.database.engine import db, engine_options
 from tests.conftest import settings_for
 from tests.odd_databases import encoded
 from tests.test_server import ROOT, wait_until

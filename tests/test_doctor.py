@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from portal import create_app
-from portal.db import db
+from portal.database.engine import db
 from tests.auth.provider_keys import ISSUER, KeyServer, key_server, key_set, rsa_key
 from tests.conftest import settings_for
 from tests.factories import make_workspace

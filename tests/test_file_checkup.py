@@ -14,9 +14,9 @@ from click.testing import Result
 from flask import Flask
 
 from portal import moments
-from portal.file_checkup import FilesFinding, check_files
+from portal.checks.file_check import FilesFinding, check_files
+from portal.database.models import Workspace
 from portal.history.importer import import_lines
-from portal.models import Workspace
 from portal.storage import artifacts, digest_of, key_of
 from tests.factories import NOON, make_artifact, make_run, make_upload, make_workflow, make_workspace
 from tests.history.lines import run_line, workflow_line

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from portal import create_app
-from portal.db import db
+from portal.database.engine import db
 from tests.conftest import settings_for
 from tests.factories import make_key, make_member, make_user, make_workspace
 from tests.serving import served

@@ -10,8 +10,10 @@ from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
 
 from portal import create_app
-from portal.db import Base, db, writing
-from portal.models import DayRuns, Run
+from portal.database.columns import Base
+from portal.database.engine import db
+from portal.database.models import DayRuns, Run
+from portal.database.transactions import writing
 from portal.runs.rollup import find_drift
 from tests.conftest import settings_for
 from tests.factories import NOON, make_run, make_steps, make_workflow, make_workspace

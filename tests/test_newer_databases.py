@@ -11,8 +11,8 @@ from flask import Flask
 
 from portal import moments
 from portal.auth import signin
-from portal.database_state import NEWEST, Schema, Standing
-from portal.db import db
+from portal.database.compatibility import NEWEST, Schema, Standing
+from portal.database.engine import db
 from tests.factories import make_key, make_member, make_user, make_workspace
 
 SAME = {"Sec-Fetch-Site": "same-origin"}

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal.models import User
+from portal.database.models import User
 from tests.factories import (
     make_key,
     make_member,

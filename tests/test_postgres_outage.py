@@ -10,9 +10,10 @@ import requests
 import sqlalchemy as sa
 from flask_migrate import upgrade
 
-from portal import create_app, postgres
-from portal import db as database
-from portal.db import db
+from portal import create_app
+from portal.database import engine as database
+from portal.database import postgresql
+from portal.database.engine import db
 from tests import cluster as clusters
 from tests.cluster import Cluster
 from tests.conftest import settings_for
@@ -86,8 +87,8 @@ def test_a_server_that_goes_after_it_was_read_spoils_no_answer(cluster: Cluster,
 def test_a_server_that_falls_silent_makes_nobody_wait_for_long(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert postgres.ANSWER_SECONDS + database.CONNECT_SECONDS < 10
-    monkeypatch.setattr(postgres, "ANSWER_SECONDS", 1.0)
+    assert postgresql.ANSWER_SECONDS + database.CONNECT_SECONDS < 10
+    monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 1.0)
     key = prepare(cluster.url(), tmp_path)
     with (
         clusters.wire_to(cluster.port) as wire,

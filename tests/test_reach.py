@@ -14,9 +14,9 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Response
 
 from portal import create_app, moments
-from portal.addresses import normal_url, split_origin
 from portal.auth import signin
-from portal.db import db
+from portal.database.engine import db
+from portal.input.addresses import normal_url, split_origin
 from tests.answer_rules import faults
 from tests.conftest import OutsideClient, settings_for
 from tests.factories import make_member, make_user, make_workspace

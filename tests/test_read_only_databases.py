@@ -15,10 +15,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 
-from portal import create_app, moments, postgres
+from portal import create_app, moments
 from portal.auth import signin
-from portal.db import ReadOnlyDatabase, db, writing
-from portal.models import ApiKey, BrowserSession, User
+from portal.database import postgresql
+from portal.database.engine import db
+from portal.database.models import ApiKey, BrowserSession, User
+from portal.database.refusals import ReadOnlyDatabase
+from portal.database.transactions import writing
 from tests import cluster as clusters
 from tests.conftest import OutsideClient, settings_for, sign_in_to
 from tests.factories import make_key, make_member, make_user, make_workflow, make_workspace
@@ -219,7 +222,7 @@ def test_a_standby_serves_reads_and_takes_changes_once_it_is_promoted(
     world.reads()
     with pytest.raises(ReadOnlyDatabase), writing():
         pass
-    monkeypatch.setattr(postgres, "READ_ONLY_SECONDS", 0.0)
+    monkeypatch.setattr(postgresql, "READ_ONLY_SECONDS", 0.0)
     world.database.run("ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
     while world.ready() != (200, "ok"):
         pass

@@ -19,8 +19,8 @@ from flask import Flask
 
 from portal import moments
 from portal.auth import signin
-from portal.db import db
-from portal.models import Workflow
+from portal.database.engine import db
+from portal.database.models import Workflow
 from portal.paging import Slice
 from portal.runs import blocks
 from portal.runs.listing import list_runs

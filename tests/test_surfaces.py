@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from portal.models import User, Workflow
+from portal.database.models import User, Workflow
 from tests.factories import (
     NOON,
     make_key,

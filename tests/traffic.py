@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal import moments
-from portal.auth import accounts
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import User
 from portal.errors import PortalError
-from portal.models import User
+from portal.workspaces import accounts
 
 
 @dataclass

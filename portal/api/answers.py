@@ -8,10 +8,10 @@ from urllib.parse import quote, urlencode
 
 from flask import Response, jsonify, request
 
-from portal import envelope
 from portal.paging import Page, Slice
-from portal.reach import absolute_url
 from portal.runs.rows import RunRow
+from portal.web import envelope
+from portal.web.proxy import absolute_url
 
 
 def fields(row: Any, names: tuple[str, ...]) -> dict[str, Any]:

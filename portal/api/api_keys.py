@@ -8,10 +8,10 @@ from portal import moments
 from portal.api import bp
 from portal.api.answers import counted_list, fields, one
 from portal.api.asked import id_in_path, sent_body
-from portal.auth import keyring, keys
+from portal.auth.api_keys import authentication, management
+from portal.auth.api_keys.management import KeyQuery, KeySpec
 from portal.auth.gate import current_principal, requires
-from portal.auth.keyring import KeyQuery, KeySpec
-from portal.parameters import single
+from portal.input.parameters import single
 
 FIELDS = (
     "id",
@@ -34,7 +34,7 @@ FIELDS = (
 @requires("keys:manage")
 def api_keys() -> Response:
     query = KeyQuery.parse(single(request.args))
-    page = keyring.list_keys(current_principal(), query, moments.now())
+    page = management.list_keys(current_principal(), query, moments.now())
     return counted_list(page, _row, lambda slice_: query.at(slice_).to_api_args())
 
 
@@ -42,42 +42,46 @@ def api_keys() -> Response:
 @requires("keys:manage")
 def create_api_key() -> Response:
     spec = KeySpec.parse(sent_body(), moments.now())
-    created = keyring.create_key(current_principal(), spec, moments.now())
+    created = management.create_key(current_principal(), spec, moments.now())
     return one(_created(created), status=201)
 
 
 @bp.get("/api-keys/<key_id>")
 @requires("keys:manage")
 def api_key(key_id: str) -> Response:
-    return one(_row(keyring.get_key(current_principal(), id_in_path("key_id", key_id))))
+    return one(_row(management.get_key(current_principal(), id_in_path("key_id", key_id))))
 
 
 @bp.patch("/api-keys/<key_id>")
 @requires("keys:manage")
 def change_api_key(key_id: str) -> Response:
     body = sent_body()
-    return one(_row(keyring.change_key(current_principal(), key_id, body, moments.now())))
+    return one(_row(management.change_key(current_principal(), key_id, body, moments.now())))
 
 
 @bp.delete("/api-keys/<key_id>")
 @requires("keys:manage")
 def revoke_api_key(key_id: str) -> Response:
     found_id = id_in_path("key_id", key_id)
-    return one(_row(keyring.revoke_key(current_principal(), found_id, moments.now())))
+    return one(_row(management.revoke_key(current_principal(), found_id, moments.now())))
 
 
 @bp.patch("/api-keys/<key_id>/rotate")
 @requires("keys:manage")
 def rotate_api_key(key_id: str) -> Response:
     found_id = id_in_path("key_id", key_id)
-    old, new = keyring.rotate_key(current_principal(), found_id, moments.now())
+    old, new = management.rotate_key(current_principal(), found_id, moments.now())
     return one({"old_key": _row(old), "new_key": _created(new)})
 
 
 def _row(key: Any) -> dict[str, Any]:
-    constants = {"key_type": "live", "key_prefix": keys.PREFIX, "preview": keys.preview(key.key_suffix)}
+    constants = {
+        "key_type": "live",
+        "key_prefix": authentication.PREFIX,
+        "preview": authentication.preview(key.key_suffix),
+    }
     return fields(key, FIELDS) | constants
 
 
-def _created(created: keyring.CreatedKey) -> dict[str, Any]:
+def _created(created: management.CreatedKey) -> dict[str, Any]:
     return _row(created.row) | {"api_key": created.plain}

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from flask import request
 
-from portal.bodies import json_object
-from portal.parameters import Reader
+from portal.input.bodies import json_object
+from portal.input.parameters import Reader
 
 
 def sent_body() -> dict[str, Any]:

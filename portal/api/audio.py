@@ -4,8 +4,8 @@ from collections.abc import Callable
 from uuid import UUID
 
 from portal import moments
-from portal.runs.takes import TakeRow
-from portal.signed_links import Grant, sign
+from portal.runs.results.takes import TakeRow
+from portal.storage.signed_links import Grant, sign
 
 AudioUrl = Callable[[TakeRow], str | None]
 

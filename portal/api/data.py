@@ -5,16 +5,16 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
-from portal import envelope
 from portal.api import bp
 from portal.api.answers import fields, pagination
 from portal.api.audio import AudioUrl, audio_urls
+from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
-from portal.parameters import single
-from portal.runs.detail import RunView, get_run_status
-from portal.runs.results import LineRow, LinesQuery, completeness, list_lines
-from portal.runs.takes import TakeRow, ValidationRow
-from portal.workflows.access import get_workflow
+from portal.input.parameters import single
+from portal.runs.detail.full_run import RunView, get_run_status
+from portal.runs.results.output_lines import LineRow, LinesQuery, completeness, list_lines
+from portal.runs.results.takes import TakeRow, ValidationRow
+from portal.web import envelope
 
 VALIDATION = (
     "kind",

@@ -5,12 +5,12 @@ from flask import Response
 from portal import moments
 from portal.api import bp
 from portal.api.answers import one
+from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.runs.address import RunAddress
-from portal.runs.detail import get_run, get_run_status
-from portal.runs.downloads import archive_name, audio_name
-from portal.signed_links import Grant, sign
-from portal.workflows.access import get_workflow
+from portal.runs.detail.full_run import get_run, get_run_status
+from portal.runs.results.downloads import archive_name, audio_name
+from portal.storage.signed_links import Grant, sign
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/download")

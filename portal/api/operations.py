@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from portal.api.schemas import ASKED_MOMENT, Schema, described, list_of, text, words
-from portal.auth.keyring import KEY_STATUSES
-from portal.bounds import MAX_WORKFLOW_NAME
+from portal.auth.api_keys.management import KEY_STATUSES
+from portal.definitions.graph import NODE_TYPES
+from portal.input.bounds import MAX_WORKFLOW_NAME
+from portal.input.parameters import MAX_SEARCH, MAX_TEXT
 from portal.paging import DEFAULT_LIMIT, MAX_LIMIT
-from portal.parameters import MAX_SEARCH, MAX_TEXT
-from portal.runs.graph import NODE_TYPES
 from portal.runs.query import ORDERS, SORTS, STATUSES
 from portal.workflows.query import SORTS as WORKFLOW_SORTS
 from portal.workflows.query import STATUSES as WORKFLOW_STATUSES

@@ -7,14 +7,14 @@ from flask import Response
 from portal.api import bp
 from portal.api.answers import fields, one
 from portal.api.audio import AudioUrl, audio_urls
+from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.runs.address import RunAddress
-from portal.runs.audio import RunAudio, run_audio
-from portal.runs.detail import RunDetailView, get_run
-from portal.runs.outputs import DeliveredLine, Output, list_outputs
-from portal.runs.scores import LocaleScore, ValidatorScore, validator_scores
-from portal.runs.takes import TakeRow
-from portal.workflows.access import get_workflow
+from portal.runs.detail.full_run import RunDetailView, get_run
+from portal.runs.results.audio import RunAudio, run_audio
+from portal.runs.results.outputs import DeliveredLine, Output, list_outputs
+from portal.runs.results.scores import LocaleScore, ValidatorScore, validator_scores
+from portal.runs.results.takes import TakeRow
 
 _TAKE = (
     "audio_id",

@@ -5,19 +5,19 @@ from typing import Any
 
 from flask import Response
 
-from portal import display
 from portal.api import bp
 from portal.api.answers import fields, one
+from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
+from portal.definitions.graph import EMPTY_DEFINITION
 from portal.runs.address import RunAddress
-from portal.runs.audio import LocaleAudio, run_audio
-from portal.runs.detail import RunDetailView, get_run
-from portal.runs.graph import EMPTY_DEFINITION
+from portal.runs.detail.full_run import RunDetailView, get_run
+from portal.runs.detail.node_states import node_states
 from portal.runs.live import is_active
-from portal.runs.node_states import node_states
-from portal.runs.pace import queued_ms
-from portal.runs.scores import ValidatorScore, validator_scores
-from portal.workflows.access import get_workflow
+from portal.runs.results.audio import LocaleAudio, run_audio
+from portal.runs.results.scores import ValidatorScore, validator_scores
+from portal.runs.statistics.usual_durations import queued_ms
+from portal.web import formats
 
 RUN = (
     "id",
@@ -97,7 +97,7 @@ def _sections(run: RunDetailView) -> list[dict[str, Any]]:
 def _usage(run: RunDetailView, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What was measured in numbers, whatever it is called."""
     return [
-        _metric(run, key, display.sentence(display.words(key)), value, None)
+        _metric(run, key, formats.sentence(formats.words(key)), value, None)
         for key, value in summary.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
@@ -108,9 +108,9 @@ def _metric(
 ) -> dict[str, Any]:
     status = "available" if value is not None else "not_ready" if is_active(run.status) else "unavailable"
     if value is None:
-        text = display.NOTHING
+        text = formats.NOTHING
     else:
-        text = display.duration_ms(int(value)) if unit == "ms" else display.number(value)
+        text = formats.duration_ms(int(value)) if unit == "ms" else formats.number(value)
     return {
         "key": key,
         "label": label,

@@ -6,14 +6,14 @@ from flask import Response, request
 
 from portal.api import bp
 from portal.api.answers import counted_list, fields, one, triggered_by
+from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
-from portal.parameters import single
+from portal.input.parameters import single
 from portal.runs.listing import list_runs
 from portal.runs.query import RunQuery
 from portal.runs.rows import RunRow
-from portal.runs.summary import Summary, summarize
+from portal.runs.statistics.summary import Summary, summarize
 from portal.runs.window import Window
-from portal.workflows.access import get_workflow
 
 FIELDS = (
     "id",

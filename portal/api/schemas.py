@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from portal.auth.keyring import MAX_NAME, MAX_RATE_LIMIT
+from portal.auth.api_keys.management import MAX_NAME, MAX_RATE_LIMIT
 from portal.auth.principals import ROLE_ALLOWS, SCOPES
-from portal.auth.workspaces import MAX_COLOR, MAX_SLUG, SLUG
-from portal.auth.workspaces import MAX_NAME as MAX_WORKSPACE_NAME
 from portal.runs.query import STATUSES
+from portal.workspaces.workspaces import MAX_COLOR, MAX_SLUG, SLUG
+from portal.workspaces.workspaces import MAX_NAME as MAX_WORKSPACE_NAME
 
 Schema = dict[str, Any]
 

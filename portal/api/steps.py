@@ -6,11 +6,11 @@ from flask import Response, request
 
 from portal.api import bp
 from portal.api.answers import fields, one
+from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
-from portal.parameters import single
-from portal.runs.detail import get_run_status
-from portal.runs.steps import StepRow, StepsQuery, list_steps
-from portal.workflows.access import get_workflow
+from portal.input.parameters import single
+from portal.runs.detail.full_run import get_run_status
+from portal.runs.detail.steps import StepRow, StepsQuery, list_steps
 
 FIELDS = (
     "id",

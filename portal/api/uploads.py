@@ -7,10 +7,10 @@ from flask import Response, request
 from portal import moments
 from portal.api import bp
 from portal.api.answers import fields, uncounted_list
+from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
-from portal.parameters import single
-from portal.signed_links import Grant, sign
-from portal.workflows.access import get_workflow
+from portal.input.parameters import single
+from portal.storage.signed_links import Grant, sign
 from portal.workflows.uploads import UploadRow, UploadsQuery, list_uploads
 
 FIELDS = (

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from flask import Response, request
 
-from portal import parameters
 from portal.api import bp
 from portal.api.answers import counted_list, one
+from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.errors import NotFound
-from portal.parameters import Reader, single
-from portal.workflows.access import get_workflow
+from portal.input import parameters
+from portal.input.parameters import Reader, single
 from portal.workflows.listing import WorkflowRow, describe_workflow, list_workflows
 from portal.workflows.markdown import to_markdown
 from portal.workflows.query import WorkflowQuery

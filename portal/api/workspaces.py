@@ -9,13 +9,13 @@ from portal import moments
 from portal.api import bp
 from portal.api.answers import fields, one, uncounted_list, whole_list
 from portal.api.asked import id_in_path, sent_body
-from portal.auth import workspaces as service
 from portal.auth.gate import anywhere, current_principal, requires
-from portal.auth.members import RosterRow, roster
 from portal.auth.principals import PERSON
-from portal.auth.workspaces import WorkspaceSpec
+from portal.input.parameters import Reader, single
 from portal.paging import Slice
-from portal.parameters import Reader, single
+from portal.workspaces import workspaces as service
+from portal.workspaces.members import RosterRow, roster
+from portal.workspaces.workspaces import WorkspaceSpec
 
 FIELDS = (
     "id",

@@ -7,15 +7,15 @@ from datetime import datetime
 import sqlalchemy as sa
 from flask import Flask, Request, current_app
 
-from portal.auth.jwks import KeyCache
-from portal.auth.keys import principal_of_key
+from portal.auth.api_keys.authentication import principal_of_key
+from portal.auth.openid.jwks import KeyCache
+from portal.auth.openid.tokens import BadToken, subject_of_token
 from portal.auth.principals import Principal, PrincipalUser
 from portal.auth.signin import principal_of_user
-from portal.auth.tokens import BadToken, subject_of_token
 from portal.config import Settings, TokenSettings
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import Identity, User
 from portal.errors import InvalidApiKey, Unauthorized
-from portal.models import Identity, User
 
 _BEARER = re.compile(r"bearer +([!-+\--~]+)", re.IGNORECASE)
 _RESERVED_KINDS = ("op_test_", "op_pub_")

@@ -10,13 +10,14 @@ from uuid import UUID
 
 from flask import Flask, current_app, g, request, session
 
-from portal import moments, parameters
+from portal import moments
 from portal.auth import bearer, limits
 from portal.auth.origin import SAFE_METHODS, is_same_origin
 from portal.auth.principals import Principal
 from portal.auth.signin import principal_of_session
 from portal.config import Settings
 from portal.errors import BadRequest, Forbidden, NotFound, Unauthorized, is_api
+from portal.input import parameters
 
 View = TypeVar("View", bound=Callable[..., Any])
 

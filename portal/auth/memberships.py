@@ -6,8 +6,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.auth.principals import Membership
-from portal.db import read
-from portal.models import Member, Workspace
+from portal.database.models import Member, Workspace
+from portal.database.transactions import read
 
 _OF_USER = (
     sa.select(Workspace.id, Workspace.name, Workspace.slug, Member.role)

@@ -8,12 +8,14 @@ import sqlalchemy as sa
 from flask import session as cookie
 
 from portal import moments
-from portal.auth import audit
+from portal.auth.audit import trail
 from portal.auth.principals import Principal
 from portal.auth.signin import end_session, hash_token, is_live
-from portal.db import TakesNoChanges, db, writing
+from portal.database.engine import db
+from portal.database.models import BrowserSession
+from portal.database.refusals import TakesNoChanges
+from portal.database.transactions import writing
 from portal.errors import Unavailable
-from portal.models import BrowserSession
 from portal.paging import Page, Slice
 
 log = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ def end_other_sessions(principal: Principal, now: datetime) -> int:
     with writing() as session:
         gone = session.scalars(sa.delete(BrowserSession).where(*others).returning(BrowserSession.token_hash))
         ended = len(gone.all())
-        audit.record(session, "session.others_ended", audit.actor_of(principal), now, ended=ended)
+        trail.record(session, "session.others_ended", trail.actor_of(principal), now, ended=ended)
     return ended
 
 

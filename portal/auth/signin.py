@@ -9,13 +9,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.auth import audit
+from portal.auth.audit import trail
 from portal.auth.memberships import chosen_among, memberships_of
 from portal.auth.principals import Principal, PrincipalUser
-from portal.db import db, leave_mark, read, writing
+from portal.database.engine import db
+from portal.database.models import BrowserSession, SigninLink, User
+from portal.database.models.accounts import full_name
+from portal.database.transactions import leave_mark, read, writing
 from portal.errors import NotFound
-from portal.models import BrowserSession, SigninLink, User
-from portal.models.accounts import full_name
 
 LINK_LIFE = timedelta(minutes=15)
 IDLE_LIFE = timedelta(hours=8)
@@ -34,7 +35,7 @@ def make_link_token(email: str, now: datetime) -> str:
             raise NotFound(f"There is no user {email}. Add one with: flask users add {email}")
         session.execute(sa.delete(SigninLink).where(SigninLink.expires_at < now - LINK_LIFE))
         session.add(SigninLink(token_hash=hash_token(token), user_id=user.id, expires_at=now + LINK_LIFE))
-        audit.record(session, "signin_link.created", audit.OPERATOR, now, subject=user.email)
+        trail.record(session, "signin_link.created", trail.OPERATOR, now, subject=user.email)
     return token
 
 
@@ -58,7 +59,7 @@ def use_link(token: str, now: datetime, browser: str | None = None) -> str | Non
         )
         user_id = session.scalar(claim)
         if user_id is None:
-            audit.record_refusal(session, now, "The link is unknown, used or expired.")
+            trail.record_refusal(session, now, "The link is unknown, used or expired.")
             return None
         return start_session(session, user_id, now, browser, "link")
 
@@ -73,11 +74,11 @@ def start_session(session: Session, user_id: UUID, now: datetime, browser: str |
         user_id=user_id,
         created_at=now,
         seen_at=now,
-        address=audit.from_address(),
+        address=trail.from_address(),
         browser=(browser or "")[:MAX_BROWSER] or None,
     )
     session.add(row)
-    audit.record(session, "session.started", audit.Actor(user.id, user.email), now, way=way)
+    trail.record(session, "session.started", trail.Actor(user.id, user.email), now, way=way)
     return token
 
 
@@ -115,7 +116,7 @@ def end_session(token: str, now: datetime) -> None:
         user_id = session.scalar(ended.returning(BrowserSession.user_id))
         if user_id is not None:
             user = session.get_one(User, user_id)
-            audit.record(session, "session.ended", audit.Actor(user.id, user.email), now)
+            trail.record(session, "session.ended", trail.Actor(user.id, user.email), now)
 
 
 def _usable(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:

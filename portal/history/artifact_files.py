@@ -10,8 +10,8 @@ from typing import BinaryIO, Protocol
 from uuid import UUID
 
 from portal import storage
-from portal.history.parse_results import File
-from portal.history.readers import BadField
+from portal.history.parsing.readers import BadField
+from portal.history.parsing.results import File
 from portal.storage import Kept
 
 MAX_FILE = 512 * 1024 * 1024

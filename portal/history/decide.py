@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from portal.history.parse import HistoryLine, RunLine, WorkflowLine
-from portal.history.parse_uploads import UploadLine
-from portal.history.readers import BadField
+from portal.definitions.graph import EMPTY_DEFINITION
+from portal.history.parsing.lines import HistoryLine, RunLine, WorkflowLine
+from portal.history.parsing.readers import BadField
+from portal.history.parsing.uploads import UploadLine
 from portal.history.summary import Counts
-from portal.people import Identity
-from portal.runs.graph import EMPTY_DEFINITION
+from portal.workspaces.people import Identity
 
 
 @dataclass

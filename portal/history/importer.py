@@ -12,13 +12,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.ahead import Ended, ahead, apart
-from portal.db import db, engine_options, writing
+from portal.database.engine import db, engine_options
+from portal.database.transactions import writing
 from portal.history.artifact_files import FileSource, Folder, InMemory, keep_files, read_files
 from portal.history.decide import Plan, decide
-from portal.history.parse import HistoryLine, RunLine, WorkflowLine, parse_line
-from portal.history.parse_results import File
-from portal.history.readers import BadField
+from portal.history.parsing.lines import HistoryLine, RunLine, WorkflowLine, parse_line
+from portal.history.parsing.readers import BadField
+from portal.history.parsing.results import File
+from portal.history.read_ahead import Ended, ahead, apart
 from portal.history.rehearsal import Rehearsal
 from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
 from portal.history.store import Store, look_up, renew_statistics

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from portal.db import db
+from portal.database.engine import db
 from portal.history.artifact_files import FileSource
 from portal.history.decide import Plan, StoredRun, StoredUpload, StoredWorkflow, decide
-from portal.history.parse import HistoryLine
+from portal.history.parsing.lines import HistoryLine
 from portal.history.store import look_up
 
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from portal.history.kinds import BOM, GZIP, HEAD, complaint
+from portal.history.file_kinds import BOM, GZIP, HEAD, complaint
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one line, its end not counted."""

@@ -9,9 +9,10 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal import versions
-from portal.db import Base, db
-from portal.folding import fold
+from portal.database import versions
+from portal.database.columns import Base
+from portal.database.engine import db
+from portal.database.models import Artifact, Run, RunDetail, Upload, Workflow, Workspace
 from portal.history.decide import (
     Existing,
     Plan,
@@ -21,14 +22,14 @@ from portal.history.decide import (
     StoredWorkflow,
     decide,
 )
-from portal.history.parse import HistoryLine, RunLine, WorkflowLine
-from portal.history.parse_uploads import UploadLine
-from portal.models import Artifact, Run, RunDetail, Upload, Workflow, Workspace
-from portal.people import Identity, store_people
+from portal.history.parsing.lines import HistoryLine, RunLine, WorkflowLine
+from portal.history.parsing.uploads import UploadLine
+from portal.input.folding import fold
 from portal.runs import bulk, recorder, rollup
 from portal.runs.ready import Ready, id_of
 from portal.runs.recorder import ImportedRun, chunks
 from portal.runs.result_recorder import store_results
+from portal.workspaces.people import Identity, store_people
 
 _WORKFLOWS = cast(sa.Table, Workflow.__table__)
 _RUNS = cast(sa.Table, Run.__table__)

@@ -3,7 +3,7 @@
 import shlex
 from typing import Any
 
-from portal.reach import absolute_url_for
+from portal.web.proxy import absolute_url_for
 
 
 def curl_line(endpoint: str, **args: Any) -> str:

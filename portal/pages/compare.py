@@ -7,25 +7,33 @@ from typing import Any, Self
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal import moments, parameters
+from portal import moments
+from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
+from portal.database.excerpts import Room
 from portal.errors import FieldError, InvalidQuery, NotFound, PortalError
-from portal.excerpts import Room
+from portal.input import parameters
+from portal.input.parameters import Reader, Refused, single
 from portal.pages import bp, freshness
 from portal.pages.charts import Scale
 from portal.pages.forms import Form, filled, id_in_path
 from portal.pages.pager import Pager
 from portal.paging import Page, Slice
-from portal.parameters import Reader, Refused, single
-from portal.runs.comparison import NAMES_A_RUN, LastGood, RunAtPace, compare_runs, find_runs, last_good_run
-from portal.runs.detail import find_run
-from portal.runs.differences import ABSENT
+from portal.runs.comparison.comparison import (
+    NAMES_A_RUN,
+    LastGood,
+    RunAtPace,
+    compare_runs,
+    find_runs,
+    last_good_run,
+)
+from portal.runs.comparison.differences import ABSENT
+from portal.runs.comparison.step_pairs import StepPair, StepPairs
+from portal.runs.detail.full_run import find_run
+from portal.runs.detail.page_values import ShownRun, show_run
+from portal.runs.detail.timeline import MAX_STEPS, page_number
 from portal.runs.finding import MAX_TEXT, Hit
-from portal.runs.pace import pace_of
-from portal.runs.shown import ShownRun, show_run
-from portal.runs.step_pairs import StepPair, StepPairs
-from portal.runs.timeline import MAX_STEPS, page_number
-from portal.workflows.access import SeenWorkflow, get_workflow
+from portal.runs.statistics.usual_durations import pace_of
 
 PARAMETERS = ("with", "all_steps", "page")
 PAIRS_A_PAGE = 50

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from portal import display
 from portal.runs.counts import Day
+from portal.web import formats
 
 STEP, BAR, HEIGHT = 10, 7, 64
 """Units of the drawing: from day to day, a bar's width, and the room for the largest day."""
@@ -27,9 +27,9 @@ class Bar:
 
     @property
     def text(self) -> str:
-        runs = f"{display.number(self.total)} {'run' if self.total == 1 else 'runs'}"
-        failed = f", {display.number(self.failed)} failed" if self.failed else ""
-        return f"{display.day(self.day)}: {runs}{failed}"
+        runs = f"{formats.number(self.total)} {'run' if self.total == 1 else 'runs'}"
+        failed = f", {formats.number(self.failed)} failed" if self.failed else ""
+        return f"{formats.day(self.day)}: {runs}{failed}"
 
     @property
     def args(self) -> dict[str, str]:
@@ -76,8 +76,8 @@ class DayChart:
         total, failed = sum(bar.total for bar in self.bars), sum(bar.failed for bar in self.bars)
         first, last = self.bars[0].day, self.bars[-1].day
         return (
-            f"Runs a day in UTC, {display.day(first)} to {display.day(last)}: "
-            f"{display.number(total)} in all, {display.number(failed)} failed"
+            f"Runs a day in UTC, {formats.day(first)} to {formats.day(last)}: "
+            f"{formats.number(total)} in all, {formats.number(failed)} failed"
         )
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from portal import display
 from portal.paging import Slice
 from portal.runs.query import RunQuery
+from portal.web import formats
 
 
 @dataclass(frozen=True)
@@ -47,4 +47,4 @@ def cleared(query: RunQuery) -> RunQuery:
 
 
 def _moment(moment: datetime) -> str:
-    return f"{display.date(moment)}, {display.clock(moment)} UTC"
+    return f"{formats.date(moment)}, {formats.clock(moment)} UTC"

@@ -6,9 +6,9 @@ from uuid import UUID
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal import parameters
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery
+from portal.input import parameters
 from portal.pages import bp
 from portal.pages.forms import parse_run_list
 from portal.runs.finding import MIN_PREFIX, Hit, find

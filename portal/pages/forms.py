@@ -10,10 +10,10 @@ from uuid import UUID
 
 from werkzeug.datastructures import MultiDict
 
-from portal import parameters
 from portal.errors import FieldError, InvalidQuery, NotFound
+from portal.input import parameters
+from portal.input.parameters import Reader, Refused, single
 from portal.paging import Slice
-from portal.parameters import Reader, Refused, single
 from portal.runs.query import RunQuery
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

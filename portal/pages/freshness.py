@@ -25,10 +25,11 @@ from pathlib import Path
 
 from flask import Response, abort, after_this_request, current_app, request
 
-from portal import display, moments
+from portal import moments
+from portal.auth.access import SeenWorkflow
 from portal.auth.gate import current_principal
-from portal.reach import asked_url
-from portal.workflows.access import SeenWorkflow
+from portal.web import htmx
+from portal.web.proxy import asked_url
 
 RELEASE_FOLDERS = ("portal", "static", "templates")
 """What makes a page look as it does: a file that changes here changes every mark."""
@@ -63,7 +64,7 @@ def _mark(*shown: object) -> str:
         _asker(),
         asked_url(),
         request.headers.get("Cookie"),
-        display.asked_by_htmx(),
+        htmx.asked_by_htmx(),
         moments.now().date(),
         release(Path(current_app.root_path)),
     )

@@ -4,12 +4,12 @@ from flask import redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
 from portal import moments
-from portal.auth import invitations
 from portal.auth.gate import public, signed_in
-from portal.auth.oidc import accounts_come_from_provider
+from portal.auth.openid.code_flow import accounts_come_from_provider
 from portal.auth.sessions import enter
 from portal.errors import Unauthorized
 from portal.pages import bp
+from portal.workspaces import invitations
 
 
 @bp.get("/invitations/<token>")

@@ -3,11 +3,11 @@
 from typing import Any
 
 from portal import moments
+from portal.auth.access import SeenWorkflow
 from portal.pages.day_chart import draw
-from portal.runs.activity import read_activity
 from portal.runs.counts import count_by_status
 from portal.runs.query import RunQuery
-from portal.workflows.access import SeenWorkflow
+from portal.runs.statistics.activity import read_activity
 
 
 def overview(workflow: SeenWorkflow) -> dict[str, Any]:

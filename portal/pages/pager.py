@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from portal import parameters
+from portal.input import parameters
+from portal.input.parameters import Reader
 from portal.paging import Page, Slice
-from portal.parameters import Reader
 
 ROWS = 50
 """On a page of a list without filters, unless the address says otherwise."""

@@ -5,11 +5,11 @@ from typing import Any
 from flask import current_app, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from portal import display
 from portal.auth.gate import public
 from portal.auth.origin import safe_next, within_portal
 from portal.errors import FieldError, InvalidQuery
 from portal.pages import bp
+from portal.web import htmx
 
 THEMES = ("system", "light", "dark")
 A_YEAR = 31_536_000
@@ -32,7 +32,7 @@ def choose_theme() -> Response:
     theme = request.form.get("theme", "")
     if theme not in THEMES:
         raise InvalidQuery([FieldError("theme", f"must be one of {', '.join(THEMES)}.")])
-    before = safe_next(display.page_before())
+    before = safe_next(htmx.page_before())
     answer = redirect(within_portal(before) if before else url_for(".workflows"), code=303)
     answer.set_cookie(
         _cookie_name(),

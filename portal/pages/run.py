@@ -8,10 +8,12 @@ from uuid import UUID
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal import display, moments
+from portal import moments
+from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal
+from portal.database.excerpts import Room
 from portal.errors import InvalidQuery
-from portal.excerpts import Room
+from portal.input.parameters import fits_links, fits_path, single
 from portal.pages import bp, freshness
 from portal.pages.api_call import curl_line
 from portal.pages.charts import Scale
@@ -20,23 +22,17 @@ from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.graph import draw_graph, read_nodes
 from portal.pages.pager import Pager
 from portal.pages.timeline_chart import draw_timeline, lane_pages
-from portal.parameters import fits_links, fits_path, single
-from portal.runs.detail import find_run
-from portal.runs.failed_steps import MAX_ERROR, first_failed_step
+from portal.runs.detail.failed_steps import MAX_ERROR, first_failed_step
+from portal.runs.detail.full_run import find_run
+from portal.runs.detail.page_values import read_structures, show_run
+from portal.runs.detail.step_table import StepQuery, count_steps, list_steps, read_step_results
+from portal.runs.detail.timeline import TimelineQuery, began_before, read_timeline, step_duration_ms
 from portal.runs.neighbours import find_neighbours
-from portal.runs.pace import Pace, pace_of
 from portal.runs.query import RunQuery
-from portal.runs.result_list import ResultQuery, read_results
-from portal.runs.shown import read_structures, show_run
-from portal.runs.step_list import StepQuery, count_steps, list_steps, read_step_results
-from portal.runs.summary import usual_duration
-from portal.runs.timeline import (
-    TimelineQuery,
-    began_before,
-    read_timeline,
-    step_duration_ms,
-)
-from portal.workflows.access import get_workflow
+from portal.runs.results.page_results import ResultQuery, read_results
+from portal.runs.statistics.summary import usual_duration
+from portal.runs.statistics.usual_durations import Pace, pace_of
+from portal.web import htmx
 from portal.workflows.listing import describe_workflow
 
 MAX_LISTED_NODES = 200
@@ -118,16 +114,16 @@ def run_view(workflow_id: str, run_id: str) -> Response | BaseResponse:
     """What changes while a run goes on, or while somebody zooms."""
     workflow, run = id_in_path(workflow_id), id_in_path(run_id)
     page = url_for(".run", workflow_id=workflow, run_id=run, **_place(workflow).here)  # type: ignore[arg-type]
-    if not display.wants_fragment():
+    if not htmx.wants_fragment():
         return redirect(page, code=303)
     answer = make_response(render_template("runs/_run.html", **_look(workflow_id, run_id)))
-    return display.show_address(answer, page)
+    return htmx.show_address(answer, page)
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/live")
 def follow_run(workflow_id: str, run_id: str) -> str | BaseResponse:
     """The same for a browser that follows an active run: it leaves the address alone."""
-    if not display.wants_fragment():
+    if not htmx.wants_fragment():
         return run_view(workflow_id, run_id)
     return render_template("runs/_run.html", **_look(workflow_id, run_id))
 

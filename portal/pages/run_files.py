@@ -7,14 +7,14 @@ from flask import redirect
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal import moments
+from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal
 from portal.auth.origin import within_portal
 from portal.pages import bp
 from portal.pages.forms import id_in_path
-from portal.runs.detail import get_run, get_run_status
-from portal.runs.downloads import archive_name, find_audio
-from portal.signed_links import Grant, sign
-from portal.workflows.access import get_workflow
+from portal.runs.detail.full_run import get_run, get_run_status
+from portal.runs.results.downloads import archive_name, find_audio
+from portal.storage.signed_links import Grant, sign
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/download")

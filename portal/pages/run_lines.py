@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from portal import display, moments
-from portal.excerpts import cut
+from portal import moments
+from portal.database.excerpts import cut
 from portal.runs.live import is_active
 from portal.runs.rows import RunRow
 from portal.runs.subjects import Subject
+from portal.web import formats
 
 MAX_LABELS, MAX_LABEL = 2, 28
 """How many labels a line shows, and how long a value may be to be shown there."""
@@ -48,9 +49,9 @@ def _line(run: RunRow, subject: Subject | None, now: datetime) -> RunLine:
     usage, usage_more = _usage(run)
     return RunLine(
         run=run,
-        title=subject.title if subject and display.is_visible(subject.title or "") else None,
+        title=subject.title if subject and formats.is_visible(subject.title or "") else None,
         labels=_labels(subject.labels) if subject else (),
-        why=run.error or run.pause_error or display.sentence(display.words(run.pause_reason or "")),
+        why=run.error or run.pause_error or formats.sentence(formats.words(run.pause_reason or "")),
         elapsed_ms=moments.elapsed_ms(run.started_at, end, run.paused_ms),
         ticking=ticking,
         duration_note=_duration_note(run),
@@ -77,16 +78,16 @@ def _labels(labels: Mapping[str, object]) -> Sequence[tuple[str, str]]:
     short = [
         (cut(key, MAX_LABEL), text)
         for key, text in shown
-        if display.is_visible(text) and len(text) <= MAX_LABEL
+        if formats.is_visible(text) and len(text) <= MAX_LABEL
     ]
     return short[:MAX_LABELS]
 
 
 def _usage(run: RunRow) -> tuple[str, str]:
     """The first count of the usage, and how many there are beside it."""
-    counts = display.usage(run.usage_summary)
+    counts = formats.usage(run.usage_summary)
     if run.usage_cut:
         return (cut(counts[0], MAX_USAGE), "and more") if counts else ("On its page", "")
     if not counts:
-        return display.NOTHING, ""
+        return formats.NOTHING, ""
     return cut(counts[0], MAX_USAGE), f"{len(counts) - 1} more" if len(counts) > 1 else ""

@@ -6,7 +6,8 @@ from uuid import UUID
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal import display, moments
+from portal import moments
+from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery, NotFound
 from portal.pages import bp, freshness
@@ -23,7 +24,7 @@ from portal.runs.listing import list_runs
 from portal.runs.query import SORTS, RunQuery
 from portal.runs.rows import Texts
 from portal.runs.subjects import subjects_of
-from portal.workflows.access import SeenWorkflow, get_workflow
+from portal.web import htmx
 
 SEARCH_FIELD = "search"
 """The id of the field in which people type; its requests replace the address instead of adding to history."""
@@ -44,7 +45,7 @@ def runs(workflow_id: str) -> Response | BaseResponse:
 @bp.get("/workflows/<workflow_id>/runs/table")
 def runs_table(workflow_id: str) -> Response | BaseResponse:
     found_id = id_in_path(workflow_id)
-    if not display.wants_fragment():
+    if not htmx.wants_fragment():
         args: dict[str, Any] = {name: request.args.getlist(name) for name in PARAMETERS}
         return redirect(url_for(".runs", workflow_id=found_id, **args), code=303)
     return _answer("runs/_table.html", found_id)
@@ -111,7 +112,7 @@ def _refusal(template: str, workflow_id: UUID, plain: dict[str, str], refusal: I
 
 def _addressed(html: str, workflow_id: UUID, args: dict[str, str]) -> Response:
     url = url_for(".runs", workflow_id=workflow_id, **args)  # type: ignore[arg-type]
-    return display.show_address(make_response(html), url, typing_in=SEARCH_FIELD)
+    return htmx.show_address(make_response(html), url, typing_in=SEARCH_FIELD)
 
 
 def _to_offset(workflow_id: UUID) -> Response | BaseResponse:

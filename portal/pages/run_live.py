@@ -7,19 +7,21 @@ from uuid import UUID
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from portal import display, moments, parameters
+from portal import moments
+from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
-from portal.bounds import MAX_BIGINT
+from portal.input import parameters
+from portal.input.bounds import MAX_BIGINT
+from portal.input.parameters import Reader, Refused, single
 from portal.pages import bp, freshness
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.overview import overview
 from portal.pages.run_lines import RunLine, run_lines
 from portal.paging import MAX_LIMIT, Slice
-from portal.parameters import Reader, Refused, single
 from portal.runs.live import is_active, read_movement
 from portal.runs.query import RunQuery
 from portal.runs.subjects import subjects_of
-from portal.workflows.access import SeenWorkflow, get_workflow
+from portal.web import htmx
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def watch(
 def runs_live(workflow_id: str) -> str | Response:
     found_id = id_in_path(workflow_id)
     query = parse_run_list(plain_form(request.args), found_id)
-    if not display.wants_fragment():
+    if not htmx.wants_fragment():
         return redirect(url_for(".runs", workflow_id=found_id, **query.to_args()), code=303)  # type: ignore[arg-type]
     watched, since = _watched(single(request.args))
     workflow = get_workflow(current_principal(), found_id)

@@ -2,13 +2,13 @@
 
 from flask import Response
 
+from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal
 from portal.errors import NotFound
 from portal.pages import bp, freshness
 from portal.pages.forms import id_in_path
-from portal.runs.detail import find_run
-from portal.runs.texts import read_whole
-from portal.workflows.access import get_workflow
+from portal.runs.detail.full_run import find_run
+from portal.runs.detail.texts import read_whole
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/texts/<path:name>")

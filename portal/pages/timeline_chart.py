@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from portal.display import duration_ms
 from portal.pages.charts import Scale, Tick, merge, time_ticks
 from portal.paging import Page
-from portal.runs.timeline import Lane, Span, Timeline, TimelineQuery, in_progress
+from portal.runs.detail.timeline import Lane, Span, Timeline, TimelineQuery, in_progress
+from portal.web.formats import duration_ms
 
 OVERVIEW_FROM = 41
 """From how many steps on an overview of the whole stands above the lanes."""

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from flask import Response, make_response, render_template, request
 
 from portal import moments
+from portal.auth.access import get_workflow, read_description
 from portal.auth.gate import current_principal
-from portal.display import day as written_day
 from portal.errors import InvalidQuery
+from portal.input.parameters import single
 from portal.pages import bp, freshness
 from portal.pages.charts import Piece, Scale, Tick, count_ticks, histogram, stack, time_ticks
 from portal.pages.forms import filled, id_in_path
-from portal.parameters import single
-from portal.workflows.access import get_workflow, read_description
-from portal.workflows.trends import WINDOWS, Column, TrendQuery, Trends, read_trends
+from portal.runs.statistics.trends import WINDOWS, Column, TrendQuery, Trends, read_trends
+from portal.web.formats import day as written_day
 from portal.workflows.uploads import UploadsQuery, list_uploads
 
 ORDER = ("completed", "cancelled", "paused", "pending", "running", "failed")

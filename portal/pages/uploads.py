@@ -2,13 +2,13 @@
 
 from werkzeug.wrappers import Response as BaseResponse
 
+from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal
 from portal.pages import bp
 from portal.pages.forms import id_in_path
 from portal.pages.run_files import to_file
-from portal.runs.downloads import find_upload
-from portal.signed_links import Grant
-from portal.workflows.access import get_workflow
+from portal.runs.results.downloads import find_upload
+from portal.storage.signed_links import Grant
 from portal.workflows.uploads import check_stored
 
 

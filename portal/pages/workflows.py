@@ -7,13 +7,13 @@ from typing import Any
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from portal import display
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery
 from portal.pages import bp, freshness, workflows_url
 from portal.pages.forms import Form, filled, plain_form, without
 from portal.pages.pager import Pager
 from portal.paging import Page, Slice
+from portal.web import htmx
 from portal.workflows.listing import list_workflows, state_of
 from portal.workflows.query import WorkflowQuery
 from portal.workflows.strips import STRIP_RUNS, last_runs
@@ -58,7 +58,7 @@ def workspace_table(workspace_id: str) -> BaseResponse:
 
 @bp.get("/workflows/table")
 def workflows_table() -> BaseResponse:
-    if display.wants_fragment():
+    if htmx.wants_fragment():
         return _answer("workflows/_table.html")
     args: dict[str, Any] = {name: request.args.getlist(name) for name in PARAMETERS}
     return redirect(_page_url(**args), code=303)
@@ -83,7 +83,7 @@ def _answer(template: str) -> Response:
         strips=last_runs([row.id for row in page.rows]),
         sortings=_sortings(query),
     )
-    return display.show_address(html, _page_url(**query.to_args()), typing_in=SEARCH_FIELD)
+    return htmx.show_address(html, _page_url(**query.to_args()), typing_in=SEARCH_FIELD)
 
 
 def _refusal(template: str, args: Mapping[str, Sequence[str]], refusal: InvalidQuery) -> Response:
@@ -94,7 +94,7 @@ def _refusal(template: str, args: Mapping[str, Sequence[str]], refusal: InvalidQ
     answer = _render(template, query=None, form=form, corrected=corrected)
     answer.status_code = refusal.status
     shown = {name: list(args[name]) for name in PARAMETERS if name in args}
-    return display.show_address(answer, _page_url(**shown), typing_in=SEARCH_FIELD)
+    return htmx.show_address(answer, _page_url(**shown), typing_in=SEARCH_FIELD)
 
 
 def _render(template: str, *, form: Form, **more: Any) -> Response:

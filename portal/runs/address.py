@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from portal import parameters
-from portal.parameters import Reader
+from portal.input import parameters
+from portal.input.parameters import Reader
 
 _NOBODY = UUID(int=0)
 

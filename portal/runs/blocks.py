@@ -18,7 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.models import Run, RunBlock, RunStatus
+from portal.database.models import Run, RunBlock, RunStatus
 from portal.runs import bulk
 
 ORDERS = ("created_at", "started_at", "completed_at", "id")

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from portal.db import Id, UTCDateTime
+from portal.database.columns import Id, UTCDateTime
 
 MAX_VALUES = 32_000
 """Values in one statement: both databases limit them."""

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple, Self
 
 import sqlalchemy as sa
 
-from portal.db import read
-from portal.models import DayRuns, PersonPeriodRuns, PersonRuns, RunTotals
+from portal.auth.access import SeenWorkflow
+from portal.database.models import DayRuns, PersonPeriodRuns, PersonRuns, RunTotals
+from portal.database.transactions import read
 from portal.runs import rollup
 from portal.runs.filters import PEOPLE_NAMED, Filters, matching, values
 from portal.runs.query import RunQuery
 from portal.runs.rollup import STATUSES, count_columns, date_of
 from portal.runs.whole_periods import in_edge, in_whole, whole_periods
-from portal.workflows.access import SeenWorkflow
 
 
 @dataclass(frozen=True)

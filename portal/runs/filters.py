@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Self
 
 import sqlalchemy as sa
 
-from portal.folding import fold
-from portal.models import Person, Run
+from portal.auth.access import SeenWorkflow
+from portal.database.models import Person, Run
+from portal.input.folding import fold
 from portal.runs.query import RunQuery
-from portal.workflows.access import SeenWorkflow
 
 
 class Filters(NamedTuple):

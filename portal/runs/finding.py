@@ -10,9 +10,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.auth.principals import Principal
-from portal.bounds import MAX_BIGINT
-from portal.db import db
-from portal.models import Run, Workflow
+from portal.database.engine import db
+from portal.database.models import Run, Workflow
+from portal.input.bounds import MAX_BIGINT
 
 MIN_PREFIX = 6
 """Hexadecimal digits that the beginning of an id needs."""

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from portal.db import read
-from portal.models import RunBlock
+from portal.auth.access import SeenWorkflow
+from portal.database.models import RunBlock
+from portal.database.transactions import read
 from portal.runs.blocks import FIRST_KEY, NO_KEY, Place
-from portal.workflows.access import SeenWorkflow
 
 MOST_IN_MEMORY = 40_000
 """Blocks that a process keeps, a few hundred bytes each; those read last stay, however many they are."""

@@ -9,14 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from portal.db import read
+from portal.auth.access import SeenWorkflow
+from portal.database.transactions import read
 from portal.paging import Page
 from portal.runs.counts import Counting, by_status
 from portal.runs.kept import reading, recall, remember
 from portal.runs.page_ids import find_page, needs_blocks
 from portal.runs.query import STATUSES, RunQuery
 from portal.runs.rows import RunRow, Texts
-from portal.workflows.access import SeenWorkflow
 
 
 def list_runs(workflow: SeenWorkflow, query: RunQuery, texts: Texts = Texts.LISTED) -> Page[RunRow]:

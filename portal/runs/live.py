@@ -6,13 +6,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.db import db
-from portal.models import ACTIVE, Run
+from portal.auth.access import SeenWorkflow
+from portal.database.engine import db
+from portal.database.models import ACTIVE, Run
 from portal.runs.counts import count_by_status
 from portal.runs.filters import Filters, matching, values
 from portal.runs.query import RunQuery
 from portal.runs.rows import RunRow, Texts, read_rows
-from portal.workflows.access import SeenWorkflow
 
 
 @dataclass(frozen=True, kw_only=True)

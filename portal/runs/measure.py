@@ -8,8 +8,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.db import read
-from portal.models import PersonPeriodRuns
+from portal.database.models import PersonPeriodRuns
+from portal.database.transactions import read
 from portal.runs import rollup
 from portal.runs.blocks import (
     FIRST_KEY,

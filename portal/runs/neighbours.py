@@ -10,11 +10,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.db import db
-from portal.models import Run
+from portal.auth.access import SeenWorkflow
+from portal.database.engine import db
+from portal.database.models import Run
 from portal.runs.filters import PEOPLE_NAMED, Filters, matching, values
 from portal.runs.query import RunQuery
-from portal.workflows.access import SeenWorkflow
 
 MAX_PEOPLE = 40
 """Up to how many people a search is answered by a range for each; more of them have runs close by."""

@@ -6,11 +6,11 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from portal.auth.access import SeenWorkflow
 from portal.runs.blocks import NULLS, START, Place, microseconds
 from portal.runs.filters import Filters, values
 from portal.runs.query import RunQuery
 from portal.runs.seek import Stretch, Walk
-from portal.workflows.access import SeenWorkflow
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 

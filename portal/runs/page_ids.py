@@ -10,7 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from portal.models import Run
+from portal.auth.access import SeenWorkflow
+from portal.database.models import Run
 from portal.runs import seek
 from portal.runs.filters import Filters, matching, values
 from portal.runs.measure import ByBlocks, ByPeriods, Measure, Unmeasured
@@ -18,7 +19,6 @@ from portal.runs.orders import Order
 from portal.runs.query import RunQuery
 from portal.runs.rows import RunRow, Texts, rows_of, run_rows
 from portal.runs.seek import Walk, read_page
-from portal.workflows.access import SeenWorkflow
 
 FEW = 1000
 """So many runs are read one by one and sorted."""

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from portal import parameters
-from portal.models import RunStatus
+from portal.database.models import RunStatus
+from portal.input import parameters
+from portal.input.parameters import Reader, Refused
 from portal.moments import format_moment
 from portal.paging import DEFAULT_LIMIT, Slice
-from portal.parameters import Reader, Refused
 
 SORTS = ("created_at", "started_at", "completed_at", "status")
 ORDERS = ("asc", "desc")

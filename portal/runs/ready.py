@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from portal.models import Run
+from portal.database.models import Run
 from portal.runs import bulk
 from portal.runs.rollup import COUNTED, Counted
 

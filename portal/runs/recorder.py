@@ -14,10 +14,10 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal import versions
-from portal.db import writing
+from portal.database import versions
+from portal.database.models import OCCUPYING, TERMINAL, PauseReason, Run, RunDetail, RunStatus, Step, Workflow
+from portal.database.transactions import writing
 from portal.errors import Conflict, NotFound
-from portal.models import OCCUPYING, TERMINAL, PauseReason, Run, RunDetail, RunStatus, Step, Workflow
 from portal.runs import bulk, rollup
 from portal.runs.ready import NAMES, NEW_NAMES, RUNS
 from portal.runs.rollup import Counted

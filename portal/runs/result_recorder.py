@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.models import Artifact, OutputLine, RunResult, StepResult, Take, Validation
+from portal.database.models import Artifact, OutputLine, RunResult, StepResult, Take, Validation
 from portal.runs import bulk
 from portal.runs.recorder import chunks
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.db import read
-from portal.excerpts import cut, excerpt, json_excerpt, members
-from portal.models import Person, Run
+from portal.database.excerpts import cut, excerpt, json_excerpt, members
+from portal.database.models import Person, Run
+from portal.database.transactions import read
 
 MOST_TEXT = 240
 """Characters of an error that a brief row has."""

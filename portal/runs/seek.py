@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from portal.models import Run
+from portal.database.models import Run
 from portal.runs.blocks import Bounds, Place, place_values, within
 from portal.runs.filters import Filters, checked, of_statuses, status_values
 from portal.runs.rows import RunRow, Texts, rows_of, run_rows

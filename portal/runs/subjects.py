@@ -6,9 +6,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.db import db
-from portal.excerpts import cut, excerpt, members
-from portal.models import RunDetail
+from portal.database.engine import db
+from portal.database.excerpts import cut, excerpt, members
+from portal.database.models import RunDetail
 
 MOST_TITLE = 500
 MOST_LABELS = 1000

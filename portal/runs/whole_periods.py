@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from portal.models import Run
+from portal.database.models import Run
 from portal.runs.rollup import date_of, day_of
 
 _FIRST, _LAST = day_of(datetime.min.replace(tzinfo=UTC)), day_of(datetime.max.replace(tzinfo=UTC))

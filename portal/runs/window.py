@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from portal import parameters
-from portal.parameters import Reader
+from portal.input import parameters
+from portal.input.parameters import Reader
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from portal.runs.graph import Node, edges_of, nodes_of, type_in_words
+from portal.definitions.graph import Node, edges_of, nodes_of, type_in_words
 
 MAX_VALUE = 80
 """Characters of one setting that the table shows."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from portal import parameters
+from portal.input import parameters
+from portal.input.parameters import Reader, Refused
 from portal.moments import format_moment
 from portal.paging import DEFAULT_LIMIT, Slice
-from portal.parameters import Reader, Refused
 
 SORTS = ("name", "updated_at", "runs_count")
 ORDERS = ("asc", "desc")

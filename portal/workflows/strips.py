@@ -6,8 +6,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.db import db
-from portal.models import Run
+from portal.database.engine import db
+from portal.database.models import Run
 
 STRIP_RUNS = 20
 

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal import parameters
-from portal.db import db
+from portal.auth.access import SeenWorkflow
+from portal.database.engine import db
+from portal.database.models import Upload
 from portal.errors import NotFound
-from portal.models import Upload
+from portal.input import parameters
+from portal.input.parameters import Reader
 from portal.paging import Page, Slice
-from portal.parameters import Reader
-from portal.workflows.access import SeenWorkflow
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from portal.models import User, Workflow, Workspace
+from portal.database.models import User, Workflow, Workspace
 from tests.factories import make_key, make_member, make_user, make_workflow, make_workspace
 
 

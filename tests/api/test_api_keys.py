@@ -12,8 +12,8 @@ from flask import Flask
 
 from portal import moments
 from portal.auth.principals import SCOPES
-from portal.db import db
-from portal.models import ApiKey, AuditEntry, Workspace
+from portal.database.engine import db
+from portal.database.models import ApiKey, AuditEntry, Workspace
 from tests.factories import make_key, make_member, make_user, make_workspace
 from tests.session_tokens import TokenCaller, let_in, portal_with_tokens
 

@@ -12,10 +12,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal import moments
-from portal.auth import keyring, keys
+from portal.auth.api_keys import authentication, management
 from portal.auth.principals import SCOPES
-from portal.db import db
-from portal.models import ApiKey, User, Workflow
+from portal.database.engine import db
+from portal.database.models import ApiKey, User, Workflow
 from tests.api.conftest import Api
 from tests.authorization.table import TABLE
 from tests.factories import make_key, make_user, make_workflow, make_workspace
@@ -41,7 +41,7 @@ def test_whoami_says_whose_key_it_is(api: Api) -> None:
 
 
 def test_a_key_has_the_documented_form_and_is_stored_as_a_hash_only(api: Api) -> None:
-    assert keys._KEY.fullmatch(api.key)
+    assert authentication._KEY.fullmatch(api.key)
     assert len(api.key) == 40
     stored = db.session.execute(sa.select(ApiKey.__table__)).one()
     assert api.key[8:] not in str(stored)
@@ -90,7 +90,7 @@ def test_reserved_kinds_are_refused_even_if_the_rest_would_match(api: Api, kind:
 
 def test_a_revoked_key_is_refused_at_once_with_the_same_text_as_an_unknown_one(api: Api) -> None:
     key_id = UUID(api.get("/auth/whoami").get_json()["data"]["api_key_id"])
-    keyring.revoke_any_key(key_id, moments.now())
+    management.revoke_any_key(key_id, moments.now())
     db.session.rollback()
     revoked = api.get("/auth/whoami")
     unknown = api.with_key("op_live_" + "0" * 32).get("/auth/whoami")
@@ -166,10 +166,10 @@ def test_last_used_is_written_at_most_once_a_minute(api: Api) -> None:
 
     start = moments.now()
     assert last_used() is None
-    keys.principal_of_key(api.key, start)
-    keys.principal_of_key(api.key, start + timedelta(seconds=59))
+    authentication.principal_of_key(api.key, start)
+    authentication.principal_of_key(api.key, start + timedelta(seconds=59))
     assert last_used() == start
-    keys.principal_of_key(api.key, start + timedelta(seconds=60))
+    authentication.principal_of_key(api.key, start + timedelta(seconds=60))
     assert last_used() == start + timedelta(seconds=60)
 
 
@@ -210,14 +210,14 @@ def test_a_key_is_made_for_members_only_and_every_bad_field_is_named(app: Flask)
 
     workspace, stranger = make_workspace(), make_user("stranger@acme.example")
     with pytest.raises(NotFound):
-        keyring.create_key_for(
+        management.create_key_for(
             workspace,
             stranger.email,
-            keyring.KeySpec(name="nightly", scopes=("workflows:read",)),
+            management.KeySpec(name="nightly", scopes=("workflows:read",)),
             moments.now(),
         )
     with pytest.raises(InvalidQuery) as refusal:
-        keyring.KeySpec.parse({"name": " ", "scopes": ["workflows:all"]}, moments.now())
+        management.KeySpec.parse({"name": " ", "scopes": ["workflows:all"]}, moments.now())
     assert [error.field for error in refusal.value.errors] == ["name", "scopes"]
     assert db.session.scalar(sa.select(sa.func.count()).select_from(ApiKey)) == 0
     assert db.session.scalar(sa.select(sa.func.count()).select_from(User)) == 1

@@ -15,8 +15,9 @@ from werkzeug.test import TestResponse
 
 from portal import create_app, moments
 from portal.auth.principals import SCOPES
-from portal.db import db, writing
-from portal.models import Identity, User
+from portal.database.engine import db
+from portal.database.models import Identity, User
+from portal.database.transactions import writing
 from tests.auth.provider_keys import (
     ISSUER,
     PARTY,

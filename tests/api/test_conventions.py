@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from portal.models import Workflow
+from portal.database.models import Workflow
 from tests.api.conftest import Api
 from tests.factories import make_run
 

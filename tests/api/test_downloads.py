@@ -18,10 +18,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from portal import moments
-from portal.logs import redact
-from portal.models import Run, Workflow, Workspace
-from portal.signed_links import Grant, sign
+from portal.database.models import Run, Workflow, Workspace
 from portal.storage import key_of
+from portal.storage.signed_links import Grant, sign
+from portal.web.logs import redact
 from tests.api.conftest import Api
 from tests.factories import make_artifact, make_detail, make_output, make_run, make_upload, make_workspace
 from tests.s3 import new_store

@@ -14,9 +14,9 @@ from flask import Flask
 from onepin import OnepinClient
 
 from portal import create_app
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import Run, Step, Workflow
 from portal.history.importer import import_files
-from portal.models import Run, Step, Workflow
 from tests.conftest import BASE_URL, OutsideClient, settings_for
 from tests.factories import NOON, make_key, make_member, make_user, make_workspace
 

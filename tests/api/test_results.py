@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from portal.models import Run, Workflow
+from portal.database.models import Run, Workflow
 from tests.api.conftest import Api
 from tests.factories import NOON, make_detail, make_output, make_run, make_steps
 

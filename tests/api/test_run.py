@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from portal.models import Workflow
+from portal.database.models import Workflow
 from tests.api.conftest import Api
 from tests.factories import NOON, make_detail, make_person, make_run, make_workflow
 

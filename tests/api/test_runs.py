@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 
 from portal import create_app
-from portal.db import db
-from portal.models import Workflow
+from portal.database.engine import db
+from portal.database.models import Workflow
 from tests.api.conftest import Api
 from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace, uuid_of
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from portal.db import writing
-from portal.models import Run, StepResult, Workflow
+from portal.database.models import Run, StepResult, Workflow
+from portal.database.transactions import writing
 from tests.api.conftest import Api
 from tests.factories import NOON, make_run, make_steps
 

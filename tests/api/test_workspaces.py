@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
-from portal.models import User, Workspace
+from portal.database.models import User, Workspace
 from tests.factories import make_key, make_member, make_user, make_workflow, make_workspace
 from tests.session_tokens import TokenCaller, let_in, portal_with_tokens
 
@@ -50,7 +50,7 @@ def member(app: Flask, workspace: Workspace | dict[str, Any], role: str, email: 
 
 
 def _uuid(text: str) -> Any:
-    from portal.parameters import uuid
+    from portal.input.parameters import uuid
 
     return uuid(text)
 

@@ -12,9 +12,12 @@ import time_machine
 from flask import Flask
 
 from portal import create_app
-from portal.auth import audit, keys, oidc, signin
-from portal.db import db
-from portal.models import ApiKey, AuditEntry, BrowserSession, User
+from portal.auth import signin
+from portal.auth.api_keys import authentication
+from portal.auth.audit import trail
+from portal.auth.openid import code_flow
+from portal.database.engine import db
+from portal.database.models import ApiKey, AuditEntry, BrowserSession, User
 from tests.auth.provider_keys import KeyServer, key_server
 from tests.auth.stopwatch import Stopwatch
 from tests.conftest import settings_for
@@ -42,10 +45,10 @@ def test_the_last_use_of_a_key_is_told_by_the_clock_that_there_is(app: Flask, ju
     make_member(workspace, user)
     key = make_key(workspace, user)
     for now in (NOON, NOON + jump, NOON):
-        keys.principal_of_key(key, now)
+        authentication.principal_of_key(key, now)
         assert stored(ApiKey.last_used_at) == now
-        keys.principal_of_key(key, now + timedelta(seconds=59))
-        keys.principal_of_key(key, now - timedelta(seconds=59))  # another server's clock
+        authentication.principal_of_key(key, now + timedelta(seconds=59))
+        authentication.principal_of_key(key, now - timedelta(seconds=59))  # another server's clock
         assert stored(ApiKey.last_used_at) == now
 
 
@@ -65,10 +68,10 @@ def test_refusals_that_were_written_by_a_clock_ahead_do_not_silence_later_ones(a
         db.session.rollback()
         return db.session.scalar(sa.select(sa.func.count()).select_from(AuditEntry)) or 0
 
-    for _ in range(audit.MAX_REFUSALS + 1):
+    for _ in range(trail.MAX_REFUSALS + 1):
         written = refuse(NOON + AN_HOUR)
-    assert written == audit.MAX_REFUSALS
-    assert refuse(NOON) == audit.MAX_REFUSALS + 1
+    assert written == trail.MAX_REFUSALS
+    assert refuse(NOON) == trail.MAX_REFUSALS + 1
 
 
 @pytest.fixture
@@ -94,14 +97,14 @@ def test_what_a_provider_says_of_itself_grows_old_whatever_the_wall_clock_says(
 ) -> None:
     (server, asked), stopwatch = provider, Stopwatch()
     settings = {
-        "PORTAL_OIDC_DISCOVERY_URL": server.url.removesuffix("/jwks") + oidc.DISCOVERY,
+        "PORTAL_OIDC_DISCOVERY_URL": server.url.removesuffix("/jwks") + code_flow.DISCOVERY,
         "PORTAL_OIDC_CLIENT_ID": "portal",
     }
     app = create_app(settings_for(f"sqlite:///{tmp_path / 'portal.sqlite3'}") | settings, instance=tmp_path)
     with app.app_context(), time_machine.travel(NOON, tick=False) as clock:
-        client = oidc.provider()[2]
+        client = code_flow.provider()[2]
         client.clock = stopwatch
-        for times, passed in ((1, 0), (1, oidc.METADATA_LIFE - 1), (2, 1), (2, 1)):
+        for times, passed in ((1, 0), (1, code_flow.METADATA_LIFE - 1), (2, 1), (2, 1)):
             stopwatch.now += passed
             clock.shift(jump)
             client.load_server_metadata()

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from portal import create_app, moments
 from portal.auth import signin
 from portal.auth.origin import safe_next
-from portal.db import db
-from portal.models import User
+from portal.database.engine import db
+from portal.database.models import User
 from tests.conftest import OutsideClient, settings_for
 from tests.factories import make_member, make_run, make_user, make_workflow, make_workspace
 

@@ -21,9 +21,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from portal import create_app
-from portal.db import Base, db
-from portal.logs import JsonFormatter
-from portal.models import User, Workspace
+from portal.database.columns import Base
+from portal.database.engine import db
+from portal.database.models import User, Workspace
+from portal.web.logs import JsonFormatter
 from tests import cluster as clusters
 from tests.auth.provider import CLIENT_SECRET, Person, Provider, running_provider
 from tests.auth.provider_keys import ISSUER, PARTY, claims, key_server, key_set, sign

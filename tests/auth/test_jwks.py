@@ -10,8 +10,8 @@ import pytest
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from portal.auth import jwks
-from portal.auth.jwks import KeyCache, UnreadableKeys, read_keys
+from portal.auth.openid import jwks
+from portal.auth.openid.jwks import KeyCache, UnreadableKeys, read_keys
 from tests.auth.provider_keys import KeyServer, key_server, key_set, rsa_key
 
 OLD, NEW = rsa_key("old"), rsa_key("new")

@@ -16,7 +16,7 @@ from flask import Flask
 from portal import create_app, moments
 from portal.auth.limits import Counter, Windows, neighbourhood
 from portal.config import LimitSettings
-from portal.db import db
+from portal.database.engine import db
 from portal.errors import TooManyRequests
 from tests.auth.provider_keys import key_server
 from tests.auth.stopwatch import Stopwatch

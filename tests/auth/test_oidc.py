@@ -14,9 +14,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from portal import create_app, moments
-from portal.auth import oidc
-from portal.db import db
-from portal.models import AuditEntry, BrowserSession, Identity, Member, User, Workspace
+from portal.auth.openid import code_flow
+from portal.database.engine import db
+from portal.database.models import AuditEntry, BrowserSession, Identity, Member, User, Workspace
 from tests.auth.provider import CALLBACK, Person, Provider, person, running_provider
 from tests.conftest import BASE_URL, OutsideClient, sign_in_to
 from tests.factories import make_member, make_user, make_workspace
@@ -356,15 +356,15 @@ GOOD = {
     ],
 )
 def test_a_description_that_cannot_be_believed_is_refused(change: dict[str, Any]) -> None:
-    url = GOOD["issuer"] + oidc.DISCOVERY
-    assert oidc.check_metadata(dict(GOOD), url)
+    url = GOOD["issuer"] + code_flow.DISCOVERY
+    assert code_flow.check_metadata(dict(GOOD), url)
     with pytest.raises(ValueError, match="its"):
-        oidc.check_metadata(GOOD | change, url)
+        code_flow.check_metadata(GOOD | change, url)
 
 
 def test_only_signatures_with_the_providers_keys_are_taken() -> None:
     offered = {"id_token_signing_alg_values_supported": ["none", "HS256", "RS256", "ES256"]}
-    checked = oidc.check_metadata(GOOD | offered, GOOD["issuer"] + oidc.DISCOVERY)
+    checked = code_flow.check_metadata(GOOD | offered, GOOD["issuer"] + code_flow.DISCOVERY)
     assert checked["id_token_signing_alg_values_supported"] == ["RS256", "ES256"]
 
 

@@ -13,9 +13,9 @@ from flask.testing import FlaskClient
 from portal import create_app, moments
 from portal.auth import signin
 from portal.auth.origin import SAFE_METHODS
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import BrowserSession, User
 from portal.errors import is_api
-from portal.models import BrowserSession, User
 from tests.factories import NOON, make_member, make_user, make_workspace
 
 SAME = {"Sec-Fetch-Site": "same-origin"}

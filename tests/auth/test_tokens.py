@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from portal.auth.tokens import LEEWAY, BadToken, subject_of_token
+from portal.auth.openid.tokens import LEEWAY, BadToken, subject_of_token
 from portal.config import TokenSettings
 from tests.auth.provider_keys import (
     ISSUER,

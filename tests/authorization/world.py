@@ -13,10 +13,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal import moments
-from portal.auth import invitations, signin
+from portal.auth import signin
 from portal.auth.principals import SCOPES, Membership, Principal, PrincipalUser
-from portal.db import Base, db
-from portal.models import ApiKey, Invitation, User, Workspace
+from portal.database.columns import Base
+from portal.database.engine import db
+from portal.database.models import ApiKey, Invitation, User, Workspace
+from portal.workspaces import invitations
 from tests.authorization.table import EVERYBODY
 from tests.factories import (
     make_detail,

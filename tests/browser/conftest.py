@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, StorageState, syn
 
 from portal import create_app, moments
 from portal.auth import signin
-from portal.db import db
-from portal.models import Workflow, Workspace
+from portal.database.engine import db
+from portal.database.models import Workflow, Workspace
 from tests.conftest import settings_for
 from tests.factories import NOON, make_member, make_person, make_run, make_user, make_workflow, make_workspace
 from tests.serving import served

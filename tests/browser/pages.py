@@ -3,9 +3,9 @@
 from datetime import timedelta
 from uuid import uuid4
 
-from portal.db import writing
-from portal.history import demo_audio
-from portal.models import Run, RunDetail, StepResult, Workflow, Workspace
+from portal.database.models import Run, RunDetail, StepResult, Workflow, Workspace
+from portal.database.transactions import writing
+from portal.history.demo import audio
 from tests.factories import (
     NOON,
     make_detail,
@@ -50,7 +50,7 @@ def make_spoken_run(workspace: Workspace) -> Run:
     )
     nodes = [{"id": "v", "type": "validator_noise"}, {"id": "out", "type": "sink_preview"}]
     make_detail(run, definition_snapshot={"graph": {"nodes": nodes}})
-    sounds = demo_audio.sounds(["de-DE"])
+    sounds = audio.sounds(["de-DE"])
     judged = {"node_id": "v", "kind": "noise", "threshold": 0.9}
     good = {"validations": [judged | {"score": 0.97, "passed": True}], "status": "delivered"}
     bad = {"validations": [judged | {"score": 0.4, "passed": False, "reason": "a train"}]}
@@ -59,11 +59,11 @@ def make_spoken_run(workspace: Workspace) -> Run:
             "script": text,
             "takes": [
                 {"locale_code": "de-DE", "status": "not_delivered", "retry_count": 0} | bad,
-                {"locale_code": "de-DE", "audio": sounds[demo_audio.path_of("de-DE", number)]} | good,
+                {"locale_code": "de-DE", "audio": sounds[audio.path_of("de-DE", number)]} | good,
                 {"locale_code": "ko-KR", "status": "dropped", "script": "안녕하세요"} | bad,
             ],
         }
-        for number, text in enumerate(demo_audio.LINES)
+        for number, text in enumerate(audio.LINES)
     ]
     make_output(run, workspace, *lines, {"script": "One more"})
     times = [NOON + timedelta(seconds=seconds) for seconds in (0, 6, 9)]

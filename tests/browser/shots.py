@@ -19,9 +19,9 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from portal import create_app, moments
 from portal.auth import signin
-from portal.db import db
-from portal.history.demo import USER_EMAIL, install_demo
-from portal.models import Run, Workflow, Workspace
+from portal.database.engine import db
+from portal.database.models import Run, Workflow, Workspace
+from portal.history.demo.sample import USER_EMAIL, install_demo
 from tests.browser.pages import addresses, make_odd_workflow, make_spoken_run
 from tests.conftest import settings_for
 from tests.serving import served

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from playwright.sync_api import Page, Request, Route, expect
 
 from portal import moments
-from portal.db import writing
-from portal.models import Workflow
+from portal.database.models import Workflow
+from portal.database.transactions import writing
 from portal.runs.recorder import Event, apply, start_run
 from tests.browser.conftest import OpenBrowser, Portal, sign_in
 from tests.factories import make_run, make_workflow

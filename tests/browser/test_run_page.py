@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from portal import moments
-from portal.history import demo_audio
+from portal.history.demo import audio
 from portal.runs.recorder import Event, add_step, apply, finish_step, start_run
 from portal.storage import artifacts, key_of
 from tests.browser.conftest import NO_SIDEWAYS, OpenBrowser, Portal
@@ -105,7 +105,7 @@ def test_a_player_plays_what_the_run_gave(portal: Portal, open_browser: OpenBrow
     player = page.locator("audio").first
     expect(player).to_have_accessible_name("Line 1, de-DE")
     assert not [url for url in asked if "/audio/" in url]
-    assert player.evaluate(LOADED) == [True, demo_audio.LINE_MS]
+    assert player.evaluate(LOADED) == [True, audio.LINE_MS]
     assert [url for url in asked if "/files/" in url]
 
 

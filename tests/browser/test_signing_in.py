@@ -6,7 +6,7 @@ from uuid import UUID
 from playwright.sync_api import Browser, Page, expect
 
 from portal import create_app
-from portal.db import db
+from portal.database.engine import db
 from tests.auth.provider import CLIENT_ID, CLIENT_SECRET, running_provider
 from tests.cluster import free_port
 from tests.conftest import settings_for

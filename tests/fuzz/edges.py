@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from portal.history.readers import MAX_NUMBER
-from portal.runs.graph import NODE_TYPES
+from portal.definitions.graph import NODE_TYPES
+from portal.history.parsing.readers import MAX_NUMBER
 
 Choice = TypeVar("Choice")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from portal.history.readers import MAX_NUMBER
+from portal.history.parsing.readers import MAX_NUMBER
 from tests.fuzz import structures
 from tests.fuzz.edges import (
     FIRST_MOMENT,

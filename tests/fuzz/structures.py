@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from portal.history.readers import MAX_NUMBER
+from portal.history.parsing.readers import MAX_NUMBER
 from tests.fuzz.edges import (
     LOCALES,
     MEASURES,

@@ -21,13 +21,13 @@ from flask import Flask
 
 from portal import moments
 from portal.auth.principals import SCOPES
-from portal.bounds import MAX_BIGINT
-from portal.checkup import check_database
-from portal.db import db
+from portal.checks.database_check import check_database
+from portal.database.engine import db
+from portal.database.models import ApiKey, Run, Take, User, Workspace
 from portal.history import importer
 from portal.history.importer import import_files
 from portal.history.summary import ImportSummary
-from portal.models import ApiKey, Run, Take, User, Workspace
+from portal.input.bounds import MAX_BIGINT
 from portal.runs.query import ORDERS, SORTS
 from tests.auth.provider_keys import claims, sign
 from tests.conftest import sign_in_to

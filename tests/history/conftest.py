@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from portal.database.models import Workspace
 from portal.history.importer import import_files
 from portal.history.summary import ImportSummary
-from portal.models import Workspace
 from tests.factories import NOON, make_workspace
 from tests.history.lines import write
 

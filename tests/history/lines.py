@@ -8,7 +8,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import sqlalchemy as sa
 
-from portal.db import Base, writing
+from portal.database.columns import Base
+from portal.database.transactions import writing
 
 TABLES = (
     "workflows", "people", "runs", "run_details", "steps", "run_results", "step_results", "output_lines",

@@ -9,9 +9,20 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from portal.db import db, writing
-from portal.history.demo import USER_EMAIL, demo_lines, install_demo
-from portal.models import ACTIVE, Artifact, Member, Person, Run, User, Validation, Workflow, Workspace
+from portal.database.engine import db
+from portal.database.models import (
+    ACTIVE,
+    Artifact,
+    Member,
+    Person,
+    Run,
+    User,
+    Validation,
+    Workflow,
+    Workspace,
+)
+from portal.database.transactions import writing
+from portal.history.demo.sample import USER_EMAIL, demo_lines, install_demo
 from portal.moments import parse_moment
 from portal.storage import artifacts, key_of
 from tests.factories import NOON, make_workspace

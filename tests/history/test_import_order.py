@@ -7,10 +7,10 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import Workspace
 from portal.history import importer
 from portal.history.importer import import_files
-from portal.models import Workspace
 from portal.runs import rollup
 from tests.factories import NOON
 from tests.history.lines import dump, empty, run_line, workflow_line, write

@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import Person, Run, RunDetail, Step, Workflow, Workspace
 from portal.history import importer
 from portal.history.importer import import_files
-from portal.models import Person, Run, RunDetail, Step, Workflow, Workspace
 from portal.runs import rollup
 from tests.factories import NOON, make_run, make_workflow, make_workspace
 from tests.history.conftest import Import

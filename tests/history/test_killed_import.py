@@ -12,9 +12,9 @@ from typing import Any
 from flask import Flask
 from flask.cli import cli as flask_command
 
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import Workspace
 from portal.history.importer import import_files
-from portal.models import Workspace
 from tests.factories import NOON
 from tests.history.lines import dump, empty, run_line, workflow_line, write
 

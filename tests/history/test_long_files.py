@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from portal.ahead import Ended, apart
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import Run, Workspace
 from portal.history import importer
 from portal.history.importer import import_files
-from portal.models import Run, Workspace
+from portal.history.read_ahead import Ended, apart
 from portal.runs import rollup
 from tests.factories import NOON
 from tests.history.lines import an_id, dump, empty, run_line, workflow_line, write

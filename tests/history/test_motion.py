@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from portal.checkup import check_database
-from portal.db import db
-from portal.history import motion
-from portal.history.demo import install_demo, moving_workflows
-from portal.models import OCCUPYING, Run, Step
+from portal.checks.database_check import check_database
+from portal.database.engine import db
+from portal.database.models import OCCUPYING, Run, Step
+from portal.history.demo import motion
+from portal.history.demo.sample import install_demo, moving_workflows
 from tests.factories import NOON
 
 

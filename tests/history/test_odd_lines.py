@@ -9,13 +9,13 @@ import pytest
 from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import User, Workspace
 from portal.history.importer import import_files
-from portal.history.parse import RunLine, WorkflowLine, parse_line
-from portal.history.parse_uploads import UploadLine
-from portal.history.readers import BadField
-from portal.models import User, Workspace
-from portal.runs.timeline import TimelineQuery, read_timeline
+from portal.history.parsing.lines import RunLine, WorkflowLine, parse_line
+from portal.history.parsing.readers import BadField
+from portal.history.parsing.uploads import UploadLine
+from portal.runs.detail.timeline import TimelineQuery, read_timeline
 from tests.factories import NOON, make_member, make_user
 from tests.history.conftest import Import
 from tests.history.lines import an_id, encode, run_line, upload_line, workflow_line

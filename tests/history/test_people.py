@@ -5,10 +5,11 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
-from portal.db import db, writing
-from portal.folding import fold
-from portal.models import Person, User, Workspace
-from portal.people import identify, person_of
+from portal.database.engine import db
+from portal.database.models import Person, User, Workspace
+from portal.database.transactions import writing
+from portal.input.folding import fold
+from portal.workspaces.people import identify, person_of
 from tests.factories import make_member, make_user, make_workspace
 from tests.history.conftest import Import
 from tests.history.lines import run_line, workflow_line

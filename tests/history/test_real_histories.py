@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import Person, Run, RunDetail, Step, Workflow, Workspace
 from portal.history.importer import import_files
-from portal.models import Person, Run, RunDetail, Step, Workflow, Workspace
 from tests.factories import NOON, make_workspace
 from tests.history.lines import dump
 

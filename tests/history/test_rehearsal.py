@@ -9,10 +9,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import Workspace
 from portal.history.importer import import_files
 from portal.history.summary import ImportSummary
-from portal.models import Workspace
 from tests.factories import NOON, make_run, make_workflow, make_workspace
 from tests.history.conftest import Import
 from tests.history.lines import WORKFLOW, an_id, dump, run_line, upload_line, workflow_line, write

@@ -9,11 +9,11 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import Artifact, Run, Workspace
 from portal.errors import Unavailable
 from portal.history.importer import import_files
 from portal.history.summary import ImportSummary
-from portal.models import Artifact, Run, Workspace
 from portal.storage import artifacts, digest_of, key_of
 from portal.storage.local import LocalStore
 from tests.factories import NOON

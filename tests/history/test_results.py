@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from portal.db import db
-from portal.models import Artifact, OutputLine, RunResult, StepResult, Take, Validation, Workspace
+from portal.database.engine import db
+from portal.database.models import Artifact, OutputLine, RunResult, StepResult, Take, Validation, Workspace
 from portal.storage import artifacts, key_of
 from tests.history.conftest import Import
 from tests.history.lines import an_id, dump, run_line, workflow_line

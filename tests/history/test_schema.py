@@ -16,10 +16,10 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.history.demo import demo_lines
-from portal.history.parse import parse_line
-from portal.history.readers import BadField
-from portal.history.schema import import_schema
+from portal.history.demo.sample import demo_lines
+from portal.history.parsing.lines import parse_line
+from portal.history.parsing.readers import BadField
+from portal.history.parsing.schema import import_schema
 from tests.factories import NOON
 from tests.history.lines import an_id, encode, run_line, upload_line, workflow_line
 from tests.history.test_importer import BAD

@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from portal.db import db
-from portal.history.demo import install_demo
-from portal.models import Artifact, Person, Upload, Workflow, Workspace
+from portal.database.engine import db
+from portal.database.models import Artifact, Person, Upload, Workflow, Workspace
+from portal.history.demo.sample import install_demo
 from tests.factories import NOON, make_key, make_member, make_user
 from tests.history.conftest import Import
 from tests.history.lines import WORKFLOW, an_id, dump, upload_line, workflow_line

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from portal.database.models import Workspace
 from portal.history import importer
+from portal.history.file_kinds import BOM
 from portal.history.importer import import_files
-from portal.history.kinds import BOM
 from portal.history.retrieve import Line, Unreadable, read_lines
-from portal.models import Workspace
 from tests.factories import NOON, make_workspace
 from tests.history.lines import encode, run_line, workflow_line, write
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from portal.models import Workflow
+from portal.database.models import Workflow
 from tests.factories import (
     NOON,
     make_key,

@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal import moments
-from portal.db import db, writing
+from portal.database.engine import db
+from portal.database.models import Invitation, Take, User, Workflow, Workspace
+from portal.database.transactions import writing
 from portal.history.importer import import_lines
-from portal.models import Invitation, Take, User, Workflow, Workspace
 from tests.factories import NOON, make_key, make_member, make_user, make_workflow, make_workspace
 from tests.history.lines import WORKFLOW, an_id, encode, run_line, upload_line, workflow_line
 from tests.history.test_schema import OUTPUT_LINE, PERSON, RUN, TAKE

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import Workflow, Workspace
 from portal.history.importer import import_lines
-from portal.models import Workflow, Workspace
 from tests.factories import NOON, make_detail, make_output, make_run, make_steps
 from tests.history.lines import encode, upload_line
 from tests.onepin.conftest import Onepin

@@ -12,8 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from portal.db import db
-from portal.models import User, Workflow, Workspace
+from portal.database.engine import db
+from portal.database.models import User, Workflow, Workspace
 from tests.factories import make_member, make_user, make_workflow, make_workspace
 
 HTMX = {"HX-Request": "true", "HX-Request-Type": "partial"}

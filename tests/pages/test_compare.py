@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from bs4 import BeautifulSoup
 
-from portal.models import Run
+from portal.database.models import Run
 from tests.factories import (
     NOON,
     make_detail,

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from portal import display
 from portal.moments import elapsed_ms
+from portal.web import formats
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -23,7 +23,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
     ],
 )
 def test_durations_read_in_their_two_largest_units(milliseconds: int | None, text: str) -> None:
-    assert display.duration_ms(milliseconds) == text
+    assert formats.duration_ms(milliseconds) == text
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_elapsed_time_is_said_only_where_it_makes_sense(
     ],
 )
 def test_initials_stand_for_a_name(name: str, letters: str) -> None:
-    assert display.initials(name) == letters
+    assert formats.initials(name) == letters
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_initials_stand_for_a_name(name: str, letters: str) -> None:
     ],
 )
 def test_usage_reads_in_words_and_units(usage: dict[str, object] | None, texts: list[str]) -> None:
-    assert display.usage(usage) == texts
+    assert formats.usage(usage) == texts
 
 
 @pytest.mark.parametrize(
@@ -80,23 +80,23 @@ def test_usage_reads_in_words_and_units(usage: dict[str, object] | None, texts: 
     [(None, "–"), (0, "0 %"), (1, "100 %"), (0.968, "96.8 %"), (0.99999, "99.9 %"), (0.00001, "0.1 %")],
 )
 def test_a_share_is_whole_only_where_it_is_exactly_so(share: float | None, text: str) -> None:
-    assert display.percent(share) == text
+    assert formats.percent(share) == text
 
 
 def test_numbers_have_their_thousands_separated() -> None:
-    assert [display.number(value) for value in (1204331, 2.0, 1234.5)] == ["1,204,331", "2", "1,234.5"]
+    assert [formats.number(value) for value in (1204331, 2.0, 1234.5)] == ["1,204,331", "2", "1,234.5"]
 
 
 @pytest.mark.parametrize(
     "name", ["", " ", "\u200b", "\u202e\u202e", "\u3164", "\u2800", "\u00ad", "\u0301", "\u00a0\t", None]
 )
 def test_a_name_that_cannot_be_seen_is_the_beginning_of_its_id(name: str | None) -> None:
-    assert display.named(name, "d2000000-0000-4000-8000-000000000000") == "Unnamed d2000000"
+    assert formats.named(name, "d2000000-0000-4000-8000-000000000000") == "Unnamed d2000000"
 
 
 @pytest.mark.parametrize("name", ["a", " a ", "🎧", "–", "김", "\u200bx", "1", "ש"])
 def test_a_name_with_anything_to_see_stays_as_it_is(name: str) -> None:
-    assert display.named(name, "d2") == name
+    assert formats.named(name, "d2") == name
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_a_name_with_anything_to_see_stays_as_it_is(name: str) -> None:
     ],
 )
 def test_numbers_of_very_many_digits_are_powers_of_ten(value: float, text: str) -> None:
-    assert display.number(value) == text
+    assert formats.number(value) == text

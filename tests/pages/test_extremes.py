@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from portal import checkup, moments
+from portal import moments
+from portal.checks import database_check
 from portal.history.importer import import_files, import_lines
 from portal.history.summary import ImportSummary
-from portal.runs.differences import Difference
+from portal.runs.comparison.differences import Difference
 from tests.factories import make_key
 from tests.history.lines import WORKFLOW, an_id, encode, run_line, workflow_line
 from tests.pages.conftest import HTMX, Browser, one, parsed
@@ -112,7 +113,7 @@ def test_sums_beyond_64_bits_are_exact_in_whole_and_in_pieces(browser: Browser, 
         assert import_lines(browser.workspace.id, part, now=moments.now()).ok
         summary = asked(browser, f"{workflow_id}/runs/summary")
         assert (summary["total_runs"], summary["delivered_audio_ms"]) == sums
-        assert all(finding.ok for finding in checkup.check_database())
+        assert all(finding.ok for finding in database_check.check_database())
     window = "from=2000-01-01T00:00:01Z&to=2100-01-01T00:00:01Z"
     assert asked(browser, f"{workflow_id}/runs/summary?{window}")["delivered_audio_ms"] == whole[1]
 
@@ -129,7 +130,7 @@ def test_sums_of_durations_and_of_one_run_s_audio_are_exact_too(browser: Browser
     audio = asked(browser, f"{WORKFLOW}/runs/{an_id('0')}/analysis")["audio"]
     assert audio["delivered_total_ms"] == 1100 * (2**53 - 1)
     every_view(browser, WORKFLOW, [an_id("0"), an_id("1")])
-    assert all(finding.ok for finding in checkup.check_database())
+    assert all(finding.ok for finding in database_check.check_database())
 
 
 def figures(browser: Browser, workflow_id: str, query: str = "days=all") -> tuple[list[str], str]:

@@ -11,14 +11,15 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from portal import moments
-from portal.auth.accounts import set_member
-from portal.db import db, writing
-from portal.models import Person, Run, User
+from portal.database.engine import db
+from portal.database.models import Person, Run, User
+from portal.database.transactions import writing
 from portal.pages import freshness
 from portal.pages.freshness import release
-from portal.people import Identity, store_people
 from portal.runs import recorder
 from portal.runs.recorder import Event
+from portal.workspaces.accounts import set_member
+from portal.workspaces.people import Identity, store_people
 from tests.factories import make_key, make_person, make_run, make_user, make_workflow, seen
 from tests.pages.conftest import HTMX, Browser
 from tests.statements import statements

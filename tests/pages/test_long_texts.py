@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Flask
 
-from portal.db import writing
-from portal.models import RunDetail, Step
+from portal.database.models import RunDetail, Step
+from portal.database.transactions import writing
 from tests.factories import NOON, make_key, make_run, make_runs, make_workflow
 from tests.pages.conftest import HTMX, Browser, one, parsed
 from tests.statements import statements

@@ -19,8 +19,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from portal import moments
-from portal.db import db, writing
-from portal.models import (
+from portal.database.engine import db
+from portal.database.models import (
     ApiKey,
     AuditEntry,
     BrowserSession,
@@ -31,6 +31,7 @@ from portal.models import (
     User,
     Workspace,
 )
+from portal.database.transactions import writing
 from tests.factories import (
     NOON,
     make_detail,

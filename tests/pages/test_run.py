@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from bs4 import BeautifulSoup, Tag
 
-from portal.db import writing
-from portal.models import Run, RunDetail, Step
+from portal.database.models import Run, RunDetail, Step
+from portal.database.transactions import writing
 from tests.factories import NOON, make_detail, make_person, make_run, make_workflow, make_workspace
 from tests.pages.conftest import HTMX, Browser, one, parsed
 

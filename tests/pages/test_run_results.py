@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from bs4 import BeautifulSoup
 
-from portal.db import writing
-from portal.models import Run, StepResult
+from portal.database.models import Run, StepResult
+from portal.database.transactions import writing
 from portal.storage import artifacts, key_of
 from tests.factories import make_artifact, make_detail, make_key, make_output, make_run, make_steps
 from tests.pages.conftest import HTMX, Browser, one, parsed

@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 import sqlalchemy as sa
 
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import Run
 from portal.history.importer import import_files
-from portal.models import Run
 from tests.factories import NOON, make_output, make_run, make_steps
 from tests.history import extremes
 from tests.history.extremes import EXTREMES, FACE, LONG, written

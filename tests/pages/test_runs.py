@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from portal.db import writing
-from portal.models import RunDetail
+from portal.database.models import RunDetail
+from portal.database.transactions import writing
 from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
 from tests.pages.conftest import HTMX, Browser, numbers, one, parsed
 from tests.statements import statements

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from portal.db import writing
-from portal.models import Step
+from portal.database.models import Step
+from portal.database.transactions import writing
 from portal.storage import artifacts, key_of
 from tests.factories import (
     NOON,

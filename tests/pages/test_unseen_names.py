@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from portal import moments
-from portal.display import is_visible
 from portal.history.importer import import_files
+from portal.web.formats import is_visible
 from tests.factories import (
     make_detail,
     make_member,

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from portal.models import User
+from portal.database.models import User
 from tests.factories import NOON, make_run, make_user, make_workflow, make_workspace
 from tests.pages.conftest import HTMX, Browser, one, parsed
 

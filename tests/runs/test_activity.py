@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
-from portal.runs.activity import read_activity
+from portal.runs.statistics.activity import read_activity
 from tests.factories import NOON, make_run, make_workflow, make_workspace
 
 pytestmark = pytest.mark.usefixtures("app")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from portal.runs.differences import ABSENT, Difference, json_differences
-from portal.runs.step_pairs import StepPair, pair_steps
+from portal.runs.comparison.differences import ABSENT, Difference, json_differences
+from portal.runs.comparison.step_pairs import StepPair, pair_steps
 from tests.factories import NOON
 
 

@@ -7,7 +7,7 @@ from flask import Flask
 
 from portal.runs.counts import count_by_day, count_by_status
 from portal.runs.query import RunQuery
-from portal.runs.summary import last_failed_at, pass_rate, usual_duration
+from portal.runs.statistics.summary import last_failed_at, pass_rate, usual_duration
 from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
 
 pytestmark = pytest.mark.usefixtures("app")

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal.auth.principals import Membership, Principal, PrincipalUser
-from portal.db import db
-from portal.models import Run, Workflow, Workspace
+from portal.database.engine import db
+from portal.database.models import Run, Workflow, Workspace
 from portal.runs.finding import MAX_HITS, Finding, find
 from tests.factories import make_run, make_workflow, make_workspace
 

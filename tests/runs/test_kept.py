@@ -8,7 +8,7 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.models import Workflow
+from portal.database.models import Workflow
 from portal.paging import Slice
 from portal.runs import blocks, kept, seek
 from portal.runs.blocks import START

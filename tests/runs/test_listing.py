@@ -12,8 +12,8 @@ from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.db import writing
-from portal.models import Person, Run, RunStatus, Workflow
+from portal.database.models import Person, Run, RunStatus, Workflow
+from portal.database.transactions import writing
 from portal.paging import Slice
 from portal.runs import blocks, page_ids, recorder, rollup, seek
 from portal.runs.listing import list_runs

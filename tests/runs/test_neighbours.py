@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 from flask import Flask
 
-from portal.models import Workflow
+from portal.database.models import Workflow
 from portal.paging import Slice
 from portal.runs.listing import list_runs
 from portal.runs.neighbours import find_neighbours

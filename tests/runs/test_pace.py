@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from portal.runs.pace import pace_of
-from portal.runs.summary import Usual
+from portal.runs.statistics.summary import Usual
+from portal.runs.statistics.usual_durations import pace_of
 from tests.factories import NOON
 
 USUAL = Usual(runs=100, median_ms=60_000, p90_ms=90_000)

@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from portal.db import db
-from portal.models import RunStatus, Workflow, Workspace
+from portal.database.engine import db
+from portal.database.models import RunStatus, Workflow, Workspace
 from portal.runs import blocks, page_ids, rollup, seek
 from portal.runs.counts import count_by_day, count_by_status
 from portal.runs.listing import list_runs
 from portal.runs.query import ORDERS, SORTS, RunQuery
-from portal.runs.summary import last_failed_at, summarize, usual_duration
+from portal.runs.statistics.summary import last_failed_at, summarize, usual_duration
 from tests.factories import (
     NOON,
     make_key,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.database.models import RunStatus
 from portal.errors import InvalidQuery
-from portal.models import RunStatus
 from portal.moments import format_moment
 from portal.paging import Page, Slice
 from portal.runs.query import ORDERS, SORTS, RunQuery

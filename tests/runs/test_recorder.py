@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from portal.db import db
+from portal.database.engine import db
+from portal.database.models import PauseReason, Run, RunDetail, RunStatus, Step, Workflow
 from portal.errors import Conflict, NotFound
-from portal.models import PauseReason, Run, RunDetail, RunStatus, Step, Workflow
 from portal.runs import recorder
 from portal.runs.recorder import Event
 from tests.factories import NOON, make_run, make_workflow, make_workspace

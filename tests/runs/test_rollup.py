@@ -14,10 +14,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from portal.db import db, writing
-from portal.errors import Conflict
-from portal.history.importer import import_lines
-from portal.models import (
+from portal.database.engine import db
+from portal.database.models import (
     DayRuns,
     PersonPeriodRuns,
     PersonRuns,
@@ -27,10 +25,13 @@ from portal.models import (
     RunTotals,
     Workflow,
 )
+from portal.database.transactions import writing
+from portal.errors import Conflict
+from portal.history.importer import import_lines
 from portal.moments import format_moment
 from portal.runs import blocks, recorder, rollup
 from portal.runs.recorder import Event
-from portal.runs.summary import summarize
+from portal.runs.statistics.summary import summarize
 from tests.factories import NOON, make_person, make_run, make_runs, make_workflow, make_workspace
 
 MIDNIGHT = NOON + timedelta(hours=12)

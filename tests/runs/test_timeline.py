@@ -8,12 +8,12 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
-from portal.db import writing
+from portal.database.models import Run, Step
+from portal.database.transactions import writing
 from portal.errors import InvalidQuery
-from portal.models import Run, Step
-from portal.runs.failed_steps import first_failed_step
-from portal.runs.step_list import StepQuery, count_steps, list_steps
-from portal.runs.timeline import (
+from portal.runs.detail.failed_steps import first_failed_step
+from portal.runs.detail.step_table import StepQuery, count_steps, list_steps
+from portal.runs.detail.timeline import (
     LANES_A_PAGE,
     Timeline,
     TimelineQuery,

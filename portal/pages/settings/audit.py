@@ -2,15 +2,15 @@
 
 from flask import render_template, request
 
-from portal.auth import audit
-from portal.auth.audit import KINDS, AuditQuery
+from portal.auth.audit import trail
+from portal.auth.audit.trail import KINDS, AuditQuery
 from portal.auth.gate import current_principal, requires
-from portal.auth.workspaces import here
 from portal.errors import FieldError, InvalidQuery
+from portal.input.parameters import single
 from portal.pages import bp
 from portal.pages.forms import filled
 from portal.pages.pager import Pager
-from portal.parameters import single
+from portal.workspaces.workspaces import here
 
 
 @bp.get("/settings/workspaces/<workspace_id>/audit")
@@ -23,7 +23,7 @@ def audit_log(workspace_id: str) -> tuple[str, int]:
         query = AuditQuery.parse(args)
     except InvalidQuery as refusal:
         errors = refusal.errors
-    page = audit.list_entries(here(current_principal()), query)
+    page = trail.list_entries(here(current_principal()), query)
     html = render_template(
         "settings/audit.html",
         page=page,

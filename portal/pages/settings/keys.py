@@ -8,15 +8,15 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from portal import moments
-from portal.auth import keyring, keys
+from portal.auth.api_keys import authentication, management
+from portal.auth.api_keys.management import KEY_STATUSES, KeyQuery, KeySpec
 from portal.auth.gate import current_principal, requires
-from portal.auth.keyring import KEY_STATUSES, KeyQuery, KeySpec
 from portal.auth.principals import SCOPES
 from portal.errors import InvalidQuery
+from portal.input.parameters import single
 from portal.pages import bp, once
 from portal.pages.forms import Form, id_in_path, whole_or_text
 from portal.pages.pager import Pager
-from portal.parameters import single
 
 Answer = Response | str | tuple[str, int]
 NEW = Form({"scopes": "workflows:read"})
@@ -35,7 +35,7 @@ def create_key(workspace_id: str) -> Answer:
         spec = KeySpec.parse(_wanted(request.form), moments.now())
     except InvalidQuery as refusal:
         return _list(_filled(request.form, refusal), status=422)
-    created = keyring.create_key(current_principal(), spec, moments.now())
+    created = management.create_key(current_principal(), spec, moments.now())
     once.keep(str(created.row.id), created.plain)
     return redirect(url_for(".key", workspace_id=workspace_id, key_id=created.row.id), code=303)
 
@@ -43,7 +43,7 @@ def create_key(workspace_id: str) -> Answer:
 @bp.get("/settings/workspaces/<workspace_id>/keys/<key_id>")
 @requires("keys:manage")
 def key(workspace_id: str, key_id: str) -> Answer:
-    found = keyring.get_key(current_principal(), id_in_path(key_id))
+    found = management.get_key(current_principal(), id_in_path(key_id))
     limit = "" if found.rate_limit_per_min is None else str(found.rate_limit_per_min)
     values = {"name": found.name, "scopes": ",".join(found.scopes), "rate_limit_per_min": limit}
     return _one(found, Form(values))
@@ -52,10 +52,10 @@ def key(workspace_id: str, key_id: str) -> Answer:
 @bp.post("/settings/workspaces/<workspace_id>/keys/<key_id>")
 @requires("keys:manage")
 def change_key(workspace_id: str, key_id: str) -> Answer:
-    found = keyring.get_key(current_principal(), id_in_path(key_id))
+    found = management.get_key(current_principal(), id_in_path(key_id))
     wanted = _wanted(request.form) | {"active": "active" in request.form}
     try:
-        keyring.change_key(current_principal(), str(found.id), wanted, moments.now())
+        management.change_key(current_principal(), str(found.id), wanted, moments.now())
     except InvalidQuery as refusal:
         return _one(found, _filled(request.form, refusal), status=422)
     return redirect(url_for(".key", workspace_id=workspace_id, key_id=found.id), code=303)
@@ -64,7 +64,7 @@ def change_key(workspace_id: str, key_id: str) -> Answer:
 @bp.get("/settings/workspaces/<workspace_id>/keys/<key_id>/rotate")
 @requires("keys:manage")
 def confirm_rotation(workspace_id: str, key_id: str) -> str:
-    found = keyring.get_key(current_principal(), id_in_path(key_id))
+    found = management.get_key(current_principal(), id_in_path(key_id))
     return _confirm(
         found,
         f"Rotate the key {found.name}?",
@@ -76,7 +76,7 @@ def confirm_rotation(workspace_id: str, key_id: str) -> str:
 @bp.post("/settings/workspaces/<workspace_id>/keys/<key_id>/rotate")
 @requires("keys:manage")
 def rotate_key(workspace_id: str, key_id: str) -> Response:
-    _, new = keyring.rotate_key(current_principal(), id_in_path(key_id), moments.now())
+    _, new = management.rotate_key(current_principal(), id_in_path(key_id), moments.now())
     once.keep(str(new.row.id), new.plain)
     return redirect(url_for(".key", workspace_id=workspace_id, key_id=new.row.id), code=303)
 
@@ -84,7 +84,7 @@ def rotate_key(workspace_id: str, key_id: str) -> Response:
 @bp.get("/settings/workspaces/<workspace_id>/keys/<key_id>/revoke")
 @requires("keys:manage")
 def confirm_revocation(workspace_id: str, key_id: str) -> str:
-    found = keyring.get_key(current_principal(), id_in_path(key_id))
+    found = management.get_key(current_principal(), id_in_path(key_id))
     return _confirm(
         found,
         f"Revoke the key {found.name}?",
@@ -96,13 +96,13 @@ def confirm_revocation(workspace_id: str, key_id: str) -> str:
 @bp.post("/settings/workspaces/<workspace_id>/keys/<key_id>/revoke")
 @requires("keys:manage")
 def revoke_key(workspace_id: str, key_id: str) -> Response:
-    keyring.revoke_key(current_principal(), id_in_path(key_id), moments.now())
+    management.revoke_key(current_principal(), id_in_path(key_id), moments.now())
     return redirect(url_for(".keys_page", workspace_id=workspace_id), code=303)
 
 
 def _list(form: Form, status: int = 200) -> Answer:
     query = KeyQuery.parse(single(request.args))
-    page = keyring.list_keys(current_principal(), query, moments.now())
+    page = management.list_keys(current_principal(), query, moments.now())
     html = render_template(
         "settings/keys.html",
         page=page,
@@ -111,7 +111,7 @@ def _list(form: Form, status: int = 200) -> Answer:
         form=form,
         scopes=SCOPES,
         key_statuses=KEY_STATUSES,
-        preview=keys.preview,
+        preview=authentication.preview,
     )
     return html, status
 
@@ -124,8 +124,8 @@ def _one(found: Any, form: Form, status: int = 200) -> Answer:
             form=form,
             scopes=SCOPES,
             secret=once.take(str(found.id)),
-            usable=keys.is_usable(found, moments.now()),
-            preview=keys.preview,
+            usable=authentication.is_usable(found, moments.now()),
+            preview=authentication.preview,
         )
     )
     answer.status_code = status

@@ -6,16 +6,16 @@ from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import moments
-from portal.auth import invitations, members
 from portal.auth.gate import current_principal, requires
 from portal.auth.principals import ROLE_ALLOWS
-from portal.auth.workspaces import here
 from portal.errors import InvalidQuery
+from portal.input.parameters import single
 from portal.pages import bp, once
 from portal.pages.forms import Form, id_in_path
 from portal.pages.pager import PageQuery, Pager
-from portal.parameters import single
-from portal.reach import absolute_url_for
+from portal.web.proxy import absolute_url_for
+from portal.workspaces import invitations, members
+from portal.workspaces.workspaces import here
 
 ROLES = tuple(ROLE_ALLOWS)
 

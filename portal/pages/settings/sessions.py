@@ -7,9 +7,9 @@ from portal import moments
 from portal.auth import sessions as service
 from portal.auth.gate import current_principal, requires
 from portal.auth.principals import PERSON
+from portal.input.parameters import single
 from portal.pages import bp
 from portal.pages.pager import PageQuery, Pager
-from portal.parameters import single
 
 
 @bp.get("/settings/sessions")

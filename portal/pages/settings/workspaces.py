@@ -6,17 +6,17 @@ from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import moments
-from portal.auth import workspaces
 from portal.auth.gate import current_principal, requires
 from portal.auth.principals import PERSON
 from portal.auth.sessions import choose_workspace
-from portal.auth.workspaces import WorkspaceSpec, here
 from portal.errors import InvalidQuery
+from portal.input.parameters import single
 from portal.pages import bp
 from portal.pages.forms import Form
 from portal.pages.pager import PageQuery, Pager
 from portal.paging import Page
-from portal.parameters import single
+from portal.workspaces import workspaces
+from portal.workspaces.workspaces import WorkspaceSpec, here
 
 Answer = Response | str | tuple[str, int]
 

@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from portal.models import User, Workspace
+from portal.database.models import User, Workspace
 from tests.factories import make_member, make_user, make_workspace
 
 SAME = {"Sec-Fetch-Site": "same-origin"}

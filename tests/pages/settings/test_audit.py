@@ -12,9 +12,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal import moments
-from portal.auth import audit
-from portal.db import db, writing
-from portal.models import AuditEntry, User, Workspace
+from portal.auth.audit import trail
+from portal.database.engine import db
+from portal.database.models import AuditEntry, User, Workspace
+from portal.database.transactions import writing
 from tests.factories import make_user
 from tests.pages.settings.conftest import SAME, Visitor
 
@@ -57,14 +58,14 @@ def test_admins_see_their_own_workspace_and_its_members_only(
 
 
 def test_refused_sign_ins_are_written_but_only_so_many(app: Flask, client: FlaskClient) -> None:
-    for _ in range(audit.MAX_REFUSALS + 5):
+    for _ in range(trail.MAX_REFUSALS + 5):
         assert client.post("/signin/nonsense", headers=SAME).status_code == 404
     refused = sa.select(sa.func.count()).where(AuditEntry.kind == "session.refused")
-    assert db.session.scalar(refused) == audit.MAX_REFUSALS
+    assert db.session.scalar(refused) == trail.MAX_REFUSALS
     later = moments.now() + timedelta(hours=1, seconds=1)
     with writing() as session:
-        audit.record_refusal(session, later, "unknown")
-    assert db.session.scalar(refused) == audit.MAX_REFUSALS + 1
+        trail.record_refusal(session, later, "unknown")
+    assert db.session.scalar(refused) == trail.MAX_REFUSALS + 1
 
 
 def test_an_entry_is_undone_with_what_it_tells(app: Flask, workspace: Workspace) -> None:
@@ -73,7 +74,7 @@ def test_an_entry_is_undone_with_what_it_tells(app: Flask, workspace: Workspace)
 
     try:
         with writing() as session:
-            audit.record(session, "key.created", audit.OPERATOR, moments.now(), workspace_id=workspace.id)
+            trail.record(session, "key.created", trail.OPERATOR, moments.now(), workspace_id=workspace.id)
             raise Broken
     except Broken:
         pass
@@ -83,10 +84,10 @@ def test_an_entry_is_undone_with_what_it_tells(app: Flask, workspace: Workspace)
 def test_the_export_is_json_lines_or_csv_that_no_spreadsheet_runs(
     app: Flask, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "PORTION", 3)
+    monkeypatch.setattr(trail, "PORTION", 3)
     with writing() as session:
         for subject in ("=1+1", "+1", "-1", "@x", "\tx", "plain", 'quote"d, and\nlines'):
-            audit.record(session, "key.created", audit.OPERATOR, moments.now(), subject=subject)
+            trail.record(session, "key.created", trail.OPERATOR, moments.now(), subject=subject)
     run = app.test_cli_runner()
     lines = [json.loads(line) for line in run.invoke(args=["audit", "export", "--json"]).output.splitlines()]
     assert sorted(line["subject"] for line in lines)[0] == "\tx"

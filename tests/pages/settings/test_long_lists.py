@@ -7,8 +7,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from portal import moments
-from portal.db import writing
-from portal.models import AuditEntry, Invitation, User, Workspace
+from portal.database.models import AuditEntry, Invitation, User, Workspace
+from portal.database.transactions import writing
 from tests.factories import NOON, make_member, make_user, make_workspace
 from tests.pages.settings.conftest import Visitor
 

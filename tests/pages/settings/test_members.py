@@ -10,9 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal import moments
-from portal.auth import invitations, keyring
-from portal.db import db
-from portal.models import BrowserSession, Invitation, Member, User, Workspace
+from portal.auth.api_keys import management
+from portal.database.engine import db
+from portal.database.models import BrowserSession, Invitation, Member, User, Workspace
+from portal.workspaces import invitations
 from tests.factories import make_key, make_user
 from tests.pages.settings.conftest import SAME, Visitor
 
@@ -106,7 +107,7 @@ def test_admins_change_roles_and_remove_members_with_their_keys(
     assert "1 API key is revoked" in admin.get(f"members/{other.user.id}/remove").text
     assert admin.send(f"members/{other.user.id}/remove").status_code == 303
     assert "grace@acme.example" not in roles()
-    [(key, _)] = keyring.every_key(None)
+    [(key, _)] = management.every_key(None)
     assert key.revoked_at is not None
     assert other.get("members").status_code == 404
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask.testing import FlaskClient
 
-from portal.models import User
+from portal.database.models import User
 from tests.pages.settings.conftest import Visitor
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from bs4 import BeautifulSoup
 
-from portal.models import Workspace
+from portal.database.models import Workspace
 from tests.factories import make_member, make_workflow, make_workspace
 from tests.pages.settings.conftest import Visitor
 

@@ -1,0 +1,112 @@
+"""The API key as a credential: its form, its hash, and whom it stands for (contract 2.1)."""
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.auth.principals import Membership, Principal, PrincipalUser
+from portal.database.models import ApiKey, User, Workspace
+from portal.database.models.accounts import full_name
+from portal.database.transactions import leave_mark, read
+from portal.errors import InvalidApiKey
+
+PREFIX = "op_live_"
+SECRET_LENGTH = 32
+SUFFIX_LENGTH = 4
+TOUCH_EVERY = timedelta(minutes=1)
+"""How often `last_used_at` is written at most, so that reading stays reading (contract 2.6)."""
+
+_KEY = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{SECRET_LENGTH}}}")
+_BASE62 = string.digits + string.ascii_letters
+
+
+def new_secret() -> str:
+    """A new key in plain text: shown once, kept nowhere."""
+    return PREFIX + "".join(secrets.choice(_BASE62) for _ in range(SECRET_LENGTH))
+
+
+def preview(suffix: str) -> str:
+    """How a key is shown once its secret is gone."""
+    return f"{PREFIX}…{suffix}"
+
+
+def hash_key(token: str) -> bytes:
+    """SHA-256 is enough: the secret has 190 random bits."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+class _Key(Protocol):
+    active: bool
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+def is_usable(key: _Key, now: datetime) -> bool:
+    """Whether the key opens anything: switched on, not revoked, not expired."""
+    return key.active and key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
+
+
+_FIND = (
+    sa.select(
+        ApiKey.id,
+        ApiKey.key_hash,
+        ApiKey.scopes,
+        ApiKey.active,
+        ApiKey.rate_limit_per_min,
+        ApiKey.last_used_at,
+        ApiKey.expires_at,
+        ApiKey.revoked_at,
+        User.id.label("user_id"),
+        User.email,
+        User.first_name,
+        User.last_name,
+        Workspace.id.label("workspace_id"),
+        Workspace.name,
+        Workspace.slug,
+    )
+    .join(User, ApiKey.created_by == User.id)
+    .join(Workspace, ApiKey.workspace_id == Workspace.id)
+    .where(ApiKey.key_hash == sa.bindparam("key_hash"), Workspace.deleted_at.is_(None))
+)
+
+
+def principal_of_key(token: str, now: datetime) -> Principal:
+    """The principal that this key stands for. Raises InvalidApiKey, with one text for every reason."""
+    if not _KEY.fullmatch(token):
+        raise InvalidApiKey
+    digest = hash_key(token)
+    key: Any = read(_FIND, key_hash=digest).first()
+    if key is None:
+        raise InvalidApiKey
+    if not hmac.compare_digest(key.key_hash, digest) or not is_usable(key, now):
+        raise InvalidApiKey
+    principal = Principal(
+        kind="api_key",
+        user=PrincipalUser(key.user_id, key.email, full_name(key.first_name, key.last_name, key.email)),
+        workspaces=(Membership(key.workspace_id, key.name, key.slug, None),),
+        chosen=key.workspace_id,
+        scopes=frozenset(key.scopes),
+        api_key_id=key.id,
+        rate_limit_per_min=key.rate_limit_per_min,
+    )
+    _touch(key.id, key.last_used_at, now)
+    return principal
+
+
+def _touch(key_id: UUID, last_used_at: datetime | None, now: datetime) -> None:
+    """A use in the future is older too: it was written before the clock was set back."""
+    if last_used_at is not None and abs(now - last_used_at) < TOUCH_EVERY:
+        return
+    stale = sa.or_(
+        ApiKey.last_used_at.is_(None),
+        ApiKey.last_used_at <= now - TOUCH_EVERY,
+        ApiKey.last_used_at >= now + TOUCH_EVERY,
+    )
+    leave_mark(sa.update(ApiKey).where(ApiKey.id == key_id, stale).values(last_used_at=now))

@@ -1,0 +1,288 @@
+"""The keys of a workspace: made, listed, changed, rotated and revoked (contract 2.6).
+
+Keys are found through the workspace of who asks; an operator at the command line sees them all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.auth.api_keys import authentication
+from portal.auth.audit import trail
+from portal.auth.principals import SCOPES, Principal
+from portal.database.engine import db
+from portal.database.models import ApiKey, Member, User, Workspace
+from portal.database.transactions import writing
+from portal.errors import Conflict, NotFound
+from portal.input import bodies, parameters
+from portal.input.parameters import Reader, Refused
+from portal.paging import Page, Slice
+
+MAX_NAME = 120
+MAX_RATE_LIMIT = 100_000
+KEY_STATUSES = ("active", "revoked", "all")
+DEFAULT_SCOPES = ("workflows:read",)
+"""What a key may do that was asked for without scopes: look at history."""
+
+_name = bodies.text(1, MAX_NAME)
+_scopes = bodies.some_of(SCOPES)
+_rate_limit = bodies.optional(bodies.whole(1, MAX_RATE_LIMIT))
+_CHANGES = {"name": _name, "scopes": _scopes, "rate_limit_per_min": _rate_limit, "active": bodies.boolean}
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeySpec:
+    """What a new key is to be."""
+
+    name: str
+    scopes: tuple[str, ...]
+    rate_limit_per_min: int | None = None
+    expires_at: datetime | None = None
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any], now: datetime) -> Self:
+        """Read what a request, a form or a command says. Raises InvalidQuery."""
+        reader = Reader(body)
+        reader.read("key_type", bodies.one_of(("live",)), "live")
+        spec = cls(
+            name=reader.require("name", _name, ""),
+            scopes=reader.read("scopes", _scopes, DEFAULT_SCOPES),
+            rate_limit_per_min=reader.read("rate_limit_per_min", _rate_limit, None),
+            expires_at=reader.read("expires_at", bodies.optional(lambda value: _expiry(value, now)), None),
+        )
+        reader.finish()
+        return spec
+
+
+@dataclass(frozen=True)
+class KeyQuery:
+    """Which keys to list."""
+
+    slice: Slice = Slice()
+    status: str = "active"
+    named: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str]) -> Self:
+        reader = Reader(args)
+        query = cls(
+            reader.slice(), reader.read("status", parameters.one_of(KEY_STATUSES), "active"), frozenset(args)
+        )
+        reader.finish()
+        return query
+
+    def at(self, slice_: Slice) -> Self:
+        return replace(self, slice=slice_)
+
+    def to_args(self) -> dict[str, str]:
+        """The shortest parameters that give these keys."""
+        texts = {"offset": str(self.slice.offset or ""), "status": self.status}
+        return {name: text for name, text in texts.items() if text and text != "active"}
+
+    def to_api_args(self) -> dict[str, str]:
+        paging = {"offset": str(self.slice.offset), "limit": str(self.slice.limit)}
+        return paging | ({"status": self.status} if "status" in self.named else {})
+
+
+@dataclass(frozen=True)
+class CreatedKey:
+    row: ApiKey
+    plain: str
+    """The key in plain text: shown now, kept nowhere."""
+
+
+def list_keys(principal: Principal, query: KeyQuery, now: datetime) -> Page[ApiKey]:
+    """One page of the workspace's keys, newest first."""
+    usable = ApiKey.active & ApiKey.revoked_at.is_(None)
+    usable &= ApiKey.expires_at.is_(None) | (ApiKey.expires_at > now)
+    wanted = {"active": usable, "revoked": sa.not_(usable), "all": sa.true()}[query.status]
+    matching = (ApiKey.workspace_id == _workspace_id(principal), wanted)
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(ApiKey).where(*matching)) or 0
+    rows = sa.select(ApiKey).where(*matching).order_by(ApiKey.created_at.desc(), ApiKey.id.asc())
+    page = rows.offset(query.slice.sql_offset).limit(query.slice.limit)
+    return Page(db.session.scalars(page).all(), total, query.slice)
+
+
+def get_key(principal: Principal, key_id: UUID) -> ApiKey:
+    """A key of the workspace, revoked ones too. Raises NotFound, the same for foreign and absent ones."""
+    return _found(db.session.scalar(_mine(principal, key_id)))
+
+
+def create_key(principal: Principal, spec: KeySpec, now: datetime) -> CreatedKey:
+    """Make a key that acts for who asks."""
+    workspace_id = _workspace_id(principal)
+    with writing() as session:
+        return _add(session, workspace_id, principal.user.id, spec, trail.actor_of(principal), now)
+
+
+def change_key(principal: Principal, key_id: str, body: Mapping[str, Any], now: datetime) -> ApiKey:
+    """Change what the request names. Raises InvalidQuery with every bad field, NotFound, Conflict."""
+    reader = Reader({**body, "key_id": key_id})
+    found_id, changes = reader.uuid("key_id"), reader.changes(_CHANGES)
+    reader.finish()
+    with writing() as session:
+        key = _find(session, principal, found_id)
+        _refuse_revoked(key)
+        changed = {name: value for name, value in changes.items() if _plain(getattr(key, name)) != value}
+        for name, value in changed.items():
+            setattr(key, name, list(value) if name == "scopes" else value)
+        if changed:
+            key.updated_at = now
+            _record(session, "key.changed", key, trail.actor_of(principal), now, **changed)
+    return key
+
+
+def rotate_key(principal: Principal, key_id: UUID, now: datetime) -> tuple[ApiKey, CreatedKey]:
+    """Revoke a key and make its successor, which may do the same. Raises NotFound, Conflict."""
+    by = trail.actor_of(principal)
+    with writing() as session:
+        old = _find(session, principal, key_id)
+        _refuse_revoked(old)
+        if not authentication.is_usable(old, now):
+            raise Conflict("This key is switched off or has expired. Make a new one instead.")
+        spec = KeySpec(
+            name=old.name,
+            scopes=tuple(old.scopes),
+            rate_limit_per_min=old.rate_limit_per_min,
+            expires_at=old.expires_at,
+        )
+        _revoke(old, now)
+        new = _add(session, old.workspace_id, principal.user.id, spec, by, now, kind="key.rotated")
+    return old, new
+
+
+def revoke_key(principal: Principal, key_id: UUID, now: datetime) -> ApiKey:
+    """Revoke a key at once and for good; one revoked before keeps its moment. Raises NotFound."""
+    with writing() as session:
+        key = _find(session, principal, key_id)
+        if key.revoked_at is None:
+            _revoke(key, now)
+            _record(session, "key.revoked", key, trail.actor_of(principal), now)
+    return key
+
+
+def revoke_keys_of(session: Session, workspace_id: UUID, user_id: UUID, now: datetime) -> int:
+    """Revoke what somebody made who leaves the workspace: they know these keys. How many there were."""
+    made = (ApiKey.workspace_id == workspace_id, ApiKey.created_by == user_id, ApiKey.revoked_at.is_(None))
+    found = session.scalars(sa.select(ApiKey).where(*made)).all()
+    for key in found:
+        _revoke(key, now)
+    return len(found)
+
+
+def create_key_for(workspace: Workspace, email: str, spec: KeySpec, now: datetime) -> CreatedKey:
+    """Make a key for a member, at the command line. Raises NotFound where the e-mail is no member's."""
+    with writing() as session:
+        user_id = session.scalar(
+            sa.select(User.id)
+            .join(Member, Member.user_id == User.id)
+            .where(User.email == email.lower(), Member.workspace_id == workspace.id)
+        )
+        if user_id is None:
+            raise NotFound(f"{email} is not a member of {workspace.slug}.")
+        return _add(session, workspace.id, user_id, spec, trail.OPERATOR, now)
+
+
+def every_key(workspace: Workspace | None) -> Sequence[tuple[ApiKey, Workspace]]:
+    """The keys of one workspace, or of all, oldest first."""
+    query = sa.select(ApiKey, Workspace).join(Workspace, ApiKey.workspace_id == Workspace.id)
+    if workspace is not None:
+        query = query.where(Workspace.id == workspace.id)
+    rows = db.session.execute(query.order_by(ApiKey.created_at, ApiKey.id))
+    return [(key, found) for key, found in rows]
+
+
+def revoke_any_key(key_id: UUID, now: datetime) -> ApiKey:
+    """Revoke a key of whatever workspace, at the command line. Raises NotFound."""
+    with writing() as session:
+        key = session.get(ApiKey, key_id)
+        if key is None:
+            raise NotFound(f"There is no key {key_id}.")
+        if key.revoked_at is None:
+            _revoke(key, now)
+            _record(session, "key.revoked", key, trail.OPERATOR, now)
+    return key
+
+
+def _workspace_id(principal: Principal) -> UUID:
+    if principal.workspace is None:
+        raise NotFound("There is no such workspace here.")
+    return principal.workspace.id
+
+
+def _mine(principal: Principal, key_id: UUID) -> sa.Select[ApiKey]:
+    return sa.select(ApiKey).where(ApiKey.id == key_id, ApiKey.workspace_id == _workspace_id(principal))
+
+
+def _find(session: Session, principal: Principal, key_id: UUID) -> ApiKey:
+    """The key, to be changed in this transaction."""
+    return _found(session.scalar(_mine(principal, key_id).with_for_update()))
+
+
+def _found(key: ApiKey | None) -> ApiKey:
+    if key is None:
+        raise NotFound("There is no such key here.")
+    return key
+
+
+def _add(
+    session: Session,
+    workspace_id: UUID,
+    user_id: UUID,
+    spec: KeySpec,
+    by: trail.Actor,
+    now: datetime,
+    kind: str = "key.created",
+) -> CreatedKey:
+    plain = authentication.new_secret()
+    key = ApiKey(
+        id=uuid4(),
+        workspace_id=workspace_id,
+        created_by=user_id,
+        name=spec.name,
+        key_hash=authentication.hash_key(plain),
+        key_suffix=plain[-authentication.SUFFIX_LENGTH :],
+        scopes=list(spec.scopes),
+        active=True,
+        rate_limit_per_min=spec.rate_limit_per_min,
+        expires_at=spec.expires_at,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(key)
+    _record(session, kind, key, by, now, scopes=spec.scopes)
+    return CreatedKey(key, plain)
+
+
+def _revoke(key: ApiKey, now: datetime) -> None:
+    key.revoked_at = key.updated_at = now
+    key.active = False
+
+
+def _refuse_revoked(key: ApiKey) -> None:
+    if key.revoked_at is not None:
+        raise Conflict("This key is revoked, and stays so. Make a new one instead.")
+
+
+def _record(session: Session, kind: str, key: ApiKey, by: trail.Actor, now: datetime, **details: Any) -> None:
+    trail.record(
+        session, kind, by, now, workspace_id=key.workspace_id, subject=key.name, key_id=str(key.id), **details
+    )
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _expiry(value: Any, now: datetime) -> datetime:
+    """A moment to come; a day alone means its end in UTC."""
+    text = f"{value}T23:59:59Z" if isinstance(value, str) and len(value) == len("2026-01-31") else value
+    moment = bodies.moment(text)
+    if moment is None or moment <= now.astimezone(UTC):
+        raise Refused("must lie in the future.")
+    return moment

@@ -1,0 +1,1 @@
+"""What `flask check` and `flask doctor` examine: the database, stored files, the installation."""

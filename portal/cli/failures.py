@@ -1,0 +1,88 @@
+"""How a command that fails says so: one line, exit status 1, as JSON too, and what went in before that."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, Protocol
+
+import click
+from alembic.util.exc import CommandError
+from flask.cli import AppGroup
+from flask.helpers import get_debug_flag
+
+from portal.database import outages
+from portal.errors import InvalidQuery, PortalError
+from portal.web.logs import redact
+
+BUG = "INTERNAL_ERROR"
+_SO_FAR = "portal.so_far"
+
+log = logging.getLogger(__name__)
+
+
+class SoFar(Protocol):
+    """What a command has done, whether it comes to its end or not."""
+
+    def to_json(self) -> dict[str, Any]: ...
+    def to_text(self) -> str: ...
+
+
+class Command(click.Command):
+    """A command whose failures are told, every one."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with told():
+            return super().invoke(ctx)
+
+
+class Group(AppGroup):
+    """A group of such commands."""
+
+    command_class = Command
+
+
+def say_so_far(summary: SoFar) -> None:
+    """Let this be told too if the command fails from here on."""
+    click.get_current_context().meta[_SO_FAR] = summary
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn whatever a command raises into what it says; outside of commands it is raised as it is."""
+    context = click.get_current_context(silent=True)
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort, CommandError, BrokenPipeError):
+        raise
+    except KeyboardInterrupt:
+        if context is None or _SO_FAR not in context.meta:
+            raise
+        _fail(context, {"code": "INTERRUPTED", "message": "Interrupted."})
+    except Exception as error:
+        if context is None:
+            raise
+        log.log(logging.ERROR if get_debug_flag() else logging.DEBUG, "the command failed", exc_info=error)
+        _fail(context, _error(error))
+
+
+def _error(error: Exception) -> dict[str, Any]:
+    if isinstance(error, InvalidQuery):
+        details = [vars(each) for each in error.errors]
+        message = "\n".join(f"{each.field} {each.message}" for each in error.errors)
+        return {"code": error.code, "message": message, "details": details}
+    if isinstance(error, PortalError):
+        return {"code": error.code, "message": error.message}
+    cause = outages.find(error)
+    more = "" if cause else " The traceback is shown by: flask --debug COMMAND"
+    return {"code": cause.code if cause else BUG, "message": redact(outages.tell(error)) + more}
+
+
+def _fail(context: click.Context, error: dict[str, Any]) -> NoReturn:
+    so_far: SoFar | None = context.meta.get(_SO_FAR)
+    if context.params.get("as_json"):
+        done = so_far.to_json() | {"ok": False} if so_far else {}
+        click.echo(json.dumps({"error": error} | done))
+    elif so_far:
+        click.echo(f"What was done before it failed:\n{so_far.to_text()}")
+    raise click.ClickException(error["message"])

@@ -1,0 +1,35 @@
+"""How migrations reach the database: through the application's own engine."""
+
+from alembic import context
+
+from portal.cli.failures import told
+from portal.database import compatibility
+from portal.database.columns import Base
+from portal.database.transactions import writing_engine
+
+
+def run() -> None:
+    # SQLite's batch mode rebuilds tables, which foreign keys must not notice.
+    with writing_engine(checks="none").connect() as connection:
+        compatibility.refuse_newer(compatibility.read_schema(connection))
+        connection.rollback()
+        sqlite = connection.dialect.name == "sqlite"
+        if sqlite:
+            connection.connection.execute("PRAGMA foreign_keys = OFF")
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            render_as_batch=True,
+            compare_type=True,
+            user_module_prefix="portal.database.columns.",
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+        if sqlite:
+            connection.connection.execute("PRAGMA foreign_keys = ON")
+
+
+if context.is_offline_mode():
+    raise SystemExit("Migrations run on a live database only.")
+with told():
+    run()

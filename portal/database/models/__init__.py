@@ -1,0 +1,73 @@
+"""The tables: columns, states, constraints and indexes. No queries."""
+
+from portal.database.models.accounts import (
+    ApiKey,
+    BrowserSession,
+    Identity,
+    Invitation,
+    Member,
+    SigninLink,
+    User,
+    Workspace,
+)
+from portal.database.models.audit import AuditEntry
+from portal.database.models.results import (
+    Artifact,
+    OutputLine,
+    RunResult,
+    StepResult,
+    Take,
+    Upload,
+    Validation,
+)
+from portal.database.models.rollup import DayRuns, PersonPeriodRuns, PersonRuns, RunBlock, RunTotals
+from portal.database.models.runs import Person, Run, RunDetail, Step, Workflow
+from portal.database.models.schema import SchemaState
+from portal.database.models.states import (
+    ACTIVE,
+    OCCUPYING,
+    TERMINAL,
+    PauseReason,
+    Role,
+    RunStatus,
+    TakeStatus,
+    UploadCategory,
+)
+
+__all__ = [
+    "ACTIVE",
+    "OCCUPYING",
+    "TERMINAL",
+    "ApiKey",
+    "Artifact",
+    "AuditEntry",
+    "BrowserSession",
+    "DayRuns",
+    "Identity",
+    "Invitation",
+    "Member",
+    "OutputLine",
+    "PauseReason",
+    "Person",
+    "PersonPeriodRuns",
+    "PersonRuns",
+    "Role",
+    "Run",
+    "RunBlock",
+    "RunDetail",
+    "RunResult",
+    "RunStatus",
+    "RunTotals",
+    "SchemaState",
+    "SigninLink",
+    "Step",
+    "StepResult",
+    "Take",
+    "TakeStatus",
+    "Upload",
+    "UploadCategory",
+    "User",
+    "Validation",
+    "Workflow",
+    "Workspace",
+]

@@ -1,0 +1,161 @@
+"""Workspaces, who belongs to them, and how people and scripts sign in."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.database.columns import Base, Id, UTCDateTime
+from portal.database.models.states import Role, one_of
+
+
+def _at_creation(context: Any) -> datetime:
+    """What is new was last changed when it was made."""
+    moment: datetime = context.get_current_parameters()["created_at"]
+    return moment
+
+
+class Workspace(Base):
+    __tablename__ = "workspaces"
+    __table_args__ = (
+        sa.Index(
+            "ix_workspaces_slug",
+            "slug",
+            unique=True,
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(200))
+    slug: Mapped[str] = mapped_column(sa.String(50))
+    version: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """Grows with what the pages of all its workflows show, the names of people, and never comes again."""
+    change_stamp: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """Counts the same changes, for servers of the release before, which write no version."""
+    color_idx: Mapped[int] = mapped_column(default=0)
+    created_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id"))
+    """None where an operator made it."""
+    organization_id: Mapped[UUID | None] = mapped_column(Id)
+    routing_price_sensitivity: Mapped[float] = mapped_column(sa.Float, default=0.5)
+    routing_llm_fit: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=_at_creation)
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Nobody is in a deleted workspace, no key opens it, and its slug is free again."""
+
+
+class User(Base):
+    """Somebody who can sign in."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    email: Mapped[str] = mapped_column(sa.String(254), unique=True)
+    """Always lower-case."""
+    first_name: Mapped[str] = mapped_column(sa.String(100), default="")
+    last_name: Mapped[str] = mapped_column(sa.String(100), default="")
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+    @property
+    def display_name(self) -> str:
+        return full_name(self.first_name, self.last_name, self.email)
+
+
+def full_name(first_name: str, last_name: str, email: str) -> str:
+    """First and last name, or the e-mail where there is neither (contract 3.1)."""
+    return f"{first_name} {last_name}".strip() or email
+
+
+class Member(Base):
+    __tablename__ = "members"
+    __table_args__ = (one_of("role", Role),)
+
+    workspace_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    role: Mapped[str] = mapped_column(sa.String(10))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class ApiKey(Base):
+    __tablename__ = "api_keys"
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
+    created_by: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id"))
+    name: Mapped[str] = mapped_column(sa.String(120))
+    key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    """SHA-256 of the whole key, which itself is kept nowhere."""
+    key_suffix: Mapped[str] = mapped_column(sa.String(4))
+    scopes: Mapped[list[str]] = mapped_column(sa.JSON)
+    active: Mapped[bool] = mapped_column(default=True)
+    """Off while an admin has switched it off, and for good once it is revoked."""
+    rate_limit_per_min: Mapped[int | None]
+    last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=_at_creation)
+
+
+class Invitation(Base):
+    """A link that makes one person a member once."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (one_of("role", Role),)
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
+    email: Mapped[str] = mapped_column(sa.String(254))
+    """Whom it is meant for, lower-case; whoever holds the link may use it."""
+    role: Mapped[str] = mapped_column(sa.String(10))
+    created_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When it was used or withdrawn."""
+
+
+class SigninLink(Base):
+    """A link that signs one user in once."""
+
+    __tablename__ = "signin_links"
+
+    token_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class BrowserSession(Base):
+    """A signed-in browser; deleting the row signs it out."""
+
+    __tablename__ = "sessions"
+
+    token_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    workspace_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="SET NULL"))
+    """The workspace that its user chose to look into."""
+    address: Mapped[str | None] = mapped_column(sa.String(45))
+    browser: Mapped[str | None] = mapped_column(sa.String(200))
+
+
+class Identity(Base):
+    """Who a user is at an identity provider: issuer and subject, and never the e-mail."""
+
+    __tablename__ = "identities"
+
+    issuer: Mapped[str] = mapped_column(sa.String(500), primary_key=True)
+    subject: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -1,0 +1,168 @@
+"""What runs gave: results of steps, lines of output with their takes and scores, and stored files.
+
+A run has lines; a line has takes, one an attempt in one language; a take has validations. The files
+themselves lie in the artifact store (`portal.storage`), known here by the digest of their content.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.database.columns import Base, FoldedText, Id, UTCDateTime
+from portal.database.models.states import TakeStatus, UploadCategory, one_of
+
+_json: Any = sa.JSON(none_as_null=True)
+
+
+class RunResult(Base):
+    """What a run says of itself beyond its row and its lines; most runs have none."""
+
+    __tablename__ = "run_results"
+
+    run_id: Mapped[UUID] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    token_cost: Mapped[int | None] = mapped_column(sa.BigInteger)
+    credits_absorbed: Mapped[float | None] = mapped_column(sa.Float)
+    held_nodes: Mapped[list[dict[str, Any]] | None] = mapped_column(_json)
+    """Nodes in front of which a paused run waits; null where that was never said (contract 3.2)."""
+
+
+class StepResult(Base):
+    """What a step worked on and gave. The wide part comes last, so that the rest is read without it."""
+
+    __tablename__ = "step_results"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["run_id", "position"], ["steps.run_id", "steps.position"], ondelete="CASCADE"
+        ),
+    )
+
+    run_id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    active_ports: Mapped[list[str] | None] = mapped_column(_json)
+    locales: Mapped[list[str] | None] = mapped_column(_json)
+    pause_reason: Mapped[str | None] = mapped_column(sa.String(30))
+    pause_error: Mapped[str | None] = mapped_column(sa.Text)
+    result: Mapped[dict[str, Any] | None] = mapped_column(_json)
+
+
+class OutputLine(Base):
+    """One line of the source text that a run worked on."""
+
+    __tablename__ = "output_lines"
+
+    run_id: Mapped[UUID] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    line_id: Mapped[str | None] = mapped_column(sa.Text)
+    source_line_id: Mapped[str | None] = mapped_column(sa.Text)
+    script: Mapped[str | None] = mapped_column(sa.Text)
+    script_folded: Mapped[str] = mapped_column(FoldedText)
+    auto_corrected: Mapped[int | None] = mapped_column(sa.BigInteger)
+
+
+class Artifact(Base):
+    """One stored file: audio of a take, another file of a run, or an upload of a workflow."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (sa.Index("ix_artifacts_run_id", "run_id"),)
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"))
+    run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"))
+    """None for an upload."""
+    node_id: Mapped[str | None] = mapped_column(sa.Text)
+    """The output node that gave it; none for a file of the whole run."""
+    name: Mapped[str] = mapped_column(sa.Text)
+    content_type: Mapped[str] = mapped_column(sa.String(100))
+    size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
+    sha256: Mapped[bytes] = mapped_column(sa.LargeBinary(32))
+
+
+class Take(Base):
+    """One attempt at speaking a line in one language."""
+
+    __tablename__ = "takes"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["run_id", "line"], ["output_lines.run_id", "output_lines.position"], ondelete="CASCADE"
+        ),
+        sa.UniqueConstraint("run_id", "audio_id"),
+        sa.Index("ix_takes_artifact_id", "artifact_id"),
+        one_of("status", TakeStatus),
+    )
+
+    run_id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    audio_id: Mapped[str] = mapped_column(sa.String(16))
+    """16 hex digits that clients name the audio by."""
+    locale_code: Mapped[str | None] = mapped_column(sa.String(35))
+    output_node_id: Mapped[str | None] = mapped_column(sa.Text)
+    """The output node that it went to; none means all of them."""
+    script: Mapped[str | None] = mapped_column(sa.Text)
+    status: Mapped[str] = mapped_column(sa.String(13))
+    retry_count: Mapped[int] = mapped_column(sa.BigInteger)
+    normalized: Mapped[bool | None]
+    voice: Mapped[str | None] = mapped_column(sa.Text)
+    provider: Mapped[str | None] = mapped_column(sa.Text)
+    model: Mapped[str | None] = mapped_column(sa.Text)
+    duration_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
+    artifact_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("artifacts.id", ondelete="SET NULL"))
+
+
+class Validation(Base):
+    """What one validator said of one take."""
+
+    __tablename__ = "validations"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["run_id", "line", "take"], ["takes.run_id", "takes.line", "takes.position"], ondelete="CASCADE"
+        ),
+    )
+
+    run_id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    take: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    node_id: Mapped[str | None] = mapped_column(sa.Text)
+    kind: Mapped[str] = mapped_column(sa.String(100))
+    label: Mapped[str | None] = mapped_column(sa.Text)
+    score: Mapped[float | None] = mapped_column(sa.Float)
+    threshold: Mapped[float | None] = mapped_column(sa.Float)
+    passed: Mapped[bool | None]
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+    wer: Mapped[float | None] = mapped_column(sa.Float)
+    cer: Mapped[float | None] = mapped_column(sa.Float)
+    transcript: Mapped[str | None] = mapped_column(sa.Text)
+    scored_on: Mapped[str | None] = mapped_column(sa.String(100))
+    inherited_from_take: Mapped[int | None] = mapped_column(sa.BigInteger)
+    segments: Mapped[list[dict[str, Any]] | None] = mapped_column(_json)
+    error_counts: Mapped[dict[str, Any] | None] = mapped_column(_json)
+
+
+class Upload(Base):
+    """A file that somebody gave a workflow: a script or a dictionary (contract 3.13)."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (
+        sa.Index("ix_uploads_workflow_id_created_at", "workflow_id", "created_at", "id"),
+        sa.Index("ix_uploads_artifact_id", "artifact_id"),
+        one_of("category", UploadCategory),
+    )
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    workflow_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workflows.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID] = mapped_column(Id)
+    filename: Mapped[str] = mapped_column(sa.String(255))
+    category: Mapped[str] = mapped_column(sa.String(10))
+    content_type: Mapped[str] = mapped_column(sa.String(100))
+    format: Mapped[str | None] = mapped_column(sa.String(20))
+    size_bytes: Mapped[int | None] = mapped_column(sa.BigInteger)
+    char_count: Mapped[int | None] = mapped_column(sa.BigInteger)
+    line_count: Mapped[int | None] = mapped_column(sa.BigInteger)
+    detected_language: Mapped[str | None] = mapped_column(sa.String(35))
+    artifact_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("artifacts.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -1,0 +1,175 @@
+"""Workflows, their runs and steps, and the people who triggered them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.database.columns import Base, FoldedText, Id, UTCDateTime
+from portal.database.models.states import RunStatus, one_of
+
+
+class Person(Base):
+    """Somebody who triggered runs, as one workspace knows them: a member, or named by imported history.
+
+    `user_id` is what the API serves. The same one may stand in several workspaces.
+    """
+
+    __tablename__ = "people"
+    __table_args__ = (sa.UniqueConstraint("workspace_id", "user_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID] = mapped_column(Id)
+    source_id: Mapped[str | None] = mapped_column(sa.String(200))
+    """The id that the source of imported history gave, as it came."""
+    name: Mapped[str | None] = mapped_column(sa.String(200))
+    email: Mapped[str | None] = mapped_column(sa.String(254))
+    display_name: Mapped[str] = mapped_column(sa.String(254))
+    """Name, else e-mail, else the source's id: never empty."""
+    display_name_folded: Mapped[str] = mapped_column(FoldedText)
+    email_folded: Mapped[str] = mapped_column(FoldedText)
+
+
+class Workflow(Base):
+    __tablename__ = "workflows"
+    __table_args__ = (
+        sa.CheckConstraint("next_run_number >= 1", name="next_run_number"),
+        sa.Index("ix_workflows_workspace_id_updated_at", "workspace_id", "updated_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID] = mapped_column(Id)
+    """Who made it; for imported ones an id that stands for the import."""
+    name: Mapped[str] = mapped_column(sa.String(200))
+    name_source: Mapped[str] = mapped_column(sa.String(20), default="user")
+    description: Mapped[str | None] = mapped_column(sa.String(5000))
+    name_folded: Mapped[str] = mapped_column(FoldedText)
+    description_folded: Mapped[str] = mapped_column(FoldedText)
+    definition: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    source: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    """What imported history says of it beyond these columns; null for a workflow made here."""
+    next_run_number: Mapped[int] = mapped_column(sa.BigInteger, default=1)
+    version: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """Grows with each transaction that writes to the workflow or its runs (portal.versions)."""
+    change_stamp: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    """Counts the same transactions, for servers of the release before, which write no version."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Run(Base):
+    """One run, narrow: what a list shows. The rest is in RunDetail.
+
+    The checks on times and counts hold for runs made here; imported history is kept as it came. Parents are
+    looked for when a transaction ends: for every row, SQLite would keep a journal of each statement (bulk).
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        one_of("status", RunStatus),
+        sa.CheckConstraint("run_number >= 1", name="run_number"),
+        sa.CheckConstraint(
+            "imported OR ((started_at IS NULL OR created_at <= started_at)"
+            " AND (completed_at IS NULL OR started_at IS NULL OR started_at <= completed_at)"
+            " AND finished_steps <= total_steps"
+            " AND (completed_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled')))",
+            name="order_of_times",
+        ),
+        sa.Index("ix_runs_workflow_id_created_at", "workflow_id", "created_at", "id", "status", "person_id"),
+        sa.Index(
+            "ix_runs_workflow_id_started_at",
+            *("workflow_id", "started_at", "id", "status", "created_at", "person_id"),
+        ),
+        sa.Index(
+            "ix_runs_workflow_id_completed_at",
+            *("workflow_id", "completed_at", "id", "status", "created_at", "person_id"),
+        ),
+        sa.Index("ix_runs_workflow_id_status_id", "workflow_id", "status", "id", "created_at", "person_id"),
+        sa.Index("ix_runs_workflow_id_status_created_at", "workflow_id", "status", "created_at", "id"),
+        sa.Index(
+            "ix_runs_workflow_id_person_id_created_at",
+            *("workflow_id", "person_id", "created_at", "id", "status"),
+        ),
+        sa.Index("ix_runs_workflow_id_run_number", "workflow_id", "run_number"),
+        sa.Index("ix_runs_workflow_id_arrived_in", "workflow_id", "arrived_in"),
+        sa.Index(
+            "uq_runs_workflow_id_run_number_made_here",
+            "workflow_id",
+            "run_number",
+            unique=True,
+            sqlite_where=sa.text("NOT imported"),
+            postgresql_where=sa.text("NOT imported"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    workflow_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workflows.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED")
+    )
+    person_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("people.id", deferrable=True, initially="DEFERRED")
+    )
+    run_number: Mapped[int] = mapped_column(sa.BigInteger)
+    status: Mapped[str] = mapped_column(sa.String(10))
+    imported: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    completed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    total_nodes: Mapped[int | None] = mapped_column(sa.BigInteger)
+    finished_nodes: Mapped[int | None] = mapped_column(sa.BigInteger)
+    total_steps: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    finished_steps: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    usage_summary: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    credits: Mapped[int | None] = mapped_column(sa.BigInteger)
+    pause_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    paused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    paused_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
+    pause_reason: Mapped[str | None] = mapped_column(sa.String(30))
+    pause_error: Mapped[str | None] = mapped_column(sa.Text)
+    output_line_count: Mapped[int | None] = mapped_column(sa.BigInteger)
+    delivered_audio_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    arrived_in: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    """The version of its workflow in which it came: what came later is greater. 0: before that was kept."""
+    import_digest: Mapped[bytes | None] = mapped_column(sa.LargeBinary(16))
+    """Which line of history this run was last brought up to date from."""
+
+
+class RunDetail(Base):
+    """The wide part of a run, loaded for one run only."""
+
+    __tablename__ = "run_details"
+
+    run_id: Mapped[UUID] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    definition_snapshot: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    source: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    """What imported history says beyond the columns: the source's status word, title, labels, …"""
+    superseded_digests: Mapped[list[str] | None] = mapped_column(sa.JSON(none_as_null=True))
+    """Lines that once described this run and no longer do: seen again, they change nothing."""
+
+
+class Step(Base):
+    """One attempt at one node, in the order of execution."""
+
+    __tablename__ = "steps"
+    __table_args__ = (one_of("status", RunStatus),)
+
+    run_id: Mapped[UUID] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    node_id: Mapped[str] = mapped_column(sa.Text)
+    node_type: Mapped[str] = mapped_column(sa.Text)
+    name: Mapped[str | None] = mapped_column(sa.Text)
+    status: Mapped[str] = mapped_column(sa.String(10))
+    iteration: Mapped[int] = mapped_column(sa.BigInteger, default=1)
+    created_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    completed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    source: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    """What imported history says of it beyond the columns."""

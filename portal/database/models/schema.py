@@ -1,0 +1,16 @@
+"""What the database says of itself."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.database.columns import Base
+
+
+class SchemaState(Base):
+    """One row, kept up by migrations."""
+
+    __tablename__ = "schema_state"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    oldest_writer: Mapped[str] = mapped_column(sa.String(32))
+    """The newest migration that a release must know to write here still: that of the release before."""

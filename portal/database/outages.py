@@ -1,0 +1,204 @@
+"""Why something failed that is no bug of ours: what an operator can do about it, and what people are told."""
+
+import errno
+import re
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from portal.database.refusals import ReadOnlyDatabase, TakesNoChanges, UnfitDatabase
+from portal.errors import Unavailable
+
+MOST = 400
+"""Characters of a reason that are shown."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    code: str
+    headline: str
+    """What has happened; the reason follows in brackets."""
+    advice: str
+    """What the operator can do."""
+    words: str | None = None
+    """What people who use the portal read, with a 503; none where it is the portal's fault, a 500."""
+    soon: bool = True
+    """Whether this may pass by itself in a few seconds."""
+
+
+_AWAY = str(Unavailable())
+FULL = Cause(
+    "DISK_FULL",
+    "There is no room left",
+    "Make room, then try again.",
+    "The portal has no room left to store this. Nothing was changed. Tell your operator.",
+    soon=False,
+)
+READ_ONLY = Cause(
+    "DATABASE_READ_ONLY",
+    "The database takes no changes at the moment",
+    "Let it take changes again, or point PORTAL_DATABASE_URL at one that does: after a failover at the new "
+    "primary, with SQLite at a file that this user may write, in a folder that this user may write.",
+    "The portal's database takes no changes at the moment. You can read everything; try to change it later.",
+    soon=False,
+)
+NOT_WRITER = Cause(
+    "DATABASE_NEWER",
+    "This release does not write to the database",
+    "",
+    "The portal's database takes no changes from this server, which is older than it. You can read "
+    "everything; your operator must start the newer release.",
+    soon=False,
+)
+UNFIT = Cause("DATABASE_UNFIT", "The database cannot be used", "", _AWAY, soon=False)
+LOCKED = Cause(
+    "DATABASE_LOCKED",
+    "Somebody else is changing the database",
+    "Wait until they have finished, then try again.",
+    "The portal's database is busy. Try again in a moment.",
+)
+REFUSED = Cause(
+    "DATABASE_REFUSES_SIGN_IN",
+    "The database refuses the sign-in",
+    "Correct user and password in PORTAL_DATABASE_URL, or what the server allows.",
+    _AWAY,
+)
+NO_DATABASE = Cause(
+    "NO_SUCH_DATABASE",
+    "There is no such database",
+    "Create it, or correct PORTAL_DATABASE_URL, then run: flask db upgrade",
+    _AWAY,
+)
+NO_ANSWER = Cause(
+    "NO_DATABASE", "The database does not answer", "Is it running, and is PORTAL_DATABASE_URL right?", _AWAY
+)
+NO_FILE = Cause(
+    "NO_DATABASE",
+    "The database file cannot be opened",
+    "Does its folder exist, and may this user write there?",
+    _AWAY,
+)
+OLDER = Cause(
+    "DATABASE_OLDER",
+    "The database lacks tables or columns of this release",
+    "Run: flask db upgrade",
+    "The portal's database is not ready for this release. Your operator must run: flask db upgrade",
+    soon=False,
+)
+FORBIDDEN = Cause(
+    "NOT_PERMITTED", "This is not permitted", "Give this user the rights, or use one that has them."
+)
+DAMAGED = Cause(
+    "DATABASE_DAMAGED",
+    "The database file is damaged, or is no SQLite database",
+    "Restore a backup, or correct PORTAL_DATABASE_URL.",
+    _AWAY,
+)
+DISK = Cause(
+    "DISK_FAILS",
+    "The disk does not do what the database asks",
+    "Is there room, is the disk sound, and are files this large allowed?",
+    _AWAY,
+)
+FAILED = Cause("DATABASE_FAILED", "The database does not do this", "", _AWAY)
+SYSTEM = Cause("SYSTEM_FAILED", "The system does not do this", "")
+
+_OF_POSTGRES = {
+    "53100": FULL,
+    "42P01": OLDER,
+    "42703": OLDER,
+    "3F000": OLDER,
+    "42501": FORBIDDEN,
+    "55P03": LOCKED,
+    "40P01": LOCKED,
+    "40001": LOCKED,
+    "57014": LOCKED,
+    "28P01": REFUSED,
+    "28000": REFUSED,
+    "3D000": NO_DATABASE,
+}
+_OF_SQLITE = (
+    ("SQLITE_FULL", FULL),
+    ("SQLITE_IOERR", DISK),
+    ("SQLITE_BUSY", LOCKED),
+    ("SQLITE_LOCKED", LOCKED),
+    ("SQLITE_CANTOPEN", NO_FILE),
+    ("SQLITE_PERM", FORBIDDEN),
+    ("SQLITE_NOTADB", DAMAGED),
+    ("SQLITE_CORRUPT", DAMAGED),
+)
+_OF_SYSTEM = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: FULL,
+    errno.EACCES: FORBIDDEN,
+    errno.EPERM: FORBIDDEN,
+    errno.EROFS: FORBIDDEN,
+}
+_SIGN_IN = re.compile("authentication failed|no password supplied|no pg_hba|role .* does not exist", re.I)
+_NO_DATABASE = re.compile("database .* does not exist", re.I)
+_LACKS = re.compile("no such (table|column)|has no column named")
+
+
+def find(error: BaseException) -> Cause | None:
+    """The cause of a failure; None where it is a bug."""
+    if isinstance(error, TakesNoChanges):
+        return READ_ONLY if isinstance(error, ReadOnlyDatabase) else NOT_WRITER
+    if isinstance(error, UnfitDatabase):
+        return UNFIT
+    if isinstance(error, OSError):
+        return _OF_SYSTEM.get(error.errno or 0, SYSTEM)
+    if isinstance(error, sa.exc.DBAPIError):
+        return _of_statement(error)
+    return NO_ANSWER if isinstance(error, sa.exc.TimeoutError) else None
+
+
+def _of_statement(error: sa.exc.DBAPIError) -> Cause | None:
+    name: str | None = getattr(error.orig, "sqlite_errorname", None)
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    text = str(error.orig)
+    if state is not None and state in _OF_POSTGRES:
+        return _OF_POSTGRES[state]
+    if name is not None:
+        for prefix, cause in _OF_SQLITE:
+            if name.startswith(prefix):
+                return cause
+        if _LACKS.search(text):
+            return OLDER
+    if not isinstance(error, sa.exc.OperationalError):
+        return None
+    return (
+        FAILED if name is not None or (state is not None and state[:2] not in _GONE) else _of_connection(text)
+    )
+
+
+_GONE = ("08", "57")
+"""Classes of SQLSTATE: the connection failed, the server ends or begins."""
+
+
+def _of_connection(text: str) -> Cause:
+    """A connection that fails has no code: the server's words, where they are English, must do."""
+    if _SIGN_IN.search(text):
+        return REFUSED
+    return NO_DATABASE if _NO_DATABASE.search(text) else NO_ANSWER
+
+
+def tell(error: BaseException) -> str:
+    """What has happened, why, and what to do about it, in a line."""
+    cause, reason = find(error), reason_of(error)
+    if cause is None:
+        return f"{type(error).__name__}: {reason}. This is a bug of the portal: please report it."
+    if isinstance(error, TakesNoChanges | UnfitDatabase):
+        return f"{cause.headline}. {reason}. {cause.advice}".rstrip()
+    return f"{cause.headline} ({reason}). {cause.advice}".rstrip()
+
+
+def reason_of(error: BaseException) -> str:
+    """What the database or the system said, in a line."""
+    said: object = error
+    if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
+        said = error.orig
+    elif isinstance(error, OSError) and error.strerror:
+        said = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    line = " ".join(str(said).split()).removesuffix(".")
+    return line if len(line) <= MOST else f"{line[:MOST]}…"

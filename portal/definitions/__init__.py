@@ -1,0 +1,1 @@
+"""What workflow definitions say."""

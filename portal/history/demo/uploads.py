@@ -1,0 +1,42 @@
+"""What people gave the sample's workflows: the script that is spoken, and a dictionary of names."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from portal.history.demo.audio import LINES
+from portal.moments import format_moment
+
+_SPOKEN = {"Acme": "ˈæk.mi", "Öberg": "ˈøː.bærj", "Grace": "ɡɹeɪs", "Menu": "ˈmɛn.juː"}
+_SCRIPT = "\n".join((*LINES, ""))
+_DICTIONARY = "".join(f"{word},{sound}\n" for word, sound in {"word": "ipa", **_SPOKEN}.items())
+
+CONTENTS: Mapping[str, bytes] = {
+    "uploads/script.txt": _SCRIPT.encode(),
+    "uploads/names.csv": _DICTIONARY.encode(),
+}
+"""The files, by path."""
+
+
+def upload_lines(workflow_id: UUID, name: str, who: Mapping[str, Any], begin: datetime) -> Iterator[Any]:
+    """A workflow's uploads in the import format; somebody brings them a day after it was made."""
+    files = (
+        ("script", "uploads/script.txt", f"{name}.txt", _SCRIPT, "en-US"),
+        ("dictionary", "uploads/names.csv", "Names.csv", _DICTIONARY, None),
+    )
+    for number, (category, path, filename, content, language) in enumerate(files, 1):
+        upload = {
+            "type": "upload",
+            "id": str(uuid5(workflow_id, f"upload:{category}")),
+            "workflow_id": str(workflow_id),
+            "category": category,
+            "filename": filename,
+            "path": path,
+            "format": path.rpartition(".")[2],
+            "char_count": len(content),
+            "line_count": content.count("\n"),
+            "uploaded_by": dict(who),
+            "created_at": format_moment(begin + timedelta(days=1, minutes=number)),
+        }
+        yield upload | ({"detected_language": language} if language else {})

@@ -1,0 +1,1 @@
+"""From lines of history to checked values."""

@@ -1,0 +1,85 @@
+"""Pages for signing in and out."""
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response
+
+from portal import moments
+from portal.auth import sessions, signin
+from portal.auth.gate import attempt, public, signed_in
+from portal.auth.openid import code_flow
+from portal.auth.origin import kind_of_page, safe_next, within_portal
+from portal.errors import NotFound, PortalError
+from portal.web import envelope
+from portal.workspaces.joining import admit
+
+bp = Blueprint("auth", __name__)
+
+
+@bp.get("/login")
+@public
+def login() -> str | Response:
+    wanted = safe_next(request.args.get("next"))
+    if signed_in() is not None:
+        return _to_page(wanted)
+    label = code_flow.provider()[0].label if code_flow.accounts_come_from_provider() else None
+    return render_template("auth/login.html", wanted=wanted, label=label, page_kind=kind_of_page(wanted))
+
+
+@bp.get("/auth/start")
+@public
+@attempt
+def start() -> Response:
+    """Go to the provider. It changes nothing but this browser's own session."""
+    if not code_flow.accounts_come_from_provider():
+        raise NotFound
+    return redirect(code_flow.begin(safe_next(request.args.get("next") or session.get("next"))), code=302)
+
+
+@bp.get("/auth/callback")
+@public
+@attempt
+def callback() -> Response | tuple[str, int]:
+    if not code_flow.accounts_come_from_provider():
+        raise NotFound
+    settings, rules, _ = code_flow.provider()
+    try:
+        visitor, wanted = code_flow.finish()
+        token = admit(visitor, settings, rules, moments.now(), request.headers.get("User-Agent"))
+    except PortalError as refusal:
+        page = render_template("auth/refused.html", error=refusal, request_id=envelope.request_id())
+        return page, refusal.status
+    sessions.enter(token)
+    return _to_page(safe_next(wanted))
+
+
+@bp.get("/signin/<token>")
+@public
+def confirm(token: str) -> str | tuple[str, int]:
+    """Ask before using the link up: mail scanners and link previews open every link."""
+    email = signin.link_email(token, moments.now())
+    if email is None:
+        return render_template("auth/signin.html", expired=True), 404
+    return render_template("auth/signin.html", email=email, action=url_for("auth.use", token=token))
+
+
+@bp.post("/signin/<token>")
+@public
+@attempt
+def use(token: str) -> tuple[str, int] | Response:
+    session_token = signin.use_link(token, moments.now(), request.headers.get("User-Agent"))
+    if session_token is None:
+        return render_template("auth/signin.html", expired=True), 404
+    wanted = safe_next(session.get("next"))
+    sessions.enter(session_token)
+    return _to_page(wanted)
+
+
+@bp.post("/logout")
+@public
+def logout() -> Response:
+    sessions.leave()
+    return redirect(url_for("auth.login"), code=303)
+
+
+def _to_page(wanted: str | None) -> Response:
+    return redirect(within_portal(wanted) if wanted else url_for("pages.workflows"), code=303)

@@ -1,0 +1,214 @@
+"""Two runs held against each other: only what differs, and the run that another is best held against."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from portal.auth.access import SeenWorkflow
+from portal.auth.principals import Principal
+from portal.database.models import RunStatus
+from portal.errors import FieldError, InvalidQuery
+from portal.runs.comparison.differences import Difference, compared, json_differences
+from portal.runs.comparison.step_pairs import StepPairs, read_pairs
+from portal.runs.detail.page_values import ShownRun, Structures, read_structures
+from portal.runs.finding import MIN_PREFIX, Hit, find
+from portal.runs.neighbours import Neighbour, find_neighbours
+from portal.runs.query import RunQuery
+from portal.runs.results.audio import run_audio
+from portal.runs.results.page_outputs import show_outputs
+from portal.runs.results.page_scores import show_scores
+from portal.runs.statistics.usual_durations import Pace
+
+MAX_SHOWN = 100
+"""Differences of one group that are listed; how many there are is told."""
+
+MAX_LISTED = 200
+"""Output nodes, languages and validators of a run that are compared."""
+
+NAMES_A_RUN = f"must be a run number, an id, its first {MIN_PREFIX} digits or more, or the address of a run."
+
+_LAYOUT = "position"
+"""Where an editor drew a node: no part of what ran."""
+
+_ITS_OWN = frozenset({"source_id", "ordinal", "created_at_from"})
+
+
+@dataclass(frozen=True)
+class Group:
+    title: str
+    rows: Sequence[Difference]
+    keys: bool = False
+    """Whether the names are keys that a source gave, such as `api_calls`."""
+    more: bool = False
+    """Whether there are more than are listed."""
+    whole: str = ""
+    """Which of a run's texts has all of what is compared here (`portal.runs.texts`)."""
+    recorded: tuple[bool, bool] = (True, True)
+    """Whether the one and the other run has that text."""
+
+
+@dataclass(frozen=True)
+class RunAtPace:
+    """A run with how long it waited and took."""
+
+    run: ShownRun
+    pace: Pace
+
+
+@dataclass(frozen=True)
+class Comparison:
+    groups: Sequence[Group]
+    """Groups without a difference are left out."""
+    steps: StepPairs
+    definitions: int
+    """How many of the two runs have their definition recorded: only two can be compared."""
+
+    @property
+    def nothing_differs(self) -> bool:
+        return not self.groups and not self.steps.differing
+
+
+@dataclass(frozen=True)
+class LastGood:
+    run: Neighbour
+    before: bool
+    """Whether it ran before the one that it is for; else it is the first one after."""
+
+
+def last_good_run(workflow: SeenWorkflow, run: ShownRun) -> LastGood | None:
+    """The last completed run before this one, else the first one after it."""
+    good = RunQuery(workflow_id=workflow.id, status=(RunStatus.COMPLETED,))
+    beside = find_neighbours(workflow, good, run.id)  # the list is newest first
+    if beside.next:
+        return LastGood(beside.next, before=True)
+    return LastGood(beside.previous, before=False) if beside.previous else None
+
+
+def find_runs(principal: Principal, text: str, workflow: SeenWorkflow) -> Sequence[Hit]:
+    """The runs that a text may mean, among those that the principal may see; of this workflow if any is.
+
+    Raises InvalidQuery for a text that names nothing that could be one.
+    """
+    finding = find(principal, text, workflow.id)
+    if not finding.tried:
+        raise InvalidQuery([FieldError("with", NAMES_A_RUN)])
+    hits = [hit for hit in finding.hits if hit.run_id is not None]
+    return [hit for hit in hits if hit.workflow_id == workflow.id] or hits
+
+
+def compare_runs(here: RunAtPace, there: RunAtPace) -> Comparison:
+    """What differs between two runs that the caller may see, in the same number of queries for any two."""
+    a, b = here.run, there.run
+    left, right = read_structures(a.id), read_structures(b.id)
+    definitions = [each.definition for each in (left, right) if each.definition is not None]
+    whole = len(definitions) == 2
+    groups = [
+        _group("Run", _facts(here, there), False, "error", (a.error, b.error)),
+        _group(
+            "What it was about",
+            json_differences(_source(left), _source(right)),
+            True,
+            "source",
+            (left.source, right.source),
+        ),
+        _group("Definition", _definition(*definitions) if whole else iter(()), whole="definition"),
+        _group("Usage", json_differences(left.usage, right.usage), True, "usage", (left.usage, right.usage)),
+        _group("Outputs", _outputs(a, b), whole="outputs"),
+        _group("Scores", _scores(a, b), whole="validators"),
+    ]
+    steps = read_pairs(a.id, b.id)
+    return Comparison([group for group in groups if group.rows], steps, len(definitions))
+
+
+def _group(
+    title: str,
+    differences: Iterator[Difference],
+    keys: bool = False,
+    whole: str = "",
+    texts: tuple[object, object] = (True, True),
+) -> Group:
+    rows = list(islice(differences, MAX_SHOWN + 1))
+    recorded = bool(texts[0]), bool(texts[1])
+    return Group(title, rows[:MAX_SHOWN], keys, len(rows) > MAX_SHOWN, whole, recorded)
+
+
+def _facts(here: RunAtPace, there: RunAtPace) -> Iterator[Difference]:
+    a, b = here.run, there.run
+    yield from compared("Status", a.status, b.status, "status")
+    yield from compared("Waited", here.pace.queued_ms, there.pace.queued_ms, "duration")
+    yield from compared("Took", here.pace.took_ms, there.pace.took_ms, "duration")
+    yield from compared("Paused for", a.paused_ms or 0, b.paused_ms or 0, "duration")
+    yield from compared("Triggered by", _who(a), _who(b))
+    yield from compared("Error", a.error or "No error", b.error or "No error")
+    yield from compared("Nodes", a.total_nodes, b.total_nodes, "number")
+    yield from compared("Steps planned", a.total_steps, b.total_steps, "number")
+    yield from compared("Steps finished", a.finished_steps, b.finished_steps, "number")
+    yield from compared("Credits", a.credits, b.credits, "number")
+
+
+def _who(run: ShownRun) -> str | None:
+    return run.triggered_by.user_name if run.triggered_by else None
+
+
+def _source(said: Structures) -> Mapping[str, Any]:
+    """What its source says: title, labels and more; without what is another for every run."""
+    source = {name: value for name, value in said.source.items() if name not in _ITS_OWN}
+    labels = source.get("labels")
+    return source | source.pop("labels") if isinstance(labels, dict) else source
+
+
+def _definition(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[Difference]:
+    for difference in json_differences(here, there):
+        if _LAYOUT not in difference.name.split("."):
+            yield difference
+
+
+def _outputs(here: ShownRun, there: ShownRun) -> Iterator[Difference]:
+    yield from compared("Output lines", here.output_line_count, there.output_line_count, "number")
+    yield from compared("Delivered audio", here.delivered_audio_ms, there.delivered_audio_ms, "duration")
+    sides = [show_outputs(run.id, run.definition_snapshot, MAX_LISTED) for run in (here, there)]
+    left, right = ({each.node_id: each for each in side.rows} for side in sides)
+    for node_id in _listed_in(left, right, any(side.more for side in sides)):
+        a, b = left.get(node_id), right.get(node_id)
+        known = a or b
+        if known is not None:
+            yield from compared(f"{known.name}: lines", a and a.line_count, b and b.line_count, "number")
+    languages = [run_audio(run.id, MAX_LISTED + 1) for run in (here, there)]
+    cut = any(len(audio.locales) > MAX_LISTED for audio in languages)
+    delivered = [{each.locale_code: each for each in audio.locales[:MAX_LISTED]} for audio in languages]
+    for language in sorted(_listed_in(delivered[0], delivered[1], cut)):
+        pair = [each.get(language) for each in delivered]
+        name = language or "No language"
+        lines = [each.delivered_lines if each else 0 for each in pair]
+        yield from compared(f"{name}: delivered lines", lines[0], lines[1], "number")
+        audio = [each.delivered_ms if each else 0 for each in pair]
+        yield from compared(f"{name}: delivered audio", audio[0], audio[1], "duration")
+
+
+def _listed_in(left: Mapping[str, Any], right: Mapping[str, Any], cut: bool) -> list[str]:
+    """What either side has; where a list is cut only what both have: the other may have it further on."""
+    both = dict.fromkeys([*left, *right])
+    return [key for key in both if key in left and key in right] if cut else list(both)
+
+
+def _scores(here: ShownRun, there: ShownRun) -> Iterator[Difference]:
+    sides = [show_scores(run.id, run.definition_snapshot, MAX_LISTED) for run in (here, there)]
+    left, right = ({each.node_id: each for each in side.rows} for side in sides)
+    for node_id in _listed_in(left, right, any(side.more for side in sides)):
+        a, b = left.get(node_id), right.get(node_id)
+        if a and b and a.scored and b.scored:
+            for name, field, kind in _SCORES:
+                yield from compared(f"{a.label}: {name}", getattr(a, field), getattr(b, field), kind)
+        elif known := a or b:
+            scored = [side.scored if side else 0 for side in (a, b)]
+            yield from compared(f"{known.label}: lines scored", scored[0], scored[1], "number")
+
+
+_SCORES = (
+    ("average score", "avg_score", "score"),
+    ("passed", "pass_count", "number"),
+    ("refused", "fail_count", "number"),
+    ("refused attempts", "retry_count", "number"),
+    ("threshold", "threshold", "score"),
+)

@@ -1,0 +1,1 @@
+"""One run: its steps, timeline and texts."""

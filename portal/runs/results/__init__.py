@@ -1,0 +1,1 @@
+"""What runs produced: lines, takes, scores, audio and files."""

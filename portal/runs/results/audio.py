@@ -1,0 +1,95 @@
+"""How much audio a run has, by language and by what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.database import sums
+from portal.database.engine import db
+from portal.database.models import Take, TakeStatus
+
+_REPLACED = (TakeStatus.GENERATED, TakeStatus.NOT_DELIVERED)
+
+
+@dataclass(frozen=True)
+class LocaleAudio:
+    """Audio of one language. A take without a length counts as missing, never as zero."""
+
+    locale_code: str
+    delivered_lines: int
+    delivered_ms: int
+    delivered_missing: int
+    replaced_ms: int
+    replaced_missing: int
+
+
+@dataclass(frozen=True)
+class RunAudio:
+    locales: Sequence[LocaleAudio]
+
+    def sum(self, name: str) -> int:
+        """One of LocaleAudio's numbers over all languages."""
+        return sum(getattr(each, name) for each in self.locales)
+
+    @property
+    def delivered_ms(self) -> int | None:
+        """Of delivered takes with a length; None where there is none."""
+        known = self.sum("delivered_lines") - self.sum("delivered_missing")
+        return self.sum("delivered_ms") if known else None
+
+    @property
+    def generated_ms(self) -> int | None:
+        """Delivered and replaced together; None where a part of it is not known."""
+        if self.delivered_ms is None or self.sum("replaced_missing"):
+            return None
+        return self.delivered_ms + self.sum("replaced_ms")
+
+
+@dataclass(frozen=True)
+class DeliveredAudio:
+    """The delivered audio of all languages together."""
+
+    milliseconds: int | None
+    """Of takes with a length; None where there is none."""
+    missing: int
+    """Takes without a length."""
+
+
+def delivered_audio(run_id: UUID) -> DeliveredAudio:
+    """What a page says of a run's audio, in one row however many languages there are."""
+    known = sa.func.coalesce(Take.duration_ms, 0) > 0
+    low_half, high_half = (sums.total_in_sql(half, known) for half in sums.halves_in_sql(Take.duration_ms))
+    count = sa.func.count().filter
+    select = sa.select(count(known), count(~known), low_half, high_half)
+    delivered = select.where(Take.run_id == run_id, Take.status == TakeStatus.DELIVERED)
+    takes, missing, low, high = db.session.execute(delivered).one()
+    return DeliveredAudio(sums.whole(low, high) if takes else None, missing)
+
+
+def run_audio(run_id: UUID, most: int | None = None) -> RunAudio:
+    """The audio of a run, in the first languages or all; dropped takes are no part of it. One query."""
+    delivered, replaced = Take.status == TakeStatus.DELIVERED, Take.status.in_(_REPLACED)
+    known = sa.func.coalesce(Take.duration_ms, 0) > 0
+    halves = sums.halves_in_sql(Take.duration_ms)
+    count = sa.func.count().filter
+    columns = [
+        *(count(delivered), count(delivered & ~known), count(replaced & ~known)),
+        *(sums.total_in_sql(half, delivered & known) for half in halves),
+        *(sums.total_in_sql(half, replaced & known) for half in halves),
+    ]
+    select = (
+        sa.select(Take.locale_code, *columns)
+        .where(Take.run_id == run_id, delivered | replaced)
+        .group_by(Take.locale_code)
+        .order_by(Take.locale_code)
+        .limit(most)
+    )
+    rows = [_locale(*row) for row in db.session.execute(select)]
+    return RunAudio(sorted(rows, key=lambda each: each.locale_code))
+
+
+def _locale(locale: str | None, lines: int, missing: int, replaced_missing: int, *halves: int) -> LocaleAudio:
+    delivered, replaced = sums.whole(*halves[:2]), sums.whole(*halves[2:])
+    return LocaleAudio(locale or "", lines, delivered, missing, replaced, replaced_missing)

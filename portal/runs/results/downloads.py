@@ -1,0 +1,160 @@
+"""Files of a run that can be downloaded: one take's audio, or an archive (contract 3.12).
+
+Before anything is answered with a file, what is stored of it is looked at: part of a file is never sent as
+the whole.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.auth.access import SeenWorkflow
+from portal.database.engine import db
+from portal.database.models import Artifact, Run, RunStatus, Take, TakeStatus, Upload
+from portal.errors import Conflict, NotFound
+from portal.runs.detail.full_run import RunDetailView, RunView
+from portal.runs.results.outputs import output_nodes
+from portal.storage import artifacts, key_of, sizes
+from portal.storage.archives import Entry, Names, safe_name
+
+MAX_NAMED = 10
+"""Files that are gone or damaged which a refusal names."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file in the artifact store."""
+
+    key: str
+    name: str
+    content_type: str
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True)
+class Archive:
+    entries: list[Entry]
+    made_at: datetime
+
+
+def archive_name(workflow: SeenWorkflow, run: RunDetailView, node_id: str | None = None) -> str:
+    """The name of the run's archive, or of one node's. Raises NotFound, Conflict."""
+    if node_id is not None and node_id not in {node.id for node in output_nodes(run)}:
+        raise NotFound("This run has no such output node.")
+    _refuse_unless_completed(run)
+    if not db.session.scalar(sa.select(sa.exists().where(*_files(run.id, node_id)))):
+        raise NotFound("There is nothing to download: no audio of this run is stored here.")
+    if artifacts().is_local:  # else it takes long for many files, and the link looks at them anyway
+        archive_of(workflow.workspace_id, run.id, node_id)
+    node = f"-{node_id}" if node_id is not None else ""
+    return safe_name(f"{workflow.name}-run-{run.run_number}{node}.zip".replace(" ", "-"))
+
+
+def audio_name(run: RunView, audio_id: str) -> str:
+    """The name of a take's audio file. Raises NotFound, Conflict."""
+    select = sa.select(Artifact).join(Take, Take.artifact_id == Artifact.id)
+    found = db.session.scalar(select.where(*_take(run.id, audio_id)))
+    if found is None:
+        raise NotFound("This run has no such audio.")
+    _refuse_unless_completed(run)
+    return _whole(found).name
+
+
+def find_audio(workspace_id: UUID, run_id: UUID, audio_id: str) -> StoredFile:
+    """A take's audio. Raises NotFound."""
+    select = sa.select(Artifact).join(Take, Take.artifact_id == Artifact.id)
+    return _stored(select.where(*_take(run_id, audio_id), Artifact.workspace_id == workspace_id))
+
+
+def find_upload(workspace_id: UUID, upload_id: UUID) -> StoredFile:
+    """The file of an upload. Raises NotFound."""
+    select = sa.select(Artifact).join(Upload, Upload.artifact_id == Artifact.id)
+    return _stored(select.where(Upload.id == upload_id, Artifact.workspace_id == workspace_id))
+
+
+def archive_of(workspace_id: UUID, run_id: UUID, node_id: str | None = None) -> Archive:
+    """What goes into an archive, always in the same order. Raises NotFound, also where part of it is gone."""
+    rows = db.session.execute(
+        sa.select(Artifact, Take.line, Take.locale_code, Take.position)
+        .outerjoin(Take, Take.artifact_id == Artifact.id)
+        .where(*_files(run_id, node_id), Artifact.workspace_id == workspace_id)
+    ).all()
+    moments = sa.select(sa.func.coalesce(Run.completed_at, Run.created_at)).where(Run.id == run_id)
+    made_at = db.session.scalar(moments)
+    if not rows or made_at is None:
+        raise NotFound("There is nothing to download any more.")
+    names, entries = Names(), []
+    for artifact, line, locale, _ in sorted(rows, key=_place):
+        if line is None:
+            path = names.path("files", artifact.node_id or "run", artifact.name)
+        else:
+            path = names.path(locale or "audio", f"{line + 1:04d}-{artifact.name}")
+        entries.append(Entry(path, artifact.size_bytes, key_of(workspace_id, artifact.sha256)))
+    _refuse_damaged((entry.path, entry.key, entry.size) for entry in entries)
+    return Archive(entries, made_at)
+
+
+def _place(row: Any) -> tuple[Any, ...]:
+    """Where a file stands in an archive: audio by line, language and attempt, then the other files."""
+    artifact, line, locale, position = row
+    if line is not None:
+        return (0, line, locale or "", position)
+    return (1, artifact.node_id or "", artifact.name, str(artifact.id))
+
+
+def _refuse_unless_completed(run: RunView) -> None:
+    if run.status != RunStatus.COMPLETED:
+        raise Conflict(f"This run is {run.status}: only a completed run can be downloaded.")
+
+
+def _take(run_id: UUID, audio_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return Take.run_id == run_id, Take.audio_id == audio_id
+
+
+def _files(run_id: UUID, node_id: str | None) -> list[sa.ColumnElement[bool]]:
+    """The delivered audio and the other files of a run, or those of one output node."""
+    takes = sa.select(Take.artifact_id).where(
+        Take.run_id == run_id, Take.status != TakeStatus.DELIVERED, Take.artifact_id.is_not(None)
+    )
+    wanted = [Artifact.run_id == run_id, Artifact.id.not_in(takes)]
+    if node_id is not None:
+        to_all = sa.select(Take.artifact_id).where(
+            Take.run_id == run_id,
+            Take.artifact_id.is_not(None),
+            sa.or_(Take.output_node_id == node_id, Take.output_node_id.is_(None)),
+        )
+        wanted.append(sa.or_(Artifact.node_id == node_id, Artifact.id.in_(to_all)))
+    return wanted
+
+
+def _stored(select: sa.Select[Artifact]) -> StoredFile:
+    found = db.session.scalar(select)
+    if found is None:
+        raise NotFound("There is no such file here any more.")
+    return _whole(found)
+
+
+def _whole(artifact: Artifact) -> StoredFile:
+    """The file of this artifact. Raises NotFound where it is not stored whole."""
+    key, name = key_of(artifact.workspace_id, artifact.sha256), safe_name(artifact.name)
+    _refuse_damaged([(name, key, artifact.size_bytes)])
+    return StoredFile(key, name, artifact.content_type, artifact.size_bytes, artifact.sha256)
+
+
+def _refuse_damaged(files: Iterable[tuple[str, str, int]]) -> None:
+    """Name the files (each with its key and size) whose stored size is another. Raises NotFound."""
+    files = list(files)
+    found = sizes({key for _, key, _ in files})
+    damaged = [name for name, key, size in files if found[key] != size]
+    if damaged:
+        named, more = ", ".join(damaged[:MAX_NAMED]), len(damaged) - MAX_NAMED
+        rest = f" and {more:,} more" if more > 0 else ""
+        raise NotFound(
+            f"Gone or damaged in the artifact store: {named}{rest}. "
+            "Importing the history again brings back what it still has."
+        )

@@ -1,0 +1,1 @@
+"""Figures over many runs: summary, activity, trends and usual durations."""

@@ -1,0 +1,266 @@
+"""How a workflow has been doing over a window of days: activity, durations, what fails, who is busy.
+
+Counts come from those kept beside the runs. The rest reads a bounded number of the newest runs of the window
+on an index, and says how many: it is as quick for a million runs as for a thousand.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from statistics import median
+from typing import Any, Self
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.auth.access import SeenWorkflow
+from portal.database.engine import db
+from portal.database.excerpts import cut, excerpt
+from portal.database.models import Person, Run, RunStatus, Step
+from portal.input import parameters
+from portal.input.parameters import Reader, Refused
+from portal.moments import elapsed_ms
+from portal.runs.counts import Day, days_with_runs
+from portal.runs.detail.failed_steps import lasting_failures
+from portal.runs.rollup import STATUSES
+from portal.runs.statistics.summary import pass_rate
+
+WINDOWS = ("7", "30", "90", "all")
+TIMED_RUNS, FAILED_RUNS, PEOPLE_RUNS = 1_000, 200, 5_000
+"""How many of the newest runs durations, failing steps and busy people are read from."""
+
+TOP = 10
+MOST_STEP_NAME = 120
+MAX_COLUMNS = 92
+LONG_GAP = 3_660
+"""Days without a run that a chart does not span for a few runs on the other side."""
+GOOD_SHARE = 0.25
+"""Of all runs: so many are no few."""
+_A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrendQuery:
+    """Which days: the last so many, all of them, or from one to another."""
+
+    days: str = "30"
+    first: date | None = None
+    last: date | None = None
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str]) -> Self:
+        """Raises InvalidQuery. Empty dates are none, as a plain form sends them."""
+        reader = Reader({name: value for name, value in args.items() if value or name == "days"})
+        first, last = reader.read("from", _day, None), reader.read("to", _day, None)
+        if first and last and first > last:
+            reader.refuse("from", "must not be after to.")
+        query = cls(days=reader.read("days", parameters.one_of(WINDOWS), "30"), first=first, last=last)
+        reader.finish()
+        return query
+
+    @property
+    def fixed(self) -> bool:
+        """Whether days were named."""
+        return self.first is not None or self.last is not None
+
+
+@dataclass(frozen=True)
+class Column:
+    """The runs of one day, or of some days together where there are many."""
+
+    first: date
+    last: date
+    counts: Mapping[str, int]
+    median_ms: int | None
+    """Of the runs read; None where none of them was created then."""
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Runs of the window that its charts leave out, before or after what they show."""
+
+    runs: int
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trends:
+    query: TrendQuery
+    first: date
+    last: date
+    """The window: all figures are of the runs created in it."""
+    columns: Sequence[Column]
+    """What charts over time show: all of the window, or where its runs are if they lie very far apart."""
+    outside: Sequence[Outside]
+    counts: Mapping[str, int]
+    durations: Sequence[int]
+    """Milliseconds of the newest completed runs."""
+    failing: Sequence[tuple[str, int]]
+    """Steps by name and in how many of the failed runs they failed."""
+    failed_runs: int
+    people: Sequence[tuple[str, int]]
+    people_runs: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def pass_rate(self) -> float | None:
+        return pass_rate(self.counts["completed"], self.counts["failed"])
+
+    @property
+    def median_ms(self) -> int | None:
+        return round(median(self.durations)) if self.durations else None
+
+
+def read_trends(workflow: SeenWorkflow, query: TrendQuery, today: date) -> Trends:
+    """The trends of a workflow that the caller may see."""
+    first, last = _days(workflow, query, today)
+    days = days_with_runs(workflow, first, last)
+    shown = first, last
+    if (last - first).days > LONG_GAP:
+        shown = main_stretch(days, today) or shown
+    inside = Run.created_at.between(
+        datetime.combine(first, time(), UTC), datetime.combine(last, time.max, UTC)
+    )
+    newest = sa.select(Run.id).where(Run.workflow_id == workflow.id, inside)
+    newest = newest.order_by(Run.created_at.desc(), Run.id)
+    timed = _timed(newest)
+    failed = db.session.scalars(newest.where(Run.status == RunStatus.FAILED).limit(FAILED_RUNS)).all()
+    people, people_runs = _people(newest)
+    return Trends(
+        query=query,
+        first=first,
+        last=last,
+        columns=_columns(days, timed, *shown),
+        outside=_outside(days, *shown),
+        counts={status: sum(day.counts[status] for day in days) for status in STATUSES},
+        durations=[took for _, took in timed],
+        failing=_failing(failed),
+        failed_runs=len(failed),
+        people=people,
+        people_runs=people_runs,
+    )
+
+
+def main_stretch(days: Sequence[Day], today: date) -> tuple[date, date] | None:
+    """The first and the last day of where the runs are; None where there are none.
+
+    Days with runs that are further apart than LONG_GAP are cut apart. The part with the most runs counts,
+    and with it its neighbours as long as they hold a good share of all. What is dated in the future does
+    not, unless nothing else is there: one wrong date must not hide a history.
+    """
+    parts: list[list[Day]] = []
+    for day in days:
+        if not parts or (day.day - parts[-1][-1].day).days > LONG_GAP:
+            parts.append([])
+        parts[-1].append(day)
+    parts = [part for part in parts if (part[0].day - today).days <= 1] or parts
+    if not parts:
+        return None
+    runs = [sum(day.total for day in part) for part in parts]
+    enough = sum(runs) * GOOD_SHARE
+    first = last = max(range(len(parts)), key=lambda place: (runs[place], place))
+    while first > 0 and runs[first - 1] >= enough:
+        first -= 1
+    while last < len(parts) - 1 and runs[last + 1] >= enough:
+        last += 1
+    return parts[first][0].day, parts[last][-1].day
+
+
+def _outside(days: Sequence[Day], first: date, last: date) -> list[Outside]:
+    """The runs of these days before the first and after the last that a chart shows."""
+    sides = [day for day in days if day.day < first], [day for day in days if day.day > last]
+    return [Outside(sum(day.total for day in side), side[0].day, side[-1].day) for side in sides if side]
+
+
+def _days(workflow: SeenWorkflow, query: TrendQuery, today: date) -> tuple[date, date]:
+    """The first and the last day of what is asked for; open ends reach as far as there are runs."""
+    oldest, newest = _edges(workflow)
+    if query.days != "all" and not query.fixed:
+        return today - timedelta(days=int(query.days) - 1), today
+    if not query.fixed:
+        return oldest or today, newest or today
+    first = query.first or min(oldest or today, query.last or today)
+    last = query.last or max(newest or today, today, first)
+    return first, last
+
+
+def _edges(workflow: SeenWorkflow) -> tuple[date | None, date | None]:
+    """The days of the oldest and the newest run."""
+    ends = [sa.func.min(Run.created_at), sa.func.max(Run.created_at)]
+    found = [db.session.scalar(sa.select(end).where(Run.workflow_id == workflow.id)) for end in ends]
+    oldest, newest = (moment.astimezone(UTC).date() if moment else None for moment in found)
+    return oldest, newest
+
+
+def _timed(newest: sa.Select[Any]) -> list[tuple[date, int]]:
+    columns = (Run.created_at, Run.started_at, Run.completed_at, Run.paused_ms)
+    completed = newest.with_only_columns(*columns).where(Run.status == RunStatus.COMPLETED)
+    return [
+        (created_at.astimezone(UTC).date(), took)
+        for created_at, started_at, completed_at, paused_ms in db.session.execute(completed.limit(TIMED_RUNS))
+        if (took := elapsed_ms(started_at, completed_at, paused_ms)) is not None
+    ]
+
+
+def _failing(run_ids: Sequence[UUID]) -> list[tuple[str, int]]:
+    """The steps that failed for good in most of these runs, by name."""
+    name = sa.func.coalesce(Step.name, Step.node_id)
+    runs = sa.func.count(sa.distinct(Step.run_id)).label("runs")
+    counted = lasting_failures(run_ids).with_only_columns(excerpt(name, MOST_STEP_NAME), runs)
+    counted = counted.group_by(name).order_by(sa.desc("runs"), name).limit(TOP)
+    return [(cut(step, MOST_STEP_NAME), failed) for step, failed in db.session.execute(counted)]
+
+
+def _people(newest: sa.Select[Any]) -> tuple[list[tuple[str, int]], int]:
+    some = newest.with_only_columns(Run.person_id).limit(PEOPLE_RUNS).subquery()
+    counted = sa.select(some.c.person_id, sa.func.count()).group_by(some.c.person_id)
+    counts = Counter({person: runs for person, runs in db.session.execute(counted)})  # noqa: C416
+    total = sum(counts.values())
+    counts.pop(None, None)
+    busiest = counts.most_common(TOP)
+    named = sa.select(Person.id, Person.display_name).where(Person.id.in_([person for person, _ in busiest]))
+    names = {row.id: row.display_name for row in db.session.execute(named)}
+    return [(names[person], runs) for person, runs in busiest], total
+
+
+def _columns(days: Sequence[Day], timed: Sequence[tuple[date, int]], first: date, last: date) -> list[Column]:
+    """One column a day, or as few days a column as keep the chart readable."""
+    length = (last - first).days + 1
+    size = -(-length // MAX_COLUMNS)
+    counts: list[dict[str, int]] = [dict.fromkeys(STATUSES, 0) for _ in range(-(-length // size))]
+    took: dict[int, list[int]] = defaultdict(list)
+    for day in days:
+        if first <= day.day <= last:
+            column = counts[(day.day - first).days // size]
+            for status in STATUSES:
+                column[status] += day.counts[status]
+    for created, milliseconds in timed:
+        took[(created - first).days // size].append(milliseconds)
+    return [
+        Column(
+            first + timedelta(days=place * size),
+            min(last, first + timedelta(days=min((place + 1) * size, length) - 1)),
+            column,
+            round(median(took[place])) if took[place] else None,
+        )
+        for place, column in enumerate(counts)
+    ]
+
+
+def _day(text: str) -> date:
+    try:
+        day = date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        day = None
+    if day is None or not 1900 <= day.year <= 9000:
+        raise Refused("must be a day such as 2026-01-31.")
+    return day

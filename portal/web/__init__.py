@@ -1,0 +1,1 @@
+"""Flask plumbing below authentication: headers, envelope, JSON, logs, proxies, htmx, formats."""

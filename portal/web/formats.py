@@ -1,0 +1,202 @@
+"""How values read to people: moments, durations, numbers, names; the filters of the templates."""
+
+import json
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from datetime import date as Date
+from decimal import Decimal
+from typing import Any
+
+from flask import Flask
+
+from portal.moments import elapsed_ms
+
+NOTHING = "–"
+"""What stands where there is no value."""
+
+MANY_DIGITS, FEW_TENTHS = 10**18, 1e-4
+"""From here on numbers are written as powers of ten."""
+MAX_DURATION = 10**15
+"""Of a usage summary: larger values of a key such as `cpu_seconds` are shown as numbers."""
+
+_LOOK_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and signs that are drawn as nothing: fillers of Hangul, and Braille without a dot."""
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_ACRONYMS = {
+    word.lower(): word for word in ("API", "CER", "CPU", "GB", "GPU", "ID", "KB", "MB", "URL", "WER")
+}
+_DURATIONS = {"ms": 1, "seconds": 1000, "minutes": 60_000}
+_SIZES = {"bytes": "B", "kb": "kB", "mb": "MB", "gb": "GB"}
+
+
+def number(value: int | float) -> str:
+    """A number with thousands separated; one of very many digits as a power of ten, such as `1.8 × 10³⁰⁸`."""
+    size = abs(value)
+    if size >= MANY_DIGITS or 0 < size < FEW_TENTHS:
+        digits, exponent = f"{Decimal(value):.2e}".split("e")
+        return f"{digits.rstrip('0').rstrip('.')} × 10{str(int(exponent)).translate(_RAISED)}"
+    return f"{value:,}" if isinstance(value, int) or value % 1 else f"{int(value):,}"
+
+
+def date(moment: datetime) -> str:
+    """The day in UTC, such as `3 Nov 2026`."""
+    return day(moment.astimezone(UTC).date())
+
+
+def day(value: Date) -> str:
+    """A day, such as `3 Nov 2026`."""
+    return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def clock(moment: datetime) -> str:
+    """The time of day in UTC, to the second."""
+    return f"{moment.astimezone(UTC):%H:%M:%S}"
+
+
+def machine_moment(moment: datetime) -> str:
+    """A moment for the `datetime` attribute."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def duration_ms(milliseconds: int | None) -> str:
+    """A duration in its two largest units, such as `4 m 12 s`."""
+    if milliseconds is None:
+        return NOTHING
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    seconds = milliseconds // 1000
+    for unit, smaller, size, part in (("d", "h", 86400, 3600), ("h", "m", 3600, 60), ("m", "s", 60, 1)):
+        if seconds >= size:
+            return f"{seconds // size:,} {unit} {seconds % size // part:02d} {smaller}"
+    return f"{seconds} s"
+
+
+def round_duration_ms(milliseconds: int) -> str:
+    """A duration for an axis: without a second unit of zero, such as `10 m`."""
+    text = duration_ms(milliseconds) if milliseconds else "0"
+    return text[:-5] if text[-5:-2] == " 00" else text
+
+
+def initials(name: str) -> str:
+    """One or two letters, of any script, that stand for a name or an e-mail address."""
+    words = "".join(" " if c in ".-_" else c for c in name.split("@")[0]).split()
+    letters = [letter for letter in map(_first_letter, words) if letter]
+    return "".join(letters[:1] + letters[-1:] if len(letters) > 1 else letters).upper() or "?"
+
+
+def _first_letter(word: str) -> str:
+    """The first letter or digit of a word, with the marks that belong to it."""
+    for place, character in enumerate(word):
+        if character.isalnum():
+            rest = word[place + 1 :]
+            marks = next((n for n, c in enumerate(rest) if not unicodedata.combining(c)), len(rest))
+            return character + rest[:marks]
+    return ""
+
+
+def is_visible(text: str) -> bool:
+    """Whether a text has a letter, a digit or a sign that is drawn."""
+    return any(unicodedata.category(c)[0] in "LNPS" and c not in _LOOK_BLANK for c in text)
+
+
+def named(name: str | None, id_: object = "") -> str:
+    """A name to show; where it cannot be seen, the beginning of its id, by which it is found."""
+    return name if name and is_visible(name) else f"Unnamed {str(id_)[:8]}".rstrip()
+
+
+def words(key: str) -> str:
+    """A key such as `api_calls` as words."""
+    return " ".join(_ACRONYMS.get(word, word) for word in key.split("_"))
+
+
+def sentence(text: str) -> str:
+    """The text with a capital at its beginning and nothing else changed."""
+    return text[:1].upper() + text[1:]
+
+
+def usage(summary: Mapping[str, Any] | None) -> list[str]:
+    """The counts of a usage summary, each in words: `1,525 API calls`, `4 m 12 s CPU`, `512 MB memory`."""
+    counts = [(key, value) for key, value in (summary or {}).items() if _is_count(value)]
+    return [_amount(key, value) for key, value in counts]
+
+
+def _amount(key: str, value: int | float) -> str:
+    subject, _, unit = key.rpartition("_")
+    if subject and unit in _DURATIONS and 0 <= value <= MAX_DURATION:
+        return f"{duration_ms(round(value * _DURATIONS[unit]))} {words(subject)}"
+    if subject and unit in _SIZES:
+        return f"{number(value)} {_SIZES[unit]} {words(subject)}"
+    return f"{number(value)} {words(key)}"
+
+
+def size(number_of_bytes: int) -> str:
+    """The size of a file, such as `1.4 MB`."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if number_of_bytes >= factor:
+            return f"{number_of_bytes / factor:,.1f} {unit}"
+    return f"{number_of_bytes} B"
+
+
+def score(value: float | None) -> str:
+    """A validator's score, such as `0.953`."""
+    return NOTHING if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def change(value: float, kind: str) -> str:
+    """How much more or less, with its sign, such as `+12 s`; `kind` as for a Difference."""
+    size_of = {"duration": lambda: duration_ms(round(abs(value))), "score": lambda: score(abs(value))}
+    return ("+" if value > 0 else "−") + size_of.get(kind, lambda: number(abs(value)))()
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def pretty_json(value: Any, most: int) -> str:
+    """A structure as people read it, or its beginning: a little more than the first `most` characters."""
+    written, length = [], 0
+    for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+        written.append(part[: most + 1])
+        length += len(part)
+        if length > most:
+            break
+    return "".join(written)
+
+
+def percent(share: float | None) -> str:
+    """A share with one decimal, such as `96.8 %`; whole only where it is exactly so."""
+    if share is None:
+        return NOTHING
+    if share in (0, 1):
+        return f"{share * 100:.0f} %"
+    return f"{min(max(share * 100, 0.1), 99.9):.1f} %"
+
+
+FILTERS: tuple[Callable[..., Any], ...] = (
+    number,
+    percent,
+    day,
+    date,
+    clock,
+    machine_moment,
+    duration_ms,
+    round_duration_ms,
+    initials,
+    named,
+    words,
+    sentence,
+    size,
+    score,
+    change,
+    pretty_json,
+)
+
+
+def init_app(app: Flask) -> None:
+    for function in FILTERS:
+        app.add_template_filter(function)
+    app.add_template_global(elapsed_ms)
+    app.add_template_global(NOTHING, "NOTHING")  # type: ignore[arg-type]
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

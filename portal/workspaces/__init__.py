@@ -1,0 +1,1 @@
+"""Workspaces: who belongs to them, how people join, and whom their runs name."""

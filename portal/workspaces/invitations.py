@@ -1,0 +1,161 @@
+"""Invitations: a link that makes whoever holds it a member, once, within a week.
+
+The portal sends no mail: an admin passes the link on. Somebody who has an account signs in first and then
+joins, so a link to another's e-mail address opens nobody's account. Who has none gets one by joining, unless
+people sign in with a provider: then the account comes from there.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.auth.audit import trail
+from portal.auth.principals import Principal
+from portal.auth.signin import start_session
+from portal.database.engine import db
+from portal.database.models import Invitation, Member, User, Workspace
+from portal.database.transactions import writing
+from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
+from portal.workspaces.accounts import check_email
+from portal.workspaces.members import add_member, check_role
+from portal.workspaces.workspaces import here, locked
+
+LIFE = timedelta(days=7)
+MAX_OPEN = 200
+"""Invitations of a workspace that may be open at once."""
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """What an invitation says to who opens it."""
+
+    workspace: str
+    email: str
+    role: str
+    has_account: bool
+    """Whether its e-mail is that of a user, who then must sign in."""
+
+
+def invite(principal: Principal, email: str, role: str, now: datetime) -> str:
+    """Invite somebody into the workspace: the token of the link. Raises InvalidQuery, Conflict."""
+    errors: list[FieldError] = []
+    for check, text in ((check_email, email), (check_role, role)):
+        try:
+            check(text)
+        except InvalidQuery as refusal:
+            errors += refusal.errors
+    if errors:
+        raise InvalidQuery(errors)
+    token, email = secrets.token_urlsafe(32), email.lower()
+    with writing() as session:
+        workspace = locked(session, here(principal))
+        _refuse_needless(session, workspace.id, email, now)
+        invitation = Invitation(
+            id=uuid4(),
+            token_hash=_hash(token),
+            workspace_id=workspace.id,
+            email=email,
+            role=role,
+            created_by=principal.user.id,
+            created_at=now,
+            expires_at=now + LIFE,
+        )
+        session.add(invitation)
+        by = trail.actor_of(principal)
+        trail.record(
+            session, "invitation.created", by, now, workspace_id=workspace.id, subject=email, role=role
+        )
+    return token
+
+
+def withdraw(principal: Principal, invitation_id: UUID, now: datetime) -> None:
+    """Make an invitation worth nothing. Raises NotFound."""
+    with writing() as session:
+        invitation = session.scalar(
+            sa.select(Invitation)
+            .where(Invitation.id == invitation_id, Invitation.workspace_id == here(principal), *_open(now))
+            .with_for_update()
+        )
+        if invitation is None:
+            raise NotFound("There is no such invitation here.")
+        invitation.closed_at = now
+        by, workspace_id = trail.actor_of(principal), invitation.workspace_id
+        trail.record(
+            session, "invitation.withdrawn", by, now, workspace_id=workspace_id, subject=invitation.email
+        )
+
+
+def look_at(token: str, now: datetime) -> Welcome | None:
+    """What the link offers; None where it is unknown, used, withdrawn or expired. Changes nothing."""
+    row = db.session.execute(
+        sa.select(Invitation, Workspace.name)
+        .join(Workspace, Workspace.id == Invitation.workspace_id)
+        .where(Invitation.token_hash == _hash(token), *_open(now), Workspace.deleted_at.is_(None))
+    ).first()
+    if row is None:
+        return None
+    invitation, name = row
+    known = db.session.scalar(sa.select(User.id).where(User.email == invitation.email)) is not None
+    return Welcome(name, invitation.email, invitation.role, known)
+
+
+def accept(token: str, principal: Principal, now: datetime) -> UUID:
+    """Join the workspace as who is signed in: its id. Raises NotFound."""
+    with writing() as session:
+        invitation = _use_up(session, token, now)
+        _join(session, invitation, principal.user.id, trail.actor_of(principal), now)
+        return invitation.workspace_id
+
+
+def accept_as_new(token: str, now: datetime, browser: str | None) -> tuple[UUID, str]:
+    """Join with a new account: the workspace's id and the token of a session. Raises NotFound, Conflict."""
+    with writing() as session:
+        invitation = _use_up(session, token, now)
+        if session.scalar(sa.select(User.id).where(User.email == invitation.email)) is not None:
+            raise Conflict("There is an account with this e-mail. Sign in, then open the link again.")
+        user = User(id=uuid4(), email=invitation.email, first_name="", last_name="", created_at=now)
+        session.add(user)
+        session.flush()
+        by = trail.Actor(user.id, user.email)
+        trail.record(session, "user.created", by, now, subject=user.email)
+        _join(session, invitation, user.id, by, now)
+        return invitation.workspace_id, start_session(session, user.id, now, browser, "invitation")
+
+
+def _use_up(session: Session, token: str, now: datetime) -> Invitation:
+    invitation = session.scalar(
+        sa.select(Invitation).where(Invitation.token_hash == _hash(token), *_open(now)).with_for_update()
+    )
+    if invitation is None:
+        raise NotFound("This invitation no longer works.")
+    locked(session, invitation.workspace_id)
+    invitation.closed_at = now
+    return invitation
+
+
+def _join(session: Session, invitation: Invitation, user_id: UUID, by: trail.Actor, now: datetime) -> None:
+    if add_member(session, invitation.workspace_id, user_id, invitation.role, now):
+        workspace_id, role = invitation.workspace_id, invitation.role
+        trail.record(session, "member.joined", by, now, workspace_id=workspace_id, subject=by.name, role=role)
+
+
+def _refuse_needless(session: Session, workspace_id: UUID, email: str, now: datetime) -> None:
+    member = sa.select(User.id).join(Member, Member.user_id == User.id)
+    if session.scalar(member.where(User.email == email, Member.workspace_id == workspace_id)) is not None:
+        raise InvalidQuery([FieldError("email", "is a member's already.")])
+    open_ones = sa.select(sa.func.count()).where(Invitation.workspace_id == workspace_id, *_open(now))
+    if (session.scalar(open_ones) or 0) >= MAX_OPEN:
+        raise Conflict(f"{MAX_OPEN} invitations are open. Withdraw some first.")
+
+
+def _open(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return Invitation.closed_at.is_(None), Invitation.expires_at > now
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

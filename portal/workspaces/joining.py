@@ -1,0 +1,236 @@
+"""Who may come in through the identity provider, as which user and into which workspaces.
+
+Somebody is known by issuer and subject. A new one gets in by a rule of PORTAL_OIDC_JOIN, by an invitation to
+their verified e-mail, as the owner of an account made here for that e-mail (if PORTAL_OIDC_LINK_EMAIL says
+so), or as the very first.
+"""
+
+import logging
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.auth.audit import trail
+from portal.auth.signin import start_session
+from portal.config import BadSetting, OidcSettings
+from portal.database.models import Identity, Invitation, Member, Role, User, Workspace
+from portal.database.transactions import writing
+from portal.errors import Forbidden
+from portal.history.demo.sample import USER_EMAIL as SAMPLE_EMAIL
+
+FIRST_WORKSPACE = "Main", "main"
+_RULE = re.compile(
+    r"(?:(?P<kind>domain|group)\s+(?P<value>\S.*?)|(?P<anyone>anyone))"
+    r"\s*->\s*(?P<workspace>[a-z0-9-]+)\s+(?P<role>admin|editor|viewer)"
+)
+_ONE_AT_A_TIME = 4_905_117_903_388_110_341
+"""The advisory lock that keeps two from both being the first."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class JoinRule:
+    """People of a domain, of a group, or all, and what they become in a workspace."""
+
+    kind: str
+    value: str
+    workspace: str
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """What the provider says of somebody who has just signed in there."""
+
+    issuer: str
+    subject: str
+    email: str | None
+    """Lower-case, and verified: an e-mail that is not counts for nothing."""
+    first_name: str
+    last_name: str
+    groups: frozenset[str]
+
+
+class NotAdmitted(Forbidden):
+    """You have signed in at your provider, but nothing here lets you in."""
+
+
+def read_rules(text: str) -> tuple[JoinRule, ...]:
+    """The rules of PORTAL_OIDC_JOIN, separated by `;` or line ends. Raises BadSetting."""
+    rules = []
+    for part in (part.strip() for part in re.split(r"[;\n]", text)):
+        match = _RULE.fullmatch(part)
+        if part and match is None:
+            raise BadSetting(
+                f"PORTAL_OIDC_JOIN: “{part}” is no rule. Write, separated by semicolons: "
+                "domain example.com -> workspace-slug viewer; group ops -> workspace-slug admin; "
+                "anyone -> workspace-slug viewer."
+            )
+        if match is not None:
+            kind = match["kind"] or "anyone"
+            value = (match["value"] or "").lower() if kind == "domain" else match["value"] or ""
+            rules.append(JoinRule(kind, value.removeprefix("@"), match["workspace"], match["role"]))
+    return tuple(rules)
+
+
+def grants(visitor: Visitor, rules: tuple[JoinRule, ...]) -> dict[str, str]:
+    """The role in each workspace (by slug) that the rules give: the highest where several do."""
+    ranks = {role: rank for rank, role in enumerate(Role)}  # admin first
+    given: dict[str, str] = {}
+    for rule in rules:
+        best = given.get(rule.workspace, rule.role)
+        if _fits(rule, visitor):
+            given[rule.workspace] = min(rule.role, best, key=lambda role: ranks[Role(role)])
+    return given
+
+
+def _fits(rule: JoinRule, visitor: Visitor) -> bool:
+    if rule.kind == "domain":
+        return visitor.email is not None and visitor.email.rsplit("@", 1)[-1] == rule.value
+    return rule.kind == "anyone" or rule.value in visitor.groups
+
+
+def admit(
+    visitor: Visitor,
+    settings: OidcSettings,
+    rules: tuple[JoinRule, ...],
+    now: datetime,
+    browser: str | None,
+) -> str:
+    """Let the visitor in: the token of a new session. Raises NotAdmitted."""
+    given = grants(visitor, rules)
+    with writing() as session:
+        _one_at_a_time(session)
+        first = _nobody_is_here(session)
+        user = _known(session, visitor) or _own_account(session, visitor, settings, now)
+        if user is None:
+            if not (given or _invited(session, visitor, now) or (first and not rules)):
+                raise NotAdmitted(_why_not(visitor, settings))
+            user = _new_account(session, visitor, now)
+        by = trail.Actor(user.id, user.email)
+        for workspace in _workspaces(session, given):
+            _join(session, workspace, by, given[workspace.slug], now)
+        if first and (given or not rules):
+            for workspace in _all_workspaces(session, by, now):
+                _join(session, workspace, by, Role.ADMIN, now)
+        return start_session(session, user.id, now, browser, "provider")
+
+
+def _known(session: Session, visitor: Visitor) -> User | None:
+    return session.scalar(
+        sa.select(User)
+        .join(Identity, Identity.user_id == User.id)
+        .where(Identity.issuer == visitor.issuer, Identity.subject == visitor.subject)
+    )
+
+
+def _own_account(session: Session, visitor: Visitor, settings: OidcSettings, now: datetime) -> User | None:
+    """The account made here for the visitor's e-mail, unless somebody of this issuer has it already."""
+    if visitor.email is None:
+        return None
+    user = session.scalar(sa.select(User).where(User.email == visitor.email))
+    if user is None:
+        return None
+    taken = sa.select(Identity.user_id).where(Identity.user_id == user.id, Identity.issuer == visitor.issuer)
+    if not settings.link_email or session.scalar(taken) is not None:
+        raise NotAdmitted(
+            f"The account for {visitor.email} here is not tied to the one that you have at the provider. "
+            "Ask your operator to tie them."
+        )
+    _tie(session, user, visitor, now)
+    return user
+
+
+def _new_account(session: Session, visitor: Visitor, now: datetime) -> User:
+    if visitor.email is None:
+        raise NotAdmitted(
+            "Your provider does not say that your e-mail address is verified. "
+            "Verify it there; if it is, ask your operator to set PORTAL_OIDC_TRUST_EMAIL."
+        )
+    user = User(
+        id=uuid4(),
+        email=visitor.email,
+        first_name=visitor.first_name,
+        last_name=visitor.last_name,
+        created_at=now,
+    )
+    session.add(user)
+    session.flush()
+    trail.record(session, "user.created", trail.Actor(user.id, user.email), now, subject=user.email)
+    _tie(session, user, visitor, now)
+    return user
+
+
+def _tie(session: Session, user: User, visitor: Visitor, now: datetime) -> None:
+    session.add(Identity(issuer=visitor.issuer, subject=visitor.subject, user_id=user.id, created_at=now))
+    by = trail.Actor(user.id, user.email)
+    trail.record(session, "identity.linked", by, now, subject=user.email, issuer=visitor.issuer)
+
+
+def _join(session: Session, workspace: Workspace, by: trail.Actor, role: str, now: datetime) -> None:
+    """Add a member; who is one already keeps the role that an admin gave."""
+    if session.get(Member, (workspace.id, by.id)) is None:
+        session.add(Member(workspace_id=workspace.id, user_id=by.id, role=role, created_at=now))
+        session.flush()
+        trail.record(
+            session, "member.joined", by, now, workspace_id=workspace.id, subject=by.name, role=str(role)
+        )
+
+
+def _workspaces(session: Session, given: dict[str, str]) -> list[Workspace]:
+    """The live workspaces that rules name; the log says which there are not."""
+    live = sa.select(Workspace).where(Workspace.slug.in_(given), Workspace.deleted_at.is_(None))
+    found = list(session.scalars(live.order_by(Workspace.slug)))
+    for slug in given.keys() - {workspace.slug for workspace in found}:
+        log.warning("PORTAL_OIDC_JOIN names the workspace %s, which is not there", slug)
+    return found
+
+
+def _all_workspaces(session: Session, by: trail.Actor, now: datetime) -> list[Workspace]:
+    """Every workspace, for the first user; one is made where there is none."""
+    live = sa.select(Workspace).where(Workspace.deleted_at.is_(None)).order_by(Workspace.slug)
+    found = list(session.scalars(live))
+    if not found:
+        name, slug = FIRST_WORKSPACE
+        found = [Workspace(id=uuid4(), name=name, slug=slug, created_by=by.id, created_at=now)]
+        session.add_all(found)
+        session.flush()
+        trail.record(session, "workspace.created", by, now, workspace_id=found[0].id, subject=name)
+    return found
+
+
+def _nobody_is_here(session: Session) -> bool:
+    """Whether no workspace has a member and nobody has an identity, the sample's person aside."""
+    member = sa.select(User.id).join(Member, Member.user_id == User.id).where(User.email != SAMPLE_EMAIL)
+    return (
+        session.scalar(member.limit(1)) is None
+        and session.scalar(sa.select(Identity.user_id).limit(1)) is None
+    )
+
+
+def _invited(session: Session, visitor: Visitor, now: datetime) -> bool:
+    """Whether an invitation to the visitor's e-mail is open; its link then makes them a member."""
+    open_one = sa.select(Invitation.id).where(
+        Invitation.email == visitor.email, Invitation.closed_at.is_(None), Invitation.expires_at > now
+    )
+    return visitor.email is not None and session.scalar(open_one.limit(1)) is not None
+
+
+def _why_not(visitor: Visitor, settings: OidcSettings) -> str:
+    who = visitor.email or "You"
+    unverified = "" if visitor.email or settings.trust_email else " (with no verified e-mail address)"
+    return (
+        f"{who} signed in at the provider{unverified}, but no rule, invitation or account here lets you in. "
+        "Ask an admin of the workspace to invite you."
+    )
+
+
+def _one_at_a_time(session: Session) -> None:
+    """SQLite has one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))

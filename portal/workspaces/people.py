@@ -1,0 +1,152 @@
+"""The people of a workspace: who triggered runs, made known by imported history or by signing in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID, uuid5
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from portal.database import versions
+from portal.database.models import Member, Person, User, Workspace
+from portal.input import bounds, parameters
+from portal.input.folding import fold
+from portal.runs.recorder import chunks
+
+_NAMESPACE = UUID("8f1f1d5e-6c3b-5a53-9d5b-0d6b5f7c2a41")
+_PEOPLE = cast(sa.Table, Person.__table__)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who triggered a run, as the run's source names them."""
+
+    user_id: UUID
+    source_id: str | None = None
+    name: str | None = None
+    email: str | None = None
+
+
+def identify(source_id: str | None, name: str | None, email: str | None) -> Identity | None:
+    """The person whom an id, a name and an e-mail stand for; nobody if there is none of them.
+
+    The same id is always the same person; without an id the e-mail decides, else the name.
+    """
+    if source_id:
+        try:
+            user_id = parameters.uuid(source_id)
+        except parameters.Refused:
+            user_id = uuid5(_NAMESPACE, f"id:{source_id}")
+    elif email:
+        user_id = uuid5(_NAMESPACE, f"email:{email.lower()}")
+    elif name:
+        user_id = uuid5(_NAMESPACE, f"name:{name}")
+    else:
+        return None
+    return Identity(user_id, source_id or None, name or None, email or None)
+
+
+def store_people(
+    session: Session, workspace_id: UUID, identities: Iterable[Identity]
+) -> tuple[dict[UUID, int], int]:
+    """Make or update these people, later ones last: person ids by user id, and how many are new."""
+    merged: dict[UUID, Identity] = {}
+    for identity in identities:
+        before = merged.get(identity.user_id)
+        if before is not identity:
+            merged[identity.user_id] = _merge(before, identity)
+    wanted = sorted(merged)
+    known = _known(session, workspace_id, wanted)
+    members = _members(session, workspace_id, wanted)
+    for user_id, person in known.items():
+        stored = Identity(user_id, person.source_id, person.name, person.email)
+        merged[user_id] = _merge(stored, merged[user_id])
+    rows = [_row(workspace_id, merged[user_id], members.get(user_id)) for user_id in wanted]
+    made = [row for row in rows if row["user_id"] not in known]
+    changed = [row for row in rows if row["user_id"] in known and _differs(row, known[row["user_id"]])]
+    if made:
+        session.connection().execute(_insert(session), made)
+    if changed:  # lists of all its workflows show their names
+        update = sa.update(Workspace).where(Workspace.id == workspace_id)
+        version = versions.following_in_sql(Workspace.version)
+        session.execute(update.values(version=version, change_stamp=Workspace.change_stamp + 1))
+    for row in changed:
+        session.execute(sa.update(_PEOPLE).where(_PEOPLE.c.id == known[row["user_id"]].id).values(row))
+    ids = {person.user_id: person.id for person in known.values()}
+    if made:
+        ids |= {user_id: p.id for user_id, p in _known(session, workspace_id, wanted).items()}
+    return ids, len(made)
+
+
+def person_of(session: Session, workspace_id: UUID, user: User) -> int:
+    """The person id of somebody who is signed in, for runs started here."""
+    identity = Identity(user.id, None, user.display_name, user.email)
+    ids, _ = store_people(session, workspace_id, [identity])
+    return ids[user.id]
+
+
+def _merge(before: Identity | None, after: Identity) -> Identity:
+    if before is None:
+        return after
+    return Identity(
+        after.user_id,
+        after.source_id or before.source_id,
+        after.name or before.name,
+        after.email or before.email,
+    )
+
+
+def _known(session: Session, workspace_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, Any]:
+    found: dict[UUID, Any] = {}
+    for chunk in chunks(user_ids):
+        people = sa.select(_PEOPLE).where(
+            _PEOPLE.c.workspace_id == workspace_id, _PEOPLE.c.user_id.in_(chunk)
+        )
+        found |= {person.user_id: person for person in session.execute(people)}
+    return found
+
+
+def _members(session: Session, workspace_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, User]:
+    found: dict[UUID, User] = {}
+    for chunk in chunks(user_ids):
+        users = (
+            sa.select(User)
+            .join(Member, Member.user_id == User.id)
+            .where(Member.workspace_id == workspace_id, User.id.in_(chunk))
+        )
+        found |= {user.id: user for user in session.scalars(users)}
+    return found
+
+
+def _row(workspace_id: UUID, identity: Identity, member: User | None) -> dict[str, Any]:
+    """A row of people; a member's own name and e-mail win over what history says."""
+    name, email = identity.name, identity.email
+    if member is not None:
+        name, email = member.display_name, member.email
+    display_name = name or email or identity.source_id or str(identity.user_id)
+    return {
+        "workspace_id": workspace_id,
+        "user_id": identity.user_id,
+        "source_id": identity.source_id,
+        "name": name[: bounds.MAX_PERSON_NAME]
+        if name
+        else None,  # first and last name may together be longer
+        "email": email,
+        "display_name": display_name,
+        "display_name_folded": fold(display_name),
+        "email_folded": fold(email or ""),
+    }
+
+
+def _differs(row: Mapping[str, Any], person: object) -> bool:
+    return any(getattr(person, column) != value for column, value in row.items())
+
+
+def _insert(session: Session) -> sa.Insert:
+    """An insert that leaves a person alone whom another transaction has just made."""
+    key = ["workspace_id", "user_id"]
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(_PEOPLE).on_conflict_do_nothing(index_elements=key)
+    return sqlite.insert(_PEOPLE).on_conflict_do_nothing(index_elements=key)

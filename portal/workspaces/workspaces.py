@@ -1,0 +1,221 @@
+"""Workspaces: made, changed and deleted by the people in them (contract 2.7)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.auth.audit import trail
+from portal.auth.memberships import memberships_of
+from portal.auth.principals import Principal, PrincipalUser
+from portal.database.engine import db
+from portal.database.models import Member, Role, Workspace
+from portal.database.transactions import writing
+from portal.errors import Conflict, NotFound
+from portal.input import bodies
+from portal.input.parameters import Reader, Refused
+from portal.paging import Page, Slice
+
+MAX_NAME, MAX_SLUG, MAX_COLOR = 200, 50, 6
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class SlugTaken(Conflict):
+    """There is a workspace with this slug already."""
+
+    code = "WORKSPACE_SLUG_TAKEN"
+
+
+def _slug(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > MAX_SLUG or not SLUG.fullmatch(value):
+        raise Refused(f"must be 1 to {MAX_SLUG} of a-z and 0-9, with single hyphens between them.")
+    return value
+
+
+_name = bodies.text(1, MAX_NAME)
+_color = bodies.whole(0, MAX_COLOR)
+_CHANGES = {
+    "name": _name,
+    "slug": _slug,
+    "color_idx": _color,
+    "routing_price_sensitivity": bodies.fraction,
+    "routing_llm_fit": bodies.boolean,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkspaceSpec:
+    """What a new workspace is to be."""
+
+    name: str
+    slug: str | None = None
+    """Made from the name where it is None."""
+    color_idx: int = 0
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read what a request, a form or a command says. Raises InvalidQuery."""
+        reader = Reader(body)
+        spec = cls(
+            name=reader.require("name", _name, ""),
+            slug=reader.read("slug", bodies.optional(_slug), None),
+            color_idx=reader.read("color_idx", _color, 0),
+        )
+        reader.finish()
+        return spec
+
+
+def create_workspace(spec: WorkspaceSpec, founder: PrincipalUser | None, now: datetime) -> Workspace:
+    """Make a workspace with its founder as admin; an operator's has no member yet. Raises SlugTaken."""
+    by = trail.Actor(founder.id, founder.email) if founder else trail.OPERATOR
+    with _slugs_apart(spec.slug), writing() as session:
+        if spec.slug is not None:
+            _refuse_taken(session, spec.slug)
+        workspace = Workspace(
+            id=uuid4(),
+            name=spec.name,
+            slug=spec.slug or _free_slug(session, spec.name),
+            color_idx=spec.color_idx,
+            created_by=founder.id if founder else None,
+            created_at=now,
+            updated_at=now,
+        )
+        session.add(workspace)
+        session.flush()
+        if founder is not None:
+            session.add(
+                Member(workspace_id=workspace.id, user_id=founder.id, role=Role.ADMIN, created_at=now)
+            )
+        trail.record(session, "workspace.created", by, now, workspace_id=workspace.id, subject=workspace.name)
+    return workspace
+
+
+def list_workspaces(principal: Principal, slice_: Slice) -> Page[Workspace]:
+    """The workspaces of a person, first joined first; of a key the one that it is bound to."""
+    ids = list(_roles(principal))
+    shown = ids[slice_.sql_offset : slice_.sql_offset + slice_.limit]
+    found = {row.id: row for row in db.session.scalars(sa.select(Workspace).where(Workspace.id.in_(shown)))}
+    return Page([found[workspace_id] for workspace_id in shown], len(ids), slice_)
+
+
+def get_workspace(principal: Principal, workspace_id: UUID) -> Workspace:
+    """A workspace of theirs. Raises NotFound, the same for foreign, deleted and absent ones."""
+    if workspace_id not in _roles(principal):
+        raise NotFound("There is no such workspace here.")
+    return db.session.get_one(Workspace, workspace_id)
+
+
+def change_workspace(
+    principal: Principal, workspace_id: str, body: Mapping[str, Any], now: datetime
+) -> Workspace:
+    """Change what the request names. Raises InvalidQuery, NotFound to who is no admin, SlugTaken."""
+    reader = Reader({**body, "workspace_id": workspace_id})
+    found_id, changes = reader.uuid("workspace_id"), reader.changes(_CHANGES)
+    reader.finish()
+    if _roles(principal).get(found_id) != Role.ADMIN:
+        raise NotFound("There is no such workspace here.")
+    with _slugs_apart(changes.get("slug")), writing() as session:
+        workspace = locked(session, found_id)
+        changed = {name: value for name, value in changes.items() if getattr(workspace, name) != value}
+        if "slug" in changed:
+            _refuse_taken(session, changed["slug"])
+        for name, value in changed.items():
+            setattr(workspace, name, value)
+        if changed:
+            workspace.updated_at = now
+            by = trail.actor_of(principal)
+            trail.record(
+                session,
+                "workspace.changed",
+                by,
+                now,
+                workspace_id=found_id,
+                subject=workspace.name,
+                **changed,
+            )
+    return workspace
+
+
+def delete_workspace(principal: Principal, workspace_id: UUID, now: datetime) -> Workspace:
+    """Delete a workspace with all that is in it. Raises NotFound to who is not its owner."""
+    if _roles(principal).get(workspace_id) != Role.ADMIN:
+        raise NotFound("There is no such workspace here.")
+    with writing() as session:
+        workspace = locked(session, workspace_id)
+        if owner_id(session, workspace) != principal.user.id:
+            raise NotFound("There is no such workspace here.")
+        workspace.deleted_at = workspace.updated_at = now
+        by = trail.actor_of(principal)
+        trail.record(session, "workspace.deleted", by, now, workspace_id=workspace.id, subject=workspace.name)
+    return workspace
+
+
+def is_owner(principal: Principal, workspace: Workspace) -> bool:
+    return owner_id(db.session(), workspace) == principal.user.id
+
+
+def owner_id(session: Session, workspace: Workspace) -> UUID | None:
+    """Who may delete it: its maker while an admin of it, else who has been an admin for longest."""
+    admins = session.scalars(
+        sa.select(Member.user_id)
+        .where(Member.workspace_id == workspace.id, Member.role == Role.ADMIN)
+        .order_by(Member.created_at, Member.user_id)
+    ).all()
+    if workspace.created_by in admins:
+        return workspace.created_by
+    return admins[0] if admins else None
+
+
+def locked(session: Session, workspace_id: UUID) -> Workspace:
+    """A live workspace that nobody else changes, nor its members, until this transaction ends."""
+    live = sa.select(Workspace).where(Workspace.id == workspace_id, Workspace.deleted_at.is_(None))
+    workspace = session.scalar(live.with_for_update())
+    if workspace is None:
+        raise NotFound("There is no such workspace here.")
+    return workspace
+
+
+def here(principal: Principal) -> UUID:
+    """The workspace that the principal is in. Raises NotFound where there is none."""
+    if principal.workspace is None:
+        raise NotFound("There is no such workspace here.")
+    return principal.workspace.id
+
+
+def _roles(principal: Principal) -> dict[UUID, str | None]:
+    """Every workspace that this one may see, however far the request has narrowed them down."""
+    if principal.kind == "api_key":
+        return {found.id: None for found in principal.workspaces}
+    return {found.id: found.role for found in memberships_of(principal.user.id)}
+
+
+def _free_slug(session: Session, name: str) -> str:
+    base = "-".join(re.findall(r"[a-z0-9]+", name.lower()))[: MAX_SLUG - 8].strip("-") or "workspace"
+    candidates = (base if number == 1 else f"{base}-{number}" for number in count(1))
+    return next(slug for slug in candidates if not _is_taken(session, slug))
+
+
+def _is_taken(session: Session, slug: str) -> bool:
+    taken = sa.select(Workspace.id).where(Workspace.slug == slug, Workspace.deleted_at.is_(None))
+    return session.scalar(taken) is not None
+
+
+def _refuse_taken(session: Session, slug: str) -> None:
+    if _is_taken(session, slug):
+        raise SlugTaken(f"There is a workspace {slug} already.")
+
+
+@contextmanager
+def _slugs_apart(slug: str | None) -> Iterator[None]:
+    """Where two take the same slug at once, the database decides who was first."""
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise SlugTaken(f"There is a workspace {slug or 'of that name'} already.") from None
