@@ -6,11 +6,10 @@ from pathlib import Path
 
 from flask import Flask
 
-from portal import api, config, failures, health, pages, storage
+from portal import api, cli, config, failures, health, pages, storage
 from portal.api import documentation, raw, stored_files
 from portal.auth import gate
 from portal.auth.openid import code_flow
-from portal.cli import commands
 from portal.database import compatibility, engine, postgresql, sqlite
 from portal.pages import sign_in as auth_pages
 from portal.web import assets, compression, formats, headers, json_provider, logs, proxy
@@ -54,7 +53,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     assets.init_app(app)
     for blueprint in (api.bp, raw.bp, auth_pages.bp, pages.bp, stored_files.bp, health.bp, documentation.bp):
         app.register_blueprint(blueprint)
-    commands.init_app(app)
+    cli.init_app(app)
     return app
 
 

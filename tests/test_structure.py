@@ -1,27 +1,24 @@
 """The shape of the project: who imports whom, what is vendored, what no template may do."""
 
-import ast
 import base64
 import hashlib
 import re
 from pathlib import Path
+
+import pytest
+
+from scripts import rooms
+from scripts.rooms import imports
 
 ROOT = Path(__file__).parents[1]
 PORTAL = ROOT / "portal"
 HTMX_SHA384 = "Qp9rdC8H7EqOoX+nR0P3RPG2Noji+qdwJlGpfzwQJsfOpp3sGwIdSP9xO3+UlEhn"
 """Of htmx 4.0.1, taken from its published package, whose own SHA-512 matched the registry's."""
 
+LOOSE = {"portal": 21, "portal.runs": 27}
+"""The folder whose children are the rooms themselves."""
+
 EDGES = ("portal.api", "portal.pages", "portal.cli")
-
-
-def imports(file: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
-    return found
 
 
 def modules(*folders: str) -> dict[str, set[str]]:
@@ -39,6 +36,31 @@ def modules(*folders: str) -> dict[str, set[str]]:
     return {str(file.relative_to(ROOT)): imports(file) for file in files}
 
 
+def test_rooms_import_only_rooms_below_them() -> None:
+    layer = {room: number for number, rooms_of in enumerate(rooms.LAYERS) for room in rooms_of}
+    for room, imported in rooms.arrows().items():
+        assert room in layer, f"{room} has no place in scripts/rooms.py"
+        upward = {name for name in imported if layer[name] >= layer[room]}
+        assert not upward, f"{room} imports {upward}"
+
+
+@pytest.mark.parametrize("folder", rooms.folders())
+def test_within_a_room_imports_go_one_way(folder: str) -> None:
+    assert rooms.cycle(rooms.arrows(folder)) == []
+
+
+def test_a_cycle_would_be_found() -> None:
+    assert rooms.cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert rooms.cycle({"a": {"b", "c"}, "b": {"c"}}) == []
+
+
+def test_a_room_has_at_most_a_dozen_modules() -> None:
+    for folder in rooms.folders():
+        here = [name for name in rooms.modules() if name.rpartition(".")[0] == folder]
+        if not folder.startswith(("portal.api", "portal.pages")):
+            assert len(here) <= LOOSE.get(folder, 12), (folder, here)
+
+
 def test_services_know_nothing_of_requests_or_edges() -> None:
     for module, imported in modules("runs", "workflows", "history", "workspaces").items():
         assert not {name for name in imported if name == "flask" or name.startswith("flask.")}, module
@@ -46,7 +68,7 @@ def test_services_know_nothing_of_requests_or_edges() -> None:
 
 
 def test_edges_reach_the_database_through_services_only() -> None:
-    for module, imported in modules("api", "pages").items():
+    for module, imported in modules("api", "pages", "cli").items():
         assert not imported & {
             "portal.database.engine",
             "portal.database.transactions",

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from portal.auth.principals import Principal
 from portal.database.engine import db
-from portal.database.excerpts import cut, excerpt
 from portal.database.models import RunTotals, Workflow, Workspace
+from portal.database.sql.excerpts import cut, excerpt
 from portal.database.transactions import read
 from portal.errors import NotFound
 
@@ -32,7 +32,7 @@ class SeenWorkflow:
     running: int | None
     """How many of its runs go on right now."""
     version: int
-    """Grows with every write to the workflow and its runs (portal.versions)."""
+    """Grows with every write to the workflow and its runs (portal.database.sql.versions)."""
     workspace_version: int
     """Grows with the names of people."""
     change_stamp: int

@@ -14,6 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from portal.auth import limits
 from portal.auth.openid import code_flow
+from portal.auth.openid.join_rules import JoinRule
 from portal.auth.openid.jwks import UnreadableKeys, fetch_keys
 from portal.config import Settings
 from portal.database import compatibility, outages
@@ -21,7 +22,6 @@ from portal.database.compatibility import Schema, Standing
 from portal.database.engine import db
 from portal.database.models import Workspace
 from portal.database.refusals import UnfitDatabase
-from portal.workspaces.joining import JoinRule
 
 TIMEOUT = 3
 

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from portal.checks.database_check import Finding
 from portal.database.engine import db
 from portal.database.models import Artifact, Run, Upload, Workflow, Workspace
+from portal.database.sql.in_lists import chunks
 from portal.errors import Unavailable
 from portal.history.summary import Progress, no_progress
-from portal.runs.recorder import chunks
 from portal.storage import Flaw, Kept, artifacts, find_flaw, key_of
 from portal.storage.stored_object import StoredObject
 

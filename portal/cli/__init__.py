@@ -1,1 +1,21 @@
-"""The `flask` commands."""
+"""The `flask` commands: one call each, plain words or `--json` out."""
+
+from flask import Flask
+
+from portal.cli import accounts, audit, checks, history, keys
+
+
+def init_app(app: Flask) -> None:
+    for command in (
+        accounts.users,
+        accounts.workspaces,
+        accounts.members,
+        accounts.signin_link,
+        keys.api_keys,
+        audit.audit_log,
+        history.import_,
+        history.demo,
+        checks.check,
+        checks.doctor_,
+    ):
+        app.cli.add_command(command)

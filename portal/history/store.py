@@ -9,10 +9,11 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.database import versions
 from portal.database.columns import Base
 from portal.database.engine import db
 from portal.database.models import Artifact, Run, RunDetail, Upload, Workflow, Workspace
+from portal.database.sql import versions
+from portal.database.sql.in_lists import chunks
 from portal.history.decide import (
     Existing,
     Plan,
@@ -27,7 +28,7 @@ from portal.history.parsing.uploads import UploadLine
 from portal.input.folding import fold
 from portal.runs import bulk, recorder, rollup
 from portal.runs.ready import Ready, id_of
-from portal.runs.recorder import ImportedRun, chunks
+from portal.runs.recorder import ImportedRun
 from portal.runs.result_recorder import store_results
 from portal.workspaces.people import Identity, store_people
 

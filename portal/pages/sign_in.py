@@ -9,6 +9,7 @@ from portal.auth.gate import attempt, public, signed_in
 from portal.auth.openid import code_flow
 from portal.auth.origin import kind_of_page, safe_next, within_portal
 from portal.errors import NotFound, PortalError
+from portal.history.demo import sample
 from portal.web import envelope
 from portal.workspaces.joining import admit
 
@@ -44,7 +45,8 @@ def callback() -> Response | tuple[str, int]:
     settings, rules, _ = code_flow.provider()
     try:
         visitor, wanted = code_flow.finish()
-        token = admit(visitor, settings, rules, moments.now(), request.headers.get("User-Agent"))
+        browser = request.headers.get("User-Agent")
+        token = admit(visitor, settings, rules, moments.now(), browser, sample.USER_EMAIL)
     except PortalError as refusal:
         page = render_template("auth/refused.html", error=refusal, request_id=envelope.request_id())
         return page, refusal.status

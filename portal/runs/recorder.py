@@ -8,26 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.database import versions
 from portal.database.models import OCCUPYING, TERMINAL, PauseReason, Run, RunDetail, RunStatus, Step, Workflow
+from portal.database.sql import versions
+from portal.database.sql.in_lists import chunks
 from portal.database.transactions import writing
 from portal.errors import Conflict, NotFound
 from portal.runs import bulk, rollup
 from portal.runs.ready import NAMES, NEW_NAMES, RUNS
 from portal.runs.rollup import Counted
 
-CHUNK = 5000
-"""Values in one IN list: both databases limit the variables of a statement."""
-
 _DETAILS = cast(sa.Table, RunDetail.__table__)
 _STEPS = cast(sa.Table, Step.__table__)
-Value = TypeVar("Value")
 _COUNTED = tuple(getattr(Run, name) for name in rollup.COUNTED)
 _TICK = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -394,8 +391,3 @@ def delete_runs(session: Session, workflow_id: UUID, run_ids: Sequence[UUID]) ->
         session.execute(sa.delete(Run).where(Run.workflow_id == workflow_id, Run.id.in_(chunk)))
         rollup.apply(session, rollup.Changes(gone, []))
     touch_workflows(session, [workflow_id])
-
-
-def chunks(values: Sequence[Value]) -> Iterable[Sequence[Value]]:
-    """The values in pieces that fit an IN list."""
-    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))

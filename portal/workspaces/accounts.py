@@ -16,6 +16,8 @@ from portal.input.bounds import MAX_EMAIL, MAX_FIRST_OR_LAST_NAME
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _LIVE = Workspace.deleted_at.is_(None)
 
+ROLES = tuple(role.value for role in Role)
+
 
 def add_user(email: str, first_name: str, last_name: str, now: datetime) -> User:
     """Make somebody who can sign in. Raises InvalidQuery, Conflict."""
@@ -54,8 +56,8 @@ def _email_errors(email: str) -> list[FieldError]:
 
 def set_member(slug: str, email: str, role: str, now: datetime) -> Member:
     """Make a user a member, or give a member another role. Raises InvalidQuery, NotFound."""
-    if role not in tuple(Role):
-        raise InvalidQuery([FieldError("role", f"must be one of {', '.join(Role)}.")])
+    if role not in ROLES:
+        raise InvalidQuery([FieldError("role", f"must be one of {', '.join(ROLES)}.")])
     workspace = get_workspace(slug)
     with writing() as session:
         user_id = session.scalar(sa.select(User.id).where(User.email == email.lower()))

@@ -6,8 +6,6 @@ so), or as the very first.
 """
 
 import logging
-import re
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
@@ -15,84 +13,22 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.auth.audit import trail
+from portal.auth.openid.join_rules import JoinRule, Visitor, grants
 from portal.auth.signin import start_session
-from portal.config import BadSetting, OidcSettings
+from portal.config import OidcSettings
 from portal.database.models import Identity, Invitation, Member, Role, User, Workspace
 from portal.database.transactions import writing
 from portal.errors import Forbidden
-from portal.history.demo.sample import USER_EMAIL as SAMPLE_EMAIL
 
 FIRST_WORKSPACE = "Main", "main"
-_RULE = re.compile(
-    r"(?:(?P<kind>domain|group)\s+(?P<value>\S.*?)|(?P<anyone>anyone))"
-    r"\s*->\s*(?P<workspace>[a-z0-9-]+)\s+(?P<role>admin|editor|viewer)"
-)
 _ONE_AT_A_TIME = 4_905_117_903_388_110_341
 """The advisory lock that keeps two from both being the first."""
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class JoinRule:
-    """People of a domain, of a group, or all, and what they become in a workspace."""
-
-    kind: str
-    value: str
-    workspace: str
-    role: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Visitor:
-    """What the provider says of somebody who has just signed in there."""
-
-    issuer: str
-    subject: str
-    email: str | None
-    """Lower-case, and verified: an e-mail that is not counts for nothing."""
-    first_name: str
-    last_name: str
-    groups: frozenset[str]
-
-
 class NotAdmitted(Forbidden):
     """You have signed in at your provider, but nothing here lets you in."""
-
-
-def read_rules(text: str) -> tuple[JoinRule, ...]:
-    """The rules of PORTAL_OIDC_JOIN, separated by `;` or line ends. Raises BadSetting."""
-    rules = []
-    for part in (part.strip() for part in re.split(r"[;\n]", text)):
-        match = _RULE.fullmatch(part)
-        if part and match is None:
-            raise BadSetting(
-                f"PORTAL_OIDC_JOIN: “{part}” is no rule. Write, separated by semicolons: "
-                "domain example.com -> workspace-slug viewer; group ops -> workspace-slug admin; "
-                "anyone -> workspace-slug viewer."
-            )
-        if match is not None:
-            kind = match["kind"] or "anyone"
-            value = (match["value"] or "").lower() if kind == "domain" else match["value"] or ""
-            rules.append(JoinRule(kind, value.removeprefix("@"), match["workspace"], match["role"]))
-    return tuple(rules)
-
-
-def grants(visitor: Visitor, rules: tuple[JoinRule, ...]) -> dict[str, str]:
-    """The role in each workspace (by slug) that the rules give: the highest where several do."""
-    ranks = {role: rank for rank, role in enumerate(Role)}  # admin first
-    given: dict[str, str] = {}
-    for rule in rules:
-        best = given.get(rule.workspace, rule.role)
-        if _fits(rule, visitor):
-            given[rule.workspace] = min(rule.role, best, key=lambda role: ranks[Role(role)])
-    return given
-
-
-def _fits(rule: JoinRule, visitor: Visitor) -> bool:
-    if rule.kind == "domain":
-        return visitor.email is not None and visitor.email.rsplit("@", 1)[-1] == rule.value
-    return rule.kind == "anyone" or rule.value in visitor.groups
 
 
 def admit(
@@ -101,12 +37,17 @@ def admit(
     rules: tuple[JoinRule, ...],
     now: datetime,
     browser: str | None,
+    sample_email: str,
 ) -> str:
-    """Let the visitor in: the token of a new session. Raises NotAdmitted."""
+    """Let the visitor in: the token of a new session. Raises NotAdmitted.
+
+    The user of the sample history, whose address is `sample_email`, does not count when the first user is
+    looked for.
+    """
     given = grants(visitor, rules)
     with writing() as session:
         _one_at_a_time(session)
-        first = _nobody_is_here(session)
+        first = _nobody_is_here(session, sample_email)
         user = _known(session, visitor) or _own_account(session, visitor, settings, now)
         if user is None:
             if not (given or _invited(session, visitor, now) or (first and not rules)):
@@ -204,9 +145,9 @@ def _all_workspaces(session: Session, by: trail.Actor, now: datetime) -> list[Wo
     return found
 
 
-def _nobody_is_here(session: Session) -> bool:
-    """Whether no workspace has a member and nobody has an identity, the sample's person aside."""
-    member = sa.select(User.id).join(Member, Member.user_id == User.id).where(User.email != SAMPLE_EMAIL)
+def _nobody_is_here(session: Session, sample_email: str) -> bool:
+    """Whether no workspace has a member and nobody has an identity, the sample's user aside."""
+    member = sa.select(User.id).join(Member, Member.user_id == User.id).where(User.email != sample_email)
     return (
         session.scalar(member.limit(1)) is None
         and session.scalar(sa.select(Identity.user_id).limit(1)) is None

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from portal.database import versions
 from portal.database.models import Member, Person, User, Workspace
+from portal.database.sql import versions
+from portal.database.sql.in_lists import chunks
 from portal.input import bounds, parameters
 from portal.input.folding import fold
-from portal.runs.recorder import chunks
 
 _NAMESPACE = UUID("8f1f1d5e-6c3b-5a53-9d5b-0d6b5f7c2a41")
 _PEOPLE = cast(sa.Table, Person.__table__)

@@ -17,12 +17,12 @@ from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App, 
 from flask import Flask, current_app, request, session
 from joserfc.errors import JoseError
 
+from portal.auth.openid.join_rules import JoinRule, Visitor, read_rules
 from portal.auth.openid.tokens import LEEWAY, is_subject
 from portal.config import OidcSettings, Settings, is_loopback
 from portal.errors import PortalError
 from portal.input.bounds import MAX_EMAIL, MAX_FIRST_OR_LAST_NAME
 from portal.web.proxy import absolute_url_for
-from portal.workspaces.joining import JoinRule, Visitor, read_rules
 
 NAME = "portal"
 DISCOVERY = "/.well-known/openid-configuration"

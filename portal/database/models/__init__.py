@@ -11,6 +11,7 @@ from portal.database.models.accounts import (
     Workspace,
 )
 from portal.database.models.audit import AuditEntry
+from portal.database.models.people import Person
 from portal.database.models.results import (
     Artifact,
     OutputLine,
@@ -21,7 +22,7 @@ from portal.database.models.results import (
     Validation,
 )
 from portal.database.models.rollup import DayRuns, PersonPeriodRuns, PersonRuns, RunBlock, RunTotals
-from portal.database.models.runs import Person, Run, RunDetail, Step, Workflow
+from portal.database.models.runs import Run, RunDetail, Step
 from portal.database.models.schema import SchemaState
 from portal.database.models.states import (
     ACTIVE,
@@ -33,6 +34,7 @@ from portal.database.models.states import (
     TakeStatus,
     UploadCategory,
 )
+from portal.database.models.workflows import Workflow
 
 __all__ = [
     "ACTIVE",

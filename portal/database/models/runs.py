@@ -1,4 +1,4 @@
-"""Workflows, their runs and steps, and the people who triggered them."""
+"""Runs, what stands beside them, and their steps."""
 
 from datetime import datetime
 from typing import Any
@@ -7,59 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database.columns import Base, FoldedText, Id, UTCDateTime
+from portal.database.columns import Base, Id, UTCDateTime
 from portal.database.models.states import RunStatus, one_of
-
-
-class Person(Base):
-    """Somebody who triggered runs, as one workspace knows them: a member, or named by imported history.
-
-    `user_id` is what the API serves. The same one may stand in several workspaces.
-    """
-
-    __tablename__ = "people"
-    __table_args__ = (sa.UniqueConstraint("workspace_id", "user_id"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"))
-    user_id: Mapped[UUID] = mapped_column(Id)
-    source_id: Mapped[str | None] = mapped_column(sa.String(200))
-    """The id that the source of imported history gave, as it came."""
-    name: Mapped[str | None] = mapped_column(sa.String(200))
-    email: Mapped[str | None] = mapped_column(sa.String(254))
-    display_name: Mapped[str] = mapped_column(sa.String(254))
-    """Name, else e-mail, else the source's id: never empty."""
-    display_name_folded: Mapped[str] = mapped_column(FoldedText)
-    email_folded: Mapped[str] = mapped_column(FoldedText)
-
-
-class Workflow(Base):
-    __tablename__ = "workflows"
-    __table_args__ = (
-        sa.CheckConstraint("next_run_number >= 1", name="next_run_number"),
-        sa.Index("ix_workflows_workspace_id_updated_at", "workspace_id", "updated_at", "id"),
-    )
-
-    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
-    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"))
-    user_id: Mapped[UUID] = mapped_column(Id)
-    """Who made it; for imported ones an id that stands for the import."""
-    name: Mapped[str] = mapped_column(sa.String(200))
-    name_source: Mapped[str] = mapped_column(sa.String(20), default="user")
-    description: Mapped[str | None] = mapped_column(sa.String(5000))
-    name_folded: Mapped[str] = mapped_column(FoldedText)
-    description_folded: Mapped[str] = mapped_column(FoldedText)
-    definition: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
-    source: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
-    """What imported history says of it beyond these columns; null for a workflow made here."""
-    next_run_number: Mapped[int] = mapped_column(sa.BigInteger, default=1)
-    version: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
-    """Grows with each transaction that writes to the workflow or its runs (portal.versions)."""
-    change_stamp: Mapped[int] = mapped_column(sa.BigInteger, default=0)
-    """Counts the same transactions, for servers of the release before, which write no version."""
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class Run(Base):

@@ -17,7 +17,7 @@ from click.testing import Result
 from flask import Flask
 
 from portal import create_app
-from portal.cli.commands import init_app
+from portal.cli import init_app
 from portal.cli.failures import Command, Group
 from portal.database.engine import db
 from portal.database.models import Run, Workspace

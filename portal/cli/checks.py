@@ -1,0 +1,54 @@
+"""`flask check` and `flask doctor`."""
+
+import json
+import sys
+
+import click
+from flask.cli import with_appcontext
+
+from portal import moments
+from portal.checks import database_check, doctor, file_check
+from portal.cli.failures import Command
+from portal.cli.output import json_option
+from portal.history.progress import checking_bar
+
+
+@click.command("check", cls=Command, epilog="Example: flask check --json")
+@click.option("--files", "with_files", is_flag=True, help="Also read every stored file.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="First count anew what the counts beside the runs have wrong; with --files, remove stored files "
+    "that are damaged, so that an import brings them again, and leftovers older than a day.",
+)
+@json_option
+@with_appcontext
+def check(repair: bool, with_files: bool, as_json: bool) -> None:
+    """Check that the database is whole and keeps its own rules."""
+    repaired = database_check.repair_counts() if repair else []
+    findings = database_check.check_database()
+    if with_files and findings[0].ok:  # there are tables
+        with checking_bar() as progress:
+            findings += file_check.check_files(repair=repair, now=moments.now(), progress=progress)
+    if as_json:
+        click.echo(json.dumps([vars(finding) for finding in findings]))
+    for name in () if as_json else repaired:
+        click.echo(f"Counted the runs of {name} anew.")
+    for finding in () if as_json else findings:
+        click.echo(f"{'ok' if finding.ok else 'BAD'}  {finding.check}: {finding.detail}")
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)
+
+
+@click.command("doctor", cls=Command, epilog="Example: flask doctor --json")
+@json_option
+@with_appcontext
+def doctor_(as_json: bool) -> None:
+    """Look at the settings and whether all that they point at answers."""
+    advice = doctor.examine()
+    if as_json:
+        click.echo(json.dumps([vars(one) for one in advice]))
+    for one in () if as_json else advice:
+        click.echo(f"{one.level.upper() if one.level == 'bad' else one.level:4}  {one.check}: {one.detail}")
+    if any(one.level == "bad" for one in advice):
+        sys.exit(1)
