@@ -160,7 +160,7 @@ def test_what_is_not_the_portals_is_left_alone(check: Check, workspace: Workspac
 def test_many_files_are_looked_up_in_portions_and_the_text_names_some(
     check: Check, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portal.file_checkup.PORTION", 7)
+    monkeypatch.setattr("portal.checks.file_check.PORTION", 7)
     workspace = make_workspace()
     run = make_run(make_workflow(workspace))
     for number in range(30):
