@@ -1,4 +1,4 @@
-"""The documents: every path and link that they name exists, decisions stay short and indexed."""
+"""The documents: every path and link that they name exists, decisions and glossary stay short."""
 
 import re
 from pathlib import Path
@@ -69,3 +69,7 @@ def test_every_decision_stands_in_the_index_under_its_title() -> None:
     titles = {path.name: path.read_text().splitlines()[0].removeprefix("# ") for path in decisions()}
     assert {name: f"{number}. {title}" for number, name, title in index} == titles
     assert len(index) == len(titles)
+
+
+def test_the_glossary_stays_short() -> None:
+    assert len((ROOT / "docs" / "glossary.md").read_text().splitlines()) <= 25
