@@ -39,6 +39,28 @@ settings.register_profile(
 settings.load_profile("portal")
 
 
+NEEDS = {
+    "browser": {"chromium"},
+    "clients": {"onepin", "release"},
+    "histories": {"history"},
+    "node": {"oidc_provider"},
+    "postgres": {"cluster", "standby", "fresh_postgres_url", "migrated_postgres", "postgres_url"},
+}
+"""Markers of what a test needs, and the fixtures and parameters by which it is seen to need it."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark each test with what it needs, so that `make test-fast` can leave it out."""
+    if not isinstance(item, pytest.Function):
+        return
+    for marker, fixtures in NEEDS.items():
+        if not fixtures.isdisjoint(item.fixturenames):
+            item.add_marker(marker)
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    if "postgresql" in [each for each in parameters if isinstance(each, str)]:
+        item.add_marker("postgres")
+
+
 class CachedRule(Rule):
     """A route whose URL builders are compiled for the first portal of a test run and shared by the others.
 

@@ -18,6 +18,8 @@ from tests.conftest import settings_for
 from tests.factories import make_key, make_member, make_user, make_workspace
 from tests.serving import served
 
+pytestmark = pytest.mark.slow
+
 MEGABYTE = 1_000_000
 
 

@@ -20,6 +20,8 @@ import pytest
 from portal.config import KEPT_KEY
 from tests.conftest import SECRET_KEY
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 

@@ -9,6 +9,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask import Flask
 from flask.cli import cli as flask_command
 
@@ -17,6 +18,8 @@ from portal.history.importer import import_files
 from portal.models import Workspace
 from tests.factories import NOON
 from tests.history.lines import dump, empty, run_line, workflow_line, write
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROUNDS = 20
