@@ -37,6 +37,8 @@ from tests.fuzz.sweep import Callers, Subject, Sweep
 from tests.history.lines import dump, empty
 from tests.session_tokens import KEY, let_in, portal_with_tokens
 
+pytestmark = pytest.mark.slow
+
 RUNS = int(os.environ.get("PORTAL_TEST_HISTORY_RUNS", "150"))
 SEED = int(os.environ.get("PORTAL_TEST_HISTORY_SEED", "1"))
 OF_A_KIND = 1 + RUNS // 5000

@@ -16,6 +16,8 @@ from portal.runs import rollup
 from tests.factories import NOON
 from tests.history.lines import an_id, dump, empty, run_line, workflow_line, write
 
+pytestmark = pytest.mark.slow
+
 BAD_LINES: list[Any] = [
     b"{",
     {"type": "else"},

@@ -18,6 +18,8 @@ from tests.history.conftest import Import
 from tests.history.lines import WORKFLOW, an_id, dump, run_line, upload_line, workflow_line, write
 from tests.history.test_importer import BAD
 
+pytestmark = pytest.mark.slow
+
 W = workflow_line()
 Compare = Callable[..., ImportSummary]
 

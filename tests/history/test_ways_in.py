@@ -150,6 +150,7 @@ def test_standard_input_is_imported(environment: dict[str, str], name: str) -> N
     assert b"Runs: 2 new" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("workspace")
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("name", ["-", "/dev/stdin"])
@@ -240,6 +241,7 @@ def test_a_small_gzip_file_that_is_cut_off_keeps_its_whole_lines(tmp_path: Path)
     assert [line.text for line in found] == [encode(W)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("apart", [False, True], ids=["here", "in a process of its own"])
 def test_a_file_that_is_none_of_ours_is_one_error_and_no_bad_line(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: bool

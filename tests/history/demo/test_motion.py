@@ -15,6 +15,8 @@ from portal.history.demo import motion
 from portal.history.demo.sample import install_demo, moving_workflows
 from tests.factories import NOON
 
+pytestmark = pytest.mark.slow
+
 
 def beats(count: int, chance: random.Random) -> int:
     """So many beats, three seconds apart; how often something moved."""
