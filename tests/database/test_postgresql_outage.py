@@ -51,7 +51,7 @@ def test_while_it_restarts_there_are_503s_only_and_no_acknowledged_write_is_lost
     cluster: Cluster, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A server that went refuses at once, so nothing here may come from waiting in vain.
-    monkeypatch.setattr(postgres, "ANSWER_SECONDS", GUARD_SECONDS)
+    monkeypatch.setattr(postgresql, "ANSWER_SECONDS", GUARD_SECONDS)
     monkeypatch.setattr(database, "CONNECT_SECONDS", GUARD_SECONDS)
     key = prepare(cluster.url(), tmp_path)
     environment = settings_for(cluster.url())
@@ -136,7 +136,7 @@ def test_a_server_that_falls_silent_makes_nobody_wait_for_long(
         for each in waits:
             each.clear()
         wire.hanging.set()
-        monkeypatch.setattr(postgres, "ANSWER_SECONDS", 1.0)
+        monkeypatch.setattr(postgresql, "ANSWER_SECONDS", 1.0)
         with ThreadPoolExecutor(askers) as people:
             assert set(people.map(ask, range(askers))) == {503}
         answers, connections = waits
@@ -145,6 +145,6 @@ def test_a_server_that_falls_silent_makes_nobody_wait_for_long(
         # Each waits once for an answer and once for a connection at the most.
         assert len(answers) <= askers
         assert len(connections) <= askers
-        monkeypatch.setattr(postgres, "ANSWER_SECONDS", GUARD_SECONDS)
+        monkeypatch.setattr(postgresql, "ANSWER_SECONDS", GUARD_SECONDS)
         wire.hanging.clear()
         assert is_served()
