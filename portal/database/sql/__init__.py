@@ -1,0 +1,1 @@
+"""SQL expressions: excerpts of long texts, exact sums, versions, IN lists."""
