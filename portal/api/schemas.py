@@ -83,7 +83,7 @@ _RATE = {"type": "integer", "minimum": 1, "maximum": MAX_RATE_LIMIT}
 _KEY_NAME = text(1, MAX_NAME)
 _COLOR = {"type": "integer", "minimum": 0, "maximum": MAX_COLOR}
 _FRACTION: Schema = {"type": "number", "minimum": 0, "maximum": 1}
-_SLUG = {"type": "string", "minLength": 1, "maxLength": MAX_SLUG, "pattern": rf"^{SLUG.pattern}\Z"}
+_SLUG = {"type": "string", "minLength": 1, "maxLength": MAX_SLUG, "pattern": rf"^{SLUG}$"}
 _STATUS = words(*STATUSES)
 
 _KEY_FIELDS = {
