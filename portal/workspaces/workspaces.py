@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from portal.auth.audit import trail
@@ -45,6 +45,8 @@ _Slug = Annotated[
 
 class WorkspaceSpec(bodies.Body):
     """A workspace to make."""
+
+    model_config = ConfigDict(title="NewWorkspace")
 
     name: _Name
     slug: Annotated[_Slug | None, Field(description="Made from the name unless given.")] = None

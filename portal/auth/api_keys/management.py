@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema
 from sqlalchemy.orm import Session
 
 from portal.auth.api_keys import authentication
@@ -52,6 +52,8 @@ def _expiry(value: object, info: ValidationInfo) -> datetime:
 class KeySpec(bodies.Body):
     """A key to make."""
 
+    model_config = ConfigDict(title="NewApiKey")
+
     name: _Name
     scopes: Annotated[_Scopes, Field(description="workflows:read unless given.")] = DEFAULT_SCOPES
     rate_limit_per_min: Annotated[_RateLimit, Field(description="null: the portal's own limit.")] = None
@@ -69,6 +71,8 @@ class KeySpec(bodies.Body):
 
 class KeyChanges(bodies.Changes):
     """What to change."""
+
+    model_config = ConfigDict(title="ApiKeyChanges")
 
     name: _Name = bodies.absent()
     scopes: _Scopes = bodies.absent()
