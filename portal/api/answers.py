@@ -6,7 +6,7 @@ The objects inside are typed dictionaries beside the views that build them: mypy
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, NotRequired, TypeVar
+from typing import Annotated, Literal, NotRequired, TypeVar
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
@@ -23,6 +23,8 @@ from portal.web import envelope
 from portal.web.proxy import absolute_url
 
 Row = TypeVar("Row")
+LinkArgs = Callable[[Slice], Mapping[str, object]]
+"""The query parameters of a link to this page of a list."""
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Status = Annotated[str, OneOf(STATUSES)]
@@ -114,28 +116,24 @@ def whole_list(rows: Sequence[Row], to_json: Callable[[Row], object]) -> Respons
     return jsonify(envelope.success([to_json(row) for row in rows], dict(links)))
 
 
-def counted_list(
-    page: Page[Row], to_json: Callable[[Row], object], args: Callable[[Slice], Mapping[str, Any]]
-) -> Response:
-    """A list with its total; `args` gives the parameters of the link to another page of it."""
-    return jsonify(envelope.success([to_json(row) for row in page.rows], dict(pagination(page, args))))
+def counted_list(page: Page[Row], to_json: Callable[[Row], object], link_args: LinkArgs) -> Response:
+    """A list with its total; `link_args` gives the parameters of a link to another page of it."""
+    return jsonify(envelope.success([to_json(row) for row in page.rows], dict(pagination(page, link_args))))
 
 
-def uncounted_list(
-    page: Page[Row], to_json: Callable[[Row], object], args: Callable[[Slice], Mapping[str, Any]]
-) -> Response:
+def uncounted_list(page: Page[Row], to_json: Callable[[Row], object], link_args: LinkArgs) -> Response:
     """The same without the total, where the contract has none (1.3)."""
-    links = {name: value for name, value in pagination(page, args).items() if name != "total"}
+    links = {name: value for name, value in pagination(page, link_args).items() if name != "total"}
     return jsonify(envelope.success([to_json(row) for row in page.rows], links))
 
 
-def pagination(page: Page[Any], args: Callable[[Slice], Mapping[str, Any]]) -> PaginationJson:
+def pagination(page: Page[object], link_args: LinkArgs) -> PaginationJson:
     """Limit, total and links of a page of a list."""
     return {
         "limit": page.slice.limit,
         "total": page.total,
-        "next": _link(page.next, args),
-        "prev": _link(page.prev, args),
+        "next": _link(page.next, link_args),
+        "prev": _link(page.prev, link_args),
     }
 
 
@@ -161,9 +159,9 @@ def triggered_by(run: RunRow) -> TriggeredByJson | None:
     return {"user_id": person.user_id, "user_name": person.user_name} if person else None
 
 
-def _link(slice_: Slice | None, args: Callable[[Slice], Mapping[str, Any]]) -> str | None:
+def _link(slice_: Slice | None, link_args: LinkArgs) -> str | None:
     """An absolute link to the requested list at another offset (contract 1.7)."""
     if slice_ is None:
         return None
-    query = urlencode(args(slice_), doseq=True, quote_via=quote)
+    query = urlencode(link_args(slice_), doseq=True, quote_via=quote)
     return absolute_url(f"{quote(request.path)}?{query}")

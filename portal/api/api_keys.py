@@ -1,4 +1,4 @@
-"""API keys of a workspace (contract 2.6). No key may call these: `keys:manage` is no scope."""
+"""API keys of a workspace (contract 2.6). No key may call these routes: `keys:manage` is not a scope."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from portal import moments
 from portal.api import bp
 from portal.api.answers import Scopes, counted_list, one
-from portal.api.asked import id_in_path, sent_body
+from portal.api.request_values import id_in_path, json_body
 from portal.auth.api_keys import authentication, management
 from portal.auth.api_keys.management import KeyQuery, KeySpec
 from portal.auth.gate import current_principal, requires
@@ -66,7 +66,7 @@ def api_keys() -> Response:
 @bp.post("/api-keys")
 @requires("keys:manage")
 def create_api_key() -> Response:
-    spec = KeySpec.parse(sent_body(), moments.now())
+    spec = KeySpec.parse(json_body(), moments.now())
     created = management.create_key(current_principal(), spec, moments.now())
     return one(_created(created), status=201)
 
@@ -80,7 +80,7 @@ def api_key(key_id: str) -> Response:
 @bp.patch("/api-keys/<key_id>")
 @requires("keys:manage")
 def change_api_key(key_id: str) -> Response:
-    body = sent_body()
+    body = json_body()
     return one(_row(management.change_key(current_principal(), key_id, body, moments.now())))
 
 

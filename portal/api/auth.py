@@ -1,4 +1,4 @@
-"""Who am I (contract 2.5)."""
+"""Whoami: whose credential a request carries (contract 2.5)."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Where the files of a run can be fetched, for 15 minutes (contract 3.12)."""
+"""Signed links to the files of a run, valid for 15 minutes (contract 3.12)."""
 
 from datetime import datetime
 from typing import Annotated

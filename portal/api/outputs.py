@@ -1,4 +1,4 @@
-"""What a run delivered, and what it adds up to (contract 3.9)."""
+"""Outputs and analysis of a run (contract 3.9)."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -324,7 +324,7 @@ def _locale(score: LocaleScore) -> LocaleScoreJson:
 
 
 def _credits(run: RunDetailView) -> CreditsJson:
-    """What was charged, where that is known. What each node cost is metered nowhere here."""
+    """The credits charged, if known. The cost of each node is not metered here."""
     unsettled = "run_paused" if run.status == "paused" else "run_not_settled"
     reason = "no_recorded_spend" if run.completed_at else unsettled
     known = run.credits is not None

@@ -1,4 +1,4 @@
-"""One run at a glance: metrics, audio by language, validators, how each node stands (contract 3.7)."""
+"""Overview of a run: metrics, audio by language, validators, the state of each node (contract 3.7)."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""One run: whole, and as its status (contract 3.2 to 3.4)."""
+"""One run: with its definition, and as its status (contract 3.2 to 3.4)."""
 
 from datetime import datetime
 from typing import Annotated
@@ -75,7 +75,7 @@ def run_status(workflow_id: str, run_id: str) -> Response:
 
 
 def run_object(run: RunView) -> RunJson:
-    """A run as its status, and what starts, pauses or cancels it, answer."""
+    """The run object, which Get Run Status answers."""
     return {
         "id": run.id,
         "workflow_id": run.workflow_id,

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from portal.api import bp
 from portal.api.answers import FREE_FORM, Count, Status, StatusCountsJson, counted_list, one, status_counts
-from portal.api.asked import id_in_path
+from portal.api.request_values import id_in_path
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.errors import NotFound

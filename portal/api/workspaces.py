@@ -1,4 +1,4 @@
-"""Workspaces and who is in them (contract 2.7). A key sees the one that it is bound to."""
+"""Workspaces and their members (contract 2.7). A key sees only the workspace it is bound to."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from portal import moments
 from portal.api import bp
 from portal.api.answers import Fraction, one, uncounted_list, whole_list
-from portal.api.asked import id_in_path, sent_body
+from portal.api.request_values import id_in_path, json_body
 from portal.auth.gate import anywhere, current_principal, requires
 from portal.auth.principals import PERSON, ROLE_ALLOWS
 from portal.input.bodies import OneOf
@@ -74,7 +74,7 @@ def workspaces() -> Response:
 @requires(PERSON)
 @anywhere
 def create_workspace() -> Response:
-    spec = WorkspaceSpec.parse(sent_body())
+    spec = WorkspaceSpec.parse(json_body())
     return one(_row(service.create_workspace(spec, current_principal().user, moments.now())), status=201)
 
 
@@ -89,7 +89,7 @@ def workspace(workspace_id: str) -> Response:
 @requires(PERSON)
 @anywhere
 def change_workspace(workspace_id: str) -> Response:
-    body = sent_body()
+    body = json_body()
     return one(_row(service.change_workspace(current_principal(), workspace_id, body, moments.now())))
 
 

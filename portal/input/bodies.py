@@ -37,7 +37,7 @@ class NotJson(PortalError):
     status, code = 415, "UNSUPPORTED_MEDIA_TYPE"
 
 
-def json_object(raw: bytes, content_type: str) -> dict[str, Any]:
+def json_object(raw: bytes, content_type: str) -> dict[str, object]:
     """The JSON object in a body; an empty body is an object without keys. Raises BadBody, NotJson."""
     if not raw:
         return {}

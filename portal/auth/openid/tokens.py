@@ -7,7 +7,7 @@ with a key of the configured address, whatever the token's header names.
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NoReturn, Protocol, TypeGuard
+from typing import NoReturn, Protocol, TypeGuard
 
 from joserfc import jws
 from joserfc.errors import ClaimError, ExpiredTokenError, InvalidClaimError, JoseError
@@ -21,13 +21,14 @@ MAX_TOKEN_BYTES = 8192
 MAX_SUBJECT = 255
 LEEWAY = 30
 """Seconds that clocks may differ, either way."""
+_TIMES = ("exp", "iat", "nbf")
 _LAST_MOMENT = 2**53
 """Beyond it JSON numbers are not exact: an expiry there is a mistake, not a token that lasts."""
 _LEAD_TO_OTHER_KEYS = frozenset({"jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip"})
 _TYPES = ("jwt", "at+jwt")
 _SIGNATURES = jws.JWSRegistry(algorithms=["RS256"], strict_check_header=False)
 
-Claims = Mapping[str, Any]
+Claims = Mapping[str, object]
 """The value of each claim is what an outsider wrote: any JSON."""
 
 
@@ -103,9 +104,8 @@ def _check_claims(claims: Claims, settings: TokenSettings, now: float) -> None:
         rules["azp"] = {"essential": True, "values": list(settings.authorized_parties)}
     if settings.audience is not None:
         rules["aud"] = {"essential": True, "value": settings.audience}
-    checked = {
-        name: claims[name] for name in rules if name in claims
-    }  # no others: what we do not use may be odd
+    # No other claims: joserfc would refuse odd values of some that are not used here.
+    checked = {name: claims[name] for name in rules if name in claims}
     try:
         _SessionClaims(round(now), LEEWAY, **rules).validate(checked)
     except ClaimError as error:
@@ -114,12 +114,12 @@ def _check_claims(claims: Claims, settings: TokenSettings, now: float) -> None:
 
 def _reason(error: ClaimError, claims: Claims, now: float) -> str:
     """What is wrong with a claim; where clocks may differ, by how much."""
+    moment = claims.get(error.claim) if error.claim in _TIMES else None
+    if isinstance(moment, bool) or not isinstance(moment, int | float) or not abs(moment) < _LAST_MOMENT:
+        return error.description
     if isinstance(error, ExpiredTokenError):
-        return f"expired {now - claims['exp']:.0f} s ago by this machine's clock"
-    moment = claims.get(error.claim) if error.claim in ("iat", "nbf") else None
-    if isinstance(moment, int | float) and now < moment < _LAST_MOMENT:
-        return f"its {error.claim} lies {moment - now:.0f} s from now by this machine's clock"
-    return error.description
+        return f"expired {now - moment:.0f} s ago by this machine's clock"
+    return f"its {error.claim} lies {moment - now:.0f} s from now by this machine's clock"
 
 
 def _subject(claims: Claims) -> str:
@@ -152,7 +152,7 @@ def _object(text: bytes) -> Claims:
     return found
 
 
-def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
     names = dict(pairs)
     if len(names) != len(pairs):
         raise ValueError("a name comes twice")
