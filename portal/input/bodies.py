@@ -21,7 +21,7 @@ REQUIRED = "is required."
 MOMENT_SCHEMA: dict[str, Any] = {
     "type": "string",
     "format": "date-time",
-    "pattern": f"^{moments.PATTERN}$",
+    "pattern": f"^(?!0000){moments.PATTERN}$",  # Python's calendar has no year 0
     "description": "RFC 3339 with Z or an offset.",
 }
 """A moment in a request, as JSON Schema."""
