@@ -25,6 +25,7 @@ from portal.auth import signin
 from portal.database.columns import Base
 from portal.database.engine import db
 from portal.database.models import User
+from tests import answer_models
 
 SECRET_KEY = "5f0c3e9a7b1d4862" * 4
 BASE_URL = "http://127.0.0.1:8000"
@@ -83,11 +84,16 @@ Flask.url_rule_class = CachedRule
 
 
 class OutsideClient(FlaskClient):
-    """A client whose requests share nothing with the test's own application context."""
+    """A client whose requests share nothing with the test's own application context.
+
+    Each answer of the API that it gets is held against its description.
+    """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         kwargs.setdefault("buffered", True)
-        return contextvars.Context().run(super().open, *args, **kwargs)
+        answer = contextvars.Context().run(super().open, *args, **kwargs)
+        assert answer_models.faults(self.application, answer) == []
+        return answer
 
 
 @pytest.fixture(scope="session")
