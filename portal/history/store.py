@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from portal.database.columns import Base
 from portal.database.engine import db
 from portal.database.models import Artifact, Run, RunDetail, Upload, Workflow, Workspace
-from portal.database.sql import versions
+from portal.database.sql import bulk, versions
 from portal.database.sql.in_lists import chunks
 from portal.history.decide import (
     Existing,
@@ -26,7 +26,7 @@ from portal.history.decide import (
 from portal.history.parsing.lines import HistoryLine, RunLine, WorkflowLine
 from portal.history.parsing.uploads import UploadLine
 from portal.input.folding import fold
-from portal.runs import bulk, recorder, rollup
+from portal.runs import recorder, rollup
 from portal.runs.ready import Ready, id_of
 from portal.runs.recorder import ImportedRun
 from portal.runs.result_recorder import store_results

@@ -10,7 +10,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from portal.database.models import Run
-from portal.runs import bulk
+from portal.database.sql import bulk
 from portal.runs.rollup import COUNTED, Counted
 
 RUNS = cast(sa.Table, Run.__table__)
@@ -35,6 +35,6 @@ def id_of(ready: Ready) -> Any:
 
 def make_ready(dialect: sa.Dialect, rows: Sequence[Mapping[str, Any]]) -> list[Ready]:
     """Make runs ready for a database; each row has every column but those that are known late."""
-    values = bulk.driver_values(dialect, RUNS, EARLY, rows)
+    values = bulk.encode_rows(dialect, RUNS, EARLY, rows)
     counted = (Counted.of_values(*_known(row)) for row in rows)
     return [(row, tuple(known[:-1])) for row, known in zip(values, counted, strict=True)]

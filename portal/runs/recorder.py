@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.models import OCCUPYING, TERMINAL, PauseReason, Run, RunDetail, RunStatus, Step, Workflow
-from portal.database.sql import versions
+from portal.database.sql import bulk, versions
 from portal.database.sql.in_lists import chunks
 from portal.database.transactions import writing
 from portal.errors import Conflict, NotFound
-from portal.runs import bulk, rollup
+from portal.runs import rollup
 from portal.runs.ready import NAMES, NEW_NAMES, RUNS
 from portal.runs.rollup import Counted
 
@@ -354,10 +354,10 @@ def store_imported(
     with ThreadPoolExecutor(1) as thread:
         after = map(Counted._make, [(*run.counted, run.person_id) for run in (*new, *changed)])
         counting = thread.submit(counted.count, before, after)  # while the database stores
-        bulk.insert_values(connection, RUNS, NEW_NAMES, _new_rows(new))
+        bulk.insert_parameters(connection, RUNS, NEW_NAMES, _new_rows(new))
     counting.result()
     if changed:
-        bulk.update_values(connection, RUNS, NAMES, _rows(changed))
+        bulk.update_parameters(connection, RUNS, NAMES, _rows(changed))
         for chunk in chunks([run.id for run in changed]):
             connection.execute(sa.delete(_DETAILS).where(_DETAILS.c.run_id.in_(chunk)))
             connection.execute(sa.delete(_STEPS).where(_STEPS.c.run_id.in_(chunk)))

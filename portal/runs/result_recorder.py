@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.models import Artifact, OutputLine, RunResult, StepResult, Take, Validation
+from portal.database.sql import bulk
 from portal.database.sql.in_lists import chunks
-from portal.runs import bulk
 
 
 def _table(model: Any) -> sa.Table:
