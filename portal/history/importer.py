@@ -24,7 +24,7 @@ from portal.history.rehearsal import Rehearsal
 from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
 from portal.history.store import Store, look_up, renew_statistics
 from portal.history.summary import BadLine, Counts, FileSummary, ImportSummary, Progress, no_progress
-from portal.runs.ready import make_ready
+from portal.runs.recording.run_parameters import encode_runs
 
 DEFAULT_BATCH_SIZE = 50_000
 """Lines: more cost fewer writes of the same pages of indexes, and let other writers wait longer."""
@@ -67,7 +67,7 @@ class _Piece:
     def make_ready(self, dialect: sa.Dialect) -> None:
         """Do all that can be done with the runs before the database is asked."""
         runs = [line for _, line in self.lines if isinstance(line, RunLine)]
-        ready = iter(make_ready(dialect, [run.columns for run in runs]))
+        ready = iter(encode_runs(dialect, [run.columns for run in runs]))
         self.lines = [
             (number, line._replace(columns={}, ready=next(ready)) if isinstance(line, RunLine) else line)
             for number, line in self.lines

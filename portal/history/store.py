@@ -26,10 +26,16 @@ from portal.history.decide import (
 from portal.history.parsing.lines import HistoryLine, RunLine, WorkflowLine
 from portal.history.parsing.uploads import UploadLine
 from portal.input.folding import fold
-from portal.runs import recorder, rollup
-from portal.runs.ready import Ready, id_of
-from portal.runs.recorder import ImportedRun
-from portal.runs.result_recorder import store_results
+from portal.runs import rollup
+from portal.runs.recording.imported_results import ResultRows, store_results
+from portal.runs.recording.imported_runs import ImportedRun, store_imported
+from portal.runs.recording.run_parameters import EncodedRow, encoded_id
+from portal.runs.recording.workflow_rows import (
+    find_workflows,
+    lock_workflows,
+    raise_run_numbers,
+    set_versions,
+)
 from portal.workspaces.people import Identity, store_people
 
 _WORKFLOWS = cast(sa.Table, Workflow.__table__)
@@ -77,7 +83,7 @@ def look_up(
             next_run_number=row.next_run_number,
             version=row.version,
         )
-        for row in recorder.lock_workflows(session, named, hold=held is not None)
+        for row in (find_workflows if held is None else lock_workflows)(session, named)
     }
     runs = _stored_runs(session, run_lines)
     return Existing(
@@ -103,7 +109,10 @@ def _stored_runs(session: Session, lines: Sequence[RunLine]) -> dict[UUID, Store
     found = {
         run_id: StoredRun(workflow_id, imported, number, digest, superseded=[])
         for run_id, workflow_id, imported, number, digest in bulk.select_rows(
-            session.connection(), _STORED_RUN, _RUNS.c.id, [id_of(cast(Ready, line.ready)) for line in lines]
+            session.connection(),
+            _STORED_RUN,
+            _RUNS.c.id,
+            [encoded_id(cast(EncodedRow, line.ready)[0]) for line in lines],
         )
     }
     known = [line for line in lines if line.id in found] if found else []
@@ -172,7 +181,7 @@ class Store:
         self._take_versions(plan.next_numbers.keys() | plan.changed_workflows.keys())
         self._take_versions({line.workflow_id for line, _ in plan.uploads.values()})
         self._store_people(plan)
-        recorder.store_imported(
+        store_imported(
             self._session,
             [self._imported(run) for run in planned if run.is_new],
             [self._imported(run) for run in planned if not run.is_new],
@@ -187,8 +196,8 @@ class Store:
     def finish(self) -> None:
         """Write what is kept of workflows and beside their runs. Nothing is taken after that."""
         rollup.apply(self._session, self._counted)
-        recorder.raise_run_numbers(self._session, self._next_numbers)
-        recorder.set_versions(self._session, self._versions)
+        raise_run_numbers(self._session, self._next_numbers)
+        set_versions(self._session, self._versions)
 
     def _take_versions(self, workflow_ids: set[UUID]) -> None:
         """Give each workflow that changes the version that this transaction leaves it with."""
@@ -207,7 +216,7 @@ class Store:
     def _imported(self, planned: PlannedRun) -> ImportedRun:
         line, number = planned.line, planned.number
         person_id = self._people[line.identity.user_id] if line.identity else None
-        values, counted = cast(Ready, line.ready)
+        values, counted = cast(EncodedRow, line.ready)
         version = self._versions[line.workflow_id]
         detail = _detail(planned)
         return ImportedRun(
@@ -220,16 +229,16 @@ def _store_results(session: Session, planned: Sequence[PlannedRun]) -> int:
     given = [run.line.results for run in planned if run.line.results is not None]
     replaced = [run.line.id for run in planned if not run.is_new]
     if given or replaced:
-        rows = (
-            [each.run for each in given if each.run],
-            [row for each in given for row in each.steps],
-            [row for each in given for row in each.lines],
-            [file.artifact for each in given for file in each.files],
-            [row for each in given for row in each.takes],
-            [row for each in given for row in each.validations],
+        rows = ResultRows(
+            run_results=[each.run for each in given if each.run],
+            step_results=[row for each in given for row in each.steps],
+            output_lines=[row for each in given for row in each.lines],
+            artifacts=[file.artifact for each in given for file in each.files],
+            takes=[row for each in given for row in each.takes],
+            validations=[row for each in given for row in each.validations],
         )
         store_results(session, rows, replaced)
-        return sum(map(len, rows))
+        return rows.number
     return 0
 
 

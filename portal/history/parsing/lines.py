@@ -24,7 +24,7 @@ from portal.history.parsing.results import (
 )
 from portal.history.parsing.uploads import UploadLine, take_upload
 from portal.input import bounds
-from portal.runs.ready import Ready
+from portal.runs.recording.run_parameters import EncodedRow
 from portal.workspaces.people import Identity, identify
 
 MAX_DEPTH = 64
@@ -63,7 +63,7 @@ class RunLine(NamedTuple):
     """Of what the line says, whatever the order of its keys."""
     results: RunResults | None = None
     """What it gave, where the line says anything of that."""
-    ready: Ready | None = None
+    ready: EncodedRow | None = None
     """What is stored of the columns, once that is made."""
 
     @property
