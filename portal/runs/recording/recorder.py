@@ -1,4 +1,7 @@
-"""The recorder: starts runs, applies events to them, and deletes them."""
+"""The recorder: starts runs, applies events to them, and deletes them.
+
+Who does it is a person and, where they use one, an API key; a worker is neither.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,6 +16,7 @@ from portal.database.sql.in_lists import chunks
 from portal.database.transactions import writing
 from portal.errors import Conflict
 from portal.runs import rollup
+from portal.runs.recording.events import record_event
 from portal.runs.recording.run_rows import lock_run, read_counted, touch_run
 from portal.runs.recording.state_machine import Event, changes_nothing, next_status
 from portal.runs.recording.workflow_rows import take_run_number, touch_workflows
@@ -24,8 +28,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 def start_run(
     workflow_id: UUID,
     *,
-    person_id: int | None = None,
     now: datetime,
+    person_id: int | None = None,
+    api_key_id: UUID | None = None,
     total_nodes: int | None = None,
     total_steps: int = 0,
     definition_snapshot: dict[str, Any] | None = None,
@@ -60,6 +65,7 @@ def start_run(
         rollup.apply(session, rollup.Changes([], [Counted.of(run)]))
         if definition_snapshot is not None:
             session.add(RunDetail(run_id=run.id, definition_snapshot=definition_snapshot))
+        record_event(session, run, Event.START, None, now, person_id=person_id, api_key_id=api_key_id)
     return run
 
 
@@ -70,6 +76,8 @@ def apply_event(
     *,
     error: str | None = None,
     reason: PauseReason = PauseReason.USER,
+    person_id: int | None = None,
+    api_key_id: UUID | None = None,
 ) -> Run:
     """Apply an event to a run. Raises NotFound, Conflict.
 
@@ -92,6 +100,7 @@ def apply_event(
         _set_status(run, after, event, moment)
         touch_run(session, run, now)
         rollup.apply(session, rollup.Changes([before], [Counted.of(run)]))
+        record_event(session, run, event, status, moment, person_id=person_id, api_key_id=api_key_id)
     return run
 
 

@@ -10,6 +10,8 @@ from portal.errors import Conflict
 class Event(StrEnum):
     """What can happen to a run."""
 
+    START = "start"
+    """Creates the run."""
     PICK_UP = "pick_up"
     COMPLETE = "complete"
     FAIL = "fail"
