@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from portal.definitions.graph import EMPTY_DEFINITION
-from portal.history.parsing.lines import HistoryLine, RunLine, WorkflowLine
+from portal.history.parsing.encoding import EncodedRun, HistoryLine
+from portal.history.parsing.lines import WorkflowLine
 from portal.history.parsing.readers import BadField
 from portal.history.parsing.uploads import UploadLine
 from portal.history.summary import Counts
@@ -64,7 +65,7 @@ class Existing:
 
 
 class PlannedRun(NamedTuple):
-    line: RunLine
+    line: EncodedRun
     number: int
     superseded: list[str]
     is_new: bool
@@ -91,7 +92,7 @@ def decide(existing: Existing, lines: Iterable[tuple[int, HistoryLine]], now: da
     plan = Plan()
     for line_number, line in lines:
         try:
-            if isinstance(line, RunLine):
+            if isinstance(line, EncodedRun):
                 _decide_run(plan, existing, line)
             elif isinstance(line, WorkflowLine):
                 _decide_workflow(plan, existing, line, now)
@@ -157,14 +158,14 @@ def _decide_upload(plan: Plan, existing: Existing, line: UploadLine, now: dateti
     plan.uploads[line.id] = (line, existing.uploads[line.id])
 
 
-def _workflow_of(existing: Existing, line: RunLine | UploadLine) -> StoredWorkflow:
+def _workflow_of(existing: Existing, line: EncodedRun | UploadLine) -> StoredWorkflow:
     workflow = existing.workflows.get(line.workflow_id)
     if workflow is None or not workflow.here:
         raise BadField("workflow_id", "is not the id of a workflow in this workspace.")
     return workflow
 
 
-def _decide_run(plan: Plan, existing: Existing, line: RunLine) -> None:
+def _decide_run(plan: Plan, existing: Existing, line: EncodedRun) -> None:
     workflow = _workflow_of(existing, line)
     stored = existing.runs.get(line.id)
     if stored is None:
@@ -189,7 +190,7 @@ def _decide_run(plan: Plan, existing: Existing, line: RunLine) -> None:
     _plan(plan, existing, workflow, line, stored, is_new=planned is not None and planned.is_new)
 
 
-def _new_number(existing: Existing, workflow: StoredWorkflow, line: RunLine) -> int:
+def _new_number(existing: Existing, workflow: StoredWorkflow, line: EncodedRun) -> int:
     """The number that the line brings, else its ordinal where that is free, else the next one."""
     if line.number is not None:
         return line.number
@@ -199,7 +200,12 @@ def _new_number(existing: Existing, workflow: StoredWorkflow, line: RunLine) -> 
 
 
 def _plan(
-    plan: Plan, existing: Existing, workflow: StoredWorkflow, line: RunLine, stored: StoredRun, is_new: bool
+    plan: Plan,
+    existing: Existing,
+    workflow: StoredWorkflow,
+    line: EncodedRun,
+    stored: StoredRun,
+    is_new: bool,
 ) -> None:
     plan.runs[line.id] = PlannedRun(line, stored.number, stored.superseded, is_new)
     _name(plan, line.identity)

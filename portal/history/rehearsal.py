@@ -7,7 +7,7 @@ from uuid import UUID
 from portal.database.engine import db
 from portal.history.artifact_files import FileSource
 from portal.history.decide import Plan, StoredRun, StoredUpload, StoredWorkflow, decide
-from portal.history.parsing.lines import HistoryLine
+from portal.history.parsing.encoding import NumberedLine
 from portal.history.store import look_up
 
 
@@ -20,7 +20,7 @@ class Rehearsal:
         self._runs: dict[UUID, StoredRun] = {}
         self._uploads: dict[UUID, StoredUpload] = {}
 
-    def take(self, lines: Sequence[tuple[int, HistoryLine]], _source: FileSource) -> Plan:
+    def take(self, lines: Sequence[NumberedLine], _source: FileSource) -> Plan:
         db.session.rollback()  # the next piece sees what others have written meanwhile, as an import would
         existing = look_up(db.session(), self._workspace_id, [line for _, line in lines])
         named = {line.id for _, line in lines}

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any, cast
 from uuid import UUID, uuid5
 
@@ -23,13 +24,14 @@ from portal.history.decide import (
     StoredWorkflow,
     decide,
 )
-from portal.history.parsing.lines import HistoryLine, RunLine, WorkflowLine
+from portal.history.parsing.encoding import EncodedRun, HistoryLine, NumberedLine
+from portal.history.parsing.lines import WorkflowLine
 from portal.history.parsing.uploads import UploadLine
 from portal.input.folding import fold
 from portal.runs import rollup
 from portal.runs.recording.imported_results import ResultRows, store_results
 from portal.runs.recording.imported_runs import ImportedRun, store_imported
-from portal.runs.recording.run_parameters import EncodedRow, encoded_id
+from portal.runs.recording.run_parameters import encoded_id
 from portal.runs.recording.workflow_rows import (
     find_workflows,
     lock_workflows,
@@ -67,7 +69,7 @@ def look_up(
 
     `held` are the workflows that the transaction holds, as it has left them; it holds those that come in too.
     """
-    run_lines = [line for line in lines if isinstance(line, RunLine)]
+    run_lines = [line for line in lines if isinstance(line, EncodedRun)]
     upload_lines = [line for line in lines if isinstance(line, UploadLine)]
     workflows = {} if held is None else held
     named = sorted(_workflows_of(lines) - workflows.keys())
@@ -97,7 +99,7 @@ def look_up(
 
 def _workflows_of(lines: Iterable[HistoryLine]) -> set[UUID]:
     named = (line.id if isinstance(line, WorkflowLine) else line.workflow_id for line in lines)
-    return set({id(each): each for each in named}.values())  # most are the same, and hashing an id takes long
+    return {workflow_id for workflow_id, _ in groupby(named)}  # runs of one are consecutive; hashing is slow
 
 
 def _importer_id(workspace_id: UUID) -> UUID:
@@ -105,14 +107,14 @@ def _importer_id(workspace_id: UUID) -> UUID:
     return uuid5(workspace_id, "import")
 
 
-def _stored_runs(session: Session, lines: Sequence[RunLine]) -> dict[UUID, StoredRun]:
+def _stored_runs(session: Session, lines: Sequence[EncodedRun]) -> dict[UUID, StoredRun]:
     found = {
         run_id: StoredRun(workflow_id, imported, number, digest, superseded=[])
         for run_id, workflow_id, imported, number, digest in bulk.select_rows(
             session.connection(),
             _STORED_RUN,
             _RUNS.c.id,
-            [encoded_id(cast(EncodedRow, line.ready)[0]) for line in lines],
+            [encoded_id(line.parameters) for line in lines],
         )
     }
     known = [line for line in lines if line.id in found] if found else []
@@ -136,7 +138,7 @@ def _stored_uploads(session: Session, lines: Sequence[UploadLine]) -> dict[UUID,
 
 
 def _used_numbers(
-    session: Session, lines: Sequence[RunLine], runs: dict[UUID, StoredRun]
+    session: Session, lines: Sequence[EncodedRun], runs: dict[UUID, StoredRun]
 ) -> set[tuple[UUID, int]]:
     """Those of the ordinals that the lines might take as numbers which are in use."""
     wanted: dict[UUID, set[int]] = defaultdict(set)
@@ -167,12 +169,12 @@ class Store:
         workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
         session.execute(workspace.with_for_update(key_share=True))
 
-    def may_hold(self, lines: Sequence[tuple[int, HistoryLine]]) -> bool:
+    def may_hold(self, lines: Sequence[NumberedLine]) -> bool:
         """Whether the workflows of these lines can be held too: they are in the order of their ids."""
         more = _workflows_of(line for _, line in lines) - self._workflows.keys()
         return not more or not self._workflows or min(more) > max(self._workflows)
 
-    def take(self, lines: Sequence[tuple[int, HistoryLine]]) -> Plan:
+    def take(self, lines: Sequence[NumberedLine]) -> Plan:
         """Decide about these lines, and write."""
         existing = look_up(self._session, self._workspace_id, [line for _, line in lines], self._workflows)
         plan = decide(existing, lines, self._now)
@@ -205,22 +207,32 @@ class Store:
             self._versions[workflow_id] = versions.following(self._workflows[workflow_id].version)
 
     def _store_people(self, plan: Plan) -> None:
-        """Make or update those whom the lines name otherwise than the ones before them did."""
-        last = {id(each): each for each in reversed(plan.named)}  # equal ones of a piece are mostly the same
-        news = [each for each in reversed(last.values()) if self._identities.get(each.user_id) != each]
-        if news:
-            people, plan.counts.people = store_people(self._session, self._workspace_id, news)
+        """Insert or update the people whose names or e-mails differ from those in the lines before."""
+        changed = []
+        for identity in plan.named:
+            before = self._identities.get(identity.user_id)
+            if before is not identity and before != identity:
+                self._identities[identity.user_id] = identity
+                changed.append(identity)
+        if changed:
+            people, plan.counts.people = store_people(self._session, self._workspace_id, changed)
             self._people |= people
-            self._identities |= {each.user_id: each for each in news}
 
     def _imported(self, planned: PlannedRun) -> ImportedRun:
         line, number = planned.line, planned.number
         person_id = self._people[line.identity.user_id] if line.identity else None
-        values, counted = cast(EncodedRow, line.ready)
         version = self._versions[line.workflow_id]
         detail = _detail(planned)
         return ImportedRun(
-            line.id, values, counted, person_id, number, version, line.digest, detail, line.steps
+            line.id,
+            line.parameters,
+            line.counted,
+            person_id,
+            number,
+            version,
+            line.digest,
+            detail,
+            line.steps,
         )
 
 

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import Run, Workspace
-from portal.history import importer
 from portal.history.importer import import_files
+from portal.history.parsing import chunks
 from portal.history.read_ahead import Ended, apart
 from portal.runs import rollup
 from tests.factories import NOON
@@ -26,7 +26,7 @@ BAD_LINES: list[Any] = [
 
 @pytest.fixture
 def every_file_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importer, "LONG_FILE", 0)
+    monkeypatch.setattr(chunks, "LONG_FILE", 0)
 
 
 def some_lines() -> list[Any]:
@@ -43,7 +43,7 @@ def test_it_comes_to_the_same(workspace: Workspace, tmp_path: Path, monkeypatch:
     here = import_files(workspace.id, [file], now=NOON, batch_size=7)
     stored = dump(db.engine)
     empty()
-    monkeypatch.setattr(importer, "LONG_FILE", 0)
+    monkeypatch.setattr(chunks, "LONG_FILE", 0)
     apart = import_files(workspace.id, [file], now=NOON, batch_size=7)
     assert dump(db.engine) == stored
     assert len(apart.bad) == len(BAD_LINES)

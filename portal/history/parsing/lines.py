@@ -1,7 +1,7 @@
-"""One line of history: what it says, or which field is wrong and why."""
+"""Parses one line of history, or says which field is wrong and why."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -17,14 +17,12 @@ from portal.history.parsing.readers import BadField, Fields
 from portal.history.parsing.results import (
     RUN_KEYS,
     STEP_KEYS,
-    File,
     RunResults,
     take_results,
     take_step_result,
 )
 from portal.history.parsing.uploads import UploadLine, take_upload
 from portal.input import bounds
-from portal.runs.recording.run_parameters import EncodedRow
 from portal.workspaces.people import Identity, identify
 
 MAX_DEPTH = 64
@@ -48,39 +46,31 @@ class WorkflowLine:
     source: dict[str, Any]
 
 
-class RunLine(NamedTuple):
+class ParsedRun(NamedTuple):
+    """A run as its line describes it, every field checked."""
+
     id: UUID
     workflow_id: UUID
     number: int | None
     ordinal: int | None
-    columns: dict[str, Any]
-    """Columns of the run's row, but for its number, its person and the digest; empty once `ready`."""
     identity: Identity | None
     definition_snapshot: dict[str, Any] | None
     source: dict[str, Any]
+    """Fields without a column."""
     steps: list[dict[str, Any]]
     digest: bytes
-    """Of what the line says, whatever the order of its keys."""
-    results: RunResults | None = None
-    """What it gave, where the line says anything of that."""
-    ready: EncodedRow | None = None
-    """What is stored of the columns, once that is made."""
-
-    @property
-    def files(self) -> Sequence[File]:
-        """Files that must be beside the history."""
-        return self.results.files if self.results else ()
-
-    def with_files(self, digest: bytes) -> "RunLine":
-        """The same line, told apart from itself with other content in its files."""
-        return self._replace(digest=blake2b(self.digest + digest, digest_size=16).digest())
+    """Of the content of the line, independent of the order of its keys."""
+    results: RunResults | None
+    """None where the line has no results."""
+    columns: dict[str, Any]
+    """Columns of the run's row except its number, person, digest and version."""
 
 
-HistoryLine = WorkflowLine | UploadLine | RunLine
+ParsedLine = WorkflowLine | UploadLine | ParsedRun
 
 
-def parse_line(text: bytes) -> HistoryLine:
-    """Read one line. Raises BadField."""
+def parse_line(text: bytes) -> ParsedLine:
+    """Parse one line. Raises BadField."""
     values, digest = _decode(text)
     kind = values.get("type")
     if kind == "run":
@@ -219,7 +209,7 @@ def _upload(values: dict[str, Any]) -> UploadLine:
     return take_upload(fields, fields.take("uploaded_by", _identity))
 
 
-def _run(values: dict[str, Any], digest: bytes) -> RunLine:
+def _run(values: dict[str, Any], digest: bytes) -> ParsedRun:
     fields = Fields(values)
     del fields.rest["type"]
     run_id = fields.need("id", readers.uuid)
@@ -241,8 +231,8 @@ def _run(values: dict[str, Any], digest: bytes) -> RunLine:
     if isinstance(triggered_by, dict) and not triggered_by.keys() <= {"id", "name", "email"}:
         source["triggered_by"] = triggered_by
     _complete(columns, source, steps)
-    return RunLine(
-        run_id, workflow_id, number, ordinal, columns, identity, snapshot, source, steps, digest, results
+    return ParsedRun(
+        run_id, workflow_id, number, ordinal, identity, snapshot, source, steps, digest, results, columns
     )
 
 
