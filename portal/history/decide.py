@@ -1,15 +1,15 @@
-"""What to do with a batch of history, given what is stored: pure, no database."""
+"""Decides what becomes of lines of history, given what is stored. Pure: no database."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from portal.definitions.graph import EMPTY_DEFINITION
 from portal.history.parsing.encoding import EncodedRun, HistoryLine
 from portal.history.parsing.lines import WorkflowLine
-from portal.history.parsing.readers import BadField
+from portal.history.parsing.readers import BadField, Values
 from portal.history.parsing.uploads import UploadLine
 from portal.history.summary import Counts
 from portal.workspaces.people import Identity
@@ -17,24 +17,24 @@ from portal.workspaces.people import Identity
 
 @dataclass
 class StoredWorkflow:
-    """A workflow as the batch finds and leaves it."""
+    """A workflow as it is stored, and then as the lines change it."""
 
     id: UUID
     here: bool
     """In the workspace of this import and not deleted."""
     name: str
     description: str | None
-    definition: Mapping[str, Any]
-    source: Mapping[str, Any] | None
+    definition: Mapping[str, object]
+    source: Mapping[str, object] | None
     created_at: datetime
     next_run_number: int
     version: int = 0
-    """As stored: 0 for a new one."""
+    """As stored; 0 for a new workflow."""
 
 
 @dataclass(slots=True)
 class StoredRun:
-    """What the decision needs to know of a run that is stored."""
+    """What decisions need of a stored run."""
 
     workflow_id: UUID
     imported: bool
@@ -45,23 +45,23 @@ class StoredRun:
 
 @dataclass
 class StoredUpload:
-    """An upload: all its columns but the id and the artifact, and the digest of its content."""
+    """All columns of an upload except its id and artifact, and the digest of its content."""
 
-    columns: dict[str, Any]
+    columns: Values
     sha256: bytes | None
 
 
 @dataclass(frozen=True)
 class Existing:
-    """What is stored of the workflows, uploads and runs that a batch names."""
+    """What is stored of the workflows, uploads and runs that lines name."""
 
     workflows: dict[UUID, StoredWorkflow]
     runs: dict[UUID, StoredRun]
     numbers: set[tuple[UUID, int]]
-    """Run numbers in use, of those that the batch might take from an ordinal."""
+    """Run numbers in use among the ordinals that lines might take as run numbers."""
     uploads: dict[UUID, StoredUpload]
     importer_id: UUID
-    """Who stands for the import where a line names nobody."""
+    """The user id that stands for the import where a line names nobody."""
 
 
 class PlannedRun(NamedTuple):
@@ -73,7 +73,7 @@ class PlannedRun(NamedTuple):
 
 @dataclass
 class Plan:
-    """What to store, and what to say about it."""
+    """What to store, and what to report."""
 
     new_workflows: dict[UUID, StoredWorkflow] = field(default_factory=dict)
     changed_workflows: dict[UUID, StoredWorkflow] = field(default_factory=dict)
@@ -81,14 +81,14 @@ class Plan:
     uploads: dict[UUID, tuple[UploadLine, StoredUpload]] = field(default_factory=dict)
     """Uploads that are new or changed: the line and what is to be stored."""
     named: list[Identity] = field(default_factory=list)
-    """Whom lines that change anything name, in the order of the lines: of one person the last one counts."""
+    """Whom changed lines name, in their order: the last mention of a person wins."""
     next_numbers: dict[UUID, int] = field(default_factory=dict)
     bad: list[tuple[int, BadField]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
 
 def decide(existing: Existing, lines: Iterable[tuple[int, HistoryLine]], now: datetime) -> Plan:
-    """Say what becomes of each line (with its number), in order. Uses `existing` up."""
+    """Decide about numbered lines in their order. Changes `existing`, which must not be used again."""
     plan = Plan()
     for line_number, line in lines:
         try:
@@ -191,7 +191,7 @@ def _decide_run(plan: Plan, existing: Existing, line: EncodedRun) -> None:
 
 
 def _new_number(existing: Existing, workflow: StoredWorkflow, line: EncodedRun) -> int:
-    """The number that the line brings, else its ordinal where that is free, else the next one."""
+    """The line's own number, else its ordinal if that is free, else the next number."""
     if line.number is not None:
         return line.number
     if line.ordinal is not None and (workflow.id, line.ordinal) not in existing.numbers:

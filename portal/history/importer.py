@@ -12,12 +12,12 @@ from portal.database.engine import db
 from portal.database.transactions import writing
 from portal.history.artifact_files import FileSource, Folder, InMemory, keep_files, read_files
 from portal.history.decide import Plan, decide
+from portal.history.dry_run import DryRun
 from portal.history.parsing.chunks import Chunk, parse_chunks, rare_garbage_collection, read_chunks
 from portal.history.parsing.encoding import NumberedLine, files_of
 from portal.history.parsing.lines import WorkflowLine
 from portal.history.parsing.readers import BadField
-from portal.history.read_ahead import ahead
-from portal.history.rehearsal import Rehearsal
+from portal.history.prefetch import prefetch
 from portal.history.retrieve import Line, size_of
 from portal.history.store import Store, look_up, renew_statistics
 from portal.history.summary import BadLine, Counts, FileSummary, ImportSummary, Progress, no_progress
@@ -29,19 +29,19 @@ MANY_ROWS = 5_000
 
 
 class Sink(Protocol):
-    """Where history goes."""
+    """Where parsed history goes."""
 
     def take(self, lines: Sequence[NumberedLine], source: FileSource) -> Plan:
-        """Take lines, whose files have been read, and the files that they need; what became of them."""
+        """Take lines, whose files have been read, with those files; returns what is decided about them."""
 
     def end_batch(self) -> None:
-        """Keep what has been taken."""
+        """Commit the lines taken so far."""
 
 
-class _Database:
-    """Stores each batch in a transaction of its own; leaving `transactions` by an error takes it back.
+class _DatabaseSink:
+    """Stores each batch in a transaction, which leaving `transactions` with an error rolls back.
 
-    `committed` is called whenever all that was taken has been.
+    `committed` is called after each commit.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class _Database:
         if any(files_of(line) for _, line in lines):
             failed = self._keep_files(lines, source)
             lines = [each for each in lines if each[0] not in failed]
-        if self._store is not None and not self._store.may_hold(lines):
+        if self._store is not None and not self._store.may_lock(lines):
             self.end_batch()
         if self._store is None:
             session = self._transactions.enter_context(writing(bulk=True))
@@ -73,7 +73,7 @@ class _Database:
         self._committed()
 
     def _keep_files(self, lines: Sequence[NumberedLine], source: FileSource) -> dict[int, BadField]:
-        """Store the files of lines that will not be refused, outside a transaction; where that fails."""
+        """Store the files of acceptable lines outside a transaction; returns the failures by line number."""
         failed: dict[int, BadField] = {}
         db.session.rollback()
         existing = look_up(db.session(), self._workspace_id, [line for _, line in lines])
@@ -97,26 +97,25 @@ def import_files(
     progress: Progress = no_progress,
     summary: ImportSummary | None = None,
 ) -> ImportSummary:
-    """Import files of history into a workspace; what is wrong with them is in the summary.
+    """Import files of history into a workspace; the summary lists what is wrong with them.
 
-    Whole batches are kept whatever happens, and importing the same file again changes nothing. A check says
-    the same of the same files, and writes nothing. A summary that is given says what was committed also where
-    the import fails.
+    Complete batches stay whatever happens, and importing the same file again changes nothing. A check is a
+    dry run with the same summary. A summary passed in says what was committed even if the import fails.
     """
     summary = ImportSummary() if summary is None else summary
     summary.check = check
     sizes = [size_of(file) for file in files]
-    with rare_garbage_collection(), _told(summary), ExitStack() as transactions:
+    with rare_garbage_collection(), _timed(summary), ExitStack() as transactions:
         sink = (
-            Rehearsal(workspace_id, now)
+            DryRun(workspace_id, now)
             if check
-            else _Database(workspace_id, now, transactions, summary.keep)
+            else _DatabaseSink(workspace_id, now, transactions, summary.mark_committed)
         )
         before = 0
         for file, size in zip(files, sizes, strict=True):
             into = _Import(workspace_id, sink, Folder(file.parent), summary, FileSummary(file))
             lines_before = summary.total.lines
-            for chunk in ahead(read_chunks(file, batch_size)):
+            for chunk in prefetch(read_chunks(file, batch_size)):
                 into.take(chunk)
                 progress(before + chunk.bytes_read, sum(sizes), lines_before + into.counts.lines)
                 size = max(size, chunk.bytes_read)
@@ -127,13 +126,13 @@ def import_files(
 
 
 @contextmanager
-def _told(summary: ImportSummary) -> Iterator[None]:
-    """Let a summary say how long it took, and only what was committed where that was not all."""
+def _timed(summary: ImportSummary) -> Iterator[None]:
+    """Note the duration in a summary and, after an error, reduce it to what was committed."""
     begun = time.monotonic()
     try:
         yield
     except BaseException:
-        summary.take_back()
+        summary.roll_back()
         raise
     finally:
         summary.seconds = time.monotonic() - begun
@@ -142,11 +141,11 @@ def _told(summary: ImportSummary) -> Iterator[None]:
 def import_lines(
     workspace_id: UUID, lines: Iterable[bytes], *, now: datetime, files: Mapping[str, bytes] | None = None
 ) -> ImportSummary:
-    """Import lines that are at hand, as from one file; so are the files that they name."""
+    """Import lines from memory as if from one file, with the files that they name."""
     summary = ImportSummary()
     numbered = (Line(number, text, 0) for number, text in enumerate(lines, 1))
-    with _told(summary), ExitStack() as transactions:
-        sink = _Database(workspace_id, now, transactions, summary.keep)
+    with _timed(summary), ExitStack() as transactions:
+        sink = _DatabaseSink(workspace_id, now, transactions, summary.mark_committed)
         into = _Import(workspace_id, sink, InMemory(files or {}), summary, FileSummary(Path("-")))
         for chunk in parse_chunks(numbered, DEFAULT_BATCH_SIZE, db.engine.dialect):
             into.take(chunk)
@@ -154,7 +153,7 @@ def import_lines(
 
 
 class _Import:
-    """One file on its way into a sink, and what is to be said of it."""
+    """Moves the chunks of one file into a sink and reports on them."""
 
     def __init__(
         self, workspace_id: UUID, sink: Sink, source: FileSource, summary: ImportSummary, file: FileSummary
@@ -169,7 +168,7 @@ class _Import:
 
     def take(self, chunk: Chunk) -> None:
         if any(files_of(line) for _, line in chunk.lines):
-            self._sink.end_batch()  # nobody waits until files have been read and kept
+            self._sink.end_batch()  # no lock is held while files are read and stored
             self._read_files(chunk)
         bad = chunk.bad
         if chunk.lines:
@@ -186,7 +185,7 @@ class _Import:
             self._sink.end_batch()
 
     def _read_files(self, chunk: Chunk) -> None:
-        """Look at the files that lines name: a line that names a wrong one is bad."""
+        """Read the files that lines name; a line with a wrong file is bad."""
         for position, (number, line) in reversed(list(enumerate(chunk.lines))):
             if isinstance(line, WorkflowLine) or not line.files:
                 continue

@@ -1,10 +1,10 @@
-"""History and the database: look up what is stored, write what was decided."""
+"""Looks up what is stored of history, and stores what was decided."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any, cast
+from typing import cast
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -26,6 +26,7 @@ from portal.history.decide import (
 )
 from portal.history.parsing.encoding import EncodedRun, HistoryLine, NumberedLine
 from portal.history.parsing.lines import WorkflowLine
+from portal.history.parsing.readers import Values
 from portal.history.parsing.uploads import UploadLine
 from portal.input.folding import fold
 from portal.runs import rollup
@@ -49,9 +50,10 @@ _UPLOADS = cast(sa.Table, Upload.__table__)
 
 
 def renew_statistics() -> None:
-    """Tell PostgreSQL's planner what much new history changed; autovacuum would only minutes later.
+    """Renew the statistics of PostgreSQL's planner after many new rows; autovacuum takes minutes to do so.
 
-    Until then it may take the tables for empty, and joins ten thousand takes with as many scores row by row.
+    Until then the planner may take tables for empty, and joins ten thousand takes to their scores by nested
+    loops.
     """
     if db.engine.dialect.name == "postgresql":
         names = ", ".join(table.name for table in Base.metadata.sorted_tables)
@@ -63,15 +65,16 @@ def look_up(
     session: Session,
     workspace_id: UUID,
     lines: Sequence[HistoryLine],
-    held: dict[UUID, StoredWorkflow] | None = None,
+    locked: dict[UUID, StoredWorkflow] | None = None,
 ) -> Existing:
-    """What is stored of what these lines name.
+    """What is stored of the workflows, uploads and runs that these lines name.
 
-    `held` are the workflows that the transaction holds, as it has left them; it holds those that come in too.
+    `locked` are the workflows that the transaction has locked, as it has left them; the others that are named
+    are locked too and added. Without it nothing is locked.
     """
     run_lines = [line for line in lines if isinstance(line, EncodedRun)]
     upload_lines = [line for line in lines if isinstance(line, UploadLine)]
-    workflows = {} if held is None else held
+    workflows = {} if locked is None else locked
     named = sorted(_workflows_of(lines) - workflows.keys())
     workflows |= {
         row.id: StoredWorkflow(
@@ -85,7 +88,7 @@ def look_up(
             next_run_number=row.next_run_number,
             version=row.version,
         )
-        for row in (find_workflows if held is None else lock_workflows)(session, named)
+        for row in (find_workflows if locked is None else lock_workflows)(session, named)
     }
     runs = _stored_runs(session, run_lines)
     return Existing(
@@ -103,7 +106,7 @@ def _workflows_of(lines: Iterable[HistoryLine]) -> set[UUID]:
 
 
 def _importer_id(workspace_id: UUID) -> UUID:
-    """Who stands for the import: history knows no owners of workflows."""
+    """The user id that stands for the import: history names no owners of workflows."""
     return uuid5(workspace_id, "import")
 
 
@@ -140,7 +143,7 @@ def _stored_uploads(session: Session, lines: Sequence[UploadLine]) -> dict[UUID,
 def _used_numbers(
     session: Session, lines: Sequence[EncodedRun], runs: dict[UUID, StoredRun]
 ) -> set[tuple[UUID, int]]:
-    """Those of the ordinals that the lines might take as numbers which are in use."""
+    """The ordinals that lines might take as run numbers but that are in use."""
     wanted: dict[UUID, set[int]] = defaultdict(set)
     for line in lines:
         if line.number is None and line.ordinal is not None and line.id not in runs:
@@ -156,7 +159,7 @@ def _used_numbers(
 
 
 class Store:
-    """Writes pieces of history in one transaction. Imports of a workspace wait for each other."""
+    """Stores chunks of history in one transaction. Imports into a workspace wait for each other."""
 
     def __init__(self, session: Session, workspace_id: UUID, now: datetime) -> None:
         self._session, self._workspace_id, self._now = session, workspace_id, now
@@ -169,13 +172,13 @@ class Store:
         workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
         session.execute(workspace.with_for_update(key_share=True))
 
-    def may_hold(self, lines: Sequence[NumberedLine]) -> bool:
-        """Whether the workflows of these lines can be held too: they are in the order of their ids."""
+    def may_lock(self, lines: Sequence[NumberedLine]) -> bool:
+        """Whether the workflows of these lines can be locked too: locks are taken in the order of ids."""
         more = _workflows_of(line for _, line in lines) - self._workflows.keys()
         return not more or not self._workflows or min(more) > max(self._workflows)
 
     def take(self, lines: Sequence[NumberedLine]) -> Plan:
-        """Decide about these lines, and write."""
+        """Decide about these lines, and store them."""
         existing = look_up(self._session, self._workspace_id, [line for _, line in lines], self._workflows)
         plan = decide(existing, lines, self._now)
         _store_workflows(self._session, self._workspace_id, plan, self._now)
@@ -196,13 +199,13 @@ class Store:
         return plan
 
     def finish(self) -> None:
-        """Write what is kept of workflows and beside their runs. Nothing is taken after that."""
+        """Write counts, run counters and versions. Nothing is taken after that."""
         rollup.apply(self._session, self._counted)
         raise_run_numbers(self._session, self._next_numbers)
         set_versions(self._session, self._versions)
 
     def _take_versions(self, workflow_ids: set[UUID]) -> None:
-        """Give each workflow that changes the version that this transaction leaves it with."""
+        """Choose the version that each changed workflow gets in this transaction."""
         for workflow_id in workflow_ids - self._versions.keys():
             self._versions[workflow_id] = versions.following(self._workflows[workflow_id].version)
 
@@ -237,7 +240,7 @@ class Store:
 
 
 def _store_results(session: Session, planned: Sequence[PlannedRun]) -> int:
-    """Replace the results of these runs, also where a run has none now; the number of rows stored."""
+    """Replace the results of these runs, of which some may have none now; returns the number of rows."""
     given = [run.line.results for run in planned if run.line.results is not None]
     replaced = [run.line.id for run in planned if not run.is_new]
     if given or replaced:
@@ -255,7 +258,7 @@ def _store_results(session: Session, planned: Sequence[PlannedRun]) -> int:
 
 
 def _store_uploads(session: Session, plan: Plan) -> None:
-    """Uploads as they are now; what was stored of them before goes, its artifact too."""
+    """Replace uploads and their artifacts."""
     if not plan.uploads:
         return
     connection = session.connection()
@@ -292,7 +295,7 @@ def _store_workflows(session: Session, workspace_id: UUID, plan: Plan, now: date
         session.connection().execute(update.values(**_columns(changed), updated_at=now))
 
 
-def _columns(workflow: StoredWorkflow) -> dict[str, Any]:
+def _columns(workflow: StoredWorkflow) -> Values:
     return {
         "name": workflow.name,
         "description": workflow.description,
@@ -304,11 +307,11 @@ def _columns(workflow: StoredWorkflow) -> dict[str, Any]:
     }
 
 
-def _detail(planned: PlannedRun) -> dict[str, Any] | None:
-    """What stands beside the run's row, where there is anything."""
+def _detail(planned: PlannedRun) -> Values | None:
+    """The columns of the run's RunDetail, if it has any."""
     line, source = planned.line, planned.line.source
     if line.number is not None and line.number != planned.number:
-        source = {**source, "run_number": line.number}  # a run keeps its number, the source's is not lost
+        source = {**source, "run_number": line.number}  # the run keeps its number; the source's is not lost
     if not source and line.definition_snapshot is None and not planned.superseded:
         return None
     return {

@@ -228,11 +228,13 @@ def test_workflows_are_held_in_the_order_of_their_ids_or_the_batch_ends(
     assert not rollup.find_drift(db.session())
 
 
-def test_people_are_named_as_the_last_line_says_whatever_the_pieces(
-    load: Import, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "names", [("Ada", "Grace", "Ada", "Ada", "Grace", "Ada", "Grace"), ("Grace", "Ada", "Grace")]
+)
+def test_people_are_named_as_the_last_line_says_whatever_the_chunks(
+    load: Import, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(chunks, "CHUNK_LINES", 2)
-    names = ["Ada", "Grace", "Ada", "Ada", "Grace", "Ada", "Grace"]
     load(W, *(run_line(str(n), triggered_by={"id": "u1", "name": name}) for n, name in enumerate(names)))
     assert db.session.scalars(sa.select(Person.name)).all() == ["Grace"]
     load(run_line("last", triggered_by={"id": "u1", "name": "Ada"}))

@@ -11,7 +11,7 @@ from portal.database.engine import db
 from portal.database.models import Run, Workspace
 from portal.history.importer import import_files
 from portal.history.parsing import chunks
-from portal.history.read_ahead import Ended, apart
+from portal.history.prefetch import ProcessEnded, produce_in_process
 from portal.runs import rollup
 from tests.factories import NOON
 from tests.history.lines import an_id, dump, empty, run_line, workflow_line, write
@@ -98,21 +98,21 @@ def fail_after(upto: int) -> Any:
 
 
 def test_items_made_apart_come_in_order() -> None:
-    assert list(apart(count_up, 1000)) == list(range(1000))
+    assert list(produce_in_process(count_up, 1000)) == list(range(1000))
 
 
 def test_what_was_made_before_a_failure_comes_and_then_the_failure(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    items = apart(fail_after, 2)
+    items = produce_in_process(fail_after, 2)
     assert [next(items), next(items)] == [0, 1]
-    with pytest.raises(Ended):
+    with pytest.raises(ProcessEnded):
         next(items)
     assert "ValueError: no more" in capfd.readouterr().err
 
 
 def test_a_process_whose_items_nobody_takes_any_more_ends() -> None:
-    items = apart(count_up, 10**9)
+    items = produce_in_process(count_up, 10**9)
     assert next(items) == 0
     [process] = multiprocessing.active_children()
     items.close()

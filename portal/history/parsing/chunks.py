@@ -12,7 +12,7 @@ from portal.database.engine import db, engine_options
 from portal.history.parsing.encoding import NumberedLine, encode_lines
 from portal.history.parsing.lines import ParsedLine, parse_line
 from portal.history.parsing.readers import BadField
-from portal.history.read_ahead import Ended, apart
+from portal.history.prefetch import ProcessEnded, produce_in_process
 from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
 
 CHUNK_LINES = 5000
@@ -74,13 +74,13 @@ def read_chunks(file: Path, batch_size: int) -> Iterator[Chunk]:
     """
     if size_of(file) < LONG_FILE or not file.resolve().is_file():
         return parse_chunks(read_lines(file), batch_size, db.engine.dialect)
-    return _read_apart(file.resolve(), batch_size, db.engine.url)
+    return _read_in_process(file.resolve(), batch_size, db.engine.url)
 
 
-def _read_apart(file: Path, batch_size: int, database: sa.URL) -> Iterator[Chunk]:
+def _read_in_process(file: Path, batch_size: int, database: sa.URL) -> Iterator[Chunk]:
     try:
-        yield from apart(_chunks_of, file, batch_size, database)
-    except Ended:
+        yield from produce_in_process(_chunks_of, file, batch_size, database)
+    except ProcessEnded:
         yield Chunk([], [], 0, 0, ends_batch=True, error="The process that read the file was ended.")
 
 

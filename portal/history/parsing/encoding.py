@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.database.sql.bulk import Parameters
 from portal.history.parsing.lines import ParsedLine, ParsedRun, WorkflowLine
+from portal.history.parsing.readers import Values
 from portal.history.parsing.results import File, RunResults
 from portal.history.parsing.uploads import UploadLine
 from portal.runs.recording.run_parameters import CountedValues, encode_runs
@@ -23,9 +24,9 @@ class EncodedRun(NamedTuple):
     number: int | None
     ordinal: int | None
     identity: Identity | None
-    definition_snapshot: dict[str, Any] | None
-    source: dict[str, Any]
-    steps: list[dict[str, Any]]
+    definition_snapshot: Values | None
+    source: Values
+    steps: list[Values]
     digest: bytes
     results: RunResults | None
     parameters: Parameters
