@@ -19,7 +19,6 @@ PLANNED = {
     "portal/runs/counts/",
     "portal/runs/filters/",
     "portal/runs/listing/",
-    "portal/runs/recording/",
 }
 """Rooms that documents name already; an entry goes when its room comes."""
 

@@ -1,4 +1,4 @@
-"""An import that writes nothing: every line is judged as it would be, and what it would do is remembered."""
+"""A dry run of an import: every line is decided as an import would, and nothing is written."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,12 +7,12 @@ from uuid import UUID
 from portal.database.engine import db
 from portal.history.artifact_files import FileSource
 from portal.history.decide import Plan, StoredRun, StoredUpload, StoredWorkflow, decide
-from portal.history.parsing.lines import HistoryLine
+from portal.history.parsing.encoding import NumberedLine
 from portal.history.store import look_up
 
 
-class Rehearsal:
-    """Takes lines in order. What earlier ones would have stored is held in memory, under 1 KiB a run."""
+class DryRun:
+    """Holds in memory what earlier lines would have stored, under 1 KiB a run."""
 
     def __init__(self, workspace_id: UUID, now: datetime) -> None:
         self._workspace_id, self._now = workspace_id, now
@@ -20,8 +20,8 @@ class Rehearsal:
         self._runs: dict[UUID, StoredRun] = {}
         self._uploads: dict[UUID, StoredUpload] = {}
 
-    def take(self, lines: Sequence[tuple[int, HistoryLine]], _source: FileSource) -> Plan:
-        db.session.rollback()  # the next piece sees what others have written meanwhile, as an import would
+    def take(self, lines: Sequence[NumberedLine], _source: FileSource) -> Plan:
+        db.session.rollback()  # as in an import, the next chunk sees what others have written meanwhile
         existing = look_up(db.session(), self._workspace_id, [line for _, line in lines])
         named = {line.id for _, line in lines}
         existing.workflows.update(self._workflows)
@@ -34,4 +34,4 @@ class Rehearsal:
         return plan
 
     def end_batch(self) -> None:
-        """Nothing was written, and nothing is to be kept."""
+        """Nothing was written, so there is nothing to commit."""

@@ -13,8 +13,8 @@ from flask import Flask
 from portal.database.engine import db
 from portal.database.models import PauseReason, Run, RunDetail, RunStatus, Step, Workflow
 from portal.errors import Conflict, NotFound
-from portal.runs import recorder
-from portal.runs.recorder import Event
+from portal.runs.recording import recorder, steps
+from portal.runs.recording.state_machine import Event
 from tests.factories import NOON, make_run, make_workflow, make_workspace
 
 PAUSING = "pausing"
@@ -56,7 +56,7 @@ def later(seconds: int) -> Any:
 def started(workflow: Workflow, state: str = "pending") -> Run:
     run = recorder.start_run(workflow.id, now=NOON, total_nodes=2, total_steps=2)
     for seconds, event in enumerate(WAYS[state], 1):
-        run = recorder.apply(run.id, event, later(seconds))
+        run = recorder.apply_event(run.id, event, later(seconds))
     return run
 
 
@@ -75,11 +75,11 @@ def test_every_event_in_every_state_does_what_the_contract_says(app: Flask, stat
     before = columns_of(run)
     if (state, event) not in AFTER:
         with pytest.raises(Conflict):
-            recorder.apply(run.id, event, later(60))
+            recorder.apply_event(run.id, event, later(60))
         after = db.session.get_one(Run, run.id)
         assert columns_of(after) == before
         return
-    after = recorder.apply(run.id, event, later(60))
+    after = recorder.apply_event(run.id, event, later(60))
     assert state_of(after) == AFTER[state, event]
     if AFTER[state, event] == state:
         assert columns_of(after) == before
@@ -92,17 +92,17 @@ def test_every_event_in_every_state_does_what_the_contract_says(app: Flask, stat
 
 def test_a_pause_is_counted_and_its_marks_are_cleared_by_resuming(app: Flask) -> None:
     run = started(make_workflow(make_workspace()), "pausing")
-    run = recorder.apply(run.id, Event.DRAIN, later(10))
+    run = recorder.apply_event(run.id, Event.DRAIN, later(10))
     assert (run.paused_at, run.pause_reason) == (later(10), PauseReason.USER)
-    run = recorder.apply(run.id, Event.RESUME, later(25))
+    run = recorder.apply_event(run.id, Event.RESUME, later(25))
     assert run.paused_ms == 15_000
     assert (run.paused_at, run.pause_requested_at, run.pause_reason, run.pause_error) == (None,) * 4
 
 
 def test_waiting_before_the_start_is_no_pause_of_the_run(app: Flask) -> None:
     run = started(make_workflow(make_workspace()))
-    recorder.apply(run.id, Event.PAUSE, later(1))
-    run = recorder.apply(run.id, Event.RESUME, later(100))
+    recorder.apply_event(run.id, Event.PAUSE, later(1))
+    run = recorder.apply_event(run.id, Event.RESUME, later(100))
     assert (run.started_at, run.paused_ms) == (later(100), None)
 
 
@@ -111,7 +111,7 @@ def test_a_paused_run_does_not_resume_while_another_one_occupies_the_workflow(ap
     paused = started(workflow, "paused")
     started(workflow)
     with pytest.raises(Conflict):
-        recorder.apply(paused.id, Event.RESUME, later(60))
+        recorder.apply_event(paused.id, Event.RESUME, later(60))
     assert db.session.get_one(Run, paused.id).status == RunStatus.PAUSED
 
 
@@ -130,7 +130,7 @@ def test_a_start_is_refused_while_a_run_is_pending_or_running(app: Flask, state:
 def test_a_clock_that_runs_back_does_not_break_the_order_of_moments(app: Flask) -> None:
     run = started(make_workflow(make_workspace()), "running")
     before = run.updated_at
-    run = recorder.apply(run.id, Event.COMPLETE, later(-100))
+    run = recorder.apply_event(run.id, Event.COMPLETE, later(-100))
     assert run.created_at <= run.started_at <= run.completed_at
     assert run.updated_at > before
 
@@ -142,7 +142,7 @@ def test_every_change_bumps_the_change_stamp_and_a_repeated_cancel_does_not(app:
     for event in (Event.PICK_UP, Event.CANCEL, Event.CANCEL):
         db.session.rollback()
         stamps.append(db.session.get_one(Workflow, workflow.id).change_stamp)
-        recorder.apply(run.id, event, later(1))
+        recorder.apply_event(run.id, event, later(1))
     db.session.rollback()
     assert stamps == [0, 1, 2, 3]
     assert db.session.get_one(Workflow, workflow.id).change_stamp == 3
@@ -154,7 +154,7 @@ def test_unknown_and_deleted_things_are_not_found(app: Flask) -> None:
         with pytest.raises(NotFound):
             recorder.start_run(workflow_id, now=NOON)
     with pytest.raises(NotFound):
-        recorder.apply(uuid4(), Event.CANCEL, NOON)
+        recorder.apply_event(uuid4(), Event.CANCEL, NOON)
 
 
 def test_the_definition_that_a_run_is_started_with_is_kept(app: Flask) -> None:
@@ -165,16 +165,16 @@ def test_the_definition_that_a_run_is_started_with_is_kept(app: Flask) -> None:
 
 def test_steps_are_counted_as_they_end_and_a_retry_adds_one(app: Flask) -> None:
     run = started(make_workflow(make_workspace()), "running")
-    first = recorder.add_step(run.id, later(2), node_id="a", node_type="source_script")
-    recorder.finish_step(run.id, first, RunStatus.FAILED, later(3), error="no voice")
-    again = recorder.add_step(run.id, later(4), node_id="a", node_type="source_script", iteration=2)
-    other = recorder.add_step(run.id, later(4), node_id="b", node_type="sink_preview")
+    first = steps.add_step(run.id, later(2), node_id="a", node_type="source_script")
+    steps.finish_step(run.id, first, RunStatus.FAILED, later(3), error="no voice")
+    again = steps.add_step(run.id, later(4), node_id="a", node_type="source_script", iteration=2)
+    other = steps.add_step(run.id, later(4), node_id="b", node_type="sink_preview")
     run = db.session.get_one(Run, run.id)
     assert (run.finished_steps, run.total_steps, run.finished_nodes) == (1, 3, 0)
-    recorder.finish_step(run.id, again, RunStatus.COMPLETED, later(5))
-    recorder.finish_step(run.id, other, RunStatus.COMPLETED, later(5))
+    steps.finish_step(run.id, again, RunStatus.COMPLETED, later(5))
+    steps.finish_step(run.id, other, RunStatus.COMPLETED, later(5))
     with pytest.raises(Conflict):
-        recorder.finish_step(run.id, other, RunStatus.FAILED, later(6))
+        steps.finish_step(run.id, other, RunStatus.FAILED, later(6))
     db.session.rollback()
     db.session.expire_all()
     assert (run.finished_steps, run.total_steps, run.finished_nodes) == (3, 3, 2)
