@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from portal import moments, storage
 from portal.auth.access import SeenWorkflow
 from portal.auth.api_keys.management import KeySpec, create_key_for
-from portal.database import versions
 from portal.database.engine import db
 from portal.database.models import (
     Artifact,
@@ -30,9 +29,10 @@ from portal.database.models import (
     Workflow,
     Workspace,
 )
+from portal.database.sql import versions
 from portal.database.transactions import writing
 from portal.input.folding import fold
-from portal.runs import recorder, rollup
+from portal.runs import counts, recorder
 from portal.runs.ready import make_ready
 from portal.runs.recorder import ImportedRun
 
@@ -135,7 +135,7 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
     whole = [run_columns(workflow, **row) for row in rows]
     with writing() as session:
         recorder.lock_workflows(session, [workflow.id])
-        counted = rollup.Changes()
+        counted = counts.Changes()
         ready = make_ready(session.get_bind().dialect, whole)
         stored = session.scalar(sa.select(Workflow.version).where(Workflow.id == workflow.id))
         version = versions.following(stored or 0)
@@ -144,7 +144,7 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
             for row, ready_run in zip(whole, ready, strict=True)
         ]
         recorder.store_imported(session, imported, [], counted)
-        rollup.apply(session, counted)
+        counts.apply(session, counted)
         recorder.set_versions(session, {workflow.id: version})
         return [session.get_one(Run, row["id"]) for row in whole]
 

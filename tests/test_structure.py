@@ -40,19 +40,14 @@ def modules(*folders: str) -> dict[str, set[str]]:
 
 
 def test_services_know_nothing_of_requests_or_edges() -> None:
-    for module, imported in modules("runs", "workflows", "history", "workspaces").items():
+    for module, imported in modules("runs", "workflows", "history", "people").items():
         assert not {name for name in imported if name == "flask" or name.startswith("flask.")}, module
         assert not {name for name in imported if name.startswith(EDGES)}, module
 
 
 def test_edges_reach_the_database_through_services_only() -> None:
     for module, imported in modules("api", "pages").items():
-        assert not imported & {
-            "portal.database.engine",
-            "portal.database.transactions",
-            "portal.database.models",
-            "sqlalchemy",
-        }, module
+        assert not imported & {"portal.db", "portal.models", "sqlalchemy"}, module
 
 
 def test_edges_do_not_import_each_other() -> None:
@@ -62,13 +57,20 @@ def test_edges_do_not_import_each_other() -> None:
             assert not {name for name in imported if name.startswith(others)}, module
 
 
+def test_the_ground_imports_nothing_but_itself() -> None:
+    ground = ("addresses", "config", "db", "display", "errors", "folding", "moments", "reach")
+    for module, imported in modules(*ground).items():
+        ours = {name.split(".")[1] for name in imported if name.startswith("portal.")}
+        assert ours <= {"addresses", "config", "errors", "moments", "reach"}, module
+
+
 def test_addresses_are_made_in_one_place() -> None:
     readers = [
         file.name
         for file in PORTAL.rglob("*.py")
         if re.search(r"request\.(url|base_url|host_url|root_url|root_path|host|scheme)\b", file.read_text())
     ]
-    assert readers == ["proxy.py"]
+    assert readers == ["reach.py"]
 
 
 def test_the_environment_is_read_in_one_place() -> None:

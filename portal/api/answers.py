@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from flask import Response, jsonify, request
 
 from portal.paging import Page, Slice
-from portal.runs.rows import RunRow
+from portal.runs.listing.rows import RunRow
 from portal.web import envelope
 from portal.web.proxy import absolute_url
 

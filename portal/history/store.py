@@ -9,10 +9,10 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.database import versions
 from portal.database.columns import Base
 from portal.database.engine import db
 from portal.database.models import Artifact, Run, RunDetail, Upload, Workflow, Workspace
+from portal.database.sql import versions
 from portal.history.decide import (
     Existing,
     Plan,
@@ -25,7 +25,7 @@ from portal.history.decide import (
 from portal.history.parsing.lines import HistoryLine, RunLine, WorkflowLine
 from portal.history.parsing.uploads import UploadLine
 from portal.input.folding import fold
-from portal.runs import bulk, recorder, rollup
+from portal.runs import bulk, counts, recorder
 from portal.runs.ready import Ready, id_of
 from portal.runs.recorder import ImportedRun, chunks
 from portal.runs.result_recorder import store_results
@@ -151,7 +151,7 @@ class Store:
         self._workflows: dict[UUID, StoredWorkflow] = {}
         self._people: dict[UUID, int] = {}
         self._identities: dict[UUID, Identity] = {}
-        self._counted = rollup.Changes()
+        self._counted = counts.Changes()
         self._next_numbers: dict[UUID, int] = {}
         self._versions: dict[UUID, int] = {}
         workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
@@ -185,7 +185,7 @@ class Store:
 
     def finish(self) -> None:
         """Write what is kept of workflows and beside their runs. Nothing is taken after that."""
-        rollup.apply(self._session, self._counted)
+        counts.apply(self._session, self._counted)
         recorder.raise_run_numbers(self._session, self._next_numbers)
         recorder.set_versions(self._session, self._versions)
 

@@ -60,13 +60,14 @@ def add_rows(
     keys: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
     merged: Mapping[str, str] = MappingProxyType({}),
-) -> None:
+    returning: Sequence[str] = (),
+) -> list[Sequence[Any]]:
     """Insert rows of counts, one a key; where one with the same key is there already, add to it.
 
-    `merged` names functions for columns that are not summed.
+    `merged` names functions for columns that are not summed. Gives what each row then says: `returning`.
     """
     if not rows:
-        return
+        return []
     names = tuple(rows[0])
     sums = ", ".join(
         f"{name} = {merged[name]}({table.name}.{name}, excluded.{name})"
@@ -76,9 +77,10 @@ def add_rows(
         if name not in keys
     )
     values = driver_values(connection.dialect, table, names, rows)
-    _insert(
-        connection, table, names, values, "INSERT", f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}"
-    )
+    ending = f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}"
+    if returning:
+        ending += f" RETURNING {', '.join(returning)}"
+    return _insert(connection, table, names, values, "INSERT", ending)
 
 
 def select_rows(
@@ -109,13 +111,17 @@ def _insert(
     rows: Values,
     insert: str,
     ending: str = "",
-) -> None:
+) -> list[Sequence[Any]]:
+    found: list[Sequence[Any]] = []
     most = MAX_VALUES // len(names)
     for start in range(0, len(rows), most):
         piece = rows[start : start + most]
         values = _places_of(names, _place(connection.dialect), len(piece))
         statement = f"{insert} INTO {table.name} ({', '.join(names)}) VALUES {values}{ending}"
-        connection.exec_driver_sql(statement, tuple(chain.from_iterable(piece)))
+        result = connection.exec_driver_sql(statement, tuple(chain.from_iterable(piece)))
+        if result.returns_rows:
+            found += result.all()
+    return found
 
 
 def _place(dialect: sa.Dialect) -> str:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from portal.database.models import Run
 from portal.runs import bulk
-from portal.runs.rollup import COUNTED, Counted
+from portal.runs.counts import COUNTED, Counted
 
 RUNS = cast(sa.Table, Run.__table__)
 _LATE = ("person_id", "run_number", "import_digest")

@@ -1,7 +1,7 @@
 """The only writer of runs and steps: the state machine, run numbers, counters and versions.
 
 Locks are always taken in the same order: workflows by id, then runs. The counts kept beside the runs
-(rollup) change in the same transaction.
+(counts) change in the same transaction.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,13 +14,13 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.database import versions
 from portal.database.models import OCCUPYING, TERMINAL, PauseReason, Run, RunDetail, RunStatus, Step, Workflow
+from portal.database.sql import versions
 from portal.database.transactions import writing
 from portal.errors import Conflict, NotFound
-from portal.runs import bulk, rollup
+from portal.runs import bulk, counts
+from portal.runs.counts import Counted
 from portal.runs.ready import NAMES, NEW_NAMES, RUNS
-from portal.runs.rollup import Counted
 
 CHUNK = 5000
 """Values in one IN list: both databases limit the variables of a statement."""
@@ -28,7 +28,7 @@ CHUNK = 5000
 _DETAILS = cast(sa.Table, RunDetail.__table__)
 _STEPS = cast(sa.Table, Step.__table__)
 Value = TypeVar("Value")
-_COUNTED = tuple(getattr(Run, name) for name in rollup.COUNTED)
+_COUNTED = tuple(getattr(Run, name) for name in counts.COUNTED)
 _TICK = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -114,7 +114,7 @@ def start_run(
         )
         session.add(run)
         session.flush()
-        rollup.apply(session, rollup.Changes([], [Counted.of(run)]))
+        counts.apply(session, counts.Changes([], [Counted.of(run)]))
         if definition_snapshot is not None:
             session.add(RunDetail(run_id=run.id, definition_snapshot=definition_snapshot))
     return run
@@ -148,7 +148,7 @@ def apply(
             run.error = error
         _enter(run, after, event, moment)
         _touch(session, run, now)
-        rollup.apply(session, rollup.Changes([before], [Counted.of(run)]))
+        counts.apply(session, counts.Changes([before], [Counted.of(run)]))
     return run
 
 
@@ -346,7 +346,7 @@ class ImportedRun(NamedTuple):
 
 
 def store_imported(
-    session: Session, new: Sequence[ImportedRun], changed: Sequence[ImportedRun], counted: rollup.Changes
+    session: Session, new: Sequence[ImportedRun], changed: Sequence[ImportedRun], counted: counts.Changes
 ) -> None:
     """Store runs of history: new ones, and ones that are replaced with their details and steps.
 
@@ -392,7 +392,7 @@ def delete_runs(session: Session, workflow_id: UUID, run_ids: Sequence[UUID]) ->
     for chunk in chunks(run_ids):
         gone = [run for run in _counted(session, chunk) if run.workflow_id == workflow_id]
         session.execute(sa.delete(Run).where(Run.workflow_id == workflow_id, Run.id.in_(chunk)))
-        rollup.apply(session, rollup.Changes(gone, []))
+        counts.apply(session, counts.Changes(gone, []))
     touch_workflows(session, [workflow_id])
 
 

@@ -13,7 +13,7 @@ from portal.database.engine import db
 from portal.database.models import Person, Run, RunDetail, Step, Workflow, Workspace
 from portal.history import importer
 from portal.history.importer import import_files
-from portal.runs import rollup
+from portal.runs.counts import find_drift
 from tests.factories import NOON, make_run, make_workflow, make_workspace
 from tests.history.conftest import Import
 from tests.history.lines import WORKFLOW, an_id, dump, encode, run_line, upload_line, workflow_line, write
@@ -224,7 +224,7 @@ def test_workflows_are_held_in_the_order_of_their_ids_or_the_batch_ends(
     assert load(*runs).total.runs_new == 4
     stamps = db.session.execute(sa.select(Workflow.change_stamp).order_by(Workflow.id)).scalars().all()
     assert stamps == [1, 2]
-    assert not rollup.find_drift(db.session())
+    assert not find_drift(db.session())
 
 
 def test_people_are_named_as_the_last_line_says_whatever_the_pieces(

@@ -20,7 +20,7 @@ from portal.database.models.results import (
     Upload,
     Validation,
 )
-from portal.database.models.rollup import DayRuns, PersonPeriodRuns, PersonRuns, RunBlock, RunTotals
+from portal.database.models.rollup import PersonPeriodRuns, PersonRuns, RunBucket, RunTotals
 from portal.database.models.runs import Person, Run, RunDetail, Step, Workflow
 from portal.database.models.schema import SchemaState
 from portal.database.models.states import (
@@ -42,7 +42,6 @@ __all__ = [
     "Artifact",
     "AuditEntry",
     "BrowserSession",
-    "DayRuns",
     "Identity",
     "Invitation",
     "Member",
@@ -53,7 +52,7 @@ __all__ = [
     "PersonRuns",
     "Role",
     "Run",
-    "RunBlock",
+    "RunBucket",
     "RunDetail",
     "RunResult",
     "RunStatus",

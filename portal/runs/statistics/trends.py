@@ -16,14 +16,14 @@ import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
-from portal.database.excerpts import cut, excerpt
 from portal.database.models import Person, Run, RunStatus, Step
+from portal.database.sql.excerpts import cut, excerpt
 from portal.input import parameters
 from portal.input.parameters import Reader, Refused
 from portal.moments import elapsed_ms
 from portal.runs.counts import Day, days_with_runs
 from portal.runs.detail.failed_steps import lasting_failures
-from portal.runs.rollup import STATUSES
+from portal.runs.query import STATUSES
 from portal.runs.statistics.summary import pass_rate
 
 WINDOWS = ("7", "30", "90", "all")

@@ -1,0 +1,46 @@
+"""What has changed on a list of runs that somebody has open, without reading the list again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.auth.access import SeenWorkflow
+from portal.database.engine import db
+from portal.database.models import ACTIVE, Run
+from portal.runs.counts.reading import read_counts
+from portal.runs.filters import Filters, matching, values
+from portal.runs.listing.rows import RunRow, Texts, read_rows
+from portal.runs.query import RunQuery
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListChanges:
+    rows: Sequence[RunRow]
+    """The watched runs as they are now, in brief."""
+    counts: Mapping[str, int]
+    """By status, under the other filters of the list."""
+    in_all: int
+    """The runs of the workflow, whatever the filters."""
+    new: int
+    """How many matching runs came since the list was read, whatever their numbers and times."""
+
+
+def read_changes(workflow: SeenWorkflow, query: RunQuery, watched: Sequence[UUID], since: int) -> ListChanges:
+    """How the watched runs stand, and how many runs came after this version of the workflow."""
+    ours = sa.select(Run.id).where(Run.workflow_id == workflow.id, Run.id.in_(watched))
+    known = set(db.session.scalars(ours)) if watched else set()
+    fresh = sa.select(sa.func.count()).where(*matching(Filters.of(query)), Run.arrived_in > since)
+    counts = read_counts(workflow, query)
+    return ListChanges(
+        rows=read_rows([run_id for run_id in watched if run_id in known], Texts.BRIEF),
+        counts=counts.by_status,
+        in_all=counts.in_all,
+        new=db.session.scalar(fresh, values(workflow, query)) or 0,
+    )
+
+
+def is_active(status: str) -> bool:
+    """Whether a run of this status may still change by itself."""
+    return status in ACTIVE

@@ -1,0 +1,129 @@
+"""Rows of lists of runs: read with a page of ids, in one statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.database.models import Person, Run
+from portal.database.sql.excerpts import cut, excerpt, json_excerpt, members
+from portal.database.transactions import read
+
+MOST_TEXT = 240
+"""Characters of an error that a brief row has."""
+MOST_USAGE = 1000
+"""Characters of the usage, as JSON, that a brief row is read from."""
+
+
+class Texts(Enum):
+    """How much is read of what may be long."""
+
+    WHOLE = "whole"
+    LISTED = "listed"
+    """Whole, but for the error, which the API's lists leave out (contract 3.1)."""
+    BRIEF = "brief"
+    """The first characters, for pages: each of a hundred errors may have a megabyte."""
+
+
+@dataclass(frozen=True)
+class TriggeredBy:
+    user_id: UUID
+    user_name: str
+
+
+@dataclass
+class RunRow:
+    """One run as lists show it (contract 3.1); of a brief one, texts end in an ellipsis where they go on."""
+
+    triggered_by: TriggeredBy | None
+    id: UUID
+    status: str
+    run_number: int
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    total_nodes: int | None
+    finished_nodes: int | None
+    total_steps: int
+    finished_steps: int
+    usage_summary: dict[str, Any] | None
+    credits: int | None
+    pause_requested_at: datetime | None
+    paused_at: datetime | None
+    paused_ms: int | None
+    pause_reason: str | None
+    pause_error: str | None
+    output_line_count: int | None
+    delivered_audio_ms: int | None
+    error: str | None
+    usage_cut: bool = False
+    """Whether the usage has more members than a brief row tells."""
+
+
+_APART = ("triggered_by", "usage_cut")
+_NAMES = tuple(name for name in RunRow.__dataclass_fields__ if name not in _APART)
+_OTHERWISE: dict[Texts, dict[str, Any]] = {
+    Texts.WHOLE: {},
+    Texts.LISTED: {"error": sa.null().label("error")},
+    Texts.BRIEF: {
+        "error": excerpt(Run.error, MOST_TEXT).label("error"),
+        "pause_error": excerpt(Run.pause_error, MOST_TEXT).label("pause_error"),
+        "usage_summary": json_excerpt(Run.usage_summary, MOST_USAGE).label("usage_summary"),
+    },
+}
+"""The columns that are read in another way than whole."""
+_COLUMNS = {
+    texts: (
+        Person.user_id,
+        Person.display_name,
+        *(otherwise.get(name, getattr(Run, name)) for name in _NAMES),
+    )
+    for texts, otherwise in _OTHERWISE.items()
+}
+
+
+def rows_of(page: sa.FromClause, texts: Texts) -> sa.Select[Any]:
+    """The rows of a page, a subquery with a column `id`; in no order."""
+    runs = page.join(Run, Run.id == page.c.id).outerjoin(Person, Run.person_id == Person.id)
+    return sa.select(*_COLUMNS[texts]).select_from(runs)
+
+
+def run_rows(statement: sa.Select[Any], values: dict[str, Any], texts: Texts) -> list[RunRow]:
+    """The rows that a statement of `rows_of` reads."""
+    rows = [_row(*found) for found in read(statement, **values)]
+    return [_shorten(row) for row in rows] if texts is Texts.BRIEF else rows
+
+
+_BY_IDS = {
+    texts: sa.select(*columns)
+    .select_from(Run)
+    .outerjoin(Person, Run.person_id == Person.id)
+    .where(Run.id.in_(sa.bindparam("ids", expanding=True)))
+    for texts, columns in _COLUMNS.items()
+}
+
+
+def read_rows(ids: Sequence[UUID], texts: Texts = Texts.WHOLE) -> list[RunRow]:
+    """The rows of these runs, in the order of `ids`."""
+    if not ids:
+        return []
+    found = {row.id: row for row in run_rows(_BY_IDS[texts], {"ids": list(ids)}, texts)}
+    return [found[run_id] for run_id in ids]
+
+
+def _row(user_id: UUID | None, user_name: str, *columns: Any) -> RunRow:
+    return RunRow(TriggeredBy(user_id, user_name) if user_id else None, *columns)
+
+
+def _shorten(row: Any) -> RunRow:
+    """Make of the excerpts that were read what a brief row has."""
+    row.error = row.error and cut(row.error, MOST_TEXT)
+    row.pause_error = row.pause_error and cut(row.pause_error, MOST_TEXT)
+    usage, whole = members(row.usage_summary, MOST_USAGE)
+    row.usage_summary, row.usage_cut = usage and dict(usage), not whole
+    found: RunRow = row
+    return found

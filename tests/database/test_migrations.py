@@ -1,0 +1,106 @@
+"""Migrations build exactly the models, and can be taken back."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask_migrate import downgrade, upgrade
+
+from portal import create_app
+from portal.database.columns import Base
+from portal.database.engine import db
+from portal.database.models import Run
+from portal.database.transactions import writing
+from portal.runs.counts import find_drift
+from portal.runs.counts.histograms import DAY
+from tests.conftest import settings_for
+from tests.factories import NOON, make_run, make_steps, make_workflow, make_workspace
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of its own kind without any table."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'bare.sqlite3'}"
+    url: str = request.getfixturevalue("fresh_postgres_url")
+    return url
+
+
+def _tables() -> set[str]:
+    return set(sa.inspect(db.engine).get_table_names()) - {"alembic_version"}
+
+
+def _checks() -> dict[str, set[str]]:
+    inspector = sa.inspect(db.engine)
+    return {
+        table: {str(check["name"]) for check in inspector.get_check_constraints(table)} for table in _tables()
+    }
+
+
+def test_migrations_build_exactly_the_models_and_go_down_and_up_again(bare_url: str, tmp_path: Path) -> None:
+    with create_app(settings_for(bare_url), instance=tmp_path).app_context():
+        for _ in range(2):
+            upgrade()
+            with db.engine.connect() as connection:
+                differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+            assert differences == []
+            assert _tables() == set(Base.metadata.tables)
+            modelled = {
+                table.name: {str(c.name) for c in table.constraints if isinstance(c, sa.CheckConstraint)}
+                for table in Base.metadata.sorted_tables
+            }
+            assert _checks() == modelled
+            downgrade(revision="base")
+            assert _tables() == set()
+        db.engine.dispose()
+
+
+def test_a_database_without_tables_is_not_ready(bare_url: str, tmp_path: Path) -> None:
+    app = create_app(settings_for(bare_url), instance=tmp_path)
+    client = app.test_client()
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 503
+    with app.app_context():
+        upgrade()
+    assert client.get("/readyz").status_code == 200
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_the_audio_of_runs_that_were_not_completed_leaves_the_sums(bare_url: str, tmp_path: Path) -> None:
+    with create_app(settings_for(bare_url), instance=tmp_path).app_context():
+        upgrade()
+        workflow = make_workflow(make_workspace())
+        for number, status in enumerate(("completed", "failed", "cancelled")):
+            for day in (NOON, NOON - timedelta(days=30_000)):
+                make_run(workflow, status=status, created_at=day, delivered_audio_ms=10**number)
+        days = f"run_buckets WHERE histogram = 'created_at' AND width = {DAY}"
+        for revision, table, expected in (("0008", "day_runs", [111, 111]), ("head", days, [1, 1])):
+            db.session.rollback()
+            move = downgrade if revision == "0008" else upgrade
+            move(revision=revision)
+            sums = sa.text(f"SELECT delivered_audio_ms FROM {table}")
+            assert db.session.scalars(sums).all() == expected
+        assert not find_drift(db.session())
+        db.session.rollback()
+        db.engine.dispose()
+
+
+def test_lines_of_runs_that_were_stored_with_zero_times_are_read_anew(bare_url: str, tmp_path: Path) -> None:
+    zero = datetime(1, 1, 1, tzinfo=UTC)
+    with create_app(settings_for(bare_url), instance=tmp_path).app_context():
+        upgrade()
+        workflow = make_workflow(make_workspace())
+        plain, _ended, stepped = (make_run(workflow, completed_at=end) for end in (NOON, zero, NOON))
+        make_steps(stepped, {"started_at": zero})
+        with writing() as session:
+            session.execute(sa.update(Run).values(import_digest=b"0" * 16))
+        downgrade(revision="0010")
+        upgrade()
+        kept = sa.select(Run.id).where(Run.import_digest.is_not(None))
+        assert db.session.scalars(kept).all() == [plain.id]
+        db.session.rollback()
+        db.engine.dispose()
