@@ -29,10 +29,11 @@ from portal.errors import Conflict
 from portal.history.importer import import_lines
 from portal.moments import format_moment
 from portal.runs import counts, recorder
+from portal.runs.counts.histograms import SECOND
 from portal.runs.recorder import Event
 from portal.runs.statistics.summary import summarize
 from portal.runs.thresholds import THRESHOLDS, Thresholds
-from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
+from tests.factories import NOON, make_person, make_run, make_runs, make_workflow, make_workspace
 from tests.thresholds import SMALL, divide_small_buckets
 
 MIDNIGHT = NOON + timedelta(hours=12)
@@ -185,6 +186,24 @@ def test_the_migration_counts_the_runs_that_are_there(app: Flask) -> None:
     upgrade()
     assert drift() == {}
     assert summarize(workflow).total == 3
+    db.session.remove()
+
+
+def test_the_migration_divides_what_holds_many_runs_and_can_be_taken_back(app: Flask) -> None:
+    workflow = make_workflow(make_workspace())
+    dense = {"status": "failed", "created_at": NOON, "started_at": NOON}
+    make_runs(workflow, [dense | {"id": UUID(int=n << 97)} for n in range(1, THRESHOLDS.split + 2)])
+    make_run(workflow, started_at=MIDNIGHT)
+    seconds = sa.select(sa.func.count()).where(RunBucket.width == SECOND)
+    assert db.session.scalar(seconds) == 2  # of created_at and of started_at
+    db.session.remove()
+    downgrade(revision="0011")
+    assert db.session.scalar(sa.text("SELECT sum(failed) FROM day_runs")) == THRESHOLDS.split + 1
+    assert db.session.scalar(sa.text("SELECT count(*) FROM run_blocks WHERE failed > 3072")) == 0
+    db.session.remove()
+    upgrade()
+    assert drift() == {}
+    assert db.session.scalar(seconds) == 2
     db.session.remove()
 
 
