@@ -1,4 +1,4 @@
-"""The counts kept beside the runs: per workflow, person and histogram bucket, a column for each status.
+"""The counts beside the runs: per workflow, person and histogram bucket, a column for each status.
 
 One row holds all six counts, so that a total, the numbers of a filter bar or a chart read one row each.
 """

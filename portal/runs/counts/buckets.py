@@ -1,7 +1,7 @@
 """Histogram buckets as they are written: changed with each run, divided where they come to hold many.
 
 Buckets of a level exist within each bucket of the level above that holds more than `Thresholds.split` runs,
-and in no other: so what is kept follows from the runs alone, whatever the order in which they came. Whoever
+and in no other: so the buckets follow from the runs alone, whatever the order in which they came. Whoever
 writes holds the workflow's row, so a bucket is divided by one writer at a time.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import product
 from typing import Any, cast
 from uuid import UUID
 
@@ -46,7 +47,7 @@ _NO_SUMS = [0] * len(SUMS)
 _FINEST = CREATED.always[-1].width
 
 Entry = tuple[int, int, int]
-"""A run as one histogram sees it: key, place of its status, and when it was created."""
+"""A run as one histogram sees it: key, position of its status, and when it was created."""
 Row = tuple[Any, ...]
 """A row of the table: NAMES."""
 
@@ -77,9 +78,9 @@ class Moves:
 
     def sum(self, sign: int, created_at: int, column: str, halves: Sequence[int]) -> None:
         """Add to a sum and the column after it, or subtract."""
-        row, place = self.sums[created_at // _FINEST], SUMS.index(column)
+        row, first = self.sums[created_at // _FINEST], SUMS.index(column)
         for offset, value in enumerate(halves):
-            row[place + offset] += sign * value
+            row[first + offset] += sign * value
 
     def sums_changed(self) -> dict[int, list[int]]:
         return {number: row for number, row in self.sums.items() if any(row)}
@@ -181,8 +182,8 @@ def _fold(buckets: Mapping[int, Sequence[Any]], ratio: int) -> dict[int, list[An
         if wider is None:
             found[number // ratio] = list(values)
             continue
-        for place in range(_SUMMED):
-            wider[place] += values[place]
+        for position in range(_SUMMED):
+            wider[position] += values[position]
         if values[-1] is not None:
             wider[-2], wider[-1] = min(wider[-2], values[-2]), max(wider[-1], values[-1])
     return found
@@ -239,17 +240,11 @@ def _following(part: _Frontier, numbers: Collection[int], rows: list[Row]) -> _F
 
 def _join(session: Session, part: _Frontier, numbers: Iterable[int]) -> None:
     """Remove what is counted within buckets that hold few runs by now."""
-    width = part.level.width
-    for number in sorted(numbers):
-        for level in part.histogram.levels[part.depth + 1 :]:
-            ratio = width // level.width
-            within = TABLE.c.number.between(number * ratio, (number + 1) * ratio - 1)
-            of_histogram = (
-                TABLE.c.workflow_id == part.workflow_id,
-                TABLE.c.histogram == part.histogram.name,
-                TABLE.c.width == level.width,
-            )
-            session.execute(sa.delete(TABLE).where(*of_histogram, within))
+    of_histogram = TABLE.c.workflow_id == part.workflow_id, TABLE.c.histogram == part.histogram.name
+    for number, level in product(sorted(numbers), part.histogram.levels[part.depth + 1 :]):
+        ratio = part.level.width // level.width
+        within = TABLE.c.number.between(number * ratio, (number + 1) * ratio - 1)
+        session.execute(sa.delete(TABLE).where(*of_histogram, TABLE.c.width == level.width, within))
 
 
 def add(session: Session, rows: Sequence[Row]) -> dict[Row, int]:
@@ -284,11 +279,11 @@ def count_buckets(
     divided: list[int] = []
     for range_ in ranges:
         grouping = _grouping(session.get_bind().dialect.name, histogram, level, range_.shape)
-        for number, *values in session.execute(grouping, {"workflow_id": workflow_id} | range_.values()):
-            place = int(number, 16) if histogram.is_by_id else number
-            yield (workflow_id, histogram.name, level.width, place, *map(_plain, values))
+        for found, *values in session.execute(grouping, {"workflow_id": workflow_id} | range_.values()):
+            number = int(found, 16) if histogram.is_by_id else found
+            yield (workflow_id, histogram.name, level.width, number, *map(_plain, values))
             if sum(values[:_COUNTED]) > thresholds.split:
-                divided.append(place)
+                divided.append(number)
     if depth + 1 == len(histogram.levels):
         return
     if histogram.levels[depth + 1].always:
@@ -322,6 +317,6 @@ def _grouping(dialect: str, histogram: Histogram, level: Level, shape: RangeShap
 
 
 def read_buckets(session: Session, workflow_id: UUID) -> Iterator[Row]:
-    """The buckets of a workflow as they are kept."""
+    """The buckets of a workflow as they are stored."""
     select = sa.select(*(TABLE.c[name] for name in NAMES)).where(TABLE.c.workflow_id == workflow_id)
     return (tuple(row) for row in session.execute(select))

@@ -1,4 +1,4 @@
-"""What a transaction changes in the counts kept beside the runs.
+"""What a transaction changes in the counts beside the runs.
 
 Whoever writes a run holds its workflow's row (see the recorder), so the counts of one workflow have
 one writer at a time and need no lock of their own.

@@ -63,7 +63,7 @@ def count(counts: Counts, sign: int, runs: Keys, people_of: Sequence[int | None]
 
 
 def _tally(counts: defaultdict[Key, list[int]], sign: int, runs: Iterable[Key]) -> None:
-    """Count runs, each given as a key and its status's place; those triggered by nobody have no key."""
+    """Count runs, each given as a key and its status's position; those triggered by nobody have no key."""
     for (*key, status), number in Counter(runs).items():
         if None not in key:
             counts[tuple(key)][status] += sign * number

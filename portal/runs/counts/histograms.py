@@ -1,4 +1,4 @@
-"""Which histograms are kept of a workflow's runs: by which key, in buckets of which widths.
+"""Which histograms a workflow's runs have: by which key, in buckets of which widths.
 
 Buckets lie on a fixed grid, so those of several workflows can be added up. Narrow ones exist only within a
 bucket of the level above that holds many runs, or always where a level says so.

@@ -1,6 +1,6 @@
 """How many runs there are: in all, by status, by day. Always exact, whatever the filter.
 
-Read from the counts kept beside the runs as far as they go; what is counted itself is counted on an index.
+Read from the counts beside the runs as far as they go; the rest is counted on an index.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ def count_by_status(workflow: SeenWorkflow, query: RunQuery) -> Mapping[str, int
 def _add_up(parts: Sequence[Sequence[Any]]) -> dict[str, int]:
     """Add up rows of six counts."""
     # PostgreSQL sums into decimals, which JSON would write as text.
-    return {status: int(sum(part[place] for part in parts)) for place, status in enumerate(STATUSES)}
+    return {status: int(sum(part[position] for part in parts)) for position, status in enumerate(STATUSES)}
 
 
 def count_by_day(workflow: SeenWorkflow, first: date, last: date) -> list[Day]:
@@ -109,15 +109,15 @@ OF_DAYS = (
 """The conditions on buckets to be the days on which runs of a workflow were created, in UTC."""
 
 
-def _kept(table: Any) -> list[Any]:
+def _columns(table: Any) -> list[Any]:
     return [getattr(table, status) for status in STATUSES]
 
 
 def _summed(table: Any) -> sa.Select[Any]:
-    return sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in _kept(table)))
+    return sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in _columns(table)))
 
 
-_OF_ALL = sa.select(*_kept(RunTotals)).where(_of_workflow(RunTotals))
+_OF_ALL = sa.select(*_columns(RunTotals)).where(_of_workflow(RunTotals))
 _OF_PEOPLE = _summed(PersonRuns).where(_of_workflow(PersonRuns), PersonRuns.person_id.in_(PEOPLE_NAMED))
 _OF_DAYS = _summed(RunBucket).where(*OF_DAYS, in_whole(RunBucket.number))
 _OF_PERIODS = _summed(PersonPeriodRuns).where(
@@ -126,7 +126,7 @@ _OF_PERIODS = _summed(PersonPeriodRuns).where(
     PersonPeriodRuns.person_id.in_(PEOPLE_NAMED),
     in_whole(PersonPeriodRuns.period),
 )
-_BY_DAY = sa.select(RunBucket.number, *_kept(RunBucket)).where(*OF_DAYS, in_whole(RunBucket.number))
+_BY_DAY = sa.select(RunBucket.number, *_columns(RunBucket)).where(*OF_DAYS, in_whole(RunBucket.number))
 _RUNS_OF_DAYS = sa.func.sum(RunBucket.of())
 _OUTSIDE = sa.select(
     sa.func.coalesce(_RUNS_OF_DAYS.filter(RunBucket.number < sa.bindparam("first_whole")), 0),
@@ -136,7 +136,7 @@ _OUTSIDE = sa.select(
 
 def _with_all(*parts: Any) -> Any:
     """Parts of a list, marked 1, and all runs of the workflow, marked 0, even where it has none."""
-    zeros = (sa.func.coalesce(sa.func.sum(column), 0) for column in _kept(RunTotals))
+    zeros = (sa.func.coalesce(sa.func.sum(column), 0) for column in _columns(RunTotals))
     everything = sa.select(*zeros, sa.literal_column("0")).where(_of_workflow(RunTotals))
     return sa.union_all(everything, *(part.add_columns(sa.literal_column("1")) for part in parts))
 

@@ -1,4 +1,4 @@
-"""Whether the counts kept beside the runs are those of the runs, and counting anew where they are not."""
+"""Whether the counts beside the runs are those of the runs, and counting anew where they are not."""
 
 from collections.abc import Collection, Iterable
 from uuid import UUID

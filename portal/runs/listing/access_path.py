@@ -174,7 +174,7 @@ def _sorting(filters: Filters, sort: str, descending: bool, backwards: bool, tex
 
 
 def _ordering(key: Any, run_id: Any, sort: str, descending: bool, backwards: bool) -> tuple[Any, ...]:
-    """The asked order, missing keys last in both directions, ties by id ascending (contract 3.1)."""
+    """The order of the query, missing keys last in both directions, ties by id ascending (contract 3.1)."""
     directed = key.desc() if descending != backwards else key.asc()
     if sort in ("started_at", "completed_at"):
         directed = directed.nulls_first() if backwards else directed.nulls_last()
