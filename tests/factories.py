@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from portal import moments, storage
 from portal.auth.access import SeenWorkflow
 from portal.auth.api_keys.management import KeySpec, create_key_for
-from portal.database import versions
 from portal.database.engine import db
 from portal.database.models import (
     Artifact,
@@ -30,6 +29,7 @@ from portal.database.models import (
     Workflow,
     Workspace,
 )
+from portal.database.sql import versions
 from portal.database.transactions import writing
 from portal.input.folding import fold
 from portal.runs import recorder, rollup

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from portal.auth.principals import Principal
 from portal.database.engine import db
-from portal.database.excerpts import cut, excerpt
 from portal.database.models import RunTotals, Workflow, Workspace
+from portal.database.sql.excerpts import cut, excerpt
 from portal.database.transactions import read
 from portal.errors import NotFound
 

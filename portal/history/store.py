@@ -9,10 +9,10 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.database import versions
 from portal.database.columns import Base
 from portal.database.engine import db
 from portal.database.models import Artifact, Run, RunDetail, Upload, Workflow, Workspace
+from portal.database.sql import versions
 from portal.history.decide import (
     Existing,
     Plan,

@@ -6,8 +6,10 @@ from uuid import UUID
 from flask import Blueprint, url_for
 
 from portal.auth.gate import chosen_workspace, signed_in
+from portal.pages.rendering import Dedent
 
 bp = Blueprint("pages", __name__)
+bp.record_once(lambda state: state.app.jinja_env.add_extension(Dedent))
 
 MAX_PLACES = 10
 """Workspaces that the menu of every page offers to switch to; the page of them has all."""

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
-from portal.database.excerpts import Room
+from portal.database.sql.excerpts import Room
 from portal.errors import FieldError, InvalidQuery, NotFound, PortalError
 from portal.input import parameters
 from portal.input.parameters import Reader, Refused, single

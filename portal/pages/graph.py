@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from portal.database.excerpts import cut, key_of
+from portal.database.sql.excerpts import cut, key_of
 
 MAX_NODES = 150
 """A graph of more nodes is not readable; a table is."""

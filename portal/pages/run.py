@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import moments
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal
-from portal.database.excerpts import Room
+from portal.database.sql.excerpts import Room
 from portal.errors import InvalidQuery
 from portal.input.parameters import fits_links, fits_path, single
 from portal.pages import bp, freshness

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from portal import moments
-from portal.database.excerpts import cut
+from portal.database.sql.excerpts import cut
 from portal.runs.live import is_active
 from portal.runs.rows import RunRow
 from portal.runs.subjects import Subject

@@ -8,7 +8,7 @@ from portal.errors import NotFound
 from portal.pages import bp, freshness
 from portal.pages.forms import id_in_path
 from portal.runs.detail.full_run import find_run
-from portal.runs.detail.texts import read_whole
+from portal.runs.results.whole_texts import read_whole
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/texts/<path:name>")

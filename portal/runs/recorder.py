@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.database import versions
 from portal.database.models import OCCUPYING, TERMINAL, PauseReason, Run, RunDetail, RunStatus, Step, Workflow
+from portal.database.sql import versions
 from portal.database.transactions import writing
 from portal.errors import Conflict, NotFound
 from portal.runs import bulk, rollup

@@ -16,8 +16,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.database import sums
 from portal.database.models import DayRuns, PersonPeriodRuns, PersonRuns, Run, RunStatus, RunTotals, Workflow
+from portal.database.sql import sums
 from portal.moments import elapsed_ms
 from portal.runs import blocks, bulk
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.database.excerpts import cut, excerpt, json_excerpt, members
 from portal.database.models import Person, Run
+from portal.database.sql.excerpts import cut, excerpt, json_excerpt, members
 from portal.database.transactions import read
 
 MOST_TEXT = 240

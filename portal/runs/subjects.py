@@ -7,8 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.engine import db
-from portal.database.excerpts import cut, excerpt, members
 from portal.database.models import RunDetail
+from portal.database.sql.excerpts import cut, excerpt, members
 
 MOST_TITLE = 500
 MOST_LABELS = 1000

@@ -10,11 +10,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.auth.access import MOST_DESCRIPTION, SeenWorkflow
-from portal.database import versions
 from portal.database.columns import Id
 from portal.database.engine import db
-from portal.database.excerpts import cut, excerpt
 from portal.database.models import ACTIVE, Run, RunTotals, Workflow, Workspace
+from portal.database.sql import versions
+from portal.database.sql.excerpts import cut, excerpt
 from portal.database.transactions import read
 from portal.input.folding import fold
 from portal.paging import Page, Slice

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from portal.database import versions
 from portal.database.models import Member, Person, User, Workspace
+from portal.database.sql import versions
 from portal.input import bounds, parameters
 from portal.input.folding import fold
 from portal.runs.recorder import chunks

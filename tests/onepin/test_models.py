@@ -22,7 +22,7 @@ from portal.database.transactions import writing
 from portal.history.importer import import_lines
 from tests.factories import NOON, make_key, make_member, make_user, make_workflow, make_workspace
 from tests.history.lines import WORKFLOW, an_id, encode, run_line, upload_line, workflow_line
-from tests.history.test_schema import OUTPUT_LINE, PERSON, RUN, TAKE
+from tests.history.parsing.test_schema import OUTPUT_LINE, PERSON, RUN, TAKE
 from tests.onepin.conftest import RELEASES, Onepin, program
 from tests.session_tokens import TokenCaller, let_in, portal_with_tokens
 

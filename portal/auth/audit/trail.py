@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from portal.auth.principals import Principal
 from portal.database.engine import db
-from portal.database.excerpts import json_excerpt, members
 from portal.database.models import AuditEntry, Member
+from portal.database.sql.excerpts import json_excerpt, members
 from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.paging import DEFAULT_LIMIT, Page, Slice

@@ -21,7 +21,7 @@ def run() -> None:
             target_metadata=Base.metadata,
             render_as_batch=True,
             compare_type=True,
-            user_module_prefix="portal.database.columns.",
+            user_module_prefix="portal.db.",
         )
         with context.begin_transaction():
             context.run_migrations()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from portal.database.excerpts import cut
+from portal.database.sql.excerpts import cut
 from portal.input.bounds import MAX_NUMBER
 
 MAX_DEPTH = 12

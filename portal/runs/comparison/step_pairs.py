@@ -9,8 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.engine import db
-from portal.database.excerpts import cut, excerpt
 from portal.database.models import Step
+from portal.database.sql.excerpts import cut, excerpt
 from portal.runs.detail.timeline import MAX_LABEL, MAX_STEPS, STEP_COLUMNS, step_duration_ms
 
 MOST_MS, MOST_SHARE = 1000, 0.1

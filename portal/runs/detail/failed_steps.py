@@ -7,8 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.engine import db
-from portal.database.excerpts import excerpt, json_text
 from portal.database.models import RunStatus, Step
+from portal.database.sql.excerpts import excerpt, json_text
 from portal.runs.detail.timeline import STEP_COLUMNS
 
 MAX_ERROR = 2_000

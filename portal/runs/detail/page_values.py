@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
-from portal.database.excerpts import excerpt, json_text, small_json
 from portal.database.models import Person, Run, RunDetail, RunResult, RunStatus
+from portal.database.sql.excerpts import excerpt, json_text, small_json
 from portal.errors import NotFound
 from portal.runs.detail.full_run import HAS_FILES, RunDetailView
 from portal.runs.rows import TriggeredBy

@@ -13,8 +13,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.engine import db
-from portal.database.excerpts import cut, excerpt, short_key
 from portal.database.models import ACTIVE, Step
+from portal.database.sql.excerpts import cut, excerpt, short_key
 from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.moments import elapsed_ms

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.database import sums
 from portal.database.engine import db
 from portal.database.models import Take, TakeStatus
+from portal.database.sql import sums
 
 _REPLACED = (TakeStatus.GENERATED, TakeStatus.NOT_DELIVERED)
 

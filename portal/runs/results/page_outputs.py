@@ -8,8 +8,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.engine import db
-from portal.database.excerpts import cut, key_of, short_key
 from portal.database.models import Artifact, Take, TakeStatus
+from portal.database.sql.excerpts import cut, key_of, short_key
 from portal.definitions.graph import outputs_of, type_in_words
 
 MAX_NAME = 100

@@ -9,8 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.engine import db
-from portal.database.excerpts import excerpt
 from portal.database.models import Artifact, OutputLine, Take, TakeStatus
+from portal.database.sql.excerpts import excerpt
 from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.paging import Page, Slice

@@ -8,8 +8,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.engine import db
-from portal.database.excerpts import cut, excerpt, key_of, short_key
 from portal.database.models import Take, TakeStatus, Validation
+from portal.database.sql.excerpts import cut, excerpt, key_of, short_key
 from portal.definitions.graph import Node, nodes_of, type_in_words
 from portal.runs.results.scores import VALIDATOR_FAMILY, threshold_of
 

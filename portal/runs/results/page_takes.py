@@ -12,8 +12,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.engine import db
-from portal.database.excerpts import excerpt
 from portal.database.models import Artifact, Take, TakeStatus, Validation
+from portal.database.sql.excerpts import excerpt
 
 TAKES_A_LINE = 12
 VALIDATIONS_A_TAKE, VALIDATIONS_A_LINE = 10, 24

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
-from portal.database.excerpts import cut, excerpt
 from portal.database.models import Person, Run, RunStatus, Step
+from portal.database.sql.excerpts import cut, excerpt
 from portal.input import parameters
 from portal.input.parameters import Reader, Refused
 from portal.moments import elapsed_ms

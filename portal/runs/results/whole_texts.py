@@ -14,7 +14,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.engine import db
-from portal.database.excerpts import json_text
 from portal.database.models import (
     Artifact,
     OutputLine,
@@ -27,6 +26,7 @@ from portal.database.models import (
     Validation,
     Workflow,
 )
+from portal.database.sql.excerpts import json_text
 from portal.errors import NotFound
 from portal.runs.results.page_results import read_languages
 

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 import time_machine
 from flask import Flask
 
-from portal.database import versions
 from portal.database.engine import db
 from portal.database.models import Run, Workflow
+from portal.database.sql import versions
 from portal.database.transactions import writing
 from portal.runs.recorder import lock_workflows, start_run, touch_workflows
 from tests.factories import make_run, make_workflow, make_workspace

@@ -20,7 +20,7 @@ from portal.input.addresses import normal_url, split_origin
 from tests.answer_rules import faults
 from tests.conftest import OutsideClient, settings_for
 from tests.factories import make_member, make_user, make_workspace
-from tests.test_addresses import SPELLINGS
+from tests.input.test_addresses import SPELLINGS
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
 Start = Callable[..., Flask]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from portal.database.excerpts import cut, members
+from portal.database.sql.excerpts import cut, members
 
 
 def test_a_text_that_fits_is_whole_and_a_longer_one_ends_in_an_ellipsis() -> None:

@@ -25,7 +25,7 @@ from tests.history.lines import an_id, encode, run_line, upload_line, workflow_l
 from tests.history.test_importer import BAD
 
 SCHEMA = import_schema()
-DOCUMENTED = Path(__file__).parents[2] / "docs" / "import.schema.json"
+DOCUMENTED = Path(__file__).parents[3] / "docs" / "import.schema.json"
 VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA)
 
 AT = "2026-03-01T12:00:00.5+01:00"
