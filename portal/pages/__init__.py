@@ -16,11 +16,12 @@ MAX_PLACES = 10
 
 
 @bp.app_context_processor
-def who_is_asking() -> dict[str, Any]:
+def frame_variables() -> dict[str, object]:
+    """What the frame of every page needs."""
     return {"principal": signed_in(), "workflows_url": workflows_url, "max_places": MAX_PLACES}
 
 
-def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:
+def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:  # as Flask takes them
     """The workflows of a workspace: at the root for the one that was chosen, else under its own address."""
     if workspace_id is None or workspace_id == chosen_workspace():
         return url_for("pages.workflows", **args)
@@ -30,16 +31,16 @@ def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:
 # Each registers its views on `bp`.
 from portal.pages import (  # noqa: E402, F401
     compare,
-    find,
     invitations,
     preferences,
     run,
     run_files,
     run_list,
     run_live,
+    run_search,
     run_texts,
-    trends,
     uploads,
+    workflow_summary,
     workflows,
 )
 from portal.pages.settings import audit, keys, members, sessions, workspaces  # noqa: E402, F401

@@ -6,7 +6,6 @@ Whatever imported history calls a definition may come in: what cannot be read is
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from portal.database.sql.excerpts import cut, key_of
 
@@ -58,7 +57,7 @@ class Graph:
     """Paths of the edges, as SVG writes them."""
 
 
-def read_nodes(definition: Mapping[str, Any] | None, known: Mapping[str, str]) -> list[Node]:
+def read_nodes(definition: Mapping[str, object] | None, known: Mapping[str, str]) -> list[Node]:
     """The nodes of a definition in their order, by name, else as `known` names them, else by id.
 
     None where the definition has no graph.
@@ -85,7 +84,7 @@ def read_nodes(definition: Mapping[str, Any] | None, known: Mapping[str, str]) -
     ]
 
 
-def draw_graph(definition: Mapping[str, Any] | None, names: Mapping[str, str]) -> Graph | None:
+def draw_graph(definition: Mapping[str, object] | None, names: Mapping[str, str]) -> Graph | None:
     """The definition as a picture; None where there is nothing to draw, or too much."""
     if sum(1 for _ in _objects(definition, "nodes")) > MAX_READ:
         return None
@@ -152,18 +151,18 @@ def _curve(source: Box, target: Box) -> str:
     return f"M{x} {y}C{middle} {y} {middle} {to_y} {to_x} {to_y}"
 
 
-def _objects(definition: Mapping[str, Any] | None, key: str) -> Iterator[dict[str, Any]]:
+def _objects(definition: Mapping[str, object] | None, key: str) -> Iterator[dict[str, object]]:
     graph = (definition or {}).get("graph")
     found = graph.get(key) if isinstance(graph, dict) else None
     yield from (each for each in (found if isinstance(found, list) else []) if isinstance(each, dict))
 
 
-def _edges(definition: Mapping[str, Any] | None, nodes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _edges(definition: Mapping[str, object] | None, nodes: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for edge in _objects(definition, "edges"):
         source, target = edge.get("source"), edge.get("target")
         if isinstance(source, str) and isinstance(target, str) and source in nodes and target in nodes:
             yield source, target
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""

@@ -5,7 +5,7 @@ from flask import Response
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal
 from portal.errors import NotFound
-from portal.pages import bp, freshness
+from portal.pages import bp, conditional_get
 from portal.pages.forms import id_in_path
 from portal.runs.detail.full_run import find_run
 from portal.runs.results.whole_texts import read_whole
@@ -18,6 +18,6 @@ def run_text(workflow_id: str, run_id: str, name: str) -> Response:
     its_workflow, found_id = find_run(current_principal(), id_in_path(run_id))
     if its_workflow != workflow.id:
         raise NotFound("There is no such run here.")
-    freshness.stop_if_known(workflow)
+    conditional_get.answer_304_if_unchanged(workflow)
     whole = read_whole(found_id, name)
     return Response(whole.content, content_type=f"{whole.media_type}; charset=utf-8")
