@@ -1,4 +1,4 @@
-"""One run beside another: the last good one unless `with` names another by number, id or pasted address."""
+"""The comparison of a run with another: the last successful one, or the one that `with` names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,10 +43,10 @@ PAIRS_A_PAGE = 50
 
 @dataclass(frozen=True, kw_only=True)
 class CompareQuery:
-    """What to hold a run against, and which of the steps to list."""
+    """The run to compare with, and the steps to list."""
 
     wanted: str = ""
-    """A run, as people name it; empty for the last good one."""
+    """A run by number, id or pasted address; empty for the last successful one."""
     every_step: bool = False
     page: int = 1
 
@@ -83,13 +83,13 @@ class Ambiguous(InvalidQuery):
     """Several runs may be meant."""
 
     def __init__(self, hits: Sequence[Hit]) -> None:
-        super().__init__([FieldError("with", "fits several runs: choose one.")])
+        super().__init__([FieldError("with", "matches several runs: choose one.")])
         self.hits = hits
 
 
 @dataclass(frozen=True)
 class BarPair:
-    """A step's durations as percent of a bar, here and there."""
+    """A step's durations in both runs, as percent of a bar."""
 
     pair: StepPair
     here: float
@@ -98,7 +98,7 @@ class BarPair:
 
 @dataclass(frozen=True)
 class WholeBar:
-    """A run's waiting and running as percent of a bar."""
+    """A run's waiting and running time, as percent of a bar."""
 
     waited: float
     took: float
@@ -179,7 +179,7 @@ def permanent_comparison(run_id: str) -> BaseResponse:
 def _other(
     workflow: SeenWorkflow, run: ShownRun, wanted: str
 ) -> tuple[tuple[SeenWorkflow, ShownRun] | None, LastGood | None]:
-    """The run to compare with, and why it was chosen if nobody named it. Raises NoSuchRun, InvalidQuery."""
+    """The run to compare with, and why it was chosen. Raises NoSuchRun, InvalidQuery."""
     if not wanted:
         good = last_good_run(workflow, run)
         return ((workflow, show_run(workflow, good.run.id)) if good else None), good
@@ -195,7 +195,7 @@ def _other(
 
 
 def _refused(workflow: SeenWorkflow, run: ShownRun, problem: PortalError) -> tuple[str, int]:
-    """The form with what is wrong with it."""
+    """The form with its errors."""
     errors = problem.errors if isinstance(problem, InvalidQuery) else [FieldError("with", problem.message)]
     page = CompareForm(
         workflow=workflow,
@@ -236,7 +236,7 @@ def _page(
 
 
 def _steps(pairs: StepPairs, query: CompareQuery) -> Page[BarPair]:
-    """One page of the steps, drawn on one scale."""
+    """One page of the steps, drawn on the same scale."""
     listed = pairs.pairs if query.every_step else pairs.differing
     slice_ = Slice.of_page(query.page, PAIRS_A_PAGE)
     shown = listed[slice_.offset : slice_.offset + slice_.limit]
@@ -250,7 +250,7 @@ def _took(side: Side | None) -> int:
 
 
 def _whole_bars(sides: Sequence[RunAtPace]) -> Sequence[WholeBar]:
-    """How both runs waited and ran on one scale; empty where neither is known to have run."""
+    """Both runs on the same scale; empty where the times of neither are known."""
     spans = [(side.pace.queued_ms or 0, side.pace.took_ms or 0) for side in sides]
     scale = Scale(0, max(sum(span) for span in spans))
     return [WholeBar(scale.at(waited), scale.at(took)) for waited, took in spans] if scale.end else ()

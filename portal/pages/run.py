@@ -50,7 +50,7 @@ MAX_LISTED_NODES = 200
 
 @dataclass(frozen=True)
 class PaceBar:
-    """The duration beside what is usual, as percent of a bar."""
+    """The duration and the usual one, as percent of a bar."""
 
     median: float
     p90: float
@@ -71,8 +71,16 @@ class RunLinks:
     def came_from(self) -> Mapping[str, str]:
         return self.run_list.to_args()
 
+    @property
+    def neighbour_labels(self) -> tuple[str, str]:
+        """Names of the runs before and after this one in the list."""
+        if self.run_list.sort != "created_at":
+            return "Previous run", "Next run"
+        newest_first = self.run_list.order == "desc"
+        return ("Newer run", "Older run") if newest_first else ("Older run", "Newer run")
+
     def at_timeline(self, query: TimelineQuery) -> dict[str, str]:
-        """Another part of the timeline; a type of node unfolded there is the one listed below."""
+        """Another part of the timeline; the type of node expanded there filters the table of steps."""
         steps = replace(self.steps, node_type=query.node_type)
         if query.node_type != self.steps.node_type:
             steps = replace(steps, page=1, result=None)
@@ -87,7 +95,7 @@ class RunLinks:
         return {**self._rest, **self.timeline.to_args(), **query.to_args()}
 
     def at_results(self, query: ResultQuery) -> dict[str, str]:
-        """Other lines of what the run gave."""
+        """Other lines of the results."""
         return {**self.here, **replace(self, results=query)._rest}
 
     @property
@@ -243,11 +251,11 @@ def _links(workflow_id: UUID) -> RunLinks:
     """The links from the page with this request's parameters. Raises InvalidQuery."""
     args = single(request.args)
     timeline, steps, results = TimelineQuery.parse(args), StepQuery.parse(args), ResultQuery.parse(args)
-    return RunLinks(list_behind(workflow_id), timeline, steps, results)
+    return RunLinks(originating_list(workflow_id), timeline, steps, results)
 
 
-def list_behind(workflow_id: UUID) -> RunQuery:
-    """The list that led to a run, from the parameters its link carries; the whole list if they make none."""
+def originating_list(workflow_id: UUID) -> RunQuery:
+    """The list that led to a run, from the parameters of its link; the whole list if they are not valid."""
     try:
         return parse_run_list(_list_parameters(plain_form(request.args)), workflow_id)
     except InvalidQuery:
@@ -259,7 +267,7 @@ def _list_parameters(plain: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pace_bar(pace: Pace) -> PaceBar | None:
-    """None where there is nothing to compare, or nothing that is usual."""
+    """None where the duration is not known, or too few runs say what is usual."""
     if pace.usual is None or pace.took_ms is None or pace.usual.runs < 2:
         return None
     scale = Scale(0, max(pace.usual.p90_ms, pace.took_ms, 1) * 1.08)

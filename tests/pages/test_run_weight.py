@@ -161,7 +161,7 @@ def test_keys_that_are_left_out_are_counted_and_lead_to_the_whole(browser: Brows
         answer = browser.open(str(one(rest, "a")["href"]))
         assert answer.content_type == "application/json; charset=utf-8"
         assert json.loads(answer.data).items() >= line["usage_summary"].items(), name
-    for position, words in ((0, "Cut here"), (1, "And 300 more")):
+    for position, words in ((0, "Shortened"), (1, "And 300 more")):
         opened = parsed(browser.open(f"{path}?step_result={position}"))
         rest = opened.select(f"#result-{position} ~ p")[-1]
         assert words in text_of(rest)

@@ -1,4 +1,4 @@
-"""The API keys of a workspace: made, shown once, changed, rotated, revoked (for admins)."""
+"""The API keys of a workspace, for admins: created, shown a single time, changed, rotated and revoked."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,8 +98,8 @@ def confirm_rotation(workspace_id: str, key_id: str) -> str:
     return _confirm(
         found,
         f"Rotate the key {found.name}?",
-        "A new key with the same scopes is made. The present one stops working at once.",
-        "Rotate the key",
+        "A new key with the same scopes is created. The current one stops working at once.",
+        "Rotate key",
     )
 
 
@@ -119,7 +119,7 @@ def confirm_revocation(workspace_id: str, key_id: str) -> str:
         found,
         f"Revoke the key {found.name}?",
         "Whatever uses it stops working at once. A revoked key cannot be taken back.",
-        "Revoke the key",
+        "Revoke key",
     )
 
 

@@ -92,7 +92,7 @@ def remove_member(workspace_id: str, user_id: str) -> Response:
 @requires("workspace:read")
 def confirm_leaving(workspace_id: str) -> str:
     consequence = _consequence(current_principal().user.id)
-    return _confirm(workspace_id, "Leave this workspace?", consequence, "Leave the workspace")
+    return _confirm(workspace_id, "Leave this workspace?", consequence, "Leave workspace")
 
 
 @bp.post("/settings/workspaces/<workspace_id>/leave")

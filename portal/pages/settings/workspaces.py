@@ -95,8 +95,8 @@ def confirm_deletion(workspace_id: str) -> str:
     name = workspaces.get_workspace(current_principal(), here(current_principal())).name
     return confirm(
         question=f"Delete {name}?",
-        consequence="Its workflows, runs, members and keys are gone at once, for everybody in it.",
-        button="Delete the workspace",
+        consequence="Its workflows, runs, members and keys are deleted at once, for everybody.",
+        button="Delete workspace",
         back=url_for(".workspace_settings", workspace_id=workspace_id),
     )
 
