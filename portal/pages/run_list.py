@@ -31,7 +31,7 @@ from portal.runs.subjects import subjects_of
 from portal.web import htmx
 
 SEARCH_FIELD = "search"
-"""The id of the field in which people type; its requests replace the address instead of adding to history."""
+"""The id of the search field: its requests replace the address instead of adding to the history."""
 
 CHIPS = ("running", "pending", "paused", "completed", "failed", "cancelled")
 PARAMETERS = ("status", "search", "from", "to", "sort", "order", "limit", "offset", "page")
@@ -79,7 +79,7 @@ class RefusedRunList(FilterForm):
     """What the same templates show where a parameter is not valid."""
 
     workflow: SeenWorkflow | None
-    """None where there is no such workflow: what is wrong with the parameters is said first."""
+    """None where there is no such workflow: the errors of the parameters come first."""
     corrected: RunQuery
     """The list with the valid parameters only."""
     query: None = None
@@ -106,7 +106,7 @@ def runs_table(workflow_id: str) -> Response | BaseResponse:
 
 
 def _answer(template: str, workflow_id: UUID) -> Response:
-    """The list that the request asks for, or the form with what is wrong with it."""
+    """The requested list, or the form with its errors."""
     plain = plain_form(request.args)
     try:
         query = parse_run_list(plain, workflow_id)
@@ -167,7 +167,7 @@ def _addressed(html: str, workflow_id: UUID, args: dict[str, str]) -> Response:
 
 
 def _to_offset(workflow_id: UUID) -> Response | BaseResponse:
-    """A page number leads to its first row: one address for each page."""
+    """Redirect a page number to the offset of its first row, so that each page has one address."""
     try:
         query = parse_run_list(plain_form(request.args), workflow_id)
     except InvalidQuery:

@@ -1,4 +1,4 @@
-"""Whole texts of a run, for who follows the link behind a beginning."""
+"""Full texts of a run, linked to where a page shows their beginning."""
 
 from flask import Response
 
@@ -13,7 +13,7 @@ from portal.runs.results.whole_texts import read_whole
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/texts/<path:name>")
 def run_text(workflow_id: str, run_id: str, name: str) -> Response:
-    """As text or JSON that a browser shows and never takes for a page."""
+    """As plain text or JSON, which no browser renders as a page."""
     workflow = get_workflow(current_principal(), id_in_path(workflow_id))
     its_workflow, found_id = find_run(current_principal(), id_in_path(run_id))
     if its_workflow != workflow.id:

@@ -25,7 +25,7 @@ SEARCH_FIELD = "search"
 SORT_LABELS = {"name": "Name", "runs_count": "Runs", "updated_at": "Updated"}
 NATURAL = {"name": "asc", "runs_count": "desc", "updated_at": "desc"}
 STATUS_LABELS = {"draft": "No runs yet", "running": "Active", "completed": "Completed", "failed": "Failed"}
-"""`paused` finds nothing by contract 3.13, so that it is no choice here."""
+"""Without `paused`, which by contract 3.13 matches nothing."""
 
 _MAY_BE_EMPTY = ("status", "has_failed_run", "sort", "order")
 PARAMETERS = (
@@ -93,7 +93,7 @@ def workflows_table() -> BaseResponse:
 
 
 def _answer(template: str) -> Response:
-    """The list that the request asks for, or the form with what is wrong with it."""
+    """The requested list, or the form with its errors."""
     args = _plain_args()
     try:
         query = WorkflowQuery.parse(args)
