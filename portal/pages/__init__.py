@@ -6,19 +6,22 @@ from uuid import UUID
 from flask import Blueprint, url_for
 
 from portal.auth.gate import chosen_workspace, signed_in
+from portal.pages.rendering import Dedent
 
 bp = Blueprint("pages", __name__)
+bp.record_once(lambda state: state.app.jinja_env.add_extension(Dedent))
 
 MAX_PLACES = 10
 """Workspaces that the menu of every page offers to switch to; the page of them has all."""
 
 
 @bp.app_context_processor
-def who_is_asking() -> dict[str, Any]:
+def frame_variables() -> dict[str, object]:
+    """What the frame of every page needs."""
     return {"principal": signed_in(), "workflows_url": workflows_url, "max_places": MAX_PLACES}
 
 
-def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:
+def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:  # as Flask takes them
     """The workflows of a workspace: at the root for the one that was chosen, else under its own address."""
     if workspace_id is None or workspace_id == chosen_workspace():
         return url_for("pages.workflows", **args)
@@ -28,16 +31,16 @@ def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:
 # Each registers its views on `bp`.
 from portal.pages import (  # noqa: E402, F401
     compare,
-    find,
     invitations,
     preferences,
     run,
     run_files,
     run_list,
     run_live,
+    run_search,
     run_texts,
-    trends,
     uploads,
+    workflow_summary,
     workflows,
 )
 from portal.pages.settings import audit, keys, members, sessions, workspaces  # noqa: E402, F401

@@ -1,4 +1,4 @@
-"""The geometry of charts: numbers in, places out, as percent of the width or height. Pure functions."""
+"""The geometry of charts: positions and sizes of values, in percent. Pure functions."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -17,18 +17,18 @@ _STEPS = (
 
 @dataclass(frozen=True)
 class Scale:
-    """Places values between two ends at 0 to 100 percent."""
+    """A linear scale: maps values between two ends to 0 to 100 percent."""
 
     begin: float
     end: float
 
     def at(self, value: float) -> float:
-        """Where a value stands; what lies outside stands at the edge."""
+        """The position of a value, clamped to the ends."""
         share = (value - self.begin) / (self.end - self.begin) if self.end > self.begin else 0.0
         return round(100 * min(max(share, 0.0), 1.0), 2)
 
     def between(self, begin: float, end: float) -> float:
-        """How wide it is from begin to end."""
+        """The distance from begin to end."""
         return round(self.at(end) - self.at(begin), 2)
 
 
@@ -40,7 +40,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a bar: where it begins, how long it is, and what it stands for."""
+    """A segment of a stacked bar: its position, size, kind and value."""
 
     at: float
     size: float
@@ -76,7 +76,7 @@ def stack(counts: Iterable[tuple[str, int]], top: int) -> list[Piece]:
 
 
 def merge(bars: Iterable[tuple[int, int]], scale: Scale, least: float = 0.3) -> list[tuple[float, float]]:
-    """Place and width of bars, those that touch in one: never more than fit beside each other.
+    """Position and width of bars. Those that touch become one, so that their number has a bound.
 
     No bar is narrower than `least`, so that even a moment can be seen.
     """

@@ -1,10 +1,10 @@
-"""One run beside another: the last good one unless `with` names another by number, id or pasted address."""
+"""The comparison of a run with another: the last successful one, or the one that `with` names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal import moments
@@ -14,13 +14,15 @@ from portal.database.sql.excerpts import Room
 from portal.errors import FieldError, InvalidQuery, NotFound, PortalError
 from portal.input import parameters
 from portal.input.parameters import Reader, Refused, single
-from portal.pages import bp, freshness
+from portal.pages import bp, conditional_get
 from portal.pages.charts import Scale
 from portal.pages.forms import Form, filled, id_in_path
 from portal.pages.pager import Pager
+from portal.pages.rendering import render
 from portal.paging import Page, Slice
 from portal.runs.comparison.comparison import (
     NAMES_A_RUN,
+    Comparison,
     LastGood,
     RunAtPace,
     compare_runs,
@@ -28,7 +30,7 @@ from portal.runs.comparison.comparison import (
     last_good_run,
 )
 from portal.runs.comparison.differences import ABSENT
-from portal.runs.comparison.step_pairs import StepPair, StepPairs
+from portal.runs.comparison.step_pairs import Side, StepPair, StepPairs
 from portal.runs.detail.full_run import find_run
 from portal.runs.detail.page_values import ShownRun, show_run
 from portal.runs.detail.timeline import MAX_STEPS, page_number
@@ -41,10 +43,10 @@ PAIRS_A_PAGE = 50
 
 @dataclass(frozen=True, kw_only=True)
 class CompareQuery:
-    """What to hold a run against, and which of the steps to list."""
+    """The run to compare with, and the steps to list."""
 
     wanted: str = ""
-    """A run, as people name it; empty for the last good one."""
+    """A run by number, id or pasted address; empty for the last successful one."""
     every_step: bool = False
     page: int = 1
 
@@ -81,13 +83,13 @@ class Ambiguous(InvalidQuery):
     """Several runs may be meant."""
 
     def __init__(self, hits: Sequence[Hit]) -> None:
-        super().__init__([FieldError("with", "fits several runs: choose one.")])
+        super().__init__([FieldError("with", "matches several runs: choose one.")])
         self.hits = hits
 
 
 @dataclass(frozen=True)
 class BarPair:
-    """A step's durations as percent of a bar, here and there."""
+    """A step's durations in both runs, as percent of a bar."""
 
     pair: StepPair
     here: float
@@ -96,10 +98,45 @@ class BarPair:
 
 @dataclass(frozen=True)
 class WholeBar:
-    """A run's waiting and running as percent of a bar."""
+    """A run's waiting and running time, as percent of a bar."""
 
     waited: float
     took: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareForm:
+    """What `runs/compare.html` shows where there is no run to compare with."""
+
+    workflow: SeenWorkflow
+    run: ShownRun
+    form: Form
+    choices: Sequence[Hit] = ()
+    """The runs that may be meant, where the text in the form fits several."""
+    other: None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparePage:
+    """What `runs/compare.html` shows of two runs: `run`, and `other` of `other_workflow`."""
+
+    workflow: SeenWorkflow
+    run: ShownRun
+    other_workflow: SeenWorkflow
+    other: ShownRun
+    form: Form
+    query: CompareQuery
+    last_good: LastGood | None
+    """Why `other` was chosen, where nobody named it."""
+    sides: Sequence[RunAtPace]
+    whole: Sequence[WholeBar]
+    comparison: Comparison
+    steps: Page[BarPair]
+    pager: Pager
+    room: Room
+    """Shared by all texts of the page, so that together they stay short."""
+    absent: object = ABSENT
+    most_steps: int = MAX_STEPS
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/compare")
@@ -119,9 +156,15 @@ def compare(workflow_id: str, run_id: str) -> Response | tuple[str, int]:
     except (NoSuchRun, InvalidQuery) as problem:
         return _refused(workflow, run, problem)
     if other is None:
-        html = render_template("runs/compare.html", workflow=workflow, run=run, form=Form({}), other=None)
-        return make_response(html)
-    freshness.stop_if_known(workflow, other[0], freshness.second(workflow), freshness.second(other[0]))
+        return make_response(
+            render("runs/compare.html", CompareForm(workflow=workflow, run=run, form=Form({})))
+        )
+    conditional_get.answer_304_if_unchanged(
+        workflow,
+        other[0],
+        conditional_get.second_of_active_run(workflow),
+        conditional_get.second_of_active_run(other[0]),
+    )
     return make_response(_page(workflow, run, other, last_good, query))
 
 
@@ -136,7 +179,7 @@ def permanent_comparison(run_id: str) -> BaseResponse:
 def _other(
     workflow: SeenWorkflow, run: ShownRun, wanted: str
 ) -> tuple[tuple[SeenWorkflow, ShownRun] | None, LastGood | None]:
-    """The run to compare with, and why it was chosen if nobody named it. Raises NoSuchRun, InvalidQuery."""
+    """The run to compare with, and why it was chosen. Raises NoSuchRun, InvalidQuery."""
     if not wanted:
         good = last_good_run(workflow, run)
         return ((workflow, show_run(workflow, good.run.id)) if good else None), good
@@ -152,17 +195,15 @@ def _other(
 
 
 def _refused(workflow: SeenWorkflow, run: ShownRun, problem: PortalError) -> tuple[str, int]:
-    """The form with what is wrong with it."""
+    """The form with its errors."""
     errors = problem.errors if isinstance(problem, InvalidQuery) else [FieldError("with", problem.message)]
-    html = render_template(
-        "runs/compare.html",
+    page = CompareForm(
         workflow=workflow,
         run=run,
         form=filled({"with": request.args.getlist("with")[-1]}, errors),
         choices=problem.hits if isinstance(problem, Ambiguous) else (),
-        other=None,
     )
-    return html, problem.status
+    return render("runs/compare.html", page), problem.status
 
 
 def _page(
@@ -176,8 +217,7 @@ def _page(
     sides = [RunAtPace(each, pace_of(each, None, now)) for each in (run, other[1])]
     comparison = compare_runs(*sides)
     steps = _steps(comparison.steps, query)
-    return render_template(
-        "runs/compare.html",
+    page = ComparePage(
         workflow=workflow,
         run=run,
         form=Form({"with": query.wanted}),
@@ -190,14 +230,13 @@ def _page(
         comparison=comparison,
         steps=steps,
         pager=Pager(steps),
-        absent=ABSENT,
-        most_steps=MAX_STEPS,
         room=Room(),
     )
+    return render("runs/compare.html", page)
 
 
 def _steps(pairs: StepPairs, query: CompareQuery) -> Page[BarPair]:
-    """One page of the steps, drawn on one scale."""
+    """One page of the steps, drawn on the same scale."""
     listed = pairs.pairs if query.every_step else pairs.differing
     slice_ = Slice.of_page(query.page, PAIRS_A_PAGE)
     shown = listed[slice_.offset : slice_.offset + slice_.limit]
@@ -206,12 +245,12 @@ def _steps(pairs: StepPairs, query: CompareQuery) -> Page[BarPair]:
     return Page(bars, len(listed), slice_)
 
 
-def _took(side: Any) -> int:
+def _took(side: Side | None) -> int:
     return side.took_ms or 0 if side else 0
 
 
 def _whole_bars(sides: Sequence[RunAtPace]) -> Sequence[WholeBar]:
-    """How both runs waited and ran on one scale; empty where neither is known to have run."""
+    """Both runs on the same scale; empty where the times of neither are known."""
     spans = [(side.pace.queued_ms or 0, side.pace.took_ms or 0) for side in sides]
     scale = Scale(0, max(sum(span) for span in spans))
     return [WholeBar(scale.at(waited), scale.at(took)) for waited, took in spans] if scale.end else ()

@@ -1,4 +1,4 @@
-"""A chart of runs a day: what went well stands on the line, what failed hangs below it; colour only helps."""
+"""A chart of runs per day: failed runs below the line, all others above it, legible without colour."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ LEAST = 1.5
 
 @dataclass(frozen=True)
 class Bar:
-    """One day: where the pointer finds it, what it says, and what stands above and below the line."""
+    """One day: its position, its text, and the lengths of its bars above and below the line."""
 
     x: int
     day: date
@@ -41,16 +41,16 @@ class Bar:
 class DayChart:
     bars: Sequence[Bar]
     line: float
-    """How far down the line lies."""
+    """Distance of the line from the top."""
 
     @property
     def day_before(self) -> str:
         """The day before the first, as the parameter of a list."""
-        return _day_beside(self.bars[0].day, -1)
+        return _day_relative_to(self.bars[0].day, -1)
 
     @property
     def day_after(self) -> str:
-        return _day_beside(self.bars[-1].day, 1)
+        return _day_relative_to(self.bars[-1].day, 1)
 
     @property
     def width(self) -> int:
@@ -62,21 +62,21 @@ class DayChart:
 
     @property
     def above(self) -> str:
-        """All that went well, as one path."""
+        """The bars above the line, as one path."""
         return "".join(_box(bar.x, self.line - bar.above, bar.above) for bar in self.bars if bar.above)
 
     @property
     def below(self) -> str:
-        """All that failed, as one path."""
+        """The bars below the line, as one path."""
         return "".join(_box(bar.x, self.line + 1, bar.below) for bar in self.bars if bar.below)
 
     @property
     def text(self) -> str:
-        """What the drawing says, in one sentence."""
+        """The text alternative of the drawing."""
         total, failed = sum(bar.total for bar in self.bars), sum(bar.failed for bar in self.bars)
         first, last = self.bars[0].day, self.bars[-1].day
         return (
-            f"Runs a day in UTC, {formats.day(first)} to {formats.day(last)}: "
+            f"Runs per day in UTC, {formats.day(first)} to {formats.day(last)}: "
             f"{formats.number(total)} in all, {formats.number(failed)} failed"
         )
 
@@ -89,14 +89,14 @@ def draw(days: Sequence[Day]) -> DayChart | None:
     rest = [day.total - bad for day, bad in zip(days, failed, strict=True)]
     unit = HEIGHT / max(1, max(rest) + max(failed))
     bars = [
-        Bar(STEP * place, day.day, day.total, bad, _length(well, unit), _length(bad, unit))
-        for place, (day, well, bad) in enumerate(zip(days, rest, failed, strict=True))
+        Bar(STEP * index, day.day, day.total, bad, _length(well, unit), _length(bad, unit))
+        for index, (day, well, bad) in enumerate(zip(days, rest, failed, strict=True))
     ]
     return DayChart(bars, _length(max(rest), unit))
 
 
-def _day_beside(day: date, days: int) -> str:
-    """The day so many days from this one, or the nearest that there is."""
+def _day_relative_to(day: date, days: int) -> str:
+    """A day relative to this one, clamped to the range of dates."""
     return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal())).isoformat()
 
 

@@ -1,4 +1,4 @@
-"""The filters that are on, in words, each with the list without it."""
+"""The active filters in words, each with the query without it."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +17,7 @@ class Facet:
 
 
 def facets(query: RunQuery) -> list[Facet]:
-    """Every filter of the query, with a way to take just that one off."""
+    """Every active filter of the query, with the query that removes it."""
 
     def facet(label: str, value: str, **off: Any) -> Facet:
         return Facet(label, value, replace(query, slice=Slice(0, query.slice.limit), **off))

@@ -1,4 +1,4 @@
-"""What plain forms send, made into what the services take; and what stands in the fields of a form.
+"""Plain forms: from their fields to parameters of the services, and back to fields with errors.
 
 A form without script repeats `status`, sends dates without a time and leaves fields empty.
 """
@@ -24,7 +24,7 @@ _EDGES = {"from": _BEGINS, "to": _ENDS, "last_run_after": _BEGINS, "last_run_bef
 
 @dataclass(frozen=True)
 class Form:
-    """What stands in the fields of a form, and what is wrong with it."""
+    """The values and errors of the fields of a form."""
 
     values: Mapping[str, str]
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Form:
 
 
 def plain_form(args: MultiDict[str, str]) -> dict[str, str]:
-    """What a form sends as the run list takes it: statuses joined, empty dates left out, days made whole."""
+    """A form's fields as parameters: statuses joined, empty dates left out, dates as whole days."""
     plain = single(args)
     if "status" in plain:
         plain["status"] = ",".join(args.getlist("status"))
@@ -51,7 +51,7 @@ def plain_form(args: MultiDict[str, str]) -> dict[str, str]:
 
 
 def filled(plain: Mapping[str, str], errors: Sequence[FieldError] = ()) -> Form:
-    """The form with these parameters in its fields: whole days as days again."""
+    """The form with these parameters in its fields, whole days as dates again."""
     days = {name: plain[name].removesuffix(edge) for name, edge in _EDGES.items() if name in plain}
     return Form({**plain, **days}, {error.field: error.message for error in errors})
 
@@ -69,13 +69,13 @@ def parse_run_list(plain: Mapping[str, str], workflow_id: UUID) -> RunQuery:
 
 
 def without(plain: Mapping[str, str], errors: Sequence[FieldError]) -> dict[str, str]:
-    """The parameters that are in order."""
+    """The valid parameters."""
     bad = {error.field for error in errors}
     return {name: value for name, value in plain.items() if name not in bad}
 
 
 def id_in_path(text: str) -> UUID:
-    """The id in a page's path. Raises NotFound where it is none: a garbled link leads nowhere."""
+    """The id in a page's path. Raises NotFound where the text is not a UUID."""
     try:
         return parameters.uuid(text)
     except Refused:
@@ -83,7 +83,7 @@ def id_in_path(text: str) -> UUID:
 
 
 def whole_or_text(text: str) -> int | str | None:
-    """What a number field says: nothing, a whole number, or what the service will refuse."""
+    """The value of a number field: None if empty, a whole number, or a text that is none."""
     text = text.strip()
     if not text:
         return None

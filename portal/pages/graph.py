@@ -1,12 +1,11 @@
-"""A definition drawn as a graph: nodes in layers from left to right, edges as curves. Pure functions.
+"""The drawing of a definition: nodes in layers from left to right, edges as curves. Pure functions.
 
-Whatever imported history calls a definition may come in: what cannot be read is left out.
+Imported history may hold anything as a definition: what cannot be read is left out.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from portal.database.sql.excerpts import cut, key_of
 
@@ -18,7 +17,7 @@ MAX_FOLLOWS = 10
 """Nodes before a node that are named."""
 
 MAX_READ = 1_000
-"""Of so many nodes it is not even tried: ids may come twice, but not as often as that."""
+"""Definitions with more entries than this are not drawn, even if ids repeat."""
 
 BOX_WIDTH, BOX_HEIGHT = 150, 44
 GAP_ACROSS, GAP_DOWN, MARGIN = 20, 14, 4
@@ -36,7 +35,7 @@ class Node:
 
     @property
     def key(self) -> str:
-        """Its id, or what tells a long one apart."""
+        """Its id, or a short key for a long id."""
         return key_of(self.id)
 
 
@@ -58,7 +57,7 @@ class Graph:
     """Paths of the edges, as SVG writes them."""
 
 
-def read_nodes(definition: Mapping[str, Any] | None, known: Mapping[str, str]) -> list[Node]:
+def read_nodes(definition: Mapping[str, object] | None, known: Mapping[str, str]) -> list[Node]:
     """The nodes of a definition in their order, by name, else as `known` names them, else by id.
 
     None where the definition has no graph.
@@ -85,8 +84,8 @@ def read_nodes(definition: Mapping[str, Any] | None, known: Mapping[str, str]) -
     ]
 
 
-def draw_graph(definition: Mapping[str, Any] | None, names: Mapping[str, str]) -> Graph | None:
-    """The definition as a picture; None where there is nothing to draw, or too much."""
+def draw_graph(definition: Mapping[str, object] | None, names: Mapping[str, str]) -> Graph | None:
+    """The drawing of a definition; None where there are no nodes, or too many."""
     if sum(1 for _ in _objects(definition, "nodes")) > MAX_READ:
         return None
     nodes = {node.id: node for node in read_nodes(definition, names)}
@@ -112,12 +111,12 @@ def draw_graph(definition: Mapping[str, Any] | None, names: Mapping[str, str]) -
 
 
 def _layers(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """Each node right of all that lead to it; a circle is cut where it would begin."""
+    """The longest-path layering of the graph. A cycle is broken at its first node."""
     waiting = {node: {source for source, target in edges if target == node != source} for node in nodes}
     depth: dict[str, int] = {}
     while waiting:
-        ready = [node for node, sources in waiting.items() if not sources & waiting.keys()]
-        for node in ready or [next(iter(waiting))]:
+        free = [node for node, sources in waiting.items() if not sources & waiting.keys()]
+        for node in free or [next(iter(waiting))]:
             depth[node] = max(
                 (depth[source] + 1 for source in waiting.pop(node) if source in depth), default=0
             )
@@ -128,17 +127,19 @@ def _layers(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> list[list
 
 
 def _ordered(layers: list[list[str]], edges: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """Each layer's nodes near those that lead to them, so that fewer edges cross."""
-    place: dict[str, float] = {}
+    """Each layer sorted by the mean position of its predecessors, so that fewer edges cross."""
+    position: dict[str, float] = {}
     ordered = []
     for layer in layers:
-        sources = {node: [place[s] for s, target in edges if target == node and s in place] for node in layer}
+        sources = {
+            node: [position[s] for s, target in edges if target == node and s in position] for node in layer
+        }
         middle = {
             node: sum(found) / len(found) if found else float(layer.index(node))
             for node, found in sources.items()
         }
         ordered.append(sorted(layer, key=lambda node: (middle[node], layer.index(node))))
-        place |= {node: float(row) for row, node in enumerate(ordered[-1])}
+        position |= {node: float(row) for row, node in enumerate(ordered[-1])}
     return ordered
 
 
@@ -152,18 +153,18 @@ def _curve(source: Box, target: Box) -> str:
     return f"M{x} {y}C{middle} {y} {middle} {to_y} {to_x} {to_y}"
 
 
-def _objects(definition: Mapping[str, Any] | None, key: str) -> Iterator[dict[str, Any]]:
+def _objects(definition: Mapping[str, object] | None, key: str) -> Iterator[dict[str, object]]:
     graph = (definition or {}).get("graph")
     found = graph.get(key) if isinstance(graph, dict) else None
     yield from (each for each in (found if isinstance(found, list) else []) if isinstance(each, dict))
 
 
-def _edges(definition: Mapping[str, Any] | None, nodes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _edges(definition: Mapping[str, object] | None, nodes: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for edge in _objects(definition, "edges"):
         source, target = edge.get("source"), edge.get("target")
         if isinstance(source, str) and isinstance(target, str) and source in nodes and target in nodes:
             yield source, target
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""

@@ -1,4 +1,6 @@
-"""The page behind an invitation: it asks before anybody joins, since previews open every link."""
+"""The page of an invitation. It asks before anybody joins, since link previews open every link."""
+
+from dataclasses import dataclass
 
 from flask import redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
@@ -9,7 +11,16 @@ from portal.auth.openid.code_flow import accounts_come_from_provider
 from portal.auth.sessions import enter
 from portal.errors import Unauthorized
 from portal.pages import bp
+from portal.pages.rendering import render
 from portal.workspaces import invitations
+
+
+@dataclass(frozen=True)
+class InvitationPage:
+    """What `invitations/page.html` shows."""
+
+    welcome: invitations.Welcome
+    must_sign_in: bool
 
 
 @bp.get("/invitations/<token>")
@@ -21,7 +32,7 @@ def invitation(token: str) -> str | tuple[str, int]:
     must_sign_in = signed_in() is None and (welcome.has_account or accounts_come_from_provider())
     if must_sign_in:
         session["next"] = request.path
-    return render_template("invitations/page.html", welcome=welcome, must_sign_in=must_sign_in)
+    return render("invitations/page.html", InvitationPage(welcome, must_sign_in))
 
 
 @bp.post("/invitations/<token>")

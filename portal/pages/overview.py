@@ -1,13 +1,23 @@
-"""What stands above a workflow's runs, whatever the list is filtered by."""
+"""The overview above a workflow's runs: totals, pass rate and the chart of days, whatever the list shows."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from portal import moments
 from portal.auth.access import SeenWorkflow
-from portal.pages.day_chart import draw
-from portal.runs.statistics.activity import read_activity
+from portal.pages.day_chart import DayChart, draw
+from portal.runs.statistics.activity import Activity, read_activity
 
 
-def overview(workflow: SeenWorkflow, runs_in_all: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Overview:
+    """What `runs/_overview.html` and `runs/_stats.html` show."""
+
+    activity: Activity
+    runs_in_all: int
+    chart: DayChart | None
+    """None where there is no run to draw."""
+
+
+def read_overview(workflow: SeenWorkflow, runs_in_all: int) -> Overview:
     activity = read_activity(workflow, moments.now().date())
-    return {"activity": activity, "runs_in_all": runs_in_all, "chart": draw(activity.days)}
+    return Overview(activity, runs_in_all, draw(activity.days))

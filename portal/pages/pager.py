@@ -1,4 +1,4 @@
-"""Where a page of a list stands among its pages."""
+"""Pagination: which page of a list is shown, and the links to others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class PageQuery:
 
 @dataclass(frozen=True)
 class Pager:
-    page: Page[Any]
+    page: Page[Any]  # of rows of any kind: only their number matters
 
     @property
     def first_row(self) -> int:
@@ -71,7 +71,7 @@ class Pager:
 
     @property
     def moves(self) -> list[tuple[str, str, Slice]]:
-        """The links that lead somewhere: key, words and target."""
+        """The links to other pages that exist: key, label and target."""
         page = self.page
         links: list[tuple[str, str, Slice | None]] = [
             ("first", "« First", self.start if page.prev else None),

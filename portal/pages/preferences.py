@@ -1,6 +1,4 @@
-"""How a browser is to look: light, dark, or as its system says. A cookie keeps it: no page flashes."""
-
-from typing import Any
+"""The theme: light, dark, or that of the system. It is in a cookie, so that no page flashes."""
 
 from flask import current_app, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -16,13 +14,13 @@ A_YEAR = 31_536_000
 
 
 def chosen_theme() -> str:
-    """The theme that this browser chose; what else a cookie says is nothing to us."""
+    """The theme that this browser chose; any other value counts as the default."""
     theme = request.cookies.get(_cookie_name(), "")
     return theme if theme in THEMES else "system"
 
 
 @bp.app_context_processor
-def themes() -> dict[str, Any]:
+def themes() -> dict[str, object]:
     return {"theme": chosen_theme(), "themes": THEMES}
 
 

@@ -1,35 +1,44 @@
 """The page of one run with its fragment, and the permanent link to it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Protocol
 from uuid import UUID
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal import moments
-from portal.auth.access import get_workflow
+from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.database.sql.excerpts import Room
 from portal.errors import InvalidQuery
 from portal.input.parameters import fits_links, fits_path, single
-from portal.pages import bp, freshness
-from portal.pages.api_call import curl_line
+from portal.pages import bp, conditional_get
 from portal.pages.charts import Scale
-from portal.pages.facts import facts, source_facts
+from portal.pages.curl_command import curl_command
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
-from portal.pages.graph import draw_graph, read_nodes
+from portal.pages.graph import Graph, Node, draw_graph, read_nodes
+from portal.pages.key_values import KeyValues, first_key_values, source_key_values
 from portal.pages.pager import Pager
-from portal.pages.timeline_chart import draw_timeline, lane_pages
+from portal.pages.rendering import render
+from portal.pages.timeline_chart import TimelineChart, draw_timeline, lane_pages
+from portal.paging import Page
 from portal.runs.detail.failed_steps import MAX_ERROR, first_failed_step
 from portal.runs.detail.full_run import find_run
-from portal.runs.detail.page_values import read_structures, show_run
-from portal.runs.detail.step_table import StepQuery, count_steps, list_steps, read_step_results
-from portal.runs.detail.timeline import TimelineQuery, began_before, read_timeline, step_duration_ms
-from portal.runs.listing.neighbours import find_neighbours
+from portal.runs.detail.page_values import ShownRun, read_structures, show_run
+from portal.runs.detail.step_table import (
+    ListedStep,
+    StepQuery,
+    StepResults,
+    count_steps,
+    list_steps,
+    read_step_results,
+)
+from portal.runs.detail.timeline import Timeline, TimelineQuery, began_before, read_timeline, step_duration_ms
+from portal.runs.listing.neighbours import Neighbours, find_neighbours
 from portal.runs.query import RunQuery
-from portal.runs.results.page_results import ResultQuery, read_results
+from portal.runs.results.page_results import ResultQuery, Results, read_results
 from portal.runs.statistics.summary import usual_duration
 from portal.runs.statistics.usual_durations import Pace, pace_of
 from portal.web import htmx
@@ -41,7 +50,7 @@ MAX_LISTED_NODES = 200
 
 @dataclass(frozen=True)
 class PaceBar:
-    """The duration beside what is usual, as percent of a bar."""
+    """The duration and the usual one, as percent of a bar."""
 
     median: float
     p90: float
@@ -49,21 +58,29 @@ class PaceBar:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where somebody stands on the page of a run; gives the parameters of the links from there."""
+class RunLinks:
+    """The parameters of the links on the page of a run: each changes one part and leaves the others."""
 
-    behind: RunQuery
-    """The list that led here."""
+    run_list: RunQuery
+    """The list that led to the run."""
     timeline: TimelineQuery
     steps: StepQuery
     results: ResultQuery
 
     @property
     def came_from(self) -> Mapping[str, str]:
-        return self.behind.to_args()
+        return self.run_list.to_args()
+
+    @property
+    def neighbour_labels(self) -> tuple[str, str]:
+        """Names of the runs before and after this one in the list."""
+        if self.run_list.sort != "created_at":
+            return "Previous run", "Next run"
+        newest_first = self.run_list.order == "desc"
+        return ("Newer run", "Older run") if newest_first else ("Older run", "Newer run")
 
     def at_timeline(self, query: TimelineQuery) -> dict[str, str]:
-        """Another part of the timeline; a type of node unfolded there is the one listed below."""
+        """Another part of the timeline; the type of node expanded there filters the table of steps."""
         steps = replace(self.steps, node_type=query.node_type)
         if query.node_type != self.steps.node_type:
             steps = replace(steps, page=1, result=None)
@@ -78,7 +95,7 @@ class Place:
         return {**self._rest, **self.timeline.to_args(), **query.to_args()}
 
     def at_results(self, query: ResultQuery) -> dict[str, str]:
-        """Other lines of what the run gave."""
+        """Other lines of the results."""
         return {**self.here, **replace(self, results=query)._rest}
 
     @property
@@ -86,37 +103,96 @@ class Place:
         return {**self.came_from, **self.results.to_args()}
 
 
+class FailedStep(Protocol):
+    """The columns of the first failed step."""
+
+    position: int
+    node_id: str
+    name: str | None
+    iteration: int
+    error: str | None
+    last_command: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFragment:
+    """What `runs/_run.html` shows: all that changes while a run is active, or while somebody zooms."""
+
+    workflow: SeenWorkflow
+    run: ShownRun
+    came_from: Mapping[str, str]
+    """The parameters of the list that led to the run."""
+    links: RunLinks
+    neighbours: Neighbours
+    pace: Pace
+    pace_bar: PaceBar | None
+    failed_step: FailedStep | None
+    timeline: Timeline
+    before_start: int
+    """Steps that began before the run did."""
+    chart: TimelineChart
+    lane_pages: Sequence[tuple[str, TimelineQuery]]
+    steps: Page[ListedStep]
+    step_query: StepQuery
+    step_pager: Pager
+    step_counts: Mapping[str, int]
+    step_results: StepResults
+    results: Results | None
+    line_pager: Pager | None
+    room: Room
+    """Shared by all texts of the page, so that together they stay short."""
+    most_step_error: int = MAX_ERROR
+    step_duration_ms: Callable[[ListedStep], int | None] = step_duration_ms
+    fits_links: Callable[[str], bool] = fits_links
+    fits_path: Callable[[str], bool] = fits_path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPage(RunFragment):
+    """What `runs/run.html` shows: the fragment, and what never changes about a run."""
+
+    usage: KeyValues
+    source_facts: KeyValues
+    snapshot: Mapping[str, object] | None
+    """The definition as recorded with the run."""
+    definition: Mapping[str, object] | None
+    """The snapshot, else the workflow's present definition."""
+    graph: Graph | None
+    nodes: Sequence[Node]
+    node_states: Mapping[str, str]
+    api_call: str
+    most_nodes: int = MAX_LISTED_NODES
+
+
 @bp.get("/workflows/<workflow_id>/runs/<run_id>")
 def run(workflow_id: str, run_id: str) -> str:
     """The whole page."""
-    found = _look(workflow_id, run_id)
-    said = read_structures(found["run"].id)
-    snapshot = said.definition
-    definition = snapshot or describe_workflow(found["workflow"]).definition
-    timeline = found["timeline"]
-    return render_template(
-        "runs/run.html",
-        usage=facts(said.usage),
-        source_facts=source_facts(said.source),
-        snapshot=snapshot,
+    found = _read(workflow_id, run_id)
+    recorded = read_structures(found.run.id)
+    definition = recorded.definition or describe_workflow(found.workflow).definition
+    names = found.timeline.node_names
+    page = RunPage(
+        **vars(found),
+        usage=first_key_values(recorded.usage),
+        source_facts=source_key_values(recorded.source),
+        snapshot=recorded.definition,
         definition=definition,
-        graph=draw_graph(definition, timeline.node_names),
-        nodes=read_nodes(definition, timeline.node_names),
-        most_nodes=MAX_LISTED_NODES,
-        node_states=timeline.node_states,
-        api_call=curl_line("api.run", workflow_id=found["workflow"].id, run_id=found["run"].id),
-        **found,
+        graph=draw_graph(definition, names),
+        nodes=read_nodes(definition, names),
+        node_states=found.timeline.node_states,
+        api_call=curl_command("api.run", workflow_id=found.workflow.id, run_id=found.run.id),
     )
+    return render("runs/run.html", page)
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/view")
 def run_view(workflow_id: str, run_id: str) -> Response | BaseResponse:
-    """What changes while a run goes on, or while somebody zooms."""
+    """The part that changes while a run is active, or while somebody zooms."""
     workflow, run = id_in_path(workflow_id), id_in_path(run_id)
-    page = url_for(".run", workflow_id=workflow, run_id=run, **_place(workflow).here)  # type: ignore[arg-type]
+    page = url_for(".run", workflow_id=workflow, run_id=run, **_links(workflow).here)  # type: ignore[arg-type]
     if not htmx.wants_fragment():
         return redirect(page, code=303)
-    answer = make_response(render_template("runs/_run.html", **_look(workflow_id, run_id)))
+    answer = make_response(render("runs/_run.html", _read(workflow_id, run_id)))
     return htmx.show_address(answer, page)
 
 
@@ -125,7 +201,7 @@ def follow_run(workflow_id: str, run_id: str) -> str | BaseResponse:
     """The same for a browser that follows an active run: it leaves the address alone."""
     if not htmx.wants_fragment():
         return run_view(workflow_id, run_id)
-    return render_template("runs/_run.html", **_look(workflow_id, run_id))
+    return render("runs/_run.html", _read(workflow_id, run_id))
 
 
 @bp.get("/runs/<run_id>")
@@ -136,54 +212,50 @@ def permalink(run_id: str) -> BaseResponse:
     return redirect(f"{page}?{query}" if query else page, code=302)
 
 
-def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
+def _read(workflow_id: str, run_id: str) -> RunFragment:
     """Everything that the page and its fragment show of a run."""
     now, found_id = moments.now(), id_in_path(workflow_id)
-    place = _place(found_id)
+    links = _links(found_id)
     workflow = get_workflow(current_principal(), found_id)
-    freshness.stop_if_known(workflow, freshness.second(workflow))
+    conditional_get.answer_304_if_unchanged(workflow, conditional_get.second_of_active_run(workflow))
     run = show_run(workflow, id_in_path(run_id))
-    timeline = read_timeline(run.id, place.timeline, now)
-    steps = list_steps(run.id, place.steps)
-    results = read_results(run, place.results)
+    timeline = read_timeline(run.id, links.timeline, now)
+    steps = list_steps(run.id, links.steps)
+    results = read_results(run, links.results)
     pace = pace_of(run, usual_duration(workflow), now)
-    return {
-        "workflow": workflow,
-        "run": run,
-        "came_from": place.came_from,
-        "neighbours": find_neighbours(workflow, place.behind, run.id),
-        "pace": pace,
-        "pace_bar": _pace_bar(pace),
-        "failed_step": first_failed_step(run.id) if run.status == "failed" else None,
-        "most_step_error": MAX_ERROR,
-        "timeline": timeline,
-        "before_start": began_before(timeline, run.started_at),
-        "chart": draw_timeline(timeline),
-        "lane_pages": lane_pages(timeline),
-        "steps": steps,
-        "step_query": place.steps,
-        "step_pager": Pager(steps),
-        "step_counts": count_steps(run.id),
-        "step_results": read_step_results(run.id, steps, place.steps),
-        "step_duration_ms": step_duration_ms,
-        "results": results,
-        "line_pager": Pager(results.lines) if results else None,
-        "place": place,
-        "room": Room(),
-        "fits_links": fits_links,
-        "fits_path": fits_path,
-    }
+    return RunFragment(
+        workflow=workflow,
+        run=run,
+        came_from=links.came_from,
+        links=links,
+        neighbours=find_neighbours(workflow, links.run_list, run.id),
+        pace=pace,
+        pace_bar=_pace_bar(pace),
+        failed_step=first_failed_step(run.id) if run.status == "failed" else None,
+        timeline=timeline,
+        before_start=began_before(timeline, run.started_at),
+        chart=draw_timeline(timeline),
+        lane_pages=lane_pages(timeline),
+        steps=steps,
+        step_query=links.steps,
+        step_pager=Pager(steps),
+        step_counts=count_steps(run.id),
+        step_results=read_step_results(run.id, steps, links.steps),
+        results=results,
+        line_pager=Pager(results.lines) if results else None,
+        room=Room(),
+    )
 
 
-def _place(workflow_id: UUID) -> Place:
-    """Where the request's parameters stand. Raises InvalidQuery."""
+def _links(workflow_id: UUID) -> RunLinks:
+    """The links from the page with this request's parameters. Raises InvalidQuery."""
     args = single(request.args)
     timeline, steps, results = TimelineQuery.parse(args), StepQuery.parse(args), ResultQuery.parse(args)
-    return Place(list_behind(workflow_id), timeline, steps, results)
+    return RunLinks(originating_list(workflow_id), timeline, steps, results)
 
 
-def list_behind(workflow_id: UUID) -> RunQuery:
-    """The list that led to a run, from the parameters its link carries; the whole list if they make none."""
+def originating_list(workflow_id: UUID) -> RunQuery:
+    """The list that led to a run, from the parameters of its link; the whole list if they are not valid."""
     try:
         return parse_run_list(_list_parameters(plain_form(request.args)), workflow_id)
     except InvalidQuery:
@@ -195,7 +267,7 @@ def _list_parameters(plain: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pace_bar(pace: Pace) -> PaceBar | None:
-    """None where there is nothing to compare, or nothing that is usual."""
+    """None where the duration is not known, or too few runs say what is usual."""
     if pace.usual is None or pace.took_ms is None or pace.usual.runs < 2:
         return None
     scale = Scale(0, max(pace.usual.p90_ms, pace.took_ms, 1) * 1.08)

@@ -1,6 +1,6 @@
-"""What a run's page plays and downloads: each address leads to a link that is signed when it is asked for.
+"""Audio and downloads of a run: each address redirects to a link that is signed for this request.
 
-So a page that stays open, or comes from the browser's cache, never holds a link that has run out.
+So a page that stays open, or comes from the browser's cache, never holds an expired link.
 """
 
 from flask import redirect
@@ -45,7 +45,7 @@ def _archive(workflow_id: str, run_id: str, node_id: str | None = None) -> BaseR
 
 
 def to_file(grant: Grant) -> BaseResponse:
-    """Lead to a link that opens the grant from now on."""
+    """Redirect to a link that is signed now."""
     link = sign(grant, moments.now())
     answer = redirect(within_portal(link.path), code=302)
     answer.headers["Cache-Control"] = "no-store"

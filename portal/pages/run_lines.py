@@ -1,4 +1,4 @@
-"""The runs of a list as their lines read: what for, how long, and what is odd about them, in words."""
+"""The rows of a run list in words: title, duration, usage, and notes on what is odd."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def _line(run: RunRow, subject: Subject | None, now: datetime) -> RunLine:
 
 
 def _duration_note(run: RunRow) -> str:
-    """What keeps the duration of a run that ended from being said."""
+    """Why the duration of an ended run is not known."""
     if is_active(run.status):
         return ""
     if run.completed_at is None:
@@ -73,7 +73,7 @@ def _duration_note(run: RunRow) -> str:
 
 
 def _labels(labels: Mapping[str, object]) -> Sequence[tuple[str, str]]:
-    """The first labels that are short enough to be read in passing."""
+    """The first labels that are short enough for a row."""
     shown = [(key, str(value)) for key, value in labels.items() if isinstance(value, str | int | float)]
     short = [
         (cut(key, MAX_LABEL), text)

@@ -1,36 +1,88 @@
 """The run list and its fragment."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery, NotFound
-from portal.pages import bp, freshness
-from portal.pages.api_call import curl_line
-from portal.pages.facets import any_status, cleared, facets
-from portal.pages.forms import filled, id_in_path, parse_run_list, plain_form, without
-from portal.pages.overview import overview
+from portal.pages import bp, conditional_get
+from portal.pages.curl_command import curl_command
+from portal.pages.facets import Facet, any_status, cleared, facets
+from portal.pages.forms import Form, filled, id_in_path, parse_run_list, plain_form, without
+from portal.pages.overview import Overview, read_overview
 from portal.pages.pager import Pager
-from portal.pages.run_lines import run_lines
-from portal.pages.run_live import watch
-from portal.pages.sortings import SORT_LABELS, sortings
+from portal.pages.rendering import render
+from portal.pages.run_lines import RunLine, run_lines
+from portal.pages.run_live import Watch, watch
+from portal.pages.sort_links import SORT_LABELS, SortLink, sort_links
+from portal.paging import Page
 from portal.runs.listing import RunPage, list_runs
-from portal.runs.listing.rows import Texts
+from portal.runs.listing.rows import RunRow, Texts
 from portal.runs.query import SORTS, RunQuery
 from portal.runs.subjects import subjects_of
 from portal.web import htmx
 
 SEARCH_FIELD = "search"
-"""The id of the field in which people type; its requests replace the address instead of adding to history."""
+"""The id of the search field: its requests replace the address instead of adding to the history."""
 
 CHIPS = ("running", "pending", "paused", "completed", "failed", "cancelled")
 PARAMETERS = ("status", "search", "from", "to", "sort", "order", "limit", "offset", "page")
 PAGE_SIZES = (10, 20, 50, 100)
+SORT_OPTIONS = tuple((key, SORT_LABELS[key]) for key in SORTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterForm:
+    """What `runs/_filters.html` shows, whether the filters are valid or not."""
+
+    workflow_id: UUID
+    form: Form
+    cleared: RunQuery
+    """The list without any filter."""
+    statuses: Sequence[str] = CHIPS
+    sorts: Sequence[tuple[str, str]] = SORT_OPTIONS
+    page_sizes: Sequence[int] = PAGE_SIZES
+    search_field: str = SEARCH_FIELD
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunListPage(FilterForm):
+    """What `runs/page.html` and `runs/_table.html` show."""
+
+    workflow: SeenWorkflow
+    query: RunQuery
+    page: Page[RunRow]
+    lines: Sequence[RunLine]
+    """The rows of the page, in words."""
+    counts: Mapping[str, int]
+    """Runs of each status under the other filters."""
+    pager: Pager
+    sortings: Mapping[str, SortLink]
+    facets: Sequence[Facet]
+    any_status: RunQuery
+    watch: Watch
+    api_call: str
+    overview: Overview | None = None
+    """None in the fragment, which leaves the overview as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedRunList(FilterForm):
+    """What the same templates show where a parameter is not valid."""
+
+    workflow: SeenWorkflow | None
+    """None where there is no such workflow: the errors of the parameters come first."""
+    corrected: RunQuery
+    """The list with the valid parameters only."""
+    query: None = None
+    overview: None = None
 
 
 @bp.get("/workflows/<workflow_id>/runs")
@@ -45,46 +97,47 @@ def runs(workflow_id: str) -> Response | BaseResponse:
 def runs_table(workflow_id: str) -> Response | BaseResponse:
     found_id = id_in_path(workflow_id)
     if not htmx.wants_fragment():
-        args: dict[str, Any] = {name: request.args.getlist(name) for name in PARAMETERS}
+        args: dict[str, Any] = {
+            name: request.args.getlist(name) for name in PARAMETERS
+        }  # as url_for takes them
         return redirect(url_for(".runs", workflow_id=found_id, **args), code=303)
     return _answer("runs/_table.html", found_id)
 
 
 def _answer(template: str, workflow_id: UUID) -> Response:
-    """The list that the request asks for, or the form with what is wrong with it."""
+    """The requested list, or the form with its errors."""
     plain = plain_form(request.args)
     try:
         query = parse_run_list(plain, workflow_id)
     except InvalidQuery as refusal:
         return _refusal(template, workflow_id, plain, refusal)
     workflow = get_workflow(current_principal(), workflow_id)
-    freshness.stop_if_known(workflow, freshness.second(workflow))
+    conditional_get.answer_304_if_unchanged(workflow, conditional_get.second_of_active_run(workflow))
     page = list_runs(workflow, query, Texts.BRIEF)
-    page_only = overview(workflow, page.in_all) if template == "runs/page.html" else {}
-    html = render_template(template, **_list(workflow, query, page), **page_only)
+    overview = read_overview(workflow, page.in_all) if template == "runs/page.html" else None
+    html = render(template, _list(workflow, query, page, overview))
     return _addressed(html, workflow_id, query.to_args())
 
 
-def _list(workflow: SeenWorkflow, query: RunQuery, page: RunPage) -> dict[str, Any]:
-    """What the section of the list shows."""
+def _list(workflow: SeenWorkflow, query: RunQuery, page: RunPage, overview: Overview | None) -> RunListPage:
     lines = run_lines(page.rows, subjects_of([run.id for run in page.rows]), moments.now())
-    return {
-        "workflow": workflow,
-        "workflow_id": workflow.id,
-        "query": query,
-        "cleared": cleared(query),
-        "any_status": any_status(query),
-        "facets": facets(query),
-        "form": filled(query.to_args()),
-        "page": page,
-        "lines": lines,
-        "counts": page.counts,
-        "pager": Pager(page),
-        "sortings": sortings(query),
-        "watch": watch(workflow, query, lines, page.counts),
-        "api_call": curl_line("api.runs", workflow_id=workflow.id, **query.to_args()),
-        **_choices(),
-    }
+    return RunListPage(
+        workflow=workflow,
+        workflow_id=workflow.id,
+        query=query,
+        cleared=cleared(query),
+        any_status=any_status(query),
+        facets=facets(query),
+        form=filled(query.to_args()),
+        page=page,
+        lines=lines,
+        counts=page.counts,
+        pager=Pager(page),
+        sortings=sort_links(query),
+        watch=watch(workflow, query, lines, page.counts),
+        api_call=curl_command("api.runs", workflow_id=workflow.id, **query.to_args()),
+        overview=overview,
+    )
 
 
 def _refusal(template: str, workflow_id: UUID, plain: dict[str, str], refusal: InvalidQuery) -> Response:
@@ -92,17 +145,15 @@ def _refusal(template: str, workflow_id: UUID, plain: dict[str, str], refusal: I
     try:
         workflow = get_workflow(current_principal(), workflow_id)
     except NotFound:
-        workflow = None  # bad parameters are said first, and nothing of a workflow that is not there
-    html = render_template(
-        template,
+        workflow = None
+    refused = RefusedRunList(
         workflow=workflow,
         workflow_id=workflow_id,
-        query=None,
         corrected=corrected,
         cleared=cleared(corrected),
         form=filled(plain, refusal.errors),
-        **_choices(),
     )
+    html = render(template, refused)
     answer = _addressed(html, workflow_id, {name: plain[name] for name in PARAMETERS if name in plain})
     answer.status_code = refusal.status
     return answer
@@ -114,14 +165,9 @@ def _addressed(html: str, workflow_id: UUID, args: dict[str, str]) -> Response:
 
 
 def _to_offset(workflow_id: UUID) -> Response | BaseResponse:
-    """A page number leads to its first row: one address for each page."""
+    """Redirect a page number to the offset of its first row, so that each page has one address."""
     try:
         query = parse_run_list(plain_form(request.args), workflow_id)
     except InvalidQuery:
         return _answer("runs/page.html", workflow_id)
     return redirect(url_for(".runs", workflow_id=workflow_id, **query.to_args()), code=303)  # type: ignore[arg-type]
-
-
-def _choices() -> dict[str, object]:
-    sorts = [(key, SORT_LABELS[key]) for key in SORTS]
-    return {"statuses": CHIPS, "sorts": sorts, "page_sizes": PAGE_SIZES, "search_field": SEARCH_FIELD}

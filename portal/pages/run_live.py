@@ -1,10 +1,10 @@
-"""What moves on an open run list: which runs a browser watches, and the fragment that says how they stand."""
+"""Live updates of an open run list: which runs a browser watches, and the fragment with their changes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from flask import redirect, render_template, request, url_for
+from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import moments
@@ -13,9 +13,10 @@ from portal.auth.gate import current_principal
 from portal.input import parameters
 from portal.input.bounds import MAX_BIGINT
 from portal.input.parameters import Reader, Refused, single
-from portal.pages import bp, freshness
+from portal.pages import bp, conditional_get
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
-from portal.pages.overview import overview
+from portal.pages.overview import Overview, read_overview
+from portal.pages.rendering import render
 from portal.pages.run_lines import RunLine, run_lines
 from portal.paging import MAX_LIMIT, Slice
 from portal.runs.listing.changes_since import is_active, read_changes
@@ -26,7 +27,7 @@ from portal.web import htmx
 
 @dataclass(frozen=True)
 class Watch:
-    """What a browser asks about again and again."""
+    """What a browser polls for."""
 
     query: RunQuery
     rows: Sequence[UUID]
@@ -34,7 +35,7 @@ class Watch:
     since: int
     """The version of the workflow when the list was read: runs that came later are new."""
     moving: bool
-    """Whether anything is left that may change by itself."""
+    """Whether anything is active, and so may change by itself."""
 
     @property
     def newest(self) -> RunQuery:
@@ -47,6 +48,22 @@ class Watch:
         return {**self.query.to_args(), "since": str(self.since), **({"rows": rows} if rows else {})}
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunListChanges:
+    """What `runs/_live.html` shows: the parts of an open list that change while runs are active."""
+
+    workflow: SeenWorkflow
+    workflow_id: UUID
+    query: RunQuery
+    lines: Sequence[RunLine]
+    """The watched runs that changed."""
+    counts: Mapping[str, int]
+    new: int
+    """Runs that came after the list was read."""
+    watch: Watch
+    overview: Overview
+
+
 def watch(
     workflow: SeenWorkflow,
     query: RunQuery,
@@ -54,7 +71,7 @@ def watch(
     counts: Mapping[str, int],
     since: int | None = None,
 ) -> Watch:
-    """What to ask about after this answer; nothing is left once neither a row nor a count is active."""
+    """What to poll for after this answer: nothing, where neither a row nor a count is active."""
     rows = [line.run.id for line in lines if line.active]
     moving = bool(rows) or any(count and is_active(status) for status, count in counts.items())
     return Watch(query, rows, workflow.version if since is None else since, moving)
@@ -68,20 +85,20 @@ def runs_live(workflow_id: str) -> str | Response:
         return redirect(url_for(".runs", workflow_id=found_id, **query.to_args()), code=303)  # type: ignore[arg-type]
     watched, since = _watched(single(request.args))
     workflow = get_workflow(current_principal(), found_id)
-    freshness.stop_if_known(workflow)  # durations go on in the browser
-    changes = read_changes(workflow, query, watched, since)
-    lines = run_lines(changes.rows, subjects_of([run.id for run in changes.rows]), moments.now())
-    return render_template(
-        "runs/_live.html",
-        workflow_id=found_id,
+    conditional_get.answer_304_if_unchanged(workflow)  # durations go on in the browser
+    runs = read_changes(workflow, query, watched, since)
+    lines = run_lines(runs.rows, subjects_of([run.id for run in runs.rows]), moments.now())
+    changes = RunListChanges(
         workflow=workflow,
+        workflow_id=found_id,
         query=query,
         lines=lines,
-        counts=changes.counts,
-        new=changes.new,
-        watch=watch(workflow, query, lines, changes.counts, since),
-        **overview(workflow, changes.in_all),
+        counts=runs.counts,
+        new=runs.new,
+        watch=watch(workflow, query, lines, runs.counts, since),
+        overview=read_overview(workflow, runs.in_all),
     )
+    return render("runs/_live.html", changes)
 
 
 def _watched(args: Mapping[str, str]) -> tuple[Sequence[UUID], int]:

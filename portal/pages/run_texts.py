@@ -1,11 +1,11 @@
-"""Whole texts of a run, for who follows the link behind a beginning."""
+"""Full texts of a run, linked to where a page shows their beginning."""
 
 from flask import Response
 
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal
 from portal.errors import NotFound
-from portal.pages import bp, freshness
+from portal.pages import bp, conditional_get
 from portal.pages.forms import id_in_path
 from portal.runs.detail.full_run import find_run
 from portal.runs.results.whole_texts import read_whole
@@ -13,11 +13,11 @@ from portal.runs.results.whole_texts import read_whole
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/texts/<path:name>")
 def run_text(workflow_id: str, run_id: str, name: str) -> Response:
-    """As text or JSON that a browser shows and never takes for a page."""
+    """As plain text or JSON, which no browser renders as a page."""
     workflow = get_workflow(current_principal(), id_in_path(workflow_id))
     its_workflow, found_id = find_run(current_principal(), id_in_path(run_id))
     if its_workflow != workflow.id:
         raise NotFound("There is no such run here.")
-    freshness.stop_if_known(workflow)
+    conditional_get.answer_304_if_unchanged(workflow)
     whole = read_whole(found_id, name)
     return Response(whole.content, content_type=f"{whole.media_type}; charset=utf-8")

@@ -1,4 +1,4 @@
-"""A timeline as a chart: rows of bars with marks, an axis, an overview of the whole, zooms as links."""
+"""The chart of a timeline: rows of bars, an axis, an overview of the whole run, and zooms as links."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from portal.runs.detail.timeline import Lane, Span, Timeline, TimelineQuery, in_
 from portal.web.formats import duration_ms
 
 OVERVIEW_FROM = 41
-"""From how many steps on an overview of the whole stands above the lanes."""
+"""Runs with at least this many steps have an overview above the lanes."""
 
 OVERVIEW_COLUMNS, OVERVIEW_WINDOWS = 72, 12
 MAX_BARS, LEAST_BARS = 1_200, 30
@@ -38,7 +38,7 @@ class Row:
     lane: Lane
     bars: Sequence[Bar]
     marks: Sequence[float]
-    """Where something failed: marked by a shape, not by colour alone."""
+    """Positions of failures: marked by a shape, not by colour alone."""
     top: int
     """Of the row in the chart, in the height of a letter: it grows with the text."""
 
@@ -52,7 +52,7 @@ class Zoom:
 
 @dataclass(frozen=True)
 class Window:
-    """A part of the overview that leads to itself."""
+    """A part of the overview that links to its zoom."""
 
     at: float
     size: float

@@ -1,4 +1,4 @@
-"""What somebody gave a workflow, fetched from its summary page."""
+"""Downloads of the files uploaded to a workflow."""
 
 from werkzeug.wrappers import Response as BaseResponse
 

@@ -1,28 +1,31 @@
 """The workflows of a workspace: the page and its fragment."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery
-from portal.pages import bp, freshness, workflows_url
+from portal.pages import bp, conditional_get, workflows_url
 from portal.pages.forms import Form, filled, plain_form, without
 from portal.pages.pager import Pager
+from portal.pages.rendering import render
+from portal.pages.sort_links import ARIA_SORT, OPPOSITE, SortLink
 from portal.paging import Page, Slice
 from portal.web import htmx
-from portal.workflows.listing import list_workflows, state_of
+from portal.workflows.listing import WorkflowRow, list_workflows, state_of
 from portal.workflows.query import WorkflowQuery
-from portal.workflows.strips import STRIP_RUNS, last_runs
+from portal.workflows.strips import STRIP_RUNS, Mark, last_runs
 
 SEARCH_FIELD = "search"
 SORT_LABELS = {"name": "Name", "runs_count": "Runs", "updated_at": "Updated"}
 NATURAL = {"name": "asc", "runs_count": "desc", "updated_at": "desc"}
 STATUS_LABELS = {"draft": "No runs yet", "running": "Active", "completed": "Completed", "failed": "Failed"}
-"""`paused` finds nothing by contract 3.13, so that it is no choice here."""
+"""Without `paused`, which by contract 3.13 matches nothing."""
 
 _MAY_BE_EMPTY = ("status", "has_failed_run", "sort", "order")
 PARAMETERS = (
@@ -31,13 +34,38 @@ PARAMETERS = (
 )
 
 
-@dataclass(frozen=True)
-class Sorting:
-    """A sortable column: how its header is marked and where it leads."""
+@dataclass(frozen=True, kw_only=True)
+class FilterForm:
+    """What the form of `workflows/_table.html` shows, whether the filters are valid or not."""
 
-    label: str
-    direction: str | None
+    form: Form
+    status_labels: Mapping[str, str] = field(default_factory=lambda: STATUS_LABELS)
+    sort_labels: Mapping[str, str] = field(default_factory=lambda: SORT_LABELS)
+    search_field: str = SEARCH_FIELD
+    page_url: Callable[..., str] = field(default_factory=lambda: _page_url)
+    table_url: Callable[..., str] = field(default_factory=lambda: _table_url)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowsPage(FilterForm):
+    """What `workflows/page.html` and `workflows/_table.html` show."""
+
     query: WorkflowQuery
+    page: Page[WorkflowRow]
+    pager: Pager
+    strips: Mapping[UUID, Sequence[Mark]]
+    """The last runs of each workflow, oldest first."""
+    sortings: Mapping[str, SortLink]
+    strip_runs: int = STRIP_RUNS
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedWorkflows(FilterForm):
+    """What the same templates show where a parameter is not valid."""
+
+    corrected: WorkflowQuery
+    """The list with the valid parameters only."""
+    query: None = None
 
 
 @bp.get("/workspaces/<workspace_id>")
@@ -65,77 +93,70 @@ def workflows_table() -> BaseResponse:
 
 
 def _answer(template: str) -> Response:
-    """The list that the request asks for, or the form with what is wrong with it."""
-    args = _asked()
+    """The requested list, or the form with its errors."""
+    args = _plain_args()
     try:
         query = WorkflowQuery.parse(args)
     except InvalidQuery as refusal:
         return _refusal(template, args, refusal)
     workspace = current_principal().workspace
-    freshness.stop_if_known(state_of(workspace.id) if workspace else None)
+    conditional_get.answer_304_if_unchanged(state_of(workspace.id) if workspace else None)
     page = list_workflows(workspace.id, query, brief=True) if workspace else Page((), 0, query.slice)
-    html = _render(
-        template,
+    page_of_list = WorkflowsPage(
         query=query,
-        form=filled(_lasts(args)),
+        form=filled(_last_values(args)),
         page=page,
         pager=Pager(page),
         strips=last_runs([row.id for row in page.rows]),
-        sortings=_sortings(query),
+        sortings=_sort_links(query),
     )
+    html = make_response(render(template, page_of_list))
     return htmx.show_address(html, _page_url(**query.to_args()), typing_in=SEARCH_FIELD)
 
 
 def _refusal(template: str, args: Mapping[str, Sequence[str]], refusal: InvalidQuery) -> Response:
-    lasts = _lasts(args)
+    lasts = _last_values(args)
     good = without(lasts, refusal.errors)
     corrected = WorkflowQuery.parse({name: args[name] for name in good})
-    form = filled(lasts, refusal.errors)
-    answer = _render(template, query=None, form=form, corrected=corrected)
+    refused = RefusedWorkflows(corrected=corrected, form=filled(lasts, refusal.errors))
+    answer = make_response(render(template, refused))
     answer.status_code = refusal.status
     shown = {name: list(args[name]) for name in PARAMETERS if name in args}
     return htmx.show_address(answer, _page_url(**shown), typing_in=SEARCH_FIELD)
 
 
-def _render(template: str, *, form: Form, **more: Any) -> Response:
-    choices = {"status_labels": STATUS_LABELS, "sort_labels": SORT_LABELS, "search_field": SEARCH_FIELD}
-    urls = {"page_url": _page_url, "table_url": _table_url, "strip_runs": STRIP_RUNS}
-    return make_response(render_template(template, form=form, **choices, **urls, **more))
-
-
-def _asked() -> dict[str, list[str]]:
-    """What a plain form or a link says: what may be left empty left out, days made whole."""
+def _plain_args() -> dict[str, list[str]]:
+    """The parameters of a plain form or a link, without empty ones and with dates as whole days."""
     days = plain_form(request.args)
-    asked = {}
+    plain = {}
     for name, values in request.args.to_dict(flat=False).items():
         if name in ("last_run_after", "last_run_before"):
             values = [days[name]] if name in days else []
         elif name in _MAY_BE_EMPTY and values[-1:] == [""]:
             values = []
         if values:
-            asked[name] = values
-    if "order" in asked and "sort" not in asked:
-        asked["sort"] = ["updated_at"]  # a form on a phone may turn the order alone
-    return asked
+            plain[name] = values
+    if "order" in plain and "sort" not in plain:
+        plain["sort"] = ["updated_at"]  # a form on a phone may turn the order alone
+    return plain
 
 
-def _lasts(args: Mapping[str, Sequence[str]]) -> dict[str, str]:
+def _last_values(args: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return {name: values[-1] for name, values in args.items()}
 
 
-def _sortings(query: WorkflowQuery) -> dict[str, Sorting]:
-    """A link for each sortable column; for the one sorted by first it turns the direction."""
+def _sort_links(query: WorkflowQuery) -> dict[str, SortLink]:
+    """A link for each sortable column. The link of the first sorted column reverses the order."""
     [(first, order), *_] = query.sorts or (("updated_at", "desc"),)
     start = query.at(Slice(0, query.slice.limit))
-    opposite = {"asc": "desc", "desc": "asc"}
-    sortings = {}
+    links = {}
     for key, label in SORT_LABELS.items():
         chosen = key == first
-        direction = {"asc": "ascending", "desc": "descending"}[order] if chosen else None
-        pair = (key, opposite[order] if chosen else NATURAL[key])
+        direction = ARIA_SORT[order] if chosen else None
+        pair = (key, OPPOSITE[order] if chosen else NATURAL[key])
         sorts = () if pair == ("updated_at", "desc") else (pair,)
-        sortings[key] = Sorting(label, direction, replace(start, sorts=sorts))
-    return sortings
+        links[key] = SortLink(label, direction, replace(start, sorts=sorts))
+    return links
 
 
 def _page_url(**args: Any) -> str:

@@ -143,7 +143,7 @@ def test_what_was_deleted_while_it_is_open_is_said_to_be_gone(stage: Stage, of: 
     stage.later()
     what = "workflow" if of == "list" else "run"
     expect(page.locator("#trouble-text")).to_have_text(
-        f"This {what} is gone: it was deleted, or you may not see it any more."
+        f"This {what} is gone: it was deleted, or you no longer have access to it."
     )
     expect(page.locator("#live-word")).to_have_text("Gone")
     asked = len(stage.asked)

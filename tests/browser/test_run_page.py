@@ -141,10 +141,10 @@ def test_a_comparison_is_asked_for_by_a_form_and_fits_a_small_phone(
     page = open_browser(java_script_enabled=False, viewport={"width": 320, "height": 640})
     page.goto(portal.url + path_of(portal.workflow.id, portal.run_id))
     page.locator("#compare").click()
-    expect(page.locator("h1")).to_have_text("Run #45 beside #44")
+    expect(page.locator("h1")).to_have_text("Run #45 compared with #44")
     page.locator("#with").fill("43")
     page.locator("#with").press("Enter")
-    expect(page.locator("h1")).to_have_text("Run #45 beside #43")
+    expect(page.locator("h1")).to_have_text("Run #45 compared with #43")
     expect(page).to_have_url(re.compile(r"/compare\?with=43$"))
     assert page.evaluate(NO_SIDEWAYS)
 

@@ -77,6 +77,11 @@ def numbers(answer: TestResponse) -> list[str]:
     return [link.text for link in parsed(answer).select("#runs tbody .run")]
 
 
+def text_of(element: Tag) -> str:
+    """The text of an element as a browser shows it: each run of white space is one space."""
+    return " ".join(element.get_text().split())
+
+
 def one(soup: BeautifulSoup | Tag, selector: str) -> Tag:
     """The only element that matches."""
     [element] = soup.select(selector)

@@ -60,7 +60,7 @@ def test_the_last_good_run_before_it_is_chosen_and_only_what_differs_is_shown(br
             source={"source_id": str(run.id), "labels": {"branch": voice, "team": "dub"}},
         )
     page = look(browser, bad)
-    assert "Run #4 beside #2 The last good run before it" in text_of(one(page, ".title"))
+    assert "Run #4 compared with #2 The last successful run before it" in text_of(one(page, ".title"))
     assert rows(page) == [
         "Status Failed Completed –",
         "Error no <voice> No error –",
@@ -73,8 +73,8 @@ def test_the_last_good_run_before_it_is_chosen_and_only_what_differs_is_shown(br
 def test_without_a_good_run_before_the_first_after_it_stands_in(browser: Browser) -> None:
     first, good = ran(browser, 1, "failed"), ran(browser, 2)
     title = text_of(one(look(browser, first), ".title"))
-    assert "beside #2 No good run before it: this is the first one after" in title
-    assert "No good run to compare with" in text_of(look(browser, good))
+    assert "compared with #2 No successful run before it: this is the first one after" in title
+    assert "No successful run to compare with" in text_of(look(browser, good))
 
 
 def test_steps_stand_side_by_side_as_bars_and_in_words(browser: Browser) -> None:
@@ -85,7 +85,7 @@ def test_steps_stand_side_by_side_as_bars_and_in_words(browser: Browser) -> None
     assert [text_of(row) for row in page.select(".pairs tbody tr")] == [
         "b Failed 1 s boom Completed 1 s –",
         "n0 Completed 30 s Completed 10 s +20 s",
-        "c Not there Completed 1 s –",
+        "c Not present Completed 1 s –",
     ]
     assert [rect["width"] for rect in page.select(".pairs tbody tr")[1].select("rect")] == [
         "100.0%",
@@ -97,12 +97,12 @@ def test_steps_stand_side_by_side_as_bars_and_in_words(browser: Browser) -> None
 def test_runs_that_do_not_differ_say_so(browser: Browser) -> None:
     here, there = ran(browser, 2), ran(browser, 1)
     page = look(browser, here)
-    assert "Nothing differs" in text_of(one(page, "#nothing"))
+    assert "No differences" in text_of(one(page, "#nothing"))
     assert "No steps were recorded for either run" in text_of(page)
     for run in (here, there):
         add_steps(run, seconds(0, 10))
     page = look(browser, here)
-    assert "their steps took as long" in text_of(one(page, "#nothing"))
+    assert "their steps took the same time" in text_of(one(page, "#nothing"))
     assert not page.select(".pairs")
     assert [text_of(row) for row in look(browser, here, "?all_steps=true").select(".pairs tbody tr")] == [
         "n0 Completed 10 s Completed 10 s –"
@@ -115,7 +115,7 @@ def test_any_run_that_one_may_see_can_be_named(browser: Browser) -> None:
     link = f"http://127.0.0.1:8000{browser.list_path}/{there.id}?status=failed"
     for text, number in (("1", 1), ("%231", 1), (there.id, 1), (link, 1), ("77", 77), (elsewhere.id, 77)):
         page = look(browser, here, f"?with={text}")
-        assert f"beside #{number}" in text_of(one(page, "h1"))
+        assert f"compared with #{number}" in text_of(one(page, "h1"))
     assert "of Other dub" in text_of(one(page, ".beside-card"))
 
 

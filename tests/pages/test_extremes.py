@@ -136,7 +136,9 @@ def test_sums_of_durations_and_of_one_run_s_audio_are_exact_too(browser: Browser
 def figures(browser: Browser, workflow_id: str, query: str = "days=all") -> tuple[list[str], str]:
     """The figures of the summary page, and all that it says."""
     page = parsed(browser.open(f"/workflows/{workflow_id}/summary?{query}"))
-    return [each.get_text(" ", strip=True) for each in page.select(".headline b")], page.get_text(" ")
+    return [each.get_text(" ", strip=True) for each in page.select(".headline b")], " ".join(
+        page.get_text(" ").split()
+    )
 
 
 def test_one_run_in_the_far_future_hides_no_other(browser: Browser, history: Path) -> None:

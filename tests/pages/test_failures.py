@@ -11,9 +11,9 @@ from tests.pages.conftest import HTMX, one, parsed
 
 FAILURES: dict[str, tuple[Exception, int, str]] = {
     "forbidden": (Forbidden(), 403, "Not allowed"),
-    "broken": (ZeroDivisionError(), 500, "Something broke"),
+    "broken": (ZeroDivisionError(), 500, "Something went wrong"),
     "down": (sa.exc.OperationalError("SELECT secret", {}, Exception("gone")), 503, "Not available right now"),
-    "other": (PortalError("Odd."), 500, "Something broke"),
+    "other": (PortalError("Odd."), 500, "Something went wrong"),
 }
 
 

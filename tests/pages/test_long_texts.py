@@ -7,7 +7,7 @@ from flask import Flask
 from portal.database.models import RunDetail, Step
 from portal.database.transactions import writing
 from tests.factories import NOON, make_key, make_run, make_runs, make_workflow
-from tests.pages.conftest import HTMX, Browser, one, parsed
+from tests.pages.conftest import HTMX, Browser, one, parsed, text_of
 from tests.statements import statements
 
 LONG = "no <voice> & more " * 60_000
@@ -67,9 +67,9 @@ def test_a_long_usage_shows_its_first_count_and_that_there_is_more(browser: Brow
             {"usage_summary": {"api_calls": 75, "cpu_seconds": 2, "note": "x"}},
         ],
     )
-    assert row(browser, run.id).select_one(".c-usage").get_text(" ") == "75 API calls and more"
-    assert row(browser, opaque.id).select_one(".c-usage").text == "On its page"
-    assert row(browser, short.id).select_one(".c-usage").get_text(" ") == "75 API calls 1 more"
+    assert row(browser, run.id).select_one(".c-usage").get_text(" ", strip=True) == "75 API calls and more"
+    assert row(browser, opaque.id).select_one(".c-usage").get_text(strip=True) == "On its page"
+    assert row(browser, short.id).select_one(".c-usage").get_text(" ", strip=True) == "75 API calls 1 more"
 
 
 def test_a_title_and_labels_are_cut(browser: Browser) -> None:
@@ -102,7 +102,7 @@ def test_a_long_description_is_cut_in_lists_and_whole_in_the_summary(browser: Br
 def test_a_short_description_needs_no_link(browser: Browser) -> None:
     described = make_workflow(browser.workspace, "Described", description="Dubs the news.")
     soup = parsed(browser.open(f"/workflows/{described.id}/runs"))
-    assert one(soup, ".title p").text == "Dubs the news."
+    assert text_of(one(soup, ".title p")) == "Dubs the news."
 
 
 def test_steps_that_fail_most_are_named_in_short(browser: Browser) -> None:

@@ -6,7 +6,7 @@ from portal import moments
 from portal.pages.day_chart import draw
 from portal.runs.counts import Day
 from tests.factories import NOON, make_run
-from tests.pages.conftest import Browser, one, parsed
+from tests.pages.conftest import Browser, one, parsed, text_of
 
 STATUSES = ("pending", "running", "paused", "completed", "failed", "cancelled")
 
@@ -17,7 +17,7 @@ def a_day(number: int, **counts: int) -> Day:
 
 def figures(browser: Browser) -> dict[str, str]:
     rows = parsed(browser.runs("status=paused")).select(".stats > div")
-    return {one(row, "dt").text: " ".join(one(row, "dd").text.split()) for row in rows}
+    return {text_of(one(row, "dt")): text_of(one(row, "dd")) for row in rows}
 
 
 def test_the_figures_are_those_of_the_workflow_whatever_the_filter(browser: Browser) -> None:
@@ -49,7 +49,7 @@ def test_a_day_with_runs_is_a_link_to_its_list_for_the_pointer_and_in_the_table(
     days = [f"{browser.list_path}?from={day}&to={day}" for day in ("2026-02-27", "2026-03-01")]
     assert [link["href"] for link in chart.select("svg a")] == days
     assert all(link["tabindex"] == "-1" for link in chart.select("svg a"))
-    table = [[cell.text for cell in row.select("th, td")] for row in chart.select("tbody tr")]
+    table = [[text_of(cell) for cell in row.select("th, td")] for row in chart.select("tbody tr")]
     assert table == [["1 Mar 2026", "1", "1"], ["27 Feb 2026", "1", "0"]]
     assert [link["href"] for link in chart.select("table a")] == days[::-1]
     assert browser.open(days[1]).status_code == 200

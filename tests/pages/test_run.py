@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from bs4 import BeautifulSoup, Tag
 
 from portal.database.models import Run, RunDetail, Step
@@ -72,7 +73,7 @@ def test_a_creation_that_was_not_recorded_is_nowhere_told_as_one(browser: Browse
     make_detail(run, source={"created_at_from": "started_at"})
     page = parsed(browser.open(f"{browser.list_path}/{run.id}"))
     created = [text_of(fact) for fact in page.select("dl > div") if text_of(fact).startswith("Created")]
-    assert created == ["Created Not recorded", "Created Not recorded: lists place it by its start"]
+    assert created == ["Created Not recorded", "Created Not recorded: lists sort it by its start"]
 
 
 def test_a_permanent_link_leads_to_the_run(browser: Browser) -> None:
@@ -199,6 +200,26 @@ def test_the_runs_beside_are_those_of_the_list_one_came_from(browser: Browser) -
     assert not first.select("#run-previous")
 
 
+@pytest.mark.parametrize(
+    ("query", "labels"),
+    [
+        ("", ["‹ Newer run", "Older run ›"]),
+        ("order=asc", ["‹ Older run", "Newer run ›"]),
+        ("sort=status", ["‹ Previous run", "Next run ›"]),
+    ],
+)
+def test_the_runs_beside_are_named_for_the_order_of_the_list(
+    browser: Browser, query: str, labels: list[str]
+) -> None:
+    runs = [
+        make_run(browser.workflow, run_number=n, created_at=NOON + timedelta(minutes=n)) for n in range(1, 4)
+    ]
+    status_order = sorted(runs, key=lambda run: run.id)
+    path = f"{browser.list_path}/{(status_order if 'status' in query else runs)[1].id}?{query}"
+    beside = parsed(browser.open(path)).select("#run-previous, #run-next")
+    assert [str(link.contents[0]).strip() for link in beside] == labels
+
+
 def test_the_fragment_holds_what_the_page_holds_and_is_no_page(browser: Browser) -> None:
     run = make_run(browser.workflow, status="completed", started_at=NOON, completed_at=NOON)
     add_steps(run, seconds(0, 1))
@@ -223,7 +244,7 @@ def test_what_is_usual_stands_beside_the_duration(browser: Browser) -> None:
     slow = make_run(browser.workflow, started_at=NOON, completed_at=NOON + timedelta(minutes=9))
     text = text_of(one(parsed(browser.open(f"{browser.list_path}/{slow.id}")), ".headline"))
     assert "9 m 00 s Slower than usual, 8.3 ×" in text
-    assert "The last 11 good runs" in text
+    assert "The last 11 successful runs" in text
 
 
 def test_the_definition_is_drawn_with_the_states_of_its_nodes(browser: Browser) -> None:

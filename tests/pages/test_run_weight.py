@@ -21,7 +21,7 @@ from tests.factories import NOON, make_output, make_run, make_steps
 from tests.history import extremes
 from tests.history.extremes import EXTREMES, FACE, LONG, written
 from tests.history.lines import WORKFLOW, run_line, workflow_line, write
-from tests.pages.conftest import HTMX, Browser, one, parsed
+from tests.pages.conftest import HTMX, Browser, one, parsed, text_of
 
 pytestmark = pytest.mark.slow
 
@@ -159,14 +159,14 @@ def test_keys_that_are_left_out_are_counted_and_lead_to_the_whole(browser: Brows
     path = imported(browser, tmp_path, line)
     for section, name, more in (("usage", "usage", 99_900), ("source", "source", 199_900)):
         rest = one(parsed(browser.open(path)), f"[aria-labelledby={section}] p")
-        assert f"And {more:,} more" in rest.text
+        assert f"And {more:,} more" in text_of(rest)
         answer = browser.open(str(one(rest, "a")["href"]))
         assert answer.content_type == "application/json; charset=utf-8"
         assert json.loads(answer.data).items() >= line["usage_summary"].items(), name
-    for position, words in ((0, "Cut here"), (1, "And 300 more")):
+    for position, words in ((0, "Shortened"), (1, "And 300 more")):
         opened = parsed(browser.open(f"{path}?step_result={position}"))
         rest = opened.select(f"#result-{position} ~ p")[-1]
-        assert words in rest.text
+        assert words in text_of(rest)
         assert browser.open(str(one(rest, "a")["href"])).json == line["steps"][position]["result"]
 
 
@@ -175,9 +175,9 @@ def test_nodes_that_are_left_out_are_counted_and_lead_to_the_whole(browser: Brow
     page = parsed(browser.open(imported(browser, tmp_path, line)))
     rows = page.select("#definition tbody tr")
     assert len(rows) == 200
-    assert "and 99,990 more" in rows[0].text
+    assert "and 99,990 more" in text_of(rows[0])
     rest = one(page, "#definition details > p:has(a)[class=muted]:not(pre + p)")
-    assert "And 99,800 more" in rest.text
+    assert "And 99,800 more" in text_of(rest)
     assert browser.open(str(one(rest, "a")["href"])).json == line["definition_snapshot"]
 
 
@@ -187,11 +187,11 @@ def test_takes_and_languages_that_are_left_out_are_counted_and_lead_to_all(
     page = parsed(browser.open(imported(browser, tmp_path, extremes.many_takes())))
     first, second = page.select(".lines > li")[:2]
     assert len(first.select(".take")) == 12
-    assert "9,988 more takes, also in 4,988 other languages" in first.text
+    assert "9,988 more takes, also in 4,988 other languages" in text_of(first)
     assert len(browser.open(str(first.select("a.all-of-it")[-1]["href"])).json or ()) == 10_000
     assert len(second.select(".scores li")) == 11
     more = one(second, ".scores a")
-    assert more.text == "990 more as JSON"
+    assert text_of(more) == "990 more as JSON"
     assert len(browser.open(str(more["href"])).json or ()) == 1000
     languages = browser.open(str(one(page, ".languages a.all-of-it")["href"])).json
     assert languages is not None

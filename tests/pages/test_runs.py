@@ -8,7 +8,7 @@ import pytest
 from portal.database.models import RunDetail
 from portal.database.transactions import writing
 from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
-from tests.pages.conftest import HTMX, Browser, numbers, one, parsed
+from tests.pages.conftest import HTMX, Browser, numbers, one, parsed, text_of
 from tests.statements import statements
 
 
@@ -319,7 +319,7 @@ def test_history_that_breaks_the_rules_is_shown_honestly(browser: Browser) -> No
         "#4": [],
     }
     assert all("–" in one(row, ".c-duration").text for row in rows.values())
-    assert "9 of 4" in rows["#1"].text
+    assert "9 of 4" in text_of(rows["#1"])
     assert "Not recorded" in one(rows["#4"], ".c-who").text
 
 

@@ -20,7 +20,7 @@ from tests.factories import (
     make_workflow,
     make_workspace,
 )
-from tests.pages.conftest import Browser, one, parsed
+from tests.pages.conftest import Browser, one, parsed, text_of
 
 
 def path(browser: Browser, query: str = "days=all") -> str:
@@ -128,7 +128,7 @@ def test_uploads_are_listed_and_those_that_are_stored_can_be_fetched(browser: Br
     kept = make_upload(browser.workflow, browser.workspace, "Morning news.txt", b"Hello\n")
     lost = make_upload(browser.workflow, browser.workspace, "Lost.txt", None)
     page = parsed(browser.open(path(browser)))
-    rows = {row.th.text: row for row in page.select("[aria-labelledby=uploads] tbody tr") if row.th}
+    rows = {text_of(row.th): row for row in page.select("[aria-labelledby=uploads] tbody tr") if row.th}
     assert rows.keys() == {"Morning news.txt", "Lost.txt"}
     assert "6 B" in rows["Morning news.txt"].text
     assert rows["Lost.txt"].a is None

@@ -1,16 +1,33 @@
 """The audit log of a workspace, for its admins."""
 
-from flask import render_template, request
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import request
 
 from portal.auth.audit import trail
-from portal.auth.audit.trail import KINDS, AuditQuery
+from portal.auth.audit.trail import KINDS, AuditQuery, AuditRow
 from portal.auth.gate import current_principal, requires
 from portal.errors import FieldError, InvalidQuery
 from portal.input.parameters import single
 from portal.pages import bp
-from portal.pages.forms import filled
+from portal.pages.forms import Form, filled
 from portal.pages.pager import Pager
+from portal.pages.rendering import render
+from portal.paging import Page
 from portal.workspaces.workspaces import here
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditLog:
+    """What `settings/audit.html` shows."""
+
+    page: Page[AuditRow]
+    pager: Pager
+    query: AuditQuery
+    form: Form
+    kinds: Mapping[str, str]
+    """Each kind of entry in words."""
 
 
 @bp.get("/settings/workspaces/<workspace_id>/audit")
@@ -24,12 +41,5 @@ def audit_log(workspace_id: str) -> tuple[str, int]:
     except InvalidQuery as refusal:
         errors = refusal.errors
     page = trail.list_entries(here(current_principal()), query)
-    html = render_template(
-        "settings/audit.html",
-        page=page,
-        pager=Pager(page),
-        query=query,
-        form=filled(args, errors),
-        kinds=KINDS,
-    )
-    return html, 422 if errors else 200
+    log = AuditLog(page=page, pager=Pager(page), query=query, form=filled(args, errors), kinds=KINDS)
+    return render("settings/audit.html", log), 422 if errors else 200

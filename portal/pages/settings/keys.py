@@ -1,9 +1,10 @@
-"""The API keys of a workspace: made, shown once, changed, rotated, revoked (for admins)."""
+"""The API keys of a workspace, for admins: created, shown a single time, changed, rotated and revoked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from flask import redirect, render_template, request, url_for
+from flask import redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -14,12 +15,41 @@ from portal.auth.gate import current_principal, requires
 from portal.auth.principals import SCOPES
 from portal.errors import InvalidQuery
 from portal.input.parameters import single
-from portal.pages import bp, once
+from portal.pages import bp, one_time_secrets
 from portal.pages.forms import Form, id_in_path, whole_or_text
 from portal.pages.pager import Pager
+from portal.pages.rendering import render
+from portal.pages.settings.confirmation import confirm
+from portal.paging import Page
 
 Answer = Response | str | tuple[str, int]
 NEW = Form({"scopes": "workflows:read"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeysPage:
+    """What `settings/keys.html` shows."""
+
+    page: Page[Any]  # rows of the model, which pages do not import
+    pager: Pager
+    query: KeyQuery
+    form: Form
+    scopes: Sequence[str] = SCOPES
+    key_statuses: Sequence[str] = KEY_STATUSES
+    preview: Callable[[str], str] = authentication.preview
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPage:
+    """What `settings/key.html` shows."""
+
+    key: Any  # a row of the model
+    form: Form
+    secret: str | None
+    """The key itself, where it was just made. It is shown this once."""
+    usable: bool
+    scopes: Sequence[str] = SCOPES
+    preview: Callable[[str], str] = authentication.preview
 
 
 @bp.get("/settings/workspaces/<workspace_id>/keys")
@@ -36,7 +66,7 @@ def create_key(workspace_id: str) -> Answer:
     except InvalidQuery as refusal:
         return _list(_filled(request.form, refusal), status=422)
     created = management.create_key(current_principal(), spec, moments.now())
-    once.keep(str(created.row.id), created.plain)
+    one_time_secrets.store(str(created.row.id), created.plain)
     return redirect(url_for(".key", workspace_id=workspace_id, key_id=created.row.id), code=303)
 
 
@@ -68,8 +98,8 @@ def confirm_rotation(workspace_id: str, key_id: str) -> str:
     return _confirm(
         found,
         f"Rotate the key {found.name}?",
-        "A new key with the same scopes is made. The present one stops working at once.",
-        "Rotate the key",
+        "A new key with the same scopes is created. The current one stops working at once.",
+        "Rotate key",
     )
 
 
@@ -77,7 +107,7 @@ def confirm_rotation(workspace_id: str, key_id: str) -> str:
 @requires("keys:manage")
 def rotate_key(workspace_id: str, key_id: str) -> Response:
     _, new = management.rotate_key(current_principal(), id_in_path(key_id), moments.now())
-    once.keep(str(new.row.id), new.plain)
+    one_time_secrets.store(str(new.row.id), new.plain)
     return redirect(url_for(".key", workspace_id=workspace_id, key_id=new.row.id), code=303)
 
 
@@ -89,7 +119,7 @@ def confirm_revocation(workspace_id: str, key_id: str) -> str:
         found,
         f"Revoke the key {found.name}?",
         "Whatever uses it stops working at once. A revoked key cannot be taken back.",
-        "Revoke the key",
+        "Revoke key",
     )
 
 
@@ -103,44 +133,23 @@ def revoke_key(workspace_id: str, key_id: str) -> Response:
 def _list(form: Form, status: int = 200) -> Answer:
     query = KeyQuery.parse(single(request.args))
     page = management.list_keys(current_principal(), query, moments.now())
-    html = render_template(
-        "settings/keys.html",
-        page=page,
-        pager=Pager(page),
-        query=query,
-        form=form,
-        scopes=SCOPES,
-        key_statuses=KEY_STATUSES,
-        preview=authentication.preview,
-    )
-    return html, status
+    found = KeysPage(page=page, pager=Pager(page), query=query, form=form)
+    return render("settings/keys.html", found), status
 
 
 def _one(found: Any, form: Form, status: int = 200) -> Answer:
-    answer = once.unstored(
-        render_template(
-            "settings/key.html",
-            key=found,
-            form=form,
-            scopes=SCOPES,
-            secret=once.take(str(found.id)),
-            usable=authentication.is_usable(found, moments.now()),
-            preview=authentication.preview,
-        )
-    )
-    answer.status_code = status
-    return answer
+    secret = one_time_secrets.take(str(found.id))
+    page = KeyPage(key=found, form=form, secret=secret, usable=authentication.is_usable(found, moments.now()))
+    return one_time_secrets.uncached(render("settings/key.html", page), status)
 
 
 def _confirm(found: Any, question: str, consequence: str, button: str) -> str:
     back = url_for(".key", workspace_id=found.workspace_id, key_id=found.id)
-    return render_template(
-        "settings/confirm.html", question=question, consequence=consequence, button=button, back=back
-    )
+    return confirm(question, consequence, button, back)
 
 
-def _wanted(form: MultiDict[str, str]) -> dict[str, Any]:
-    """What the form says as the service takes it: its own values, empty fields as nothing."""
+def _wanted(form: MultiDict[str, str]) -> dict[str, object]:
+    """The fields of the form as the service takes them, empty ones as None."""
     return {
         "name": form.get("name", ""),
         "scopes": form.getlist("scopes"),

@@ -1,8 +1,10 @@
 """The members of a workspace: seen by all, invited, changed and removed by admins."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from flask import redirect, render_template, request, url_for
+from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import moments
@@ -10,14 +12,32 @@ from portal.auth.gate import current_principal, requires
 from portal.auth.principals import ROLE_ALLOWS
 from portal.errors import InvalidQuery
 from portal.input.parameters import single
-from portal.pages import bp, once
+from portal.pages import bp, one_time_secrets
 from portal.pages.forms import Form, id_in_path
 from portal.pages.pager import PageQuery, Pager
+from portal.pages.rendering import render
+from portal.pages.settings.confirmation import confirm
+from portal.paging import Page
 from portal.web.proxy import absolute_url_for
 from portal.workspaces import invitations, members
 from portal.workspaces.workspaces import here
 
 ROLES = tuple(ROLE_ALLOWS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MembersPage:
+    """What `settings/members.html` shows."""
+
+    page: Page[members.RosterRow]
+    pager: Pager
+    query: PageQuery
+    invited: Sequence[members.RosterRow]
+    """Open invitations."""
+    form: Form
+    link: str | None
+    """The link of an invitation that was just made. It is shown this once."""
+    roles: Sequence[str] = ROLES
 
 
 @bp.get("/settings/workspaces/<workspace_id>/members")
@@ -36,7 +56,7 @@ def invite(workspace_id: str) -> Response:
         return _list(
             Form(single(request.form), {error.field: error.message for error in refusal.errors}), 422
         )
-    once.keep(workspace_id, absolute_url_for("pages.invitation", token=token))
+    one_time_secrets.store(workspace_id, absolute_url_for("pages.invitation", token=token))
     return _to_members(workspace_id)
 
 
@@ -72,7 +92,7 @@ def remove_member(workspace_id: str, user_id: str) -> Response:
 @requires("workspace:read")
 def confirm_leaving(workspace_id: str) -> str:
     consequence = _consequence(current_principal().user.id)
-    return _confirm(workspace_id, "Leave this workspace?", consequence, "Leave the workspace")
+    return _confirm(workspace_id, "Leave this workspace?", consequence, "Leave workspace")
 
 
 @bp.post("/settings/workspaces/<workspace_id>/leave")
@@ -85,19 +105,15 @@ def leave(workspace_id: str) -> Response:
 def _list(form: Form, status: int = 200) -> Response:
     principal, query = current_principal(), PageQuery.parse(single(request.args))
     page = members.list_members(here(principal), principal.user.id, query.slice)
-    html = render_template(
-        "settings/members.html",
+    found = MembersPage(
         page=page,
         pager=Pager(page),
         query=query,
         invited=members.list_invited(here(principal), moments.now()),
         form=form,
-        roles=ROLES,
-        link=once.take(str(here(principal))),
+        link=one_time_secrets.take(str(here(principal))),
     )
-    answer = once.unstored(html)
-    answer.status_code = status
-    return answer
+    return one_time_secrets.uncached(render("settings/members.html", found), status)
 
 
 def _consequence(user_id: UUID) -> str:
@@ -110,9 +126,7 @@ def _consequence(user_id: UUID) -> str:
 
 def _confirm(workspace_id: str, question: str, consequence: str, button: str) -> str:
     back = url_for(".members_page", workspace_id=workspace_id)
-    return render_template(
-        "settings/confirm.html", question=question, consequence=consequence, button=button, back=back
-    )
+    return confirm(question, consequence, button, back)
 
 
 def _to_members(workspace_id: str) -> Response:

@@ -1,6 +1,9 @@
-"""Where somebody is signed in, and the way to end that elsewhere."""
+"""A person's sessions: where they are signed in, and how to end the others."""
 
-from flask import redirect, render_template, request, url_for
+from dataclasses import dataclass
+from typing import Any
+
+from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import moments
@@ -10,6 +13,18 @@ from portal.auth.principals import PERSON
 from portal.input.parameters import single
 from portal.pages import bp
 from portal.pages.pager import PageQuery, Pager
+from portal.pages.rendering import render
+from portal.paging import Page
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionsPage:
+    """What `settings/sessions.html` shows."""
+
+    page: Page[tuple[Any, bool]]
+    """Rows of the model, which pages do not import, and whether each is this browser's."""
+    pager: Pager
+    query: PageQuery
 
 
 @bp.get("/settings/sessions")
@@ -17,7 +32,7 @@ from portal.pages.pager import PageQuery, Pager
 def sessions() -> str:
     query = PageQuery.parse(single(request.args))
     page = service.sessions_of(current_principal(), query.slice, moments.now())
-    return render_template("settings/sessions.html", page=page, pager=Pager(page), query=query)
+    return render("settings/sessions.html", SessionsPage(page=page, pager=Pager(page), query=query))
 
 
 @bp.post("/settings/sessions/end-others")

@@ -1,24 +1,46 @@
-"""The workspaces of who is signed in: chosen, made, named anew, deleted."""
+"""A person's workspaces: switched, created, renamed and deleted."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from flask import redirect, render_template, request, url_for
+from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import moments
 from portal.auth.gate import current_principal, requires
-from portal.auth.principals import PERSON
+from portal.auth.principals import PERSON, Membership
 from portal.auth.sessions import choose_workspace
 from portal.errors import InvalidQuery
 from portal.input.parameters import single
 from portal.pages import bp
 from portal.pages.forms import Form
 from portal.pages.pager import PageQuery, Pager
+from portal.pages.rendering import render
+from portal.pages.settings.confirmation import confirm
 from portal.paging import Page
 from portal.workspaces import workspaces
 from portal.workspaces.workspaces import WorkspaceSpec, here
 
 Answer = Response | str | tuple[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkspacesPage:
+    """What `settings/workspaces.html` shows."""
+
+    page: Page[Membership]
+    pager: Pager
+    query: PageQuery
+    form: Form
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkspacePage:
+    """What `settings/workspace.html` shows."""
+
+    workspace: Any  # a row of the model, which pages do not import
+    form: Form
+    is_owner: bool
 
 
 @bp.get("/settings")
@@ -71,11 +93,10 @@ def change_workspace(workspace_id: str) -> Answer:
 @requires("workspace:manage")
 def confirm_deletion(workspace_id: str) -> str:
     name = workspaces.get_workspace(current_principal(), here(current_principal())).name
-    return render_template(
-        "settings/confirm.html",
+    return confirm(
         question=f"Delete {name}?",
-        consequence="Its workflows, runs, members and keys are gone at once, for everybody in it.",
-        button="Delete the workspace",
+        consequence="Its workflows, runs, members and keys are deleted at once, for everybody.",
+        button="Delete workspace",
         back=url_for(".workspace_settings", workspace_id=workspace_id),
     )
 
@@ -97,15 +118,17 @@ def switch_workspace(workspace_id: str) -> Response:
 def _all(form: Form) -> str:
     query = PageQuery.parse(single(request.args))
     page = Page.of(current_principal().workspaces, query.slice)
-    return render_template("settings/workspaces.html", page=page, pager=Pager(page), query=query, form=form)
+    found = WorkspacesPage(page=page, pager=Pager(page), query=query, form=form)
+    return render("settings/workspaces.html", found)
 
 
 def _one(found: Any, form: Form, status: int = 200) -> tuple[str, int]:
     owner = workspaces.is_owner(current_principal(), found)
-    return render_template("settings/workspace.html", workspace=found, form=form, is_owner=owner), status
+    page = WorkspacePage(workspace=found, form=form, is_owner=owner)
+    return render("settings/workspace.html", page), status
 
 
-def _wanted() -> dict[str, Any]:
+def _wanted() -> dict[str, str | None]:
     return {"name": request.form.get("name", ""), "slug": request.form.get("slug") or None}
 
 

@@ -14,8 +14,8 @@ from portal import moments
 from portal.database.engine import db
 from portal.database.models import Person, Run, User
 from portal.database.transactions import writing
-from portal.pages import freshness
-from portal.pages.freshness import release
+from portal.pages import conditional_get
+from portal.pages.conditional_get import release
 from portal.runs.recording import recorder
 from portal.runs.recording.state_machine import Event
 from portal.workspaces.accounts import set_member
@@ -107,8 +107,8 @@ def test_a_duration_that_grows_is_right_without_script_too(ask: Ask, browser: Br
     before = mark_of(ask("live"))
     make_run(browser.workflow, status="running", started_at=moments.now() - timedelta(hours=2))
     workflow = replace(seen(browser.workflow), running=1)
-    assert freshness.second(workflow) is not None
-    assert freshness.second(replace(workflow, running=0)) is None
+    assert conditional_get.second_of_active_run(workflow) is not None
+    assert conditional_get.second_of_active_run(replace(workflow, running=0)) is None
     assert mark_of(ask("live")) != before
     assert ask("live", mark_of(ask("live"))).status_code == 304
 

@@ -1,9 +1,10 @@
-"""The search box of the header: straight to a single hit, else a list, else what was tried."""
+"""The search box of the header: opens a single hit, lists several, or says what was tried."""
 
+from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
-from flask import redirect, render_template, request, url_for
+from flask import redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal.auth.gate import current_principal
@@ -11,7 +12,17 @@ from portal.errors import InvalidQuery
 from portal.input import parameters
 from portal.pages import bp
 from portal.pages.forms import parse_run_list
-from portal.runs.listing.lookup import MIN_PREFIX, Hit, find
+from portal.pages.rendering import render
+from portal.runs.listing.lookup import MIN_PREFIX, Hit, Lookup, find
+
+
+@dataclass(frozen=True)
+class SearchPage:
+    """What `find/page.html` shows."""
+
+    finding: Lookup
+    least: int = MIN_PREFIX
+    """Digits of an id that are enough to search by."""
 
 
 @bp.get("/find")
@@ -20,7 +31,7 @@ def find_anything() -> BaseResponse | str:
     finding = find(current_principal(), text, _workflow_open())
     if len(finding.hits) == 1:
         return redirect(_address(finding.hits[0], finding.text), code=303)
-    return render_template("find/page.html", finding=finding, least=MIN_PREFIX)
+    return render("find/page.html", SearchPage(finding))
 
 
 def _workflow_open() -> UUID | None:

@@ -1,22 +1,22 @@
-"""Pages that a browser has already are answered with 304 and nothing else.
+"""Conditional GET: a page that the browser has already is answered with 304.
 
-A view says what its page is made of, as soon as it knows that and before it asks for anything more:
+A view names what its page is made of, as soon as it knows that and before it reads anything more:
 
     workflow = get_workflow(current_principal(), workflow_id)
-    freshness.stop_if_known(workflow)
+    conditional_get.answer_304_if_unchanged(workflow)
     page = list_runs(workflow, query)
 
-The mark (a weak ETag) is made of
+The weak ETag is made of
 
-- what the view names, anything whose `repr` differs when it differs: the workflow, whose version grows with
-  every write to it and its runs, and its workspace's with the names of people; or the versions of a list;
-- who asks, with name, roles and scopes;
-- the whole address, the cookies, and what htmx says of its request, since the answer's headers depend on it;
+- what the view names, anything whose `repr` differs when it differs: a workflow, whose version grows with
+  every write to it, its runs or the names of people in its workspace; or the versions of a list of workflows;
+- the principal, with name, roles and scopes;
+- the whole address, the cookies, and the headers of htmx, since the headers of the response depend on them;
 - the day in UTC, and the release.
 
-What goes by the clock, such as "3 min ago", is made in the browser. A page that must be right
-without script too names `second(workflow)`: its durations grow while a run goes on. Only answers
-with 200 carry the mark. The rest of caching (`private, no-cache`, `Vary: Cookie`) is in headers.py.
+Relative times such as "3 min ago" are made in the browser. A page that must be right without script too
+names `second_of_active_run(workflow)`: its durations grow while a run is active. Only responses with status
+200 carry the ETag. The other headers for caches (`private, no-cache`, `Vary: Cookie`) are in headers.py.
 """
 
 import hashlib
@@ -32,36 +32,36 @@ from portal.web import htmx
 from portal.web.proxy import asked_url
 
 RELEASE_FOLDERS = ("portal", "static", "templates")
-"""What makes a page look as it does: a file that changes here changes every mark."""
+"""What pages are made of: a file that changes here changes every ETag."""
 
 
-def stop_if_known(*shown: object) -> None:
-    """End the request with 304 if the browser has this very page; else mark the answer to come."""
+def answer_304_if_unchanged(*shown: object) -> None:
+    """End the request with 304 if the browser has this page; else add the ETag to the response."""
     if current_app.debug:  # templates may change under a running server
         return
-    mark = _mark(*shown)
+    etag = _etag(*shown)
 
     @after_this_request
     def add(response: Response) -> Response:
         if response.status_code in (200, 304):
-            response.set_etag(mark, weak=True)
+            response.set_etag(etag, weak=True)
         return response
 
-    if request.if_none_match.contains_weak(mark):
+    if request.if_none_match.contains_weak(etag):
         nothing_new = Response(status=304)
         del nothing_new.headers["Content-Type"]
         abort(nothing_new)
 
 
-def second(workflow: SeenWorkflow) -> int | None:
-    """The present second while a run of the workflow is going on; None while none is."""
+def second_of_active_run(workflow: SeenWorkflow) -> int | None:
+    """The current second while a run of the workflow is active; None while none is."""
     return int(moments.now().timestamp()) if workflow.running else None
 
 
-def _mark(*shown: object) -> str:
+def _etag(*shown: object) -> str:
     seen = (
         shown,
-        _asker(),
+        _principal(),
         asked_url(),
         request.headers.get("Cookie"),
         htmx.asked_by_htmx(),
@@ -71,15 +71,15 @@ def _mark(*shown: object) -> str:
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]
 
 
-def _asker() -> list[object]:
-    """Who asks, in the same words in every process: a set has its own order in each."""
+def _principal() -> list[object]:
+    """The principal, written alike in every process: the order of a set differs between them."""
     values = vars(current_principal()).values()
     return [sorted(value) if isinstance(value, frozenset) else value for value in values]
 
 
 @cache
 def release(root: Path) -> str:
-    """A mark of the files that this portal is made of."""
+    """A hash of the files of this release."""
     files = (file for folder in RELEASE_FOLDERS for file in sorted((root / folder).rglob("*")))
     digest = hashlib.sha256()
     for file in files:

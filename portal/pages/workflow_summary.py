@@ -1,24 +1,27 @@
-"""The summary of a workflow: charts over a window of days, each with its numbers as a table."""
+"""The summary page of a workflow: charts over a range of days, each with its numbers as a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Response, make_response, render_template, request
+from flask import Response, make_response, request
 
 from portal import moments
-from portal.auth.access import get_workflow, read_description
+from portal.auth.access import SeenWorkflow, get_workflow, read_description
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery
 from portal.input.parameters import single
-from portal.pages import bp, freshness
+from portal.pages import bp, conditional_get
 from portal.pages.charts import Piece, Scale, Tick, count_ticks, histogram, stack, time_ticks
-from portal.pages.forms import filled, id_in_path
+from portal.pages.forms import Form, filled, id_in_path
+from portal.pages.rendering import render
+from portal.paging import Page
 from portal.runs.statistics.trends import WINDOWS, Column, TrendQuery, Trends, read_trends
 from portal.web.formats import day as written_day
-from portal.workflows.uploads import UploadsQuery, list_uploads
+from portal.workflows.uploads import UploadRow, UploadsQuery, list_uploads
 
 ORDER = ("completed", "cancelled", "paused", "pending", "running", "failed")
 WINDOW_LABELS = {"7": "7 days", "30": "30 days", "90": "90 days", "all": "All"}
+WINDOW_OPTIONS = tuple((window, WINDOW_LABELS[window]) for window in WINDOWS)
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,25 @@ class Chart:
     ticks: Sequence[Tick]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SummaryPage:
+    """What `workflows/summary.html` shows."""
+
+    workflow: SeenWorkflow
+    description: str | None
+    trends: Trends
+    uploads: Page[UploadRow]
+    present: Sequence[str]
+    """The statuses that any run in the charts has."""
+    form: Form
+    activity: Chart
+    spread: Sequence[tuple[float, float, float, int, int, int]]
+    """The histogram of durations: x, width and height; from, to and number of runs."""
+    trend: tuple[Sequence[tuple[float, float, str]], Sequence[Tick]]
+    """Median durations as dots, and the ticks of their axis."""
+    windows: Sequence[tuple[str, str]] = WINDOW_OPTIONS
+
+
 @bp.get("/workflows/<workflow_id>/summary")
 def summary(workflow_id: str) -> Response:
     args, status = single(request.args), 200
@@ -46,22 +68,23 @@ def summary(workflow_id: str) -> Response:
         query, form = TrendQuery.parse(args), filled(args)
     except InvalidQuery as refusal:
         query, form, status = TrendQuery(), filled(args, refusal.errors), refusal.status
-    freshness.stop_if_known(workflow)
-    trends = read_trends(workflow, query, moments.now().date())
-    html = render_template(
-        "workflows/summary.html",
+    conditional_get.answer_304_if_unchanged(workflow)
+    page = _page(workflow, read_trends(workflow, query, moments.now().date()), form)
+    return make_response(render("workflows/summary.html", page), status)
+
+
+def _page(workflow: SeenWorkflow, trends: Trends, form: Form) -> SummaryPage:
+    return SummaryPage(
         workflow=workflow,
         description=read_description(workflow),
         trends=trends,
         uploads=list_uploads(workflow, UploadsQuery(workflow.id)),
         present=[status for status in ORDER if trends.counts[status]],
         form=form,
-        windows=[(window, WINDOW_LABELS[window]) for window in WINDOWS],
         activity=_activity(trends),
         spread=_spread(trends),
         trend=_trend(trends),
     )
-    return make_response(html, status)
 
 
 def _activity(trends: Trends) -> Chart:
@@ -80,7 +103,7 @@ def _bar(trends: Trends, place: int, top: int) -> Bar:
 
 
 def _spread(trends: Trends) -> list[tuple[float, float, float, int, int, int]]:
-    """The histogram of durations: place, width, height; from, to, count."""
+    """The bars of the histogram of durations."""
     bins = histogram(trends.durations)
     heights = Scale(0, max((each.count for each in bins), default=1))
     size = 100 / len(bins) if bins else 0

@@ -1,0 +1,21 @@
+"""The page that asks before something cannot be undone."""
+
+from dataclasses import dataclass
+
+from portal.pages.rendering import render
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """What `settings/confirm.html` shows."""
+
+    question: str
+    consequence: str
+    button: str
+    back: str
+    """The address that Cancel leads to."""
+
+
+def confirm(question: str, consequence: str, button: str, back: str) -> str:
+    page = Confirmation(question=question, consequence=consequence, button=button, back=back)
+    return render("settings/confirm.html", page)
