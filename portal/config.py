@@ -14,7 +14,7 @@ from portal.input.addresses import BadAddress, normal_host_pattern, normal_url, 
 
 PREFIX = "PORTAL_"
 MIN_SECRET_BYTES = 32
-KEPT_KEY = "secret-key"
+KEY_FILE = "secret-key"
 WELL_KNOWN = ("changeme", "change-me", "secret", "password", "example", "development", "insecure")
 
 
@@ -163,9 +163,9 @@ def _secret(environ: Mapping[str, str], name: str) -> str | None:
 
 def _secret_key(environ: Mapping[str, str], instance: Path) -> str:
     key = _secret(environ, "PORTAL_SECRET_KEY")
-    kept = instance / KEPT_KEY
-    if key is None and kept.is_file():
-        key = kept.read_text(encoding="utf-8").strip()
+    file = instance / KEY_FILE
+    if key is None and file.is_file():
+        key = file.read_text(encoding="utf-8").strip()
     if key is None:
         raise BadSetting(
             "PORTAL_SECRET_KEY is not set. Make one with: "

@@ -81,9 +81,9 @@ class Unavailable(PortalError):
 
     status, code = 503, "SERVICE_UNAVAILABLE"
 
-    def __init__(self, message: str | None = None, *, soon: bool = True) -> None:
+    def __init__(self, message: str | None = None, *, transient: bool = True) -> None:
         super().__init__(message)
-        self.soon = soon
+        self.transient = transient
         """Whether trying again in a few seconds may help."""
 
 

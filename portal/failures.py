@@ -54,10 +54,10 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def broken(error: Exception) -> BaseResponse:
-        cause = outages.find(error)
-        if cause is not None and cause.words is not None:
+        cause = outages.cause_of(error)
+        if cause is not None and cause.public_message is not None:
             log.error("%s: %s", cause.headline, type(error).__name__, exc_info=error)
-            return _answer(Unavailable(cause.words, soon=cause.soon))
+            return _answer(Unavailable(cause.public_message, transient=cause.transient))
         log.error("unexpected failure", exc_info=error)
         return _answer(PortalError("Something went wrong on our side."))
 
@@ -75,7 +75,7 @@ def _answer(error: PortalError) -> Response:
     if isinstance(error, TooManyRequests):
         answer.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unavailable):
-        answer.headers["Retry-After"] = "5" if error.soon else "60"
+        answer.headers["Retry-After"] = "5" if error.transient else "60"
     answer.status_code = error.status
     return answer
 

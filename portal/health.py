@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify
 
 from portal.auth.gate import public
 from portal.database import compatibility
-from portal.database.compatibility import Standing
+from portal.database.compatibility import MigrationStatus
 from portal.database.outages import reason_of
 from portal.database.refusals import UnfitDatabase
 
@@ -28,14 +28,14 @@ def process() -> Response:
 def readiness() -> tuple[Response, int]:
     """The database can be read and has the tables of this release; what cannot be changed is said."""
     try:
-        state = compatibility.look()
+        state = compatibility.read_state()
     except UnfitDatabase as error:
         return jsonify(status="unfit database", reason=str(error)), 503
     except sa.exc.SQLAlchemyError as error:
         log.warning("not ready: %s", reason_of(error))
         return jsonify(status="no database"), 503
-    if state.schema.standing == Standing.OLDER:
+    if state.schema.status == MigrationStatus.OLDER:
         return jsonify(status="not migrated"), 503
-    if state.no_changes is not None:
-        return jsonify(status="read-only", reason=state.no_changes), 200
+    if state.write_refusal is not None:
+        return jsonify(status="read-only", reason=state.write_refusal), 200
     return jsonify(status="ok"), 200

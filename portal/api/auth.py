@@ -4,14 +4,14 @@ from flask import Response
 
 from portal.api import bp
 from portal.api.answers import one
-from portal.auth.gate import anywhere, current_principal
+from portal.auth.gate import current_principal, workspace_optional
 from portal.auth.principals import SCOPES
 
 AUTH_KINDS = {"api_key": "api_key", "jwt": "clerk"}
 
 
 @bp.get("/auth/whoami")
-@anywhere
+@workspace_optional
 def whoami() -> Response:
     principal = current_principal()
     workspace = principal.workspace

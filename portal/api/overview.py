@@ -97,7 +97,7 @@ def _sections(run: RunDetailView) -> list[dict[str, Any]]:
 def _usage(run: RunDetailView, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What was measured in numbers, whatever it is called."""
     return [
-        _metric(run, key, formats.sentence(formats.words(key)), value, None)
+        _metric(run, key, formats.sentence(formats.humanize(key)), value, None)
         for key, value in summary.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]

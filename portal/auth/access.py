@@ -15,7 +15,7 @@ from portal.errors import NotFound
 
 __all__ = ["Workflow", "get_workflow"]
 
-MOST_DESCRIPTION = 300
+DESCRIPTION_EXCERPT = 300
 """Characters of a workflow's description that lists and the heads of its pages show."""
 
 
@@ -46,7 +46,7 @@ _SEEN = (
         Workflow.id,
         Workflow.workspace_id,
         Workflow.name,
-        excerpt(Workflow.description, MOST_DESCRIPTION).label("description"),
+        excerpt(Workflow.description, DESCRIPTION_EXCERPT).label("description"),
         Workflow.next_run_number,
         RunTotals.running,
         Workflow.version,
@@ -79,5 +79,5 @@ def read_description(workflow: SeenWorkflow) -> str | None:
 
 
 def _seen(description: str | None, **columns: Any) -> SeenWorkflow:
-    text = description and cut(description, MOST_DESCRIPTION)
+    text = description and cut(description, DESCRIPTION_EXCERPT)
     return SeenWorkflow(description=text, more_description=text != description, **columns)

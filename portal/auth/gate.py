@@ -38,15 +38,15 @@ def requires(permission: str) -> Callable[[View], View]:
     return mark
 
 
-def anywhere(view: View) -> View:
+def workspace_optional(view: View) -> View:
     """Let a user's token in without a workspace: the view is about the user, or says which itself."""
-    view.portal_anywhere = True  # type: ignore[attr-defined]
+    view.portal_workspace_optional = True  # type: ignore[attr-defined]
     return view
 
 
-def attempt(view: View) -> View:
+def count_attempts(view: View) -> View:
     """Count each request to a view as an attempt to sign in, which an address has only so many of."""
-    view.portal_attempt = True  # type: ignore[attr-defined]
+    view.portal_count_attempts = True  # type: ignore[attr-defined]
     return view
 
 
@@ -82,7 +82,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             raise Forbidden("This form was not sent from a page of this portal. Reload and try again.")
         if request.endpoint == "static":
             return
-        if getattr(view, "portal_attempt", False):
+        if getattr(view, "portal_count_attempts", False):
             limits.count_attempt("sign-in", request)
         if getattr(view, "portal_public", False):
             if not is_api(request.path) and "Authorization" not in request.headers:
@@ -91,12 +91,12 @@ def init_app(app: Flask, settings: Settings) -> None:
         g.principal = _identified()
         limits.count_request(g.principal)
         if is_api(request.path):
-            g.principal = _in_named_workspace(g.principal, getattr(view, "portal_anywhere", False))
+            g.principal = _in_named_workspace(g.principal, getattr(view, "portal_workspace_optional", False))
         else:
             g.principal = _within_address(g.principal, (request.view_args or {}).get("workspace_id"))
         permission = getattr(view, "portal_permission", None)
         if permission is not None:
-            g.principal = g.principal.needing(permission)
+            g.principal = g.principal.restricted_to(permission)
 
 
 def _identified() -> Principal:
@@ -128,7 +128,7 @@ def _within_address(principal: Principal, workspace_id: str | None) -> Principal
     if workspace_id is None:
         return principal
     try:
-        return principal.within(parameters.uuid(workspace_id))
+        return principal.in_workspace(parameters.uuid(workspace_id))
     except parameters.Refused:
         raise NotFound("There is no such workspace here.") from None
 
@@ -136,7 +136,7 @@ def _within_address(principal: Principal, workspace_id: str | None) -> Principal
 def _in_named_workspace(principal: Principal, anywhere: bool) -> Principal:
     """Obey X-Workspace-Id (contract 2.3): a key is bound to its workspace, a token needs it named.
 
-    A view marked `@anywhere` takes a token without it; whoever is in one workspace only need not name it.
+    A view marked `@workspace_optional` accepts a token without it, and so does a user with one workspace.
     """
     named = request.headers.get("X-Workspace-Id", "")
     if not named:
@@ -149,12 +149,12 @@ def _in_named_workspace(principal: Principal, anywhere: bool) -> Principal:
         raise Forbidden("X-Workspace-Id is not the workspace of this key.")
     if wanted is None:
         raise BadRequest("X-Workspace-Id must be the UUID of a workspace.")
-    return principal.within(wanted)
+    return principal.in_workspace(wanted)
 
 
 def _in_only_workspace(principal: Principal, anywhere: bool) -> Principal:
     if len(principal.workspaces) == 1:
-        return principal.within(principal.workspaces[0].id)
+        return principal.in_workspace(principal.workspaces[0].id)
     if anywhere:
         return principal
     raise BadRequest("Name the workspace: send its id as X-Workspace-Id.")

@@ -22,7 +22,7 @@ def memberships_of(user_id: UUID) -> tuple[Membership, ...]:
     return tuple(Membership(*row) for row in read(_OF_USER, user_id=user_id))
 
 
-def chosen_among(memberships: Sequence[Membership], wanted: UUID | None) -> UUID | None:
+def choose_workspace_id(memberships: Sequence[Membership], wanted: UUID | None) -> UUID | None:
     """The workspace that was chosen while its user is still in it, else the first one."""
     ids = [membership.id for membership in memberships]
     if wanted in ids:

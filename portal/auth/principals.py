@@ -82,7 +82,7 @@ class Principal:
     def membership(self, workspace_id: UUID | None) -> Membership | None:
         return next((found for found in self.workspaces if found.id == workspace_id), None)
 
-    def within(self, workspace_id: UUID) -> Self:
+    def in_workspace(self, workspace_id: UUID) -> Self:
         """The same one, in this workspace of theirs and no other. Raises NotFound."""
         found = self.membership(workspace_id)
         if found is None:
@@ -95,7 +95,7 @@ class Principal:
             return permission in self.scopes
         return permission in PERSONAL or any(found.allows(permission) for found in self.workspaces)
 
-    def needing(self, permission: str) -> Self:
+    def restricted_to(self, permission: str) -> Self:
         """The same one, where they may do this and nowhere else. Raises Forbidden where that is nowhere.
 
         So a viewer of one workspace who is an admin of another finds nothing to change in the first.

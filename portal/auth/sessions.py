@@ -13,7 +13,7 @@ from portal.auth.principals import Principal
 from portal.auth.signin import end_session, hash_token, is_live
 from portal.database.engine import db
 from portal.database.models import BrowserSession
-from portal.database.refusals import TakesNoChanges
+from portal.database.refusals import WriteRefused
 from portal.database.transactions import writing
 from portal.errors import Unavailable
 from portal.paging import Page, Slice
@@ -37,7 +37,7 @@ def enter(token: str) -> None:
 def leave() -> None:
     """Sign this browser out. Raises Unavailable where only its cookie could be taken away."""
     if not _leave("the session was not ended"):
-        raise Unavailable(NOT_ENDED, soon=False)
+        raise Unavailable(NOT_ENDED, transient=False)
 
 
 def _leave(otherwise: str) -> bool:
@@ -48,7 +48,7 @@ def _leave(otherwise: str) -> bool:
         return True
     try:
         end_session(token, moments.now())
-    except (sa.exc.SQLAlchemyError, TakesNoChanges) as error:
+    except (sa.exc.SQLAlchemyError, WriteRefused) as error:
         log.warning("%s: %s", otherwise, type(error).__name__)
         return False
     return True

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.auth.audit import trail
-from portal.auth.memberships import chosen_among, memberships_of
+from portal.auth.memberships import choose_workspace_id, memberships_of
 from portal.auth.principals import Principal, PrincipalUser
 from portal.database.engine import db
 from portal.database.models import BrowserSession, SigninLink, User
 from portal.database.models.accounts import full_name
-from portal.database.transactions import leave_mark, read, writing
+from portal.database.transactions import read, write_best_effort, writing
 from portal.errors import NotFound
 
 LINK_LIFE = timedelta(minutes=15)
@@ -92,7 +92,7 @@ def principal_of_session(token: str, now: datetime) -> Principal | None:
     principal = principal_of_user(user, "session", found.workspace_id)
     if abs(now - found.seen_at) >= SEEN_EVERY:  # in the future: seen before the clock was set back
         seen = sa.update(BrowserSession).where(BrowserSession.token_hash == token_hash)
-        leave_mark(seen.values(seen_at=now))
+        write_best_effort(seen.values(seen_at=now))
     return principal
 
 
@@ -105,7 +105,7 @@ def principal_of_user(
         kind=kind,
         user=user,
         workspaces=workspaces,
-        chosen=chosen_among(workspaces, preferred) if kind == "session" else None,
+        chosen=choose_workspace_id(workspaces, preferred) if kind == "session" else None,
     )
 
 

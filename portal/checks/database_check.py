@@ -5,7 +5,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.database.compatibility import Standing, read_schema
+from portal.database.compatibility import MigrationStatus, read_schema
 from portal.database.engine import db
 from portal.database.models import Run, Workflow
 from portal.database.transactions import writing
@@ -14,18 +14,18 @@ from portal.runs.recorder import lock_workflows, touch_workflows
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     check: str
     ok: bool
     detail: str
 
 
-def check_database() -> list[Finding]:
+def check_database() -> list[CheckResult]:
     """Every check with its outcome; later ones are left out where the tables are missing."""
     with db.engine.connect() as connection:
         schema = read_schema(connection)
-    migrated = schema.standing == Standing.NEWEST
-    findings = [Finding("migrations", migrated, schema.words)]
+    migrated = schema.status == MigrationStatus.NEWEST
+    findings = [CheckResult("migrations", migrated, schema.description)]
     if migrated:
         findings += [_integrity(), _run_numbers(), _counts()]
     return findings
@@ -52,28 +52,28 @@ def _find_drift() -> dict[UUID, list[str]]:
     return rollup.find_drift(db.session())
 
 
-def _counts() -> Finding:
+def _counts() -> CheckResult:
     """The counts kept beside the runs are those of the runs."""
     wrong = _find_drift()
     rows = db.session.execute(sa.select(Workflow.id, Workflow.name).where(Workflow.id.in_(wrong)))
     names = {row.id: row.name for row in rows}
     drift = "; ".join(f"{names[key]}: {', '.join(tables)}" for key, tables in wrong.items())
     said = f"wrong in {drift}. Run: flask check --repair" if wrong else "as recounted"
-    return Finding("counts", not wrong, said)
+    return CheckResult("counts", not wrong, said)
 
 
-def _integrity() -> Finding:
+def _integrity() -> CheckResult:
     """Let SQLite read its file whole; PostgreSQL enforces its constraints and checks its pages itself."""
     if db.engine.dialect.name != "sqlite":
-        return Finding("integrity", True, "constraints are enforced by PostgreSQL")
+        return CheckResult("integrity", True, "constraints are enforced by PostgreSQL")
     [verdict] = db.session.execute(sa.text("PRAGMA integrity_check(1)")).scalars().all()
     orphans = len(db.session.execute(sa.text("PRAGMA foreign_key_check")).all())
-    return Finding(
+    return CheckResult(
         "integrity", verdict == "ok" and not orphans, f"{verdict}, {orphans} rows without a parent"
     )
 
 
-def _run_numbers() -> Finding:
+def _run_numbers() -> CheckResult:
     """The counter of a workflow stands above every number in use."""
     highest = sa.select(Run.workflow_id, sa.func.max(Run.run_number).label("number")).group_by(
         Run.workflow_id
@@ -84,6 +84,6 @@ def _run_numbers() -> Finding:
         .join(used, used.c.workflow_id == Workflow.id)
         .where(Workflow.next_run_number <= used.c.number)
     ).all()
-    return Finding(
+    return CheckResult(
         "run numbers", not behind, f"behind in {', '.join(behind)}" if behind else "counters are ahead"
     )

@@ -11,16 +11,16 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.checks.database_check import Finding
+from portal.checks.database_check import CheckResult
 from portal.database.engine import db
 from portal.database.models import Artifact, Run, Upload, Workflow, Workspace
 from portal.database.sql.in_lists import chunks
 from portal.errors import Unavailable
 from portal.history.summary import Progress, no_progress
-from portal.storage import Flaw, Kept, artifacts, find_flaw, key_of
+from portal.storage import ContentDigest, Flaw, artifact_store, find_flaw, object_key
 from portal.storage.stored_object import StoredObject
 
-PORTION = 20_000
+BATCH = 20_000
 """Files that are looked up at once: no index leads to them, so every look-up reads the table of artifacts."""
 MAX_NAMED = 20
 """Files that the text names."""
@@ -38,7 +38,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class FilesFinding(Finding):
+class FileCheckResult(CheckResult):
     """What was found of stored files; `files` has an entry for each use of one that is not whole."""
 
     files: list[dict[str, Any]]
@@ -49,7 +49,7 @@ class _Damage:
     """Content that is not as it was stored."""
 
     workspace_id: UUID
-    kept: Kept
+    kept: ContentDigest
     flaw: Flaw
     removed: bool
 
@@ -58,18 +58,18 @@ class _Expected(NamedTuple):
     """Content that the database knows."""
 
     workspace_id: UUID
-    kept: Kept
+    kept: ContentDigest
 
 
-def check_files(*, repair: bool, now: datetime, progress: Progress = no_progress) -> list[Finding]:
+def check_files(*, repair: bool, now: datetime, progress: Progress = no_progress) -> list[CheckResult]:
     """Read all stored files; `repair` removes leftovers and damaged ones, which an import brings back."""
     try:
         return [_contents(repair, progress), _leftovers(repair, now)]
     except Unavailable as error:
-        return [FilesFinding("files", False, error.message, [])]
+        return [FileCheckResult("files", False, error.message, [])]
 
 
-def _contents(repair: bool, progress: Progress) -> FilesFinding:
+def _contents(repair: bool, progress: Progress) -> FileCheckResult:
     count, total = _known()
     damaged, done = [], 0
     for number, (workspace_id, kept) in enumerate(_expected(), 1):
@@ -77,14 +77,14 @@ def _contents(repair: bool, progress: Progress) -> FilesFinding:
         if flaw is not None:
             removed = repair and flaw in (Flaw.SIZE, Flaw.CONTENT)
             if removed:
-                artifacts().delete(key_of(workspace_id, kept.sha256))
+                artifact_store().delete(object_key(workspace_id, kept.sha256))
             damaged.append(_Damage(workspace_id, kept, flaw, removed))
         done += kept.size
         progress(done, total, number)
     if not damaged:
-        return FilesFinding("files", True, f"{count:,} read, all as they were stored", [])
+        return FileCheckResult("files", True, f"{count:,} read, all as they were stored", [])
     files = list(_uses(damaged))
-    return FilesFinding("files", False, _describe(count, damaged, files), files)
+    return FileCheckResult("files", False, _describe(count, damaged, files), files)
 
 
 def _known() -> tuple[int, int]:
@@ -115,11 +115,11 @@ def _portion(workspace_id: UUID, after: bytes) -> list[_Expected]:
         .where(Artifact.workspace_id == workspace_id, Artifact.sha256 > after)
         .group_by(Artifact.sha256)
         .order_by(Artifact.sha256)
-        .limit(PORTION)
+        .limit(BATCH)
     )
     rows = db.session.execute(wanted).all()
     db.session.rollback()
-    return [_Expected(workspace_id, Kept(bytes(sha256), size)) for sha256, size in rows]
+    return [_Expected(workspace_id, ContentDigest(bytes(sha256), size)) for sha256, size in rows]
 
 
 def _uses(damaged: Sequence[_Damage]) -> Iterator[dict[str, Any]]:
@@ -197,7 +197,7 @@ def _place(file: dict[str, Any]) -> str:
     return f"{file['workflow'] or 'no workflow'} ({file['workspace']}), {what}, {file['file']}"
 
 
-def _leftovers(repair: bool, now: datetime) -> Finding:
+def _leftovers(repair: bool, now: datetime) -> CheckResult:
     """Files of the portal's own that nothing points to: of attempts that were cut off, or replaced since.
 
     Only folders of workspaces that this database knows are looked at: a store may be shared, and a database
@@ -208,17 +208,17 @@ def _leftovers(repair: bool, now: datetime) -> Finding:
         for left in _unused(workspace_id):
             count, size = count + 1, size + left.size
             if repair and now - left.changed_at >= UNFINISHED:
-                artifacts().delete(left.key)
+                artifact_store().delete(left.key)
                 removed += 1
     said = f"{count:,} stored files ({size:,} bytes) that nothing points to" if count else "none"
     if repair and count:
         said += f"; removed {removed:,}, which were older than a day"
-    return Finding("leftovers", True, said)
+    return CheckResult("leftovers", True, said)
 
 
 def _unused(workspace_id: UUID) -> Iterator[StoredObject]:
-    found = (each for each in artifacts().objects(str(workspace_id)) if _OURS.fullmatch(each.key))
-    while portion := list(islice(found, PORTION)):
+    found = (each for each in artifact_store().objects(str(workspace_id)) if _OURS.fullmatch(each.key))
+    while portion := list(islice(found, BATCH)):
         digests = {each.key: _digest_in(each.key) for each in portion}
         used = _used(workspace_id, [digest for digest in digests.values() if digest])
         yield from (each for each in portion if digests[each.key] not in used)

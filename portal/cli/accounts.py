@@ -38,7 +38,7 @@ def add_user(email: str, first_name: str, last_name: str, as_json: bool) -> None
 @with_appcontext
 def link_user(email: str, issuer: str, subject: str, as_json: bool) -> None:
     """Say which SUBJECT of a provider, the ISSUER, somebody is."""
-    user = identities.tie(email, issuer, subject, moments.now())
+    user = identities.link_identity(email, issuer, subject, moments.now())
     values = {"email": user.email, "issuer": issuer, "subject": subject}
     show(as_json, values, f"{user.email} is {subject} at {issuer}.")
 

@@ -23,4 +23,4 @@ def export_audit_log(since: str | None, as_json: bool) -> None:
     moment = reader.read("since", parameters.optional_moment, None)
     reader.finish()
     write = audit_export.write_json_lines if as_json else audit_export.write_csv
-    write(trail.every_entry(moment), sys.stdout)
+    write(trail.iterate_entries(moment), sys.stdout)

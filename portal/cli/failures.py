@@ -16,12 +16,12 @@ from portal.errors import InvalidQuery, PortalError
 from portal.web.logs import redact
 
 BUG = "INTERNAL_ERROR"
-_SO_FAR = "portal.so_far"
+_SUMMARY = "portal.summary"
 
 log = logging.getLogger(__name__)
 
 
-class SoFar(Protocol):
+class Summary(Protocol):
     """What a command has done, whether it comes to its end or not."""
 
     def to_json(self) -> dict[str, Any]: ...
@@ -29,10 +29,10 @@ class SoFar(Protocol):
 
 
 class Command(click.Command):
-    """A command whose failures are told, every one."""
+    """A command whose failures are report_failures, every one."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        with told():
+        with report_failures():
             return super().invoke(ctx)
 
 
@@ -42,13 +42,13 @@ class Group(AppGroup):
     command_class = Command
 
 
-def say_so_far(summary: SoFar) -> None:
-    """Let this be told too if the command fails from here on."""
-    click.get_current_context().meta[_SO_FAR] = summary
+def report_progress_of(summary: Summary) -> None:
+    """Let this be report_failures too if the command fails from here on."""
+    click.get_current_context().meta[_SUMMARY] = summary
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def report_failures() -> Iterator[None]:
     """Turn whatever a command raises into what it says; outside of commands it is raised as it is."""
     context = click.get_current_context(silent=True)
     try:
@@ -56,7 +56,7 @@ def told() -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, click.Abort, CommandError, BrokenPipeError):
         raise
     except KeyboardInterrupt:
-        if context is None or _SO_FAR not in context.meta:
+        if context is None or _SUMMARY not in context.meta:
             raise
         _fail(context, {"code": "INTERRUPTED", "message": "Interrupted."})
     except Exception as error:
@@ -73,16 +73,16 @@ def _error(error: Exception) -> dict[str, Any]:
         return {"code": error.code, "message": message, "details": details}
     if isinstance(error, PortalError):
         return {"code": error.code, "message": error.message}
-    cause = outages.find(error)
+    cause = outages.cause_of(error)
     more = "" if cause else " The traceback is shown by: flask --debug COMMAND"
-    return {"code": cause.code if cause else BUG, "message": redact(outages.tell(error)) + more}
+    return {"code": cause.code if cause else BUG, "message": redact(outages.explain(error)) + more}
 
 
 def _fail(context: click.Context, error: dict[str, Any]) -> NoReturn:
-    so_far: SoFar | None = context.meta.get(_SO_FAR)
+    summary: Summary | None = context.meta.get(_SUMMARY)
     if context.params.get("as_json"):
-        done = so_far.to_json() | {"ok": False} if so_far else {}
+        done = summary.to_json() | {"ok": False} if summary else {}
         click.echo(json.dumps({"error": error} | done))
-    elif so_far:
-        click.echo(f"What was done before it failed:\n{so_far.to_text()}")
+    elif summary:
+        click.echo(f"What was done before it failed:\n{summary.to_text()}")
     raise click.ClickException(error["message"])

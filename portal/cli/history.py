@@ -8,7 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from portal import moments
-from portal.cli.failures import Command, say_so_far
+from portal.cli.failures import Command, report_progress_of
 from portal.cli.output import json_option, show
 from portal.history.demo import motion
 from portal.history.demo.sample import install_demo
@@ -52,7 +52,7 @@ def import_(
     """Import run history: JSON Lines, plain or gzip; - is standard input. Importing twice changes nothing."""
     target = accounts.get_workspace(workspace)
     summary = ImportSummary(check=check)
-    say_so_far(summary)
+    report_progress_of(summary)
     with progress_bar(files) as progress:
         import_files(
             target.id,

@@ -44,7 +44,7 @@ def create_key(
     """Create an API key and print it, once."""
     wanted = {"name": name, "scopes": scopes, "expires_at": expires, "rate_limit_per_min": rate_limit}
     spec = management.KeySpec.parse(wanted, moments.now())
-    key = management.create_key_for(accounts.get_workspace(workspace), email, spec, moments.now())
+    key = management.create_key_as_operator(accounts.get_workspace(workspace), email, spec, moments.now())
     values = {
         "id": str(key.row.id),
         "api_key": key.plain,
@@ -60,7 +60,7 @@ def create_key(
 @with_appcontext
 def list_keys(workspace: str | None, as_json: bool) -> None:
     """List the API keys, without their secrets."""
-    found = management.every_key(accounts.get_workspace(workspace) if workspace else None)
+    found = management.list_all_keys(accounts.get_workspace(workspace) if workspace else None)
     rows = [
         {
             "id": str(key.id),
@@ -96,6 +96,6 @@ def revoke_key(key_id: str, as_json: bool) -> None:
     reader = parameters.Reader({"key_id": key_id})
     found = reader.read("key_id", parameters.uuid, UUID(int=0))
     reader.finish()
-    key = management.revoke_any_key(found, moments.now())
+    key = management.revoke_key_as_operator(found, moments.now())
     revoked_at = moments.format_moment(key.revoked_at or moments.now())
     show(as_json, {"id": str(key.id), "revoked_at": revoked_at}, f"Revoked {key.name} ({key.id}).")

@@ -13,7 +13,7 @@ from flask import has_request_context
 
 from portal.database import outages, postgresql, sqlite
 from portal.database.engine import db, engine_options
-from portal.database.refusals import ReadOnlyDatabase, TakesNoChanges, UnfitDatabase
+from portal.database.refusals import ReadOnlyDatabase, UnfitDatabase, WriteRefused
 from portal.database.transactions import try_to_write
 
 NEWEST = max(file.name for file in (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))[:4]
@@ -25,7 +25,7 @@ _WRITES_NOTHING = "DELETE FROM alembic_version WHERE 0"
 """What SQLite refuses where the file is read-only; there BEGIN IMMEDIATE begins a read transaction."""
 
 
-class Standing(StrEnum):
+class MigrationStatus(StrEnum):
     """How the database's migrations stand to those of this release."""
 
     OLDER = "older"
@@ -43,25 +43,25 @@ class Schema:
     oldest_writer: str | None = None
 
     @property
-    def standing(self) -> Standing:
+    def status(self) -> MigrationStatus:
         if self.version is None or self.version < NEWEST:
-            return Standing.OLDER
+            return MigrationStatus.OLDER
         if self.version == NEWEST:
-            return Standing.NEWEST
+            return MigrationStatus.NEWEST
         too_new = self.oldest_writer is not None and self.oldest_writer > NEWEST
-        return Standing.TOO_NEW if too_new else Standing.NEWER
+        return MigrationStatus.TOO_NEW if too_new else MigrationStatus.NEWER
 
     @property
-    def words(self) -> str:
-        if self.standing == Standing.OLDER:
+    def description(self) -> str:
+        if self.status == MigrationStatus.OLDER:
             return "run: flask db upgrade"
-        if self.standing == Standing.NEWEST:
+        if self.status == MigrationStatus.NEWEST:
             return "at the newest"
         return f"the database is of a newer release: at migration {self.version}, this release knows {NEWEST}"
 
 
 @dataclass(frozen=True)
-class State:
+class DatabaseState:
     """What a database that can be read is good for."""
 
     schema: Schema
@@ -69,16 +69,16 @@ class State:
     """Why nothing can be changed at the moment."""
 
     @property
-    def no_changes(self) -> str | None:
+    def write_refusal(self) -> str | None:
         """Why a server of this release does not write."""
-        return _too_new(self.schema) if self.schema.standing == Standing.TOO_NEW else self.read_only
+        return _too_new(self.schema) if self.schema.status == MigrationStatus.TOO_NEW else self.read_only
 
 
-def look() -> State:
+def read_state() -> DatabaseState:
     """Look at the database. Raises UnfitDatabase, or SQLAlchemyError where it cannot be read."""
     with db.engine.connect() as connection:
         schema = read_schema(connection)
-    return State(schema, _why_read_only() if schema.version else None)
+    return DatabaseState(schema, _why_read_only() if schema.version else None)
 
 
 def _why_read_only() -> str | None:
@@ -87,7 +87,7 @@ def _why_read_only() -> str | None:
     except ReadOnlyDatabase as error:
         return str(error)
     except sa.exc.OperationalError as error:
-        if outages.find(error) != outages.LOCKED:  # who holds the lock writes
+        if outages.cause_of(error) != outages.LOCKED:  # who holds the lock writes
             raise
     return None
 
@@ -108,10 +108,10 @@ def _complete(connection: sa.Connection, version: str | None) -> Schema:
 
 
 def refuse_newer(schema: Schema) -> None:
-    """Refuse to change a database of a newer release, as commands do. Raises TakesNoChanges."""
-    if schema.standing in (Standing.NEWER, Standing.TOO_NEW):
-        raise TakesNoChanges(
-            f"{schema.words[0].upper()}{schema.words[1:]}. Use the commands of the newer release."
+    """Refuse to change a database of a newer release, as commands do. Raises WriteRefused."""
+    if schema.status in (MigrationStatus.NEWER, MigrationStatus.TOO_NEW):
+        raise WriteRefused(
+            f"{schema.description[0].upper()}{schema.description[1:]}. Use the commands of the newer release."
         )
 
 
@@ -133,7 +133,7 @@ def prepare_engine(engine: sa.Engine) -> None:
 
 
 def _check(connection: sa.Connection, of_schema: bool) -> None:
-    """One small read. Raises TakesNoChanges.
+    """One small read. Raises WriteRefused.
 
     A command writes only to a database of its own release; a server goes on for as long as it may.
     """
@@ -150,8 +150,8 @@ def _check(connection: sa.Connection, of_schema: bool) -> None:
     schema = _complete(connection, version)
     if not has_request_context():
         refuse_newer(schema)
-    if schema.standing == Standing.TOO_NEW:
-        raise TakesNoChanges(_too_new(schema))
+    if schema.status == MigrationStatus.TOO_NEW:
+        raise WriteRefused(_too_new(schema))
 
 
 def why_unfit(url: sa.URL) -> str | None:

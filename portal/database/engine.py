@@ -41,7 +41,7 @@ def _from_json(text: str | bytes) -> Any:
     return json.loads(written) if _LONG_NUMBER.search(written) else orjson.loads(written)
 
 
-PINNED = {
+SESSION_SETTINGS = {
     "timezone": "UTC",
     "client_encoding": "UTF8",
     "datestyle": "ISO,MDY",
@@ -66,7 +66,7 @@ def engine_options(url: sa.URL) -> dict[str, Any]:
         return kept | {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}}
     wanted = url.query.get("options", ())
     options = [wanted] if isinstance(wanted, str) else [*wanted]
-    options += [f"-c {name}={value}" for name, value in PINNED.items()]
+    options += [f"-c {name}={value}" for name, value in SESSION_SETTINGS.items()]
     return kept | {
         "isolation_level": "AUTOCOMMIT",
         "pool_timeout": 5,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from portal.database.refusals import ReadOnlyDatabase, TakesNoChanges, UnfitDatabase
+from portal.database.refusals import ReadOnlyDatabase, UnfitDatabase, WriteRefused
 from portal.errors import Unavailable
 
-MOST = 400
+MAX_REASON = 400
 """Characters of a reason that are shown."""
 
 
@@ -20,9 +20,9 @@ class Cause:
     """What has happened; the reason follows in brackets."""
     advice: str
     """What the operator can do."""
-    words: str | None = None
+    public_message: str | None = None
     """What people who use the portal read, with a 503; none where it is the portal's fault, a 500."""
-    soon: bool = True
+    transient: bool = True
     """Whether this may pass by itself in a few seconds."""
 
 
@@ -32,7 +32,7 @@ FULL = Cause(
     "There is no room left",
     "Make room, then try again.",
     "The portal has no room left to store this. Nothing was changed. Tell your operator.",
-    soon=False,
+    transient=False,
 )
 READ_ONLY = Cause(
     "DATABASE_READ_ONLY",
@@ -40,7 +40,7 @@ READ_ONLY = Cause(
     "Let it take changes again, or point PORTAL_DATABASE_URL at one that does: after a failover at the new "
     "primary, with SQLite at a file that this user may write, in a folder that this user may write.",
     "The portal's database takes no changes at the moment. You can read everything; try to change it later.",
-    soon=False,
+    transient=False,
 )
 NOT_WRITER = Cause(
     "DATABASE_NEWER",
@@ -48,9 +48,9 @@ NOT_WRITER = Cause(
     "",
     "The portal's database takes no changes from this server, which is older than it. You can read "
     "everything; your operator must start the newer release.",
-    soon=False,
+    transient=False,
 )
-UNFIT = Cause("DATABASE_UNFIT", "The database cannot be used", "", _AWAY, soon=False)
+UNFIT = Cause("DATABASE_UNFIT", "The database cannot be used", "", _AWAY, transient=False)
 LOCKED = Cause(
     "DATABASE_LOCKED",
     "Somebody else is changing the database",
@@ -83,7 +83,7 @@ OLDER = Cause(
     "The database lacks tables or columns of this release",
     "Run: flask db upgrade",
     "The portal's database is not ready for this release. Your operator must run: flask db upgrade",
-    soon=False,
+    transient=False,
 )
 FORBIDDEN = Cause(
     "NOT_PERMITTED", "This is not permitted", "Give this user the rights, or use one that has them."
@@ -140,9 +140,9 @@ _NO_DATABASE = re.compile("database .* does not exist", re.I)
 _LACKS = re.compile("no such (table|column)|has no column named")
 
 
-def find(error: BaseException) -> Cause | None:
+def cause_of(error: BaseException) -> Cause | None:
     """The cause of a failure; None where it is a bug."""
-    if isinstance(error, TakesNoChanges):
+    if isinstance(error, WriteRefused):
         return READ_ONLY if isinstance(error, ReadOnlyDatabase) else NOT_WRITER
     if isinstance(error, UnfitDatabase):
         return UNFIT
@@ -183,12 +183,12 @@ def _of_connection(text: str) -> Cause:
     return NO_DATABASE if _NO_DATABASE.search(text) else NO_ANSWER
 
 
-def tell(error: BaseException) -> str:
+def explain(error: BaseException) -> str:
     """What has happened, why, and what to do about it, in a line."""
-    cause, reason = find(error), reason_of(error)
+    cause, reason = cause_of(error), reason_of(error)
     if cause is None:
         return f"{type(error).__name__}: {reason}. This is a bug of the portal: please report it."
-    if isinstance(error, TakesNoChanges | UnfitDatabase):
+    if isinstance(error, WriteRefused | UnfitDatabase):
         return f"{cause.headline}. {reason}. {cause.advice}".rstrip()
     return f"{cause.headline} ({reason}). {cause.advice}".rstrip()
 
@@ -201,4 +201,4 @@ def reason_of(error: BaseException) -> str:
     elif isinstance(error, OSError) and error.strerror:
         said = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     line = " ".join(str(said).split()).removesuffix(".")
-    return line if len(line) <= MOST else f"{line[:MOST]}…"
+    return line if len(line) <= MAX_REASON else f"{line[:MAX_REASON]}…"

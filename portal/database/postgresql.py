@@ -47,7 +47,7 @@ class Connection(psycopg.Connection[Any]):
         except psycopg.OperationalError:
             self.close()
 
-    def is_there(self, idle_seconds: float) -> bool:
+    def is_alive(self, idle_seconds: float) -> bool:
         """Whether the server still is at the other end; asked only where there is reason to doubt it.
 
         A server that ends says so to its idle connections, which are readable then.
@@ -92,7 +92,7 @@ def prepare_engine(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "checkout")
     def look(connection: Connection, record: Any, _proxy: Any) -> None:
         now = time.monotonic()
-        if not connection.is_there(now - record.info.get("idle since", now)):
+        if not connection.is_alive(now - record.info.get("idle since", now)):
             raise sa.exc.InvalidatePoolError
         if now - record.info.get("read-only since", now) > READ_ONLY_SECONDS:
             raise sa.exc.DisconnectionError

@@ -1,11 +1,11 @@
 """Why a database refuses to take changes, or cannot be used at all."""
 
 
-class TakesNoChanges(Exception):
+class WriteRefused(Exception):
     """The database takes no changes from here; the text says why."""
 
 
-class ReadOnlyDatabase(TakesNoChanges):
+class ReadOnlyDatabase(WriteRefused):
     """The database takes no changes from anybody, at least on this connection."""
 
 

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.engine import SQLITE_BUSY_SECONDS, db
-from portal.database.refusals import ReadOnlyDatabase, TakesNoChanges, UnfitDatabase
+from portal.database.refusals import ReadOnlyDatabase, UnfitDatabase, WriteRefused
 
-MARK_BUSY_SECONDS = 0.1
+BEST_EFFORT_BUSY_SECONDS = 0.1
 """How long a mark that nobody waits for may wait for a lock."""
 
 SQLITE_BULK_CACHE_KIB = 192 * 1024
@@ -74,12 +74,12 @@ def _begin(engine: sa.Engine) -> Session:
     return session
 
 
-def leave_mark(statement: sa.Update) -> None:
+def write_best_effort(statement: sa.Update) -> None:
     """Write what nobody waits for, such as a last use; left out while the database is busy or fails."""
     db.session.rollback()
     try:
         _write_unless_busy(writing_engine(), statement)
-    except (sa.exc.SQLAlchemyError, TakesNoChanges, UnfitDatabase) as error:
+    except (sa.exc.SQLAlchemyError, WriteRefused, UnfitDatabase) as error:
         log.warning("a mark was not written: %s", type(error).__name__)
 
 
@@ -99,7 +99,7 @@ def _write_unless_busy(engine: sa.Engine, statement: sa.Update | None = None) ->
         return
     try:
         with engine.connect() as connection:
-            _set_busy_timeout(connection, MARK_BUSY_SECONDS)
+            _set_busy_timeout(connection, BEST_EFFORT_BUSY_SECONDS)
             try:
                 with connection.begin():
                     if statement is not None:

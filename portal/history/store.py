@@ -30,7 +30,7 @@ from portal.runs import bulk, recorder, rollup
 from portal.runs.ready import Ready, id_of
 from portal.runs.recorder import ImportedRun
 from portal.runs.result_recorder import store_results
-from portal.workspaces.people import Identity, store_people
+from portal.workspaces.people import SourcePerson, store_people
 
 _WORKFLOWS = cast(sa.Table, Workflow.__table__)
 _RUNS = cast(sa.Table, Run.__table__)
@@ -151,7 +151,7 @@ class Store:
         self._session, self._workspace_id, self._now = session, workspace_id, now
         self._workflows: dict[UUID, StoredWorkflow] = {}
         self._people: dict[UUID, int] = {}
-        self._identities: dict[UUID, Identity] = {}
+        self._identities: dict[UUID, SourcePerson] = {}
         self._counted = rollup.Changes()
         self._next_numbers: dict[UUID, int] = {}
         self._versions: dict[UUID, int] = {}
@@ -193,7 +193,7 @@ class Store:
     def _take_versions(self, workflow_ids: set[UUID]) -> None:
         """Give each workflow that changes the version that this transaction leaves it with."""
         for workflow_id in workflow_ids - self._versions.keys():
-            self._versions[workflow_id] = versions.following(self._workflows[workflow_id].version)
+            self._versions[workflow_id] = versions.next_version(self._workflows[workflow_id].version)
 
     def _store_people(self, plan: Plan) -> None:
         """Make or update those whom the lines name otherwise than the ones before them did."""
@@ -260,7 +260,7 @@ def _store_workflows(session: Session, workspace_id: UUID, plan: Plan, now: date
             "user_id": _importer_id(workspace_id),
             "name_source": "user",
             "next_run_number": 1,
-            "version": versions.following(0),
+            "version": versions.next_version(0),
             "change_stamp": 0,
             "updated_at": now,
         }

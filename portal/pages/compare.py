@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
-from portal.database.sql.excerpts import Room
+from portal.database.sql.excerpts import TextBudget
 from portal.errors import FieldError, InvalidQuery, NotFound, PortalError
 from portal.input import parameters
 from portal.input.parameters import Reader, Refused, single
@@ -192,7 +192,7 @@ def _page(
         pager=Pager(steps),
         absent=ABSENT,
         most_steps=MAX_STEPS,
-        room=Room(),
+        room=TextBudget(),
     )
 
 

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import moments
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal
-from portal.database.sql.excerpts import Room
+from portal.database.sql.excerpts import TextBudget
 from portal.errors import InvalidQuery
 from portal.input.parameters import fits_links, fits_path, single
 from portal.pages import bp, freshness
@@ -117,7 +117,7 @@ def run_view(workflow_id: str, run_id: str) -> Response | BaseResponse:
     if not htmx.wants_fragment():
         return redirect(page, code=303)
     answer = make_response(render_template("runs/_run.html", **_look(workflow_id, run_id)))
-    return htmx.show_address(answer, page)
+    return htmx.set_browser_url(answer, page)
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/live")
@@ -169,7 +169,7 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
         "results": results,
         "line_pager": Pager(results.lines) if results else None,
         "place": place,
-        "room": Room(),
+        "room": TextBudget(),
         "fits_links": fits_links,
         "fits_path": fits_path,
     }

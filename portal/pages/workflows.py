@@ -15,8 +15,8 @@ from portal.pages.pager import Pager
 from portal.paging import Page, Slice
 from portal.web import htmx
 from portal.workflows.listing import list_workflows, state_of
-from portal.workflows.query import WorkflowQuery
-from portal.workflows.strips import STRIP_RUNS, last_runs
+from portal.workflows.recent_runs import RECENT_RUNS, recent_runs
+from portal.workflows.workflow_query import WorkflowQuery
 
 SEARCH_FIELD = "search"
 SORT_LABELS = {"name": "Name", "runs_count": "Runs", "updated_at": "Updated"}
@@ -80,10 +80,10 @@ def _answer(template: str) -> Response:
         form=filled(_lasts(args)),
         page=page,
         pager=Pager(page),
-        strips=last_runs([row.id for row in page.rows]),
+        strips=recent_runs([row.id for row in page.rows]),
         sortings=_sortings(query),
     )
-    return htmx.show_address(html, _page_url(**query.to_args()), typing_in=SEARCH_FIELD)
+    return htmx.set_browser_url(html, _page_url(**query.to_args()), typing_in=SEARCH_FIELD)
 
 
 def _refusal(template: str, args: Mapping[str, Sequence[str]], refusal: InvalidQuery) -> Response:
@@ -94,12 +94,12 @@ def _refusal(template: str, args: Mapping[str, Sequence[str]], refusal: InvalidQ
     answer = _render(template, query=None, form=form, corrected=corrected)
     answer.status_code = refusal.status
     shown = {name: list(args[name]) for name in PARAMETERS if name in args}
-    return htmx.show_address(answer, _page_url(**shown), typing_in=SEARCH_FIELD)
+    return htmx.set_browser_url(answer, _page_url(**shown), typing_in=SEARCH_FIELD)
 
 
 def _render(template: str, *, form: Form, **more: Any) -> Response:
     choices = {"status_labels": STATUS_LABELS, "sort_labels": SORT_LABELS, "search_field": SEARCH_FIELD}
-    urls = {"page_url": _page_url, "table_url": _table_url, "strip_runs": STRIP_RUNS}
+    urls = {"page_url": _page_url, "table_url": _table_url, "strip_runs": RECENT_RUNS}
     return make_response(render_template(template, form=form, **choices, **urls, **more))
 
 

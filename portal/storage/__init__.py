@@ -22,7 +22,7 @@ from portal.errors import NotFound, Unavailable
 from portal.storage.local import LocalStore
 from portal.storage.stored_object import StoredObject
 
-PIECE = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 """Bytes that are held in memory at a time."""
 
 _IN_MEMORY = 1024 * 1024
@@ -53,7 +53,7 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True)
-class Kept:
+class ContentDigest:
     """Content that is in the store now."""
 
     sha256: bytes
@@ -69,7 +69,7 @@ class Flaw(StrEnum):
     UNREADABLE = "unreadable"
 
 
-class CutShort(Exception):
+class TruncatedContent(Exception):
     """A stored file ended too early while it was sent."""
 
 
@@ -77,7 +77,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["portal_artifacts"] = _open(settings)
 
 
-def artifacts() -> Store:
+def artifact_store() -> Store:
     """The artifact store of this portal."""
     return cast(Store, current_app.extensions["portal_artifacts"])
 
@@ -90,44 +90,44 @@ def _open(settings: Settings) -> Store:
     return LocalStore(settings.artifacts)
 
 
-def key_of(workspace_id: UUID, sha256: bytes) -> str:
+def object_key(workspace_id: UUID, sha256: bytes) -> str:
     """Where content of a workspace lies."""
     digest = sha256.hex()
     return f"{workspace_id}/{digest[:2]}/{digest}"
 
 
-def digest_of(content: BinaryIO) -> Kept:
+def digest_of(content: BinaryIO) -> ContentDigest:
     """Digest and size of the content from here to its end."""
     digest, size = hashlib.sha256(), 0
-    while piece := content.read(PIECE):
+    while piece := content.read(CHUNK_BYTES):
         digest.update(piece)
         size += len(piece)
-    return Kept(digest.digest(), size)
+    return ContentDigest(digest.digest(), size)
 
 
-def keep(workspace_id: UUID, content: BinaryIO) -> Kept:
+def store_content(workspace_id: UUID, content: BinaryIO) -> ContentDigest:
     """Store content unless it is there already, whole; it is read once, whatever it comes from."""
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spooled:
         copy = cast(BinaryIO, spooled)
         kept = _copy(content, copy)
-        if not is_kept(workspace_id, kept):
-            artifacts().put(key_of(workspace_id, kept.sha256), copy)
-            if not is_kept(workspace_id, kept):
+        if not is_stored(workspace_id, kept):
+            artifact_store().put(object_key(workspace_id, kept.sha256), copy)
+            if not is_stored(workspace_id, kept):
                 raise Unavailable("The artifact store did not keep a file as it was given.")
     return kept
 
 
-def _copy(content: BinaryIO, copy: BinaryIO) -> Kept:
+def _copy(content: BinaryIO, copy: BinaryIO) -> ContentDigest:
     """Copy the content and go back to the copy's beginning."""
     digest, size = hashlib.sha256(), 0
-    while piece := content.read(PIECE):
+    while piece := content.read(CHUNK_BYTES):
         digest.update(piece)
         size += len(piece)
         with _temporary_failures():
             copy.write(piece)
     with _temporary_failures():
         copy.seek(0)
-    return Kept(digest.digest(), size)
+    return ContentDigest(digest.digest(), size)
 
 
 @contextmanager
@@ -139,18 +139,18 @@ def _temporary_failures() -> Iterator[None]:
         raise Unavailable(f"The folder for temporary files cannot be written: {reason}.") from error
 
 
-def is_kept(workspace_id: UUID, kept: Kept) -> bool:
+def is_stored(workspace_id: UUID, kept: ContentDigest) -> bool:
     """Whether this content is there already, as far as that can be told without reading over a network.
 
     An S3-compatible store checks what it is sent and what it has by checksums of its own, and reading it all
     back would take as long as sending it and cost money: so there the size has to do.
     """
-    return find_flaw(workspace_id, kept, read=artifacts().is_local) is None
+    return find_flaw(workspace_id, kept, read=artifact_store().is_local) is None
 
 
-def find_flaw(workspace_id: UUID, kept: Kept, *, read: bool = True) -> Flaw | None:
+def find_flaw(workspace_id: UUID, kept: ContentDigest, *, read: bool = True) -> Flaw | None:
     """What is wrong with content that should be stored; unless it is read, only its size is looked at."""
-    store, key = artifacts(), key_of(workspace_id, kept.sha256)
+    store, key = artifact_store(), object_key(workspace_id, kept.sha256)
     size = store.size(key)
     if size is None:
         return Flaw.MISSING
@@ -175,7 +175,7 @@ def _digest(pieces: Iterator[bytes]) -> bytes:
 
 def sizes(keys: Collection[str]) -> dict[str, int | None]:
     """The size of the content of each key, None where there is none."""
-    store = artifacts()
+    store = artifact_store()
     if store.is_local or len(keys) < 2:
         return {key: store.size(key) for key in keys}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -185,7 +185,7 @@ def sizes(keys: Collection[str]) -> dict[str, int | None]:
 def read_exactly(store: Store, key: str, first: int, length: int) -> Iterator[bytes]:
     """A stretch of the content. Raises NotFound before the first piece.
 
-    Raises CutShort where the content ends too early: the server then ends the connection, so that nobody
+    Raises TruncatedContent if the content ends early: the server then closes the connection, so that nobody
     takes a part for the whole.
     """
     return _exactly(store.read(key, first, length), length)
@@ -196,4 +196,4 @@ def _exactly(pieces: Iterator[bytes], length: int) -> Iterator[bytes]:
         length -= len(piece)
         yield piece
     if length:
-        raise CutShort(f"a stored file ended {length} bytes too early while it was sent")
+        raise TruncatedContent(f"a stored file ended {length} bytes too early while it was sent")

@@ -18,7 +18,7 @@ _BIG = 2**31
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveEntry:
     """One file of an archive: its path, its size, and the key of its content in the artifact store."""
 
     path: str
@@ -37,7 +37,7 @@ def safe_name(text: str, default: str = "file") -> str:
     return f"_{name}" if _RESERVED.fullmatch(name) else name
 
 
-class Names:
+class ArchivePaths:
     """Paths of an archive, none of them twice, whatever system it is unpacked on."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class _Pipe:
 
 
 def stream_zip(
-    entries: Iterable[Entry], read: Callable[[Entry], Iterator[bytes]], made_at: datetime
+    entries: Iterable[ArchiveEntry], read: Callable[[ArchiveEntry], Iterator[bytes]], made_at: datetime
 ) -> Iterator[bytes]:
     """The archive of these entries, in their order; `read` gives the content of one.
 
@@ -94,7 +94,7 @@ def stream_zip(
     yield pipe.take()
 
 
-def _member(entry: Entry, made_at: datetime) -> zipfile.ZipInfo:
+def _member(entry: ArchiveEntry, made_at: datetime) -> zipfile.ZipInfo:
     year = min(max(made_at.year, 1980), 2107)  # what the format can say
     member = zipfile.ZipInfo(entry.path, (year, *made_at.timetuple()[1:6]))
     member.external_attr = 0o644 << 16

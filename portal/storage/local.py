@@ -14,7 +14,7 @@ from typing import BinaryIO, NoReturn
 from portal.errors import NotFound, Unavailable
 from portal.storage.stored_object import StoredObject
 
-_PIECE = 256 * 1024
+_CHUNK_BYTES = 256 * 1024
 _UNFINISHED = ".new-"
 _KEY = re.compile(rf"[0-9a-zA-Z-]+(/[0-9a-zA-Z-]+)*(/{re.escape(_UNFINISHED)}\w+)?")
 
@@ -31,7 +31,7 @@ class LocalStore:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_UNFINISHED, delete=False) as file:
                 try:
-                    copyfileobj(content, file, _PIECE)
+                    copyfileobj(content, file, _CHUNK_BYTES)
                     file.flush()
                     os.fsync(file.fileno())  # a row may point here a moment later
                     Path(file.name).replace(path)
@@ -88,7 +88,7 @@ def _look_at(path: Path) -> os.stat_result | None:
 
 def _pieces(file: BinaryIO, length: int | None) -> Iterator[bytes]:
     with _failures("read"), file:
-        while piece := file.read(_PIECE if length is None else min(_PIECE, length)):
+        while piece := file.read(_CHUNK_BYTES if length is None else min(_CHUNK_BYTES, length)):
             yield piece
             if length is not None:
                 length -= len(piece)

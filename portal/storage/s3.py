@@ -12,7 +12,7 @@ from portal.config import S3Settings
 from portal.errors import NotFound, Unavailable
 from portal.storage.stored_object import StoredObject
 
-_PIECE = 256 * 1024
+_CHUNK_BYTES = 256 * 1024
 _ABSENT = ("404", "NoSuchKey", "NotFound")
 
 
@@ -73,7 +73,7 @@ class S3Store:
 def _pieces(body: Any) -> Iterator[bytes]:
     try:
         with _failures():
-            yield from body.iter_chunks(_PIECE)
+            yield from body.iter_chunks(_CHUNK_BYTES)
     finally:
         body.close()
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.auth.access import MOST_DESCRIPTION, SeenWorkflow
+from portal.auth.access import DESCRIPTION_EXCERPT, SeenWorkflow
 from portal.database.columns import Id
 from portal.database.engine import db
 from portal.database.models import ACTIVE, Run, RunTotals, Workflow, Workspace
@@ -19,7 +19,7 @@ from portal.database.transactions import read
 from portal.input.folding import fold
 from portal.paging import Page, Slice
 from portal.runs.rollup import STATUSES
-from portal.workflows.query import WorkflowQuery
+from portal.workflows.workflow_query import WorkflowQuery
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ _COLUMNS = tuple(
     getattr(Workflow, name)
     for name in ("id", "user_id", "name", "name_source", "description", "created_at", "updated_at")
 )
-_BEGINNING = excerpt(Workflow.description, MOST_DESCRIPTION).label("description")
+_BEGINNING = excerpt(Workflow.description, DESCRIPTION_EXCERPT).label("description")
 
 
 _STATE = (
@@ -132,7 +132,7 @@ def _row(values: dict[str, Any]) -> WorkflowRow:
 
 def _shorten(row: WorkflowRow) -> WorkflowRow:
     """With an ellipsis where the excerpt that was read is not all of the description."""
-    return replace(row, description=row.description and cut(row.description, MOST_DESCRIPTION))
+    return replace(row, description=row.description and cut(row.description, DESCRIPTION_EXCERPT))
 
 
 def _filters(query: WorkflowQuery) -> list[sa.ColumnElement[bool]]:

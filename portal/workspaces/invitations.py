@@ -23,7 +23,7 @@ from portal.database.transactions import writing
 from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
 from portal.workspaces.accounts import check_email
 from portal.workspaces.members import add_member, check_role
-from portal.workspaces.workspaces import here, locked
+from portal.workspaces.workspaces import lock_workspace, workspace_id_of
 
 LIFE = timedelta(days=7)
 MAX_OPEN = 200
@@ -31,7 +31,7 @@ MAX_OPEN = 200
 
 
 @dataclass(frozen=True)
-class Welcome:
+class Offer:
     """What an invitation says to who opens it."""
 
     workspace: str
@@ -53,7 +53,7 @@ def invite(principal: Principal, email: str, role: str, now: datetime) -> str:
         raise InvalidQuery(errors)
     token, email = secrets.token_urlsafe(32), email.lower()
     with writing() as session:
-        workspace = locked(session, here(principal))
+        workspace = lock_workspace(session, workspace_id_of(principal))
         _refuse_needless(session, workspace.id, email, now)
         invitation = Invitation(
             id=uuid4(),
@@ -78,7 +78,11 @@ def withdraw(principal: Principal, invitation_id: UUID, now: datetime) -> None:
     with writing() as session:
         invitation = session.scalar(
             sa.select(Invitation)
-            .where(Invitation.id == invitation_id, Invitation.workspace_id == here(principal), *_open(now))
+            .where(
+                Invitation.id == invitation_id,
+                Invitation.workspace_id == workspace_id_of(principal),
+                *_open(now),
+            )
             .with_for_update()
         )
         if invitation is None:
@@ -90,7 +94,7 @@ def withdraw(principal: Principal, invitation_id: UUID, now: datetime) -> None:
         )
 
 
-def look_at(token: str, now: datetime) -> Welcome | None:
+def find_offer(token: str, now: datetime) -> Offer | None:
     """What the link offers; None where it is unknown, used, withdrawn or expired. Changes nothing."""
     row = db.session.execute(
         sa.select(Invitation, Workspace.name)
@@ -101,7 +105,7 @@ def look_at(token: str, now: datetime) -> Welcome | None:
         return None
     invitation, name = row
     known = db.session.scalar(sa.select(User.id).where(User.email == invitation.email)) is not None
-    return Welcome(name, invitation.email, invitation.role, known)
+    return Offer(name, invitation.email, invitation.role, known)
 
 
 def accept(token: str, principal: Principal, now: datetime) -> UUID:
@@ -133,7 +137,7 @@ def _use_up(session: Session, token: str, now: datetime) -> Invitation:
     )
     if invitation is None:
         raise NotFound("This invitation no longer works.")
-    locked(session, invitation.workspace_id)
+    lock_workspace(session, invitation.workspace_id)
     invitation.closed_at = now
     return invitation
 

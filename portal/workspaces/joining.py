@@ -21,7 +21,7 @@ from portal.database.transactions import writing
 from portal.errors import Forbidden
 
 FIRST_WORKSPACE = "Main", "main"
-_ONE_AT_A_TIME = 4_905_117_903_388_110_341
+_ADVISORY_LOCK = 4_905_117_903_388_110_341
 """The advisory lock that keeps two from both being the first."""
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def admit(
     """
     given = grants(visitor, rules)
     with writing() as session:
-        _one_at_a_time(session)
+        _serialise(session)
         first = _nobody_is_here(session, sample_email)
         user = _known(session, visitor) or _own_account(session, visitor, settings, now)
         if user is None:
@@ -83,7 +83,7 @@ def _own_account(session: Session, visitor: Visitor, settings: OidcSettings, now
             f"The account for {visitor.email} here is not tied to the one that you have at the provider. "
             "Ask your operator to tie them."
         )
-    _tie(session, user, visitor, now)
+    _link_identity(session, user, visitor, now)
     return user
 
 
@@ -103,11 +103,11 @@ def _new_account(session: Session, visitor: Visitor, now: datetime) -> User:
     session.add(user)
     session.flush()
     trail.record(session, "user.created", trail.Actor(user.id, user.email), now, subject=user.email)
-    _tie(session, user, visitor, now)
+    _link_identity(session, user, visitor, now)
     return user
 
 
-def _tie(session: Session, user: User, visitor: Visitor, now: datetime) -> None:
+def _link_identity(session: Session, user: User, visitor: Visitor, now: datetime) -> None:
     session.add(Identity(issuer=visitor.issuer, subject=visitor.subject, user_id=user.id, created_at=now))
     by = trail.Actor(user.id, user.email)
     trail.record(session, "identity.linked", by, now, subject=user.email, issuer=visitor.issuer)
@@ -171,7 +171,7 @@ def _why_not(visitor: Visitor, settings: OidcSettings) -> str:
     )
 
 
-def _one_at_a_time(session: Session) -> None:
+def _serialise(session: Session) -> None:
     """SQLite has one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
+        session.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))

@@ -17,7 +17,7 @@ from portal.database.models import ApiKey, BrowserSession, Invitation, Member, R
 from portal.database.transactions import writing
 from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
 from portal.paging import Page, Slice
-from portal.workspaces.workspaces import here, locked
+from portal.workspaces.workspaces import lock_workspace, workspace_id_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ def get_member(principal: Principal, user_id: UUID) -> User:
     user = db.session.scalar(
         sa.select(User)
         .join(Member, Member.user_id == User.id)
-        .where(Member.workspace_id == here(principal), Member.user_id == user_id)
+        .where(Member.workspace_id == workspace_id_of(principal), Member.user_id == user_id)
     )
     if user is None:
         raise NotFound("There is no such member here.")
@@ -90,7 +90,7 @@ def get_member(principal: Principal, user_id: UUID) -> User:
 
 def count_keys(principal: Principal, user_id: UUID) -> int:
     """How many keys would be revoked if this member were gone."""
-    made = (ApiKey.workspace_id == here(principal), ApiKey.created_by == user_id)
+    made = (ApiKey.workspace_id == workspace_id_of(principal), ApiKey.created_by == user_id)
     unrevoked = sa.select(sa.func.count()).select_from(ApiKey).where(*made, ApiKey.revoked_at.is_(None))
     return db.session.scalar(unrevoked) or 0
 
@@ -106,7 +106,7 @@ def change_role(principal: Principal, user_id: UUID, role: str, now: datetime) -
     """Give a member another role. Raises InvalidQuery, NotFound, Conflict for the last admin."""
     check_role(role)
     with writing() as session:
-        member, email = _find(session, here(principal), user_id)
+        member, email = _find(session, workspace_id_of(principal), user_id)
         if member.role == role:
             return
         if role != Role.ADMIN:
@@ -121,7 +121,7 @@ def remove_member(principal: Principal, user_id: UUID, now: datetime) -> None:
     Raises NotFound, Conflict for the last admin.
     """
     with writing() as session:
-        member, email = _find(session, here(principal), user_id)
+        member, email = _find(session, workspace_id_of(principal), user_id)
         _keep_an_admin(session, member)
         revoked = revoke_keys_of(session, member.workspace_id, user_id, now)
         session.delete(member)
@@ -138,7 +138,7 @@ def add_member(session: Session, workspace_id: UUID, user_id: UUID, role: str, n
 
 
 def _find(session: Session, workspace_id: UUID, user_id: UUID) -> tuple[Member, str]:
-    locked(session, workspace_id)
+    lock_workspace(session, workspace_id)
     member = session.get(Member, (workspace_id, user_id))
     if member is None:
         raise NotFound("There is no such member here.")

@@ -20,7 +20,7 @@ _PEOPLE = cast(sa.Table, Person.__table__)
 
 
 @dataclass(frozen=True)
-class Identity:
+class SourcePerson:
     """Who triggered a run, as the run's source names them."""
 
     user_id: UUID
@@ -29,7 +29,7 @@ class Identity:
     email: str | None = None
 
 
-def identify(source_id: str | None, name: str | None, email: str | None) -> Identity | None:
+def identify(source_id: str | None, name: str | None, email: str | None) -> SourcePerson | None:
     """The person whom an id, a name and an e-mail stand for; nobody if there is none of them.
 
     The same id is always the same person; without an id the e-mail decides, else the name.
@@ -45,14 +45,14 @@ def identify(source_id: str | None, name: str | None, email: str | None) -> Iden
         user_id = uuid5(_NAMESPACE, f"name:{name}")
     else:
         return None
-    return Identity(user_id, source_id or None, name or None, email or None)
+    return SourcePerson(user_id, source_id or None, name or None, email or None)
 
 
 def store_people(
-    session: Session, workspace_id: UUID, identities: Iterable[Identity]
+    session: Session, workspace_id: UUID, identities: Iterable[SourcePerson]
 ) -> tuple[dict[UUID, int], int]:
     """Make or update these people, later ones last: person ids by user id, and how many are new."""
-    merged: dict[UUID, Identity] = {}
+    merged: dict[UUID, SourcePerson] = {}
     for identity in identities:
         before = merged.get(identity.user_id)
         if before is not identity:
@@ -61,7 +61,7 @@ def store_people(
     known = _known(session, workspace_id, wanted)
     members = _members(session, workspace_id, wanted)
     for user_id, person in known.items():
-        stored = Identity(user_id, person.source_id, person.name, person.email)
+        stored = SourcePerson(user_id, person.source_id, person.name, person.email)
         merged[user_id] = _merge(stored, merged[user_id])
     rows = [_row(workspace_id, merged[user_id], members.get(user_id)) for user_id in wanted]
     made = [row for row in rows if row["user_id"] not in known]
@@ -70,7 +70,7 @@ def store_people(
         session.connection().execute(_insert(session), made)
     if changed:  # lists of all its workflows show their names
         update = sa.update(Workspace).where(Workspace.id == workspace_id)
-        version = versions.following_in_sql(Workspace.version)
+        version = versions.next_version_in_sql(Workspace.version)
         session.execute(update.values(version=version, change_stamp=Workspace.change_stamp + 1))
     for row in changed:
         session.execute(sa.update(_PEOPLE).where(_PEOPLE.c.id == known[row["user_id"]].id).values(row))
@@ -82,15 +82,15 @@ def store_people(
 
 def person_of(session: Session, workspace_id: UUID, user: User) -> int:
     """The person id of somebody who is signed in, for runs started here."""
-    identity = Identity(user.id, None, user.display_name, user.email)
+    identity = SourcePerson(user.id, None, user.display_name, user.email)
     ids, _ = store_people(session, workspace_id, [identity])
     return ids[user.id]
 
 
-def _merge(before: Identity | None, after: Identity) -> Identity:
+def _merge(before: SourcePerson | None, after: SourcePerson) -> SourcePerson:
     if before is None:
         return after
-    return Identity(
+    return SourcePerson(
         after.user_id,
         after.source_id or before.source_id,
         after.name or before.name,
@@ -120,7 +120,7 @@ def _members(session: Session, workspace_id: UUID, user_ids: Sequence[UUID]) -> 
     return found
 
 
-def _row(workspace_id: UUID, identity: Identity, member: User | None) -> dict[str, Any]:
+def _row(workspace_id: UUID, identity: SourcePerson, member: User | None) -> dict[str, Any]:
     """A row of people; a member's own name and e-mail win over what history says."""
     name, email = identity.name, identity.email
     if member is not None:

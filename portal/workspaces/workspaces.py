@@ -122,7 +122,7 @@ def change_workspace(
     if _roles(principal).get(found_id) != Role.ADMIN:
         raise NotFound("There is no such workspace here.")
     with _slugs_apart(changes.get("slug")), writing() as session:
-        workspace = locked(session, found_id)
+        workspace = lock_workspace(session, found_id)
         changed = {name: value for name, value in changes.items() if getattr(workspace, name) != value}
         if "slug" in changed:
             _refuse_taken(session, changed["slug"])
@@ -148,7 +148,7 @@ def delete_workspace(principal: Principal, workspace_id: UUID, now: datetime) ->
     if _roles(principal).get(workspace_id) != Role.ADMIN:
         raise NotFound("There is no such workspace here.")
     with writing() as session:
-        workspace = locked(session, workspace_id)
+        workspace = lock_workspace(session, workspace_id)
         if owner_id(session, workspace) != principal.user.id:
             raise NotFound("There is no such workspace here.")
         workspace.deleted_at = workspace.updated_at = now
@@ -173,7 +173,7 @@ def owner_id(session: Session, workspace: Workspace) -> UUID | None:
     return admins[0] if admins else None
 
 
-def locked(session: Session, workspace_id: UUID) -> Workspace:
+def lock_workspace(session: Session, workspace_id: UUID) -> Workspace:
     """A live workspace that nobody else changes, nor its members, until this transaction ends."""
     live = sa.select(Workspace).where(Workspace.id == workspace_id, Workspace.deleted_at.is_(None))
     workspace = session.scalar(live.with_for_update())
@@ -182,7 +182,7 @@ def locked(session: Session, workspace_id: UUID) -> Workspace:
     return workspace
 
 
-def here(principal: Principal) -> UUID:
+def workspace_id_of(principal: Principal) -> UUID:
     """The workspace that the principal is in. Raises NotFound where there is none."""
     if principal.workspace is None:
         raise NotFound("There is no such workspace here.")

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from portal import moments
 from portal.history.demo import audio
 from portal.runs.recorder import Event, add_step, apply, finish_step, start_run
-from portal.storage import artifacts, key_of
+from portal.storage import artifact_store, object_key
 from tests.browser.conftest import NO_SIDEWAYS, OpenBrowser, Portal
 from tests.browser.pages import make_spoken_run
 from tests.factories import make_output, make_run, make_workflow
@@ -114,7 +114,7 @@ def test_a_player_whose_file_is_gone_says_so(portal: Portal, open_browser: OpenB
         run = make_run(make_workflow(portal.workspace, "Gone"))
         make_output(run, portal.workspace, {"takes": [{"audio": b"RIFF-gone"}]})
         path = path_of(run.workflow_id, run.id)
-        artifacts().delete(key_of(portal.workspace.id, sha256(b"RIFF-gone").digest()))
+        artifact_store().delete(object_key(portal.workspace.id, sha256(b"RIFF-gone").digest()))
     page = open_browser()
     page.goto(portal.url + path)
     expect(page.locator("#trouble")).to_be_hidden()

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from portal.auth.principals import Membership, Principal, PrincipalUser
 from portal.database.models import ApiKey, User, Workspace
 from portal.database.models.accounts import full_name
-from portal.database.transactions import leave_mark, read
+from portal.database.transactions import read, write_best_effort
 from portal.errors import InvalidApiKey
 
 PREFIX = "op_live_"
@@ -109,4 +109,4 @@ def _touch(key_id: UUID, last_used_at: datetime | None, now: datetime) -> None:
         ApiKey.last_used_at <= now - TOUCH_EVERY,
         ApiKey.last_used_at >= now + TOUCH_EVERY,
     )
-    leave_mark(sa.update(ApiKey).where(ApiKey.id == key_id, stale).values(last_used_at=now))
+    write_best_effort(sa.update(ApiKey).where(ApiKey.id == key_id, stale).values(last_used_at=now))

@@ -175,7 +175,7 @@ def revoke_keys_of(session: Session, workspace_id: UUID, user_id: UUID, now: dat
     return len(found)
 
 
-def create_key_for(workspace: Workspace, email: str, spec: KeySpec, now: datetime) -> CreatedKey:
+def create_key_as_operator(workspace: Workspace, email: str, spec: KeySpec, now: datetime) -> CreatedKey:
     """Make a key for a member, at the command line. Raises NotFound where the e-mail is no member's."""
     with writing() as session:
         user_id = session.scalar(
@@ -188,7 +188,7 @@ def create_key_for(workspace: Workspace, email: str, spec: KeySpec, now: datetim
         return _add(session, workspace.id, user_id, spec, trail.OPERATOR, now)
 
 
-def every_key(workspace: Workspace | None) -> Sequence[tuple[ApiKey, Workspace]]:
+def list_all_keys(workspace: Workspace | None) -> Sequence[tuple[ApiKey, Workspace]]:
     """The keys of one workspace, or of all, oldest first."""
     query = sa.select(ApiKey, Workspace).join(Workspace, ApiKey.workspace_id == Workspace.id)
     if workspace is not None:
@@ -197,7 +197,7 @@ def every_key(workspace: Workspace | None) -> Sequence[tuple[ApiKey, Workspace]]
     return [(key, found) for key, found in rows]
 
 
-def revoke_any_key(key_id: UUID, now: datetime) -> ApiKey:
+def revoke_key_as_operator(key_id: UUID, now: datetime) -> ApiKey:
     """Revoke a key of whatever workspace, at the command line. Raises NotFound."""
     with writing() as session:
         key = session.get(ApiKey, key_id)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from portal.auth.principals import Principal
 from portal.database.engine import db
 from portal.database.models import AuditEntry, Member
-from portal.database.sql.excerpts import json_excerpt, members
+from portal.database.sql.excerpts import json_excerpt, json_members
 from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.paging import DEFAULT_LIMIT, Page, Slice
@@ -49,9 +49,9 @@ KINDS = {
 MAX_REFUSALS = 20
 """Refused sign-ins of one address that are written in an hour: a flood must not fill the table."""
 MAX_REFUSALS_IN_ALL = 1000
-MOST_DETAILS = 600
+DETAILS_EXCERPT = 600
 """Characters of an entry's details, as JSON, that the page reads."""
-PORTION = 500
+BATCH = 500
 """How many entries an export reads at a time."""
 _AN_HOUR = timedelta(hours=1)
 
@@ -184,18 +184,18 @@ _ROW = (
     AuditEntry.actor,
     AuditEntry.address,
     AuditEntry.subject,
-    json_excerpt(AuditEntry.details, MOST_DETAILS).label("details"),
+    json_excerpt(AuditEntry.details, DETAILS_EXCERPT).label("details"),
 )
 
 
 def _row(details: str, **columns: Any) -> AuditRow:
-    first, whole = members(details, MOST_DETAILS)
+    first, whole = json_members(details, DETAILS_EXCERPT)
     return AuditRow(details=first or {}, more_details=not whole, **columns)
 
 
-def every_entry(since: datetime | None = None) -> Iterator[AuditEntry]:
+def iterate_entries(since: datetime | None = None) -> Iterator[AuditEntry]:
     """All entries, oldest first, read in portions."""
-    query = sa.select(AuditEntry).order_by(AuditEntry.at, AuditEntry.id).limit(PORTION)
+    query = sa.select(AuditEntry).order_by(AuditEntry.at, AuditEntry.id).limit(BATCH)
     portion = query if since is None else query.where(AuditEntry.at >= since)
     while entries := db.session.scalars(portion).all():
         yield from entries

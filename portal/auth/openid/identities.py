@@ -13,7 +13,7 @@ from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
 MAX_ISSUER = 500
 
 
-def tie(email: str, issuer: str, subject: str, now: datetime) -> User:
+def link_identity(email: str, issuer: str, subject: str, now: datetime) -> User:
     """Tie an identity of a provider to a user. Raises InvalidQuery, NotFound, Conflict."""
     errors = []
     if not issuer.startswith(("https://", "http://")) or not issuer.isascii() or len(issuer) > MAX_ISSUER:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from portal.cli.failures import told
+from portal.cli.failures import report_failures
 from portal.database import compatibility
 from portal.database.columns import Base
 from portal.database.transactions import writing_engine
@@ -31,5 +31,5 @@ def run() -> None:
 
 if context.is_offline_mode():
     raise SystemExit("Migrations run on a live database only.")
-with told():
+with report_failures():
     run()

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database.columns import Base, Id, UTCDateTime
-from portal.database.models.states import Role, one_of
+from portal.database.models.states import Role, check_one_of
 
 
 def _at_creation(context: Any) -> datetime:
@@ -72,7 +72,7 @@ def full_name(first_name: str, last_name: str, email: str) -> str:
 
 class Member(Base):
     __tablename__ = "members"
-    __table_args__ = (one_of("role", Role),)
+    __table_args__ = (check_one_of("role", Role),)
 
     workspace_id: Mapped[UUID] = mapped_column(
         sa.ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True
@@ -109,7 +109,7 @@ class Invitation(Base):
     """A link that makes one person a member once."""
 
     __tablename__ = "invitations"
-    __table_args__ = (one_of("role", Role),)
+    __table_args__ = (check_one_of("role", Role),)
 
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)

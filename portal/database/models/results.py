@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database.columns import Base, FoldedText, Id, UTCDateTime
-from portal.database.models.states import TakeStatus, UploadCategory, one_of
+from portal.database.models.states import TakeStatus, UploadCategory, check_one_of
 
 _json: Any = sa.JSON(none_as_null=True)
 
@@ -90,7 +90,7 @@ class Take(Base):
         ),
         sa.UniqueConstraint("run_id", "audio_id"),
         sa.Index("ix_takes_artifact_id", "artifact_id"),
-        one_of("status", TakeStatus),
+        check_one_of("status", TakeStatus),
     )
 
     run_id: Mapped[UUID] = mapped_column(Id, primary_key=True)
@@ -149,7 +149,7 @@ class Upload(Base):
     __table_args__ = (
         sa.Index("ix_uploads_workflow_id_created_at", "workflow_id", "created_at", "id"),
         sa.Index("ix_uploads_artifact_id", "artifact_id"),
-        one_of("category", UploadCategory),
+        check_one_of("category", UploadCategory),
     )
 
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)

@@ -55,7 +55,7 @@ class UploadCategory(StrEnum):
     DICTIONARY = "dictionary"
 
 
-def one_of(column: str, words: type[StrEnum]) -> sa.CheckConstraint:
+def check_one_of(column: str, words: type[StrEnum]) -> sa.CheckConstraint:
     """The check that a column holds one of these words."""
     listed = ", ".join(f"'{word}'" for word in words)
     return sa.CheckConstraint(f"{column} IN ({listed})", name=column)

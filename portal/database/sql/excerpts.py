@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from markupsafe import escape
 
-PAGE_TEXTS = 200_000
+PAGE_TEXT_BYTES = 200_000
 """Bytes of HTML that the texts of a page take before they are cut to a few characters each."""
 
 LEAST_TEXT = 8
@@ -38,7 +38,7 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
-def members(text: str | None, most: int) -> tuple[Mapping[str, Any] | None, bool]:
+def json_members(text: str | None, most: int) -> tuple[Mapping[str, Any] | None, bool]:
     """The JSON object that an excerpt begins, and whether that is all of it.
 
     Of an object that was cut, the members that stand there whole; None where it is no object.
@@ -96,7 +96,7 @@ def short_key(column: Any) -> sa.ColumnElement[Any]:
     return sa.case((length <= KEY_LENGTH, column), else_=sa.cast(long, sa.Text()))
 
 
-def key_of(text: str) -> str:
+def short_key_of(text: str) -> str:
     """The same of a text that is at hand."""
     return text if len(text) <= KEY_LENGTH else f"{text[:_END]}{_LONG}{len(text)}{_LONG}{text[-_END:]}"
 
@@ -115,28 +115,28 @@ def json_text(column: Any, key: str, most: int | None = None) -> sa.ColumnElemen
 
 
 @dataclass(frozen=True)
-class Piece:
+class Excerpt:
     """A text, or its beginning."""
 
     text: str
     cut: bool
 
 
-class Room:
-    """Room for the texts of one page, so that all of them together stay small whatever is stored.
+class TextBudget:
+    """TextBudget for the texts of one page, so that all of them together stay small whatever is stored.
 
     Each text gets the characters that its place has; once the page's room is used up, only a few.
     """
 
-    def __init__(self, size: int = PAGE_TEXTS) -> None:
+    def __init__(self, size: int = PAGE_TEXT_BYTES) -> None:
         self._left = size
         self.cuts = 0
         """How many texts were cut."""
 
-    def piece(self, text: str, most: int) -> Piece:
+    def piece(self, text: str, most: int) -> Excerpt:
         allowed = most if self._left > 0 else min(most, LEAST_TEXT)
         cut = len(text) > allowed
         shown = text[:allowed].rstrip() + "…" if cut else text
         self._left -= len(str(escape(shown)).encode(errors="replace"))
         self.cuts += cut
-        return Piece(shown, cut)
+        return Excerpt(shown, cut)

@@ -18,12 +18,12 @@ STEP = 1 << RANDOM_BITS
 """Milliseconds are counted in steps of this size; 63 bits last until the year 2248."""
 
 
-def following(version: int) -> int:
+def next_version(version: int) -> int:
     """A version after this one."""
     return max(version // STEP + 1, _milliseconds()) * STEP + secrets.randbits(RANDOM_BITS)
 
 
-def following_in_sql(column: Any) -> sa.ColumnElement[int]:
+def next_version_in_sql(column: Any) -> sa.ColumnElement[int]:
     """The same of a column, for an UPDATE; one statement gives all its rows the same random bits."""
     after = column - column % STEP + STEP
     now = _milliseconds() * STEP

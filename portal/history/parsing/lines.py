@@ -25,7 +25,7 @@ from portal.history.parsing.results import (
 from portal.history.parsing.uploads import UploadLine, take_upload
 from portal.input import bounds
 from portal.runs.ready import Ready
-from portal.workspaces.people import Identity, identify
+from portal.workspaces.people import SourcePerson, identify
 
 MAX_DEPTH = 64
 """Levels of nesting; more than this is no history, and would not fit every reader's stack."""
@@ -55,7 +55,7 @@ class RunLine(NamedTuple):
     ordinal: int | None
     columns: dict[str, Any]
     """Columns of the run's row, but for its number, its person and the digest; empty once `ready`."""
-    identity: Identity | None
+    identity: SourcePerson | None
     definition_snapshot: dict[str, Any] | None
     source: dict[str, Any]
     steps: list[dict[str, Any]]
@@ -263,7 +263,7 @@ def _complete(columns: dict[str, Any], source: dict[str, Any], steps: list[dict[
         columns["finished_steps"] = sum(step["status"] in _FINISHED for step in steps)
 
 
-def _identity(value: object) -> Identity | None:
+def _identity(value: object) -> SourcePerson | None:
     named = readers.object_(value)
     parts = tuple(named.get(key) for key in ("id", "name", "email"))
     if all(part is None or type(part) is str for part in parts):
@@ -272,11 +272,11 @@ def _identity(value: object) -> Identity | None:
 
 
 @lru_cache(maxsize=10_000)  # history names few people, each many times
-def _named(source_id: str | None, name: str | None, email: str | None) -> Identity | None:
+def _named(source_id: str | None, name: str | None, email: str | None) -> SourcePerson | None:
     return _read_identity({"id": source_id, "name": name, "email": email})
 
 
-def _read_identity(named: Mapping[str, Any]) -> Identity | None:
+def _read_identity(named: Mapping[str, Any]) -> SourcePerson | None:
     fields = Fields(named)
     source_id = fields.take("id", _source_id)
     name = fields.take("name", readers.text_of(0, bounds.MAX_PERSON_NAME))

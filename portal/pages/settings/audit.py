@@ -10,7 +10,7 @@ from portal.input.parameters import single
 from portal.pages import bp
 from portal.pages.forms import filled
 from portal.pages.pager import Pager
-from portal.workspaces.workspaces import here
+from portal.workspaces.workspaces import workspace_id_of
 
 
 @bp.get("/settings/workspaces/<workspace_id>/audit")
@@ -23,7 +23,7 @@ def audit_log(workspace_id: str) -> tuple[str, int]:
         query = AuditQuery.parse(args)
     except InvalidQuery as refusal:
         errors = refusal.errors
-    page = trail.list_entries(here(current_principal()), query)
+    page = trail.list_entries(workspace_id_of(current_principal()), query)
     html = render_template(
         "settings/audit.html",
         page=page,

@@ -15,7 +15,7 @@ from portal.pages.forms import Form, id_in_path
 from portal.pages.pager import PageQuery, Pager
 from portal.web.proxy import absolute_url_for
 from portal.workspaces import invitations, members
-from portal.workspaces.workspaces import here
+from portal.workspaces.workspaces import workspace_id_of
 
 ROLES = tuple(ROLE_ALLOWS)
 
@@ -84,16 +84,16 @@ def leave(workspace_id: str) -> Response:
 
 def _list(form: Form, status: int = 200) -> Response:
     principal, query = current_principal(), PageQuery.parse(single(request.args))
-    page = members.list_members(here(principal), principal.user.id, query.slice)
+    page = members.list_members(workspace_id_of(principal), principal.user.id, query.slice)
     html = render_template(
         "settings/members.html",
         page=page,
         pager=Pager(page),
         query=query,
-        invited=members.list_invited(here(principal), moments.now()),
+        invited=members.list_invited(workspace_id_of(principal), moments.now()),
         form=form,
         roles=ROLES,
-        link=once.take(str(here(principal))),
+        link=once.take(str(workspace_id_of(principal))),
     )
     answer = once.unstored(html)
     answer.status_code = status
