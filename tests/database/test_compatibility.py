@@ -55,7 +55,9 @@ def run(app: Flask, *words: str) -> Result:
         (LATER, "9998", MigrationStatus.TOO_NEW),
     ],
 )
-def test_the_standing_of_a_database(version: str | None, oldest_writer: str | None, status: str) -> None:
+def test_the_migration_status_of_a_database(
+    version: str | None, oldest_writer: str | None, status: str
+) -> None:
     assert Schema(version, oldest_writer).status == status
 
 

@@ -1,4 +1,4 @@
-"""How migrations reach the database: through the application's own engine."""
+"""Alembic environment: migrations run on the application's engine."""
 
 from alembic import context
 
@@ -9,7 +9,7 @@ from portal.database.transactions import writing_engine
 
 
 def run() -> None:
-    # SQLite's batch mode rebuilds tables, which foreign keys must not notice.
+    # SQLite's batch mode rebuilds tables, which must not cascade through foreign keys.
     with writing_engine(checks="none").connect() as connection:
         compatibility.refuse_newer(compatibility.read_schema(connection))
         connection.rollback()
