@@ -1,4 +1,4 @@
-"""The last runs of workflows, for a strip of status marks beside each."""
+"""The most recent runs of workflows, for the status strip of each row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +20,7 @@ class RecentRun:
 
 
 def recent_runs(workflow_ids: Sequence[UUID]) -> dict[UUID, list[RecentRun]]:
-    """The last 20 runs of each of these workflows, oldest first.
-
-    One query for a whole page: the first rows of one range of an index for each workflow.
-    """
+    """The last 20 runs of each workflow, oldest first: one query, an index range scan per workflow."""
     strips: dict[UUID, list[RecentRun]] = {workflow_id: [] for workflow_id in workflow_ids}
     if not workflow_ids:
         return strips
