@@ -1,4 +1,4 @@
-"""What `flask check` looks at: is the database whole and does it keep its own rules?"""
+"""Integrity checks of the database (`flask check`)."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -21,7 +21,7 @@ class CheckResult:
 
 
 def check_database() -> list[CheckResult]:
-    """Every check with its outcome; later ones are left out where the tables are missing."""
+    """Run all checks; without a current schema, only the first."""
     with db.engine.connect() as connection:
         schema = read_schema(connection)
     migrated = schema.status == MigrationStatus.NEWEST
@@ -32,9 +32,9 @@ def check_database() -> list[CheckResult]:
 
 
 def repair_counts() -> list[str]:
-    """Count anew the runs of the workflows whose counts are wrong, and name these workflows.
+    """Recount the runs of workflows whose counts drifted; returns the workflows' names.
 
-    Holding a workflow keeps its writers out, so what is counted is what is kept.
+    Locking a workflow keeps writers out while its runs are counted.
     """
     wrong = _find_drift()
     with writing() as session:
@@ -45,7 +45,7 @@ def repair_counts() -> list[str]:
 
 
 def _find_drift() -> dict[UUID, list[str]]:
-    """Compare in one snapshot: writers may be at work meanwhile."""
+    """Compare counts and runs in one snapshot, since writers may be active."""
     db.session.rollback()
     if db.engine.dialect.name == "postgresql":
         db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
@@ -53,17 +53,17 @@ def _find_drift() -> dict[UUID, list[str]]:
 
 
 def _counts() -> CheckResult:
-    """The counts kept beside the runs are those of the runs."""
+    """Whether the stored counts equal a recount."""
     wrong = _find_drift()
     rows = db.session.execute(sa.select(Workflow.id, Workflow.name).where(Workflow.id.in_(wrong)))
     names = {row.id: row.name for row in rows}
     drift = "; ".join(f"{names[key]}: {', '.join(tables)}" for key, tables in wrong.items())
-    said = f"wrong in {drift}. Run: flask check --repair" if wrong else "as recounted"
-    return CheckResult("counts", not wrong, said)
+    detail = f"wrong in {drift}. Run: flask check --repair" if wrong else "as recounted"
+    return CheckResult("counts", not wrong, detail)
 
 
 def _integrity() -> CheckResult:
-    """Let SQLite read its file whole; PostgreSQL enforces its constraints and checks its pages itself."""
+    """SQLite's integrity check; PostgreSQL enforces constraints and verifies pages itself."""
     if db.engine.dialect.name != "sqlite":
         return CheckResult("integrity", True, "constraints are enforced by PostgreSQL")
     [verdict] = db.session.execute(sa.text("PRAGMA integrity_check(1)")).scalars().all()
@@ -74,7 +74,7 @@ def _integrity() -> CheckResult:
 
 
 def _run_numbers() -> CheckResult:
-    """The counter of a workflow stands above every number in use."""
+    """Whether each workflow's next run number is greater than all in use."""
     highest = sa.select(Run.workflow_id, sa.func.max(Run.run_number).label("number")).group_by(
         Run.workflow_id
     )

@@ -1,4 +1,4 @@
-"""What `flask doctor` looks at: do the settings, and all that they point at, work together?"""
+"""Diagnosis of the installation (`flask doctor`): settings and the services they point to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ TIMEOUT = 3
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing looked at: good, worth knowing, or broken."""
+    """The result of one check: ok, worth knowing, or broken."""
 
     check: str
     level: Literal["ok", "note", "bad"]
@@ -36,7 +36,7 @@ class Diagnosis:
 
 
 def examine() -> list[Diagnosis]:
-    """Everything, in the order in which one would mend it."""
+    """Run all checks, in the order in which to fix problems."""
     settings: Settings = current_app.extensions["portal.settings"]
     advice = [*_address(settings), *_database()]
     if settings.oidc is not None:
@@ -52,15 +52,13 @@ def examine() -> list[Diagnosis]:
 
 def _address(settings: Settings) -> Iterator[Diagnosis]:
     if settings.base_url is None:
-        yield Diagnosis(
-            "base URL", "bad", "PORTAL_BASE_URL is not set: links in messages and sign-ins need the address"
-        )
+        yield Diagnosis("base URL", "bad", "PORTAL_BASE_URL is not set: links and sign-in need it")
         return
     if settings.base_url.startswith("http:") and not settings.plain_loopback:
         yield Diagnosis(
             "base URL",
             "bad",
-            f"{settings.base_url} is not https: browsers will not keep the session's cookie",
+            f"{settings.base_url} is not https: browsers will not store the session cookie",
         )
         return
     given = settings.base_url_given
@@ -70,7 +68,7 @@ def _address(settings: Settings) -> Iterator[Diagnosis]:
 
 
 def _answers(base_url: str) -> Diagnosis:
-    """Whether the portal answers at its address, as seen from this machine."""
+    """Whether the portal responds at its base URL, as seen from this machine."""
     try:
         answer = requests.get(f"{base_url}/healthz", timeout=TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
@@ -102,7 +100,7 @@ def _migrations(schema: Schema) -> Diagnosis:
         return Diagnosis("migrations", "ok", schema.description)
     if schema.status == MigrationStatus.NEWER:
         return Diagnosis(
-            "migrations", "note", f"{schema.description}; its server may go on, its commands do not write"
+            "migrations", "note", f"{schema.description}; servers may continue, commands do not write"
         )
     return Diagnosis("migrations", "bad", schema.description)
 
@@ -115,28 +113,28 @@ def _provider() -> Diagnosis:
     except requests.RequestException as error:
         return Diagnosis("provider", "bad", f"cannot be reached: {type(error).__name__}")
     except (AuthlibBaseError, JoseError, ValueError, KeyError, TypeError) as error:
-        return Diagnosis("provider", "bad", f"its description cannot be used: {error}")
+        return Diagnosis("provider", "bad", f"its discovery document cannot be used: {error}")
     callback = f"{current_app.config['BASE_URL'] or ''}/auth/callback"
     return Diagnosis(
-        "provider", "ok", f"{metadata['issuer']} with {len(keys)} keys; it must know the address {callback}"
+        "provider", "ok", f"{metadata['issuer']} with {len(keys)} keys; its redirect URI must be {callback}"
     )
 
 
 def _rules(rules: tuple[JoinRule, ...], migrated: bool) -> Iterator[Diagnosis]:
     if not rules:
         yield Diagnosis(
-            "rules", "note", "PORTAL_OIDC_JOIN is not set: only who is invited or the very first gets in"
+            "rules", "note", "PORTAL_OIDC_JOIN is not set: only invited users and the very first are admitted"
         )
         return
     named = {rule.workspace for rule in rules}
-    there: set[str] = set()
+    existing: set[str] = set()
     if migrated:
         live = sa.select(Workspace.slug).where(Workspace.slug.in_(named), Workspace.deleted_at.is_(None))
-        there = set(db.session.scalars(live))
-    absent = sorted(named - there)
+        existing = set(db.session.scalars(live))
+    absent = sorted(named - existing)
     if absent:
         yield Diagnosis(
-            "rules", "bad", f"PORTAL_OIDC_JOIN names workspaces that are not there: {', '.join(absent)}"
+            "rules", "bad", f"PORTAL_OIDC_JOIN names workspaces that do not exist: {', '.join(absent)}"
         )
     else:
         yield Diagnosis("rules", "ok", f"{len(rules)} for {', '.join(sorted(named))}")
@@ -152,12 +150,12 @@ def _token_keys(settings: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis("token keys", "bad", f"{tokens.jwks_url} cannot be used: {error}")
     else:
         yield Diagnosis("token keys", "ok", f"{len(keys)} keys at {urlsplit(tokens.jwks_url).netloc}")
-    asked = settings.oidc.discovery_url.removesuffix(code_flow.DISCOVERY) if settings.oidc else None
-    if asked is None or asked.rstrip("/") != tokens.issuer.rstrip("/"):
+    signin_issuer = settings.oidc.discovery_url.removesuffix(code_flow.DISCOVERY) if settings.oidc else None
+    if signin_issuer is None or signin_issuer.rstrip("/") != tokens.issuer.rstrip("/"):
         yield Diagnosis(
             "token issuer",
             "note",
-            f"people do not sign in at {tokens.issuer}: tie its subjects to users with flask users link",
+            f"people do not sign in at {tokens.issuer}: link its subjects to users with flask users link",
         )
 
 
@@ -166,8 +164,8 @@ def _limits(settings: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "rate limits",
             "note",
-            "counted in memory: each worker counts for itself, so several allow that many times the limit. "
-            "Set PORTAL_RATE_LIMIT_STORAGE_URL to a Redis to count together",
+            "counted in memory: each worker counts for itself, so the limit is multiplied by their number. "
+            "Set PORTAL_RATE_LIMIT_STORAGE_URL to a Redis to share the counters",
         )
     elif limits.rate_limiter().redis_answers():
         yield Diagnosis("rate limits", "ok", "counted in Redis, by all workers together")

@@ -1,10 +1,10 @@
-"""How a command that fails says so: one line, exit status 1, as JSON too, and what went in before that."""
+"""Failures of commands: one line, exit status 1, JSON with `--json`, and what was done before."""
 
 import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 import click
 from alembic.util.exc import CommandError
@@ -22,34 +22,34 @@ log = logging.getLogger(__name__)
 
 
 class Summary(Protocol):
-    """What a command has done, whether it comes to its end or not."""
+    """What a command has done so far."""
 
-    def to_json(self) -> dict[str, Any]: ...
+    def to_json(self) -> dict[str, object]: ...
     def to_text(self) -> str: ...
 
 
 class Command(click.Command):
-    """A command whose failures are report_failures, every one."""
+    """A command that reports every failure."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         with report_failures():
             return super().invoke(ctx)
 
 
 class Group(AppGroup):
-    """A group of such commands."""
+    """A group of commands that report every failure."""
 
     command_class = Command
 
 
 def report_progress_of(summary: Summary) -> None:
-    """Let this be report_failures too if the command fails from here on."""
+    """Print this summary too if the command fails from here on."""
     click.get_current_context().meta[_SUMMARY] = summary
 
 
 @contextmanager
 def report_failures() -> Iterator[None]:
-    """Turn whatever a command raises into what it says; outside of commands it is raised as it is."""
+    """Turn exceptions of a command into messages; outside of commands they propagate."""
     context = click.get_current_context(silent=True)
     try:
         yield
@@ -66,7 +66,7 @@ def report_failures() -> Iterator[None]:
         _fail(context, _error(error))
 
 
-def _error(error: Exception) -> dict[str, Any]:
+def _error(error: Exception) -> dict[str, object]:
     if isinstance(error, InvalidQuery):
         details = [vars(each) for each in error.errors]
         message = "\n".join(f"{each.field} {each.message}" for each in error.errors)
@@ -78,11 +78,11 @@ def _error(error: Exception) -> dict[str, Any]:
     return {"code": cause.code if cause else BUG, "message": redact(outages.explain(error)) + more}
 
 
-def _fail(context: click.Context, error: dict[str, Any]) -> NoReturn:
+def _fail(context: click.Context, error: dict[str, object]) -> NoReturn:
     summary: Summary | None = context.meta.get(_SUMMARY)
     if context.params.get("as_json"):
         done = summary.to_json() | {"ok": False} if summary else {}
         click.echo(json.dumps({"error": error} | done))
     elif summary:
         click.echo(f"What was done before it failed:\n{summary.to_text()}")
-    raise click.ClickException(error["message"])
+    raise click.ClickException(str(error["message"]))
