@@ -1,4 +1,4 @@
-"""How a failure is answered: the envelope under `/api/`, a fragment for htmx, a page for people."""
+"""Error responses: the envelope under `/api/`, a fragment for htmx, else a page."""
 
 import logging
 from http import HTTPStatus
@@ -39,7 +39,7 @@ def init_app(app: Flask) -> None:
         if isinstance(error, Unauthorized) and not is_api(request.path):
             return _to_login()
         if isinstance(error, WrongAddress) and not is_api(request.path):
-            # No page: where its links lead cannot be said.
+            # Plain text, because without a trusted host a page cannot link anywhere.
             return Response(f"{error.message}\n", error.status, mimetype="text/plain")
         return _answer(error)
 
@@ -81,11 +81,11 @@ def _answer(error: PortalError) -> Response:
 
 
 def _to_login() -> BaseResponse:
-    """Send a browser to sign in; it comes back to the page it was on, never to a fragment."""
+    """Redirect to sign-in, which returns to the page the browser was on, never to a fragment."""
     fragment = htmx.wants_fragment()
     wanted = htmx.current_page_path() if fragment else request.full_path.removesuffix("?")
     wanted = safe_next(wanted) if wanted and (fragment or request.method == "GET") else None
-    if "Authorization" not in request.headers:  # else the session was not looked at, and may be a good one
+    if "Authorization" not in request.headers:  # otherwise the session was not checked and may be valid
         session.pop("token", None)
     if wanted is not None:
         session["next"] = wanted
@@ -106,7 +106,7 @@ def _as_portal_error(error: HTTPException) -> PortalError:
 
 _MESSAGES = {
     HTTPStatus.NOT_FOUND: "There is nothing here, or nothing that you may see.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take that method.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not allow that method.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request is too large.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong on our side.",
 }

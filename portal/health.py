@@ -1,4 +1,4 @@
-"""Health: is the process up, and can it serve?"""
+"""Health checks: liveness and readiness."""
 
 import logging
 
@@ -19,14 +19,14 @@ bp = Blueprint("health", __name__)
 @bp.get("/healthz")
 @public
 def process() -> Response:
-    """The process answers."""
+    """Liveness: the process responds."""
     return jsonify(status="ok")
 
 
 @bp.get("/readyz")
 @public
 def readiness() -> tuple[Response, int]:
-    """The database can be read and has the tables of this release; what cannot be changed is said."""
+    """Readiness: the database is reachable and migrated; also says if it is read-only."""
     try:
         state = compatibility.read_state()
     except UnfitDatabase as error:

@@ -228,7 +228,7 @@ def test_while_redis_is_down_the_portal_counts_in_memory_and_says_so(
     with pytest.raises(TooManyRequests):
         count.hit("test", "x", 3)
     assert caplog.text.count("shared storage fails") == 1
-    assert not count.shared_answers()
+    assert not count.redis_answers()
 
 
 def test_what_was_counted_is_forgotten_when_its_minute_has_ended() -> None:
