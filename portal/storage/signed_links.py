@@ -1,7 +1,7 @@
-"""Signed links: each grants one download for 15 minutes without a key (contract 3.12).
+"""Links that open one file for 15 minutes and need no key (contract 3.12).
 
-An HMAC with the portal's secret key binds the link to a workspace, a kind of file and a subject; links signed
-with a previous key stay valid until they expire.
+The signature is made with the portal's secret key and binds the link to one workspace, one kind of file and
+one subject; links signed with a former key work until they run out.
 """
 
 import hashlib
@@ -24,15 +24,15 @@ LIFE = timedelta(minutes=15)
 KINDS = ("run", "node", "audio", "upload")
 PATH = "/files/<workspace_id>/<kind>/<subject_id>"
 
-_REFUSAL = "This link is incomplete or was changed. Ask for a new one."
+_REFUSAL = "This link is not whole. Ask for a new one."
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a link gives access to."""
+    """What a link opens."""
 
     kind: str
-    """One of KINDS: all files of a run, those of a node, the audio of a take, or an upload."""
+    """One of KINDS: all of a run, what one of its nodes gave, one take's audio, an upload."""
     workspace_id: UUID
     subject_id: UUID
     """The run, or the upload."""
@@ -43,14 +43,14 @@ class Grant:
 @dataclass(frozen=True)
 class SignedLink:
     path: str
-    """Relative to the portal's root, for pages: it works under every host name."""
+    """Below the portal's root: what pages use, whichever name people reach the portal by."""
     url: str
-    """Absolute, for the API."""
+    """Absolute: what the API gives."""
     expires_at: datetime
 
 
 def sign(grant: Grant, now: datetime) -> SignedLink:
-    """Sign a link that is valid for 15 minutes."""
+    """A link that opens the grant from now on for 15 minutes."""
     expires = int((now + LIFE).timestamp())
     signature = _signature(grant, expires, str(current_app.secret_key))
     args = {"part": grant.part} if grant.part else {}
@@ -60,7 +60,7 @@ def sign(grant: Grant, now: datetime) -> SignedLink:
 
 
 def verify(path: Mapping[str, str], args: Mapping[str, str], now: datetime) -> Grant:
-    """Verify a link's signature and expiry. Raises Forbidden."""
+    """What a link opens, from its path and its query. Raises Forbidden."""
     try:
         grant = Grant(
             parameters.one_of(KINDS)(path["kind"]),
@@ -77,14 +77,12 @@ def verify(path: Mapping[str, str], args: Mapping[str, str], now: datetime) -> G
     if not any(matches):
         raise Forbidden(_REFUSAL)
     if now.timestamp() >= expires:
-        raise Forbidden("This link has expired: links are valid for 15 minutes. Ask for a new one.")
+        raise Forbidden("This link has run out: it opened for 15 minutes. Ask for a new one.")
     return grant
 
 
 def _signature(grant: Grant, expires: int, secret: str) -> str:
     named = [grant.kind, str(grant.workspace_id), str(grant.subject_id), grant.part, expires]
-    key = hashlib.sha256(
-        b"signed links\0" + secret.encode()
-    ).digest()  # a separate key from the one that signs cookies
+    key = hashlib.sha256(b"signed links\0" + secret.encode()).digest()  # not the key that signs cookies
     made = hmac.new(key, json.dumps(named).encode(), hashlib.sha256).digest()
     return urlsafe_b64encode(made).rstrip(b"=").decode()
