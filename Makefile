@@ -12,13 +12,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export FLASK_APP = app.py
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/run.stamp instance/secret-key ## start the portal with sample history on http://127.0.0.1:8000
 	@PORTAL_BASE_URL=$${PORTAL_BASE_URL:-http://127.0.0.1:$(PORT)} PORT=$(PORT) VENV=$(VENV) sh scripts/run.sh
 
 test: $(VENV)/test.stamp $(OLD_CLIENTS) tests/oidc/node_modules/stamp ## run every test
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+test-fast: $(VENV)/test.stamp ## run most tests in a minute: SQLite, no browser, no Node, no old clients
+	PORTAL_TEST_EXAMPLES=$${PORTAL_TEST_EXAMPLES:-10} $(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal \
+	  -m "not (browser or clients or histories or node or postgres or slow)" $(ARGS)
 
 check: $(VENV)/test.stamp ## format, lint and types, then every test
 	$(VENV)/bin/ruff format --check .
@@ -73,4 +77,4 @@ instance/secret-key:
 	@mkdir -p instance
 	@umask 077 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@
 
-.PHONY: help fuzz run test check lock shots bench
+.PHONY: help fuzz run test test-fast check lock shots bench

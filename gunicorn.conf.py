@@ -1,6 +1,6 @@
 """How gunicorn serves the portal; it finds this file in the folder where it is started.
 
-What the command line says counts more, such as `--workers 2`. Why gunicorn: docs/decisions.md. The arbiter
+What the command line says counts more, such as `--workers 2`. Why gunicorn: docs/decisions/. The arbiter
 has the portal's code too, which its workers share; new code therefore needs a restart, not a reload.
 """
 

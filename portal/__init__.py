@@ -12,6 +12,7 @@ from portal.auth import gate
 from portal.auth.openid import code_flow
 from portal.database import compatibility, engine, postgresql, sqlite
 from portal.pages import sign_in as auth_pages
+from portal.runs.recording import events
 from portal.web import assets, compression, formats, headers, json_provider, logs, proxy
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +61,8 @@ def _configure(app: Flask, settings: config.Settings) -> None:
         SECRET_KEY=settings.secret_key,
         SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=engine.engine_options(settings.database_url),
+        SQLALCHEMY_ENGINE_OPTIONS=engine.engine_options(settings.database_url)
+        | {"execution_options": {events.RETENTION_DAYS: settings.run_events_days}},
         MAX_CONTENT_LENGTH=1_000_000,
         MAX_FORM_MEMORY_SIZE=500_000,
         MAX_FORM_PARTS=200,

@@ -88,6 +88,8 @@ class Settings:
     limits: LimitSettings
     artifacts: Path | S3Settings
     """The folder or bucket of the artifact store."""
+    run_events_days: int
+    """Days for which run events are stored; 0 stores them for good."""
 
     @property
     def plain_loopback(self) -> bool:
@@ -115,7 +117,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             "RATE_LIMIT_PER_MIN", "RATE_LIMIT_ATTEMPTS_PER_MIN",
             "RATE_LIMIT_STORAGE_URL", "RATE_LIMIT_STORAGE_URL_FILE",
             "ARTIFACTS", "S3_ENDPOINT", "S3_REGION", "S3_ACCESS_KEY_ID",
-            "S3_SECRET_ACCESS_KEY", "S3_SECRET_ACCESS_KEY_FILE",
+            "S3_SECRET_ACCESS_KEY", "S3_SECRET_ACCESS_KEY_FILE", "RUN_EVENTS_DAYS",
         )
     }  # fmt: skip
     for name in sorted(environ):
@@ -137,6 +139,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         tokens=_tokens(environ),
         limits=_limits(environ),
         artifacts=_artifacts(environ, instance),
+        run_events_days=_whole_number(environ, "PORTAL_RUN_EVENTS_DAYS", 90, maximum=36_500),
     )
 
 

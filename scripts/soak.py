@@ -30,8 +30,8 @@ from flask_migrate import upgrade
 from portal import create_app, moments
 from portal.database.engine import db
 from portal.database.models import Run
-from portal.runs import recorder
-from portal.runs.recorder import Event
+from portal.runs.recording import recorder
+from portal.runs.recording.state_machine import Event
 from tests import cluster as clusters
 from tests.conftest import settings_for
 from tests.factories import make_key, make_member, make_user, make_workflow, make_workspace
@@ -168,7 +168,7 @@ def record(
                 start = partial(recorder.start_run, workflow_id, now=moments.now(), exclusive=False)
                 run = timed(start)
                 for event in (Event.PICK_UP, Event.COMPLETE):
-                    timed(partial(recorder.apply, run.id, event, moments.now()))
+                    timed(partial(recorder.apply_event, run.id, event, moments.now()))
         return took
 
     with ThreadPoolExecutor(threads) as pool:

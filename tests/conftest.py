@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from hypothesis import HealthCheck, settings
 from jinja2 import BytecodeCache, FileSystemBytecodeCache
+from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from portal import create_app, moments
@@ -24,6 +25,7 @@ from portal.auth import signin
 from portal.database.columns import Base
 from portal.database.engine import db
 from portal.database.models import User
+from tests import answer_models
 
 SECRET_KEY = "5f0c3e9a7b1d4862" * 4
 BASE_URL = "http://127.0.0.1:8000"
@@ -39,12 +41,59 @@ settings.register_profile(
 settings.load_profile("portal")
 
 
+NEEDS = {
+    "browser": {"chromium"},
+    "clients": {"onepin", "release"},
+    "histories": {"history"},
+    "node": {"oidc_provider"},
+    "postgres": {"cluster", "standby", "fresh_postgres_url", "migrated_postgres", "postgres_url"},
+}
+"""Markers of what a test needs, and the fixtures and parameters by which it is seen to need it."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark each test with what it needs, so that `make test-fast` can leave it out."""
+    if not isinstance(item, pytest.Function):
+        return
+    for marker, fixtures in NEEDS.items():
+        if not fixtures.isdisjoint(item.fixturenames):
+            item.add_marker(marker)
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    if "postgresql" in [each for each in parameters if isinstance(each, str)]:
+        item.add_marker("postgres")
+
+
+class CachedRule(Rule):
+    """A route whose URL builders are compiled for the first portal of a test run and shared by the others.
+
+    Compiling them is three quarters of what it costs to create a portal, and each test creates one.
+    The builders get the rule as an argument, so they belong to no portal.
+    Should a release of Werkzeug give the method another name, the tests only get slower.
+    """
+
+    _builders: ClassVar[dict[Any, Callable[..., tuple[str, str]]]] = {}
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        key = (tuple(self._trace), repr(self.defaults), append_unknown)
+        if key not in self._builders:
+            self._builders[key] = super()._compile_builder(append_unknown)
+        return self._builders[key]
+
+
+Flask.url_rule_class = CachedRule
+
+
 class OutsideClient(FlaskClient):
-    """A client whose requests share nothing with the test's own application context."""
+    """A client whose requests share nothing with the test's own application context.
+
+    Each answer of the API that it gets is held against its description.
+    """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         kwargs.setdefault("buffered", True)
-        return contextvars.Context().run(super().open, *args, **kwargs)
+        answer = contextvars.Context().run(super().open, *args, **kwargs)
+        assert answer_models.faults(self.application, answer) == []
+        return answer
 
 
 @pytest.fixture(scope="session")
@@ -150,9 +199,16 @@ def _portal(environment: dict[str, str], instance: Path, templates_once: Bytecod
     app.test_client_class = OutsideClient
     app.jinja_env.bytecode_cache = templates_once
     with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            sa.event.listen(db.engine, "connect", _forgo_durability)
         yield app
         db.session.remove()
         db.engine.dispose()
+
+
+def _forgo_durability(connection: Any, _record: object) -> None:
+    """Wait for no disk: nothing here has to outlive a power cut."""
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture

@@ -32,9 +32,10 @@ from portal.database.models import (
 from portal.database.sql import versions
 from portal.database.transactions import writing
 from portal.input.folding import fold
-from portal.runs import recorder, rollup
-from portal.runs.ready import make_ready
-from portal.runs.recorder import ImportedRun
+from portal.runs import rollup
+from portal.runs.recording.imported_runs import ImportedRun, store_imported
+from portal.runs.recording.run_parameters import encode_runs
+from portal.runs.recording.workflow_rows import lock_workflows, set_versions
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EMPTY_DEFINITION: dict[str, Any] = {
@@ -134,18 +135,18 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
     """Runs as the importer stores them, so that the counts beside them hold."""
     whole = [run_columns(workflow, **row) for row in rows]
     with writing() as session:
-        recorder.lock_workflows(session, [workflow.id])
+        lock_workflows(session, [workflow.id])
         counted = rollup.Changes()
-        ready = make_ready(session.get_bind().dialect, whole)
+        encoded = encode_runs(session.get_bind().dialect, whole)
         stored = session.scalar(sa.select(Workflow.version).where(Workflow.id == workflow.id))
         version = versions.next_version(stored or 0)
         imported = [
-            ImportedRun(row["id"], *ready_run, row["person_id"], row["run_number"], version, None, None, ())
-            for row, ready_run in zip(whole, ready, strict=True)
+            ImportedRun(row["id"], *encoded_run, row["person_id"], row["run_number"], version, None, None, ())
+            for row, encoded_run in zip(whole, encoded, strict=True)
         ]
-        recorder.store_imported(session, imported, [], counted)
+        store_imported(session, imported, [], counted)
         rollup.apply(session, counted)
-        recorder.set_versions(session, {workflow.id: version})
+        set_versions(session, {workflow.id: version})
         return [session.get_one(Run, row["id"]) for row in whole]
 
 

@@ -1,6 +1,10 @@
 """Many at once on SQLite, from several processes: nobody is turned away, nothing is lost."""
 
+import pytest
+
 from scripts.soak import crowd
+
+pytestmark = pytest.mark.slow
 
 
 def test_150_readers_and_50_writers_are_all_answered_and_every_run_is_there() -> None:

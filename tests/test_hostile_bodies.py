@@ -17,6 +17,9 @@ from portal.database.engine import db
 from tests.conftest import settings_for
 from tests.factories import make_key, make_member, make_user, make_workspace
 from tests.serving import served
+from tests.traffic import GUARD_SECONDS
+
+pytestmark = pytest.mark.slow
 
 MEGABYTE = 1_000_000
 
@@ -32,7 +35,10 @@ class Target:
 
     def is_served(self) -> bool:
         return (
-            requests.get(f"{self.url}/api/v1/workflows", headers=self.headers, timeout=10).status_code == 200
+            requests.get(
+                f"{self.url}/api/v1/workflows", headers=self.headers, timeout=GUARD_SECONDS
+            ).status_code
+            == 200
         )
 
 
@@ -83,7 +89,7 @@ def test_a_hostile_body_is_refused_and_the_portal_stays_small_and_serves_others(
         headers = target.headers | {"Content-Type": kind, "Sec-Fetch-Site": "same-origin"} | compressed
         try:
             answer = requests.post(
-                f"{target.url}{path}", body, headers=headers, timeout=20, allow_redirects=False
+                f"{target.url}{path}", body, headers=headers, timeout=GUARD_SECONDS, allow_redirects=False
             )
         except requests.ConnectionError:  # the server hung up before it was all sent
             continue
@@ -96,7 +102,7 @@ def test_while_forty_senders_never_finish_others_are_served(target: Target) -> N
     host, port = target.url.removeprefix("http://").split(":")
     with ExitStack() as senders:
         for number in range(40):
-            sender = senders.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            sender = senders.enter_context(socket.create_connection((host, int(port)), timeout=GUARD_SECONDS))
             head = f"POST /api/v1/api-keys HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 1000\r\n"
             sender.sendall((head if number % 2 else head + "\r\n{").encode())
         for _ in range(5):
@@ -105,7 +111,7 @@ def test_while_forty_senders_never_finish_others_are_served(target: Target) -> N
 
 def test_a_body_that_is_deep_is_a_bad_request_and_not_a_failure(target: Target) -> None:
     answer = requests.post(
-        f"{target.url}/api/v1/api-keys", b"[" * 100_000, headers=target.headers, timeout=10
+        f"{target.url}/api/v1/api-keys", b"[" * 100_000, headers=target.headers, timeout=GUARD_SECONDS
     )
     assert answer.status_code in (400, 403)
     assert json.loads(answer.text)["error"]["code"] in ("BAD_REQUEST", "FORBIDDEN")

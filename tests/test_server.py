@@ -20,6 +20,8 @@ import pytest
 from portal.config import KEY_FILE
 from tests.conftest import SECRET_KEY
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
@@ -32,7 +34,7 @@ class Server:
     folder: Path
 
     def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self.host, self.port, timeout=30)
+        return http.client.HTTPConnection(self.host, self.port, timeout=300)
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> http.client.HTTPResponse:
         connection = self.connect()
@@ -57,8 +59,9 @@ class Server:
 
 
 def wait_until(reached: Callable[[], bool], what: str) -> None:
+    """Wait for something to happen; the five minutes are a guard against what never does."""
     pause = threading.Event()
-    for _ in range(600):
+    for _ in range(6000):
         if reached():
             return
         pause.wait(0.05)

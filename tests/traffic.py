@@ -17,6 +17,9 @@ from portal.database.models import User
 from portal.errors import PortalError
 from portal.workspaces import accounts
 
+GUARD_SECONDS = 300
+"""A guard against what never ends, not a bound: however slow the machine, the awaited comes long before."""
+
 
 @dataclass
 class Traffic:
@@ -40,13 +43,13 @@ class Traffic:
     def stop(self) -> None:
         self._over.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(GUARD_SECONDS)
 
-    def until(self, reached: Callable[[], bool], seconds: float = 30) -> None:
-        """Wait for something to happen; fail if it does not in time."""
-        deadline = time.monotonic() + seconds
+    def until(self, reached: Callable[[], bool]) -> None:
+        """Wait for something to happen; fail if it never does."""
+        deadline = time.monotonic() + GUARD_SECONDS
         while not reached():
-            assert time.monotonic() < deadline, f"not within {seconds} s; last: {self.answers[-5:]}"
+            assert time.monotonic() < deadline, f"never reached; last: {self.answers[-5:]}"
             self._over.wait(0.01)
 
     def since(self, moment: float, status: int) -> int:
@@ -68,7 +71,8 @@ class Traffic:
         while not self._over.is_set():
             begun = time.monotonic()
             try:
-                status = requests.get(f"{self.url}/api/v1/workflows", headers=headers, timeout=30).status_code
+                url = f"{self.url}/api/v1/workflows"
+                status = requests.get(url, headers=headers, timeout=GUARD_SECONDS).status_code
             except requests.RequestException:
                 status = 0
             self.answers.append((begun, status, time.monotonic() - begun))

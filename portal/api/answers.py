@@ -1,75 +1,167 @@
-"""How values become JSON answers: fields of rows, the envelope, pagination links."""
+"""How values become JSON answers: the envelope and pagination links.
+
+The objects inside are typed dictionaries beside the views that build them: mypy checks how they are built,
+`components` describes them, and tests hold every answer against its description.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from operator import attrgetter
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Literal, NotRequired, TypeVar
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 from flask import Response, jsonify, request
+from pydantic import Field
+from typing_extensions import TypedDict
 
+from portal.auth.principals import SCOPES
+from portal.input.bodies import OneOf
 from portal.paging import Page, Slice
+from portal.runs.query import STATUSES
 from portal.runs.rows import RunRow
 from portal.web import envelope
 from portal.web.proxy import absolute_url
 
+Row = TypeVar("Row")
+LinkArgs = Callable[[Slice], Mapping[str, object]]
+"""The query parameters of a link to this page of a list."""
+Count = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Status = Annotated[str, OneOf(STATUSES)]
+Scopes = Annotated[list[Annotated[str, OneOf(SCOPES)]], Field(json_schema_extra={"uniqueItems": True})]
+Availability = Literal["available", "unavailable"]
+"""Of a value that a run may not have: the reason stands beside it."""
+Completeness = Literal["available", "partial", "unavailable"]
+FREE_FORM = "A free-form object, as it was recorded."
+"""Describes a field."""
+SignedUrl = Annotated[str | None, Field(description="Opens without a credential, for 15 minutes.")]
 
-def fields(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """These fields of a row; two at least."""
-    return dict(zip(names, _getter(names)(row), strict=True))
+
+class MetaJson(TypedDict):
+    """Said with every answer."""
+
+    request_id: Annotated[
+        UUID, Field(description="Also the header X-Request-Id; say it when you ask for help.")
+    ]
+    timestamp: datetime
 
 
-@cache
-def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    return attrgetter(*names)
+class PaginationJson(TypedDict):
+    """Where this page stands in the whole list."""
+
+    limit: int
+    total: Annotated[Count, Field(description="How many match, whatever the page.")]
+    next: Annotated[str | None, Field(description="Link to the next page.")]
+    prev: Annotated[str | None, Field(description="Link to the previous page.")]
 
 
-def one(payload: Any, status: int = 200) -> Response:
+class UncountedPaginationJson(TypedDict):
+    """Where this page stands."""
+
+    limit: Annotated[int, Field(ge=1)]
+    next: str | None
+    prev: str | None
+
+
+class ErrorDetailJson(TypedDict):
+    """One bad field."""
+
+    field: str
+    message: str
+
+
+class ErrorJson(TypedDict):
+    """What went wrong, for programs (code) and for people (message)."""
+
+    code: str
+    message: str
+    details: NotRequired[list[ErrorDetailJson]]
+
+
+class FailureJson(TypedDict):
+    """Every refusal looks like this."""
+
+    error: ErrorJson
+    meta: MetaJson
+
+
+class StatusCountsJson(TypedDict):
+    """Runs by status."""
+
+    pending: Count
+    running: Count
+    paused: Count
+    completed: Count
+    failed: Count
+    cancelled: Count
+
+
+class TriggeredByJson(TypedDict):
+    """Who triggered a run."""
+
+    user_id: UUID
+    user_name: str
+
+
+def one(payload: object, status: int = 200) -> Response:
+    """An answer with one object, or with a list that has no pages."""
     answer = jsonify(envelope.success(payload))
     answer.status_code = status
     return answer
 
 
-def whole_list(rows: Sequence[Any], row: Callable[[Any], Any]) -> Response:
+def whole_list(rows: Sequence[Row], to_json: Callable[[Row], object]) -> Response:
     """A list that is always whole: one page, whose limit is never below 1 (contract 1.3)."""
-    links = {"limit": max(1, len(rows)), "next": None, "prev": None}
-    return jsonify(envelope.success([row(item) for item in rows], links))
+    links: UncountedPaginationJson = {"limit": max(1, len(rows)), "next": None, "prev": None}
+    return jsonify(envelope.success([to_json(row) for row in rows], dict(links)))
 
 
-def triggered_by(run: RunRow) -> dict[str, Any] | None:
-    """Who triggered a run, as every object of a run says it."""
-    who = run.triggered_by
-    return {"user_id": who.user_id, "user_name": who.user_name} if who else None
+def counted_list(page: Page[Row], to_json: Callable[[Row], object], link_args: LinkArgs) -> Response:
+    """A list with its total; `link_args` gives the parameters of a link to another page of it."""
+    return jsonify(envelope.success([to_json(row) for row in page.rows], dict(pagination(page, link_args))))
 
 
-def counted_list(
-    page: Page[Any], row: Callable[[Any], Any], args: Callable[[Slice], Mapping[str, Any]]
-) -> Response:
-    """A list with its total; `args` gives the parameters of the link to another page of it."""
-    return jsonify(envelope.success([row(item) for item in page.rows], pagination(page, args)))
-
-
-def uncounted_list(
-    page: Page[Any], row: Callable[[Any], Any], args: Callable[[Slice], Mapping[str, Any]]
-) -> Response:
+def uncounted_list(page: Page[Row], to_json: Callable[[Row], object], link_args: LinkArgs) -> Response:
     """The same without the total, where the contract has none (1.3)."""
-    links = {name: value for name, value in pagination(page, args).items() if name != "total"}
-    return jsonify(envelope.success([row(item) for item in page.rows], links))
+    links = {name: value for name, value in pagination(page, link_args).items() if name != "total"}
+    return jsonify(envelope.success([to_json(row) for row in page.rows], links))
 
 
-def pagination(page: Page[Any], args: Callable[[Slice], Mapping[str, Any]]) -> dict[str, Any]:
+def pagination(page: Page[object], link_args: LinkArgs) -> PaginationJson:
     """Limit, total and links of a page of a list."""
     return {
         "limit": page.slice.limit,
         "total": page.total,
-        "next": _link(page.next, args),
-        "prev": _link(page.prev, args),
+        "next": _link(page.next, link_args),
+        "prev": _link(page.prev, link_args),
     }
 
 
-def _link(slice_: Slice | None, args: Callable[[Slice], Mapping[str, Any]]) -> str | None:
-    """An absolute link to this very list at another offset (contract 1.7)."""
+def availability(is_known: bool) -> Availability:
+    return "available" if is_known else "unavailable"
+
+
+def status_counts(counts: Mapping[str, int]) -> StatusCountsJson:
+    """Counts by status, every status among them."""
+    return {
+        "pending": counts["pending"],
+        "running": counts["running"],
+        "paused": counts["paused"],
+        "completed": counts["completed"],
+        "failed": counts["failed"],
+        "cancelled": counts["cancelled"],
+    }
+
+
+def triggered_by(run: RunRow) -> TriggeredByJson | None:
+    """Who triggered a run, the same in every object of a run."""
+    person = run.triggered_by
+    return {"user_id": person.user_id, "user_name": person.user_name} if person else None
+
+
+def _link(slice_: Slice | None, link_args: LinkArgs) -> str | None:
+    """An absolute link to the requested list at another offset (contract 1.7)."""
     if slice_ is None:
         return None
-    query = urlencode(args(slice_), doseq=True, quote_via=quote)
+    query = urlencode(link_args(slice_), doseq=True, quote_via=quote)
     return absolute_url(f"{quote(request.path)}?{query}")

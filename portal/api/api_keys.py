@@ -1,33 +1,58 @@
-"""API keys of a workspace (contract 2.6). No key may call these: `keys:manage` is no scope."""
+"""API keys of a workspace (contract 2.6). No key may call these routes: `keys:manage` is not a scope."""
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
 
 from flask import Response, request
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from portal import moments
 from portal.api import bp
-from portal.api.answers import counted_list, fields, one
-from portal.api.asked import id_in_path, sent_body
+from portal.api.answers import Scopes, counted_list, one
+from portal.api.request_values import id_in_path, json_body
 from portal.auth.api_keys import authentication, management
 from portal.auth.api_keys.management import KeyQuery, KeySpec
 from portal.auth.gate import current_principal, requires
+from portal.input.bodies import OneOf
 from portal.input.parameters import single
 
-FIELDS = (
-    "id",
-    "workspace_id",
-    "created_by",
-    "name",
-    "key_suffix",
-    "scopes",
-    "active",
-    "rate_limit_per_min",
-    "last_used_at",
-    "expires_at",
-    "revoked_at",
-    "created_at",
-    "updated_at",
-)
+
+class ApiKeyJson(TypedDict):
+    """An API key, without its secret."""
+
+    id: UUID
+    workspace_id: UUID
+    created_by: UUID | None
+    name: str
+    key_type: Annotated[str, OneOf(("live",))]
+    key_prefix: str
+    key_suffix: Annotated[str, Field(description="The last characters of the key.")]
+    preview: str | None
+    scopes: Scopes
+    active: Annotated[bool, Field(description="False once it is switched off or revoked.")]
+    rate_limit_per_min: Annotated[int | None, Field(description="null: the portal's own limit.")]
+    last_used_at: Annotated[datetime | None, Field(description="Written at most once a minute.")]
+    expires_at: Annotated[
+        datetime | None, Field(description="After this moment the key opens nothing. null: never.")
+    ]
+    revoked_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class CreatedApiKeyJson(ApiKeyJson):
+    """A new API key."""
+
+    api_key: Annotated[str, Field(description="The key itself: only here, only now.")]
+
+
+class RotatedApiKeyJson(TypedDict):
+    """A key and its successor."""
+
+    old_key: ApiKeyJson
+    new_key: CreatedApiKeyJson
 
 
 @bp.get("/api-keys")
@@ -41,7 +66,7 @@ def api_keys() -> Response:
 @bp.post("/api-keys")
 @requires("keys:manage")
 def create_api_key() -> Response:
-    spec = KeySpec.parse(sent_body(), moments.now())
+    spec = KeySpec.parse(json_body(), moments.now())
     created = management.create_key(current_principal(), spec, moments.now())
     return one(_created(created), status=201)
 
@@ -55,7 +80,7 @@ def api_key(key_id: str) -> Response:
 @bp.patch("/api-keys/<key_id>")
 @requires("keys:manage")
 def change_api_key(key_id: str) -> Response:
-    body = sent_body()
+    body = json_body()
     return one(_row(management.change_key(current_principal(), key_id, body, moments.now())))
 
 
@@ -71,17 +96,31 @@ def revoke_api_key(key_id: str) -> Response:
 def rotate_api_key(key_id: str) -> Response:
     found_id = id_in_path("key_id", key_id)
     old, new = management.rotate_key(current_principal(), found_id, moments.now())
-    return one({"old_key": _row(old), "new_key": _created(new)})
+    answer: RotatedApiKeyJson = {"old_key": _row(old), "new_key": _created(new)}
+    return one(answer)
 
 
-def _row(key: Any) -> dict[str, Any]:
-    constants = {
+def _row(key: Any) -> ApiKeyJson:
+    """`key` is a row of the database, whose type the API does not know."""
+    return {
+        "id": key.id,
+        "workspace_id": key.workspace_id,
+        "created_by": key.created_by,
+        "name": key.name,
+        "key_suffix": key.key_suffix,
+        "scopes": key.scopes,
+        "active": key.active,
+        "rate_limit_per_min": key.rate_limit_per_min,
+        "last_used_at": key.last_used_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+        "created_at": key.created_at,
+        "updated_at": key.updated_at,
         "key_type": "live",
         "key_prefix": authentication.PREFIX,
         "preview": authentication.preview(key.key_suffix),
     }
-    return fields(key, FIELDS) | constants
 
 
-def _created(created: management.CreatedKey) -> dict[str, Any]:
-    return _row(created.row) | {"api_key": created.plain}
+def _created(created: management.CreatedKey) -> CreatedApiKeyJson:
+    return {**_row(created.row), "api_key": created.plain}

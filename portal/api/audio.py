@@ -1,4 +1,4 @@
-"""Signed addresses of takes' audio, as several answers carry them."""
+"""Signed links to the audio of takes, for the answers that carry them."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -11,7 +11,7 @@ AudioUrl = Callable[[TakeRow], str | None]
 
 
 def audio_urls(workspace_id: UUID, run_id: UUID) -> AudioUrl:
-    """Gives each take of a run its address for 15 minutes; None where no file is stored."""
+    """A function that signs a link to a take's audio for 15 minutes; it gives None if no file is stored."""
     now = moments.now()
 
     def url(take: TakeRow) -> str | None:

@@ -1,12 +1,12 @@
 """Run data: the lines of the source text with their takes and scores (contract 3.8)."""
 
-from collections.abc import Callable
-from typing import Any
+from uuid import UUID
 
 from flask import Response, jsonify, request
+from typing_extensions import TypedDict
 
 from portal.api import bp
-from portal.api.answers import fields, pagination
+from portal.api.answers import Availability, Count, SignedUrl, Status, availability, pagination
 from portal.api.audio import AudioUrl, audio_urls
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
@@ -16,19 +16,127 @@ from portal.runs.results.output_lines import LineRow, LinesQuery, completeness, 
 from portal.runs.results.takes import TakeRow, ValidationRow
 from portal.web import envelope
 
-VALIDATION = (
-    "kind",
-    "label",
-    "score",
-    "reason",
-    "wer",
-    "cer",
-    "transcript",
-    "scored_on",
-    "segments",
-    "error_counts",
-    "inherited_from_take",
-)
+
+class ValidationJson(TypedDict):
+    """The result of a validator for a take."""
+
+    kind: str
+    label: str | None
+    status: Availability
+    reason: str | None
+    score: float | None
+    wer: float | None
+    cer: float | None
+    transcript: str | None
+    scored_on: str | None
+    segments: list[dict[str, object]] | None
+    error_counts: dict[str, object] | None
+    inherited_from_take: int | None
+
+
+class VerdictJson(TypedDict):
+    """A validator that refused a take."""
+
+    validator_node_id: str
+    validator_kind: str
+    validator_label: str
+    score: float | None
+    threshold: float | None
+
+
+class VerdictsJson(TypedDict):
+    """The validators that refused a take."""
+
+    verdicts: list[VerdictJson]
+
+
+class ScoresJson(TypedDict):
+    """The accuracy as older clients read it."""
+
+    accuracy: float | None
+    accuracy_status: Availability
+    accuracy_reason: str | None
+    wer: float | None
+    cer: float | None
+    transcript: str | None
+
+
+class AudioJson(TypedDict):
+    """The sound of a take."""
+
+    playback_url: SignedUrl
+    status: Availability
+    reason: str | None
+    duration_ms: Count | None
+    content_type: str | None
+    provider: str | None
+    model: str | None
+
+
+class VoiceJson(TypedDict):
+    """The voice of a take."""
+
+    display_name: str | None
+    status: Availability
+    reason: str | None
+
+
+class CardJson(TypedDict):
+    """A take of a line in a language."""
+
+    id: str
+    line_id: str | None
+    source_line_id: str | None
+    line_index: Count
+    locale_code: str | None
+    script: str | None
+    audio: AudioJson
+    validations: list[ValidationJson]
+    scores: ScoresJson
+    normalized: bool | None
+    voice: VoiceJson
+    waveform_url: str | None
+    waveform_status: str
+    waveform_reason: str | None
+    retry_count: Count
+    status: str
+    dropped: VerdictsJson | None
+    rejected: VerdictsJson | None
+
+
+class LineJson(TypedDict):
+    """A line of the source text."""
+
+    id: str
+    line_index: Count
+    line_id: str | None
+    source_line_id: str | None
+    script: str | None
+    script_status: Availability
+    script_reason: str | None
+    auto_corrected: int | None
+    auto_corrected_status: Availability
+    auto_corrected_reason: str | None
+    cards: list[CardJson]
+
+
+class PartialJson(TypedDict):
+    """Whether there is more to come."""
+
+    status: str
+    reason: str | None
+    source: str | None
+
+
+class RunDataJson(TypedDict):
+    """The lines of a run, with their takes."""
+
+    workflow_id: UUID
+    run_id: UUID
+    run_status: Status
+    rows: list[LineJson]
+    partial: PartialJson
+    dropped_truncated: bool
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/data")
@@ -40,14 +148,14 @@ def run_data(workflow_id: str, run_id: str) -> Response:
     page = list_lines(found, query)
     url = audio_urls(workflow.workspace_id, found.id)
     body = _data(found, page.total, [_line(found, line, url) for line in page.rows])
-    return jsonify(envelope.success(body, pagination(page, query.api_args)))
+    return jsonify(envelope.success(body, dict(pagination(page, query.api_args))))
 
 
-def _data(run: RunView, total: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _data(run: RunView, total: int, rows: list[LineJson]) -> RunDataJson:
     partial = completeness(run, total)
     return {
-        "workflow_id": str(run.workflow_id),
-        "run_id": str(run.id),
+        "workflow_id": run.workflow_id,
+        "run_id": run.id,
         "run_status": run.status,
         "rows": rows,
         "partial": {"status": partial.status, "reason": partial.reason, "source": None},
@@ -55,28 +163,24 @@ def _data(run: RunView, total: int, rows: list[dict[str, Any]]) -> dict[str, Any
     }
 
 
-def _line(run: RunView, line: LineRow, url: AudioUrl) -> dict[str, Any]:
-    known = line.auto_corrected is not None
+def _line(run: RunView, line: LineRow, url: AudioUrl) -> LineJson:
+    has_script, has_corrections = line.script is not None, line.auto_corrected is not None
     return {
         "id": f"{run.id}:{line.position}",
         "line_index": line.position,
         "line_id": line.line_id,
         "source_line_id": line.source_line_id,
         "script": line.script,
-        **_state("script", line.script is not None, "no_script_recorded"),
+        "script_status": availability(has_script),
+        "script_reason": None if has_script else "no_script_recorded",
         "auto_corrected": line.auto_corrected,
-        **_state("auto_corrected", known, "not_recorded"),
+        "auto_corrected_status": availability(has_corrections),
+        "auto_corrected_reason": None if has_corrections else "not_recorded",
         "cards": [_card(line, take, url) for take in line.takes],
     }
 
 
-def _state(name: str, known: bool, reason: str) -> dict[str, Any]:
-    prefix = f"{name}_" if name else ""
-    status = "available" if known else "unavailable"
-    return {f"{prefix}status": status, f"{prefix}reason": None if known else reason}
-
-
-def _card(line: LineRow, take: TakeRow, url: AudioUrl) -> dict[str, Any]:
+def _card(line: LineRow, take: TakeRow, url: AudioUrl) -> CardJson:
     verdicts = [_verdict(validation) for validation in take.failing]
     return {
         "id": take.audio_id,
@@ -89,7 +193,7 @@ def _card(line: LineRow, take: TakeRow, url: AudioUrl) -> dict[str, Any]:
         "validations": [_validation(validation) for validation in take.validations],
         "scores": _scores(take),
         "normalized": take.normalized,
-        "voice": {"display_name": take.voice, **_state("", take.voice is not None, "not_recorded")},
+        "voice": _voice(take),
         "waveform_url": None,
         "waveform_status": "unsupported",
         "waveform_reason": "no_waveforms",
@@ -100,34 +204,59 @@ def _card(line: LineRow, take: TakeRow, url: AudioUrl) -> dict[str, Any]:
     }
 
 
-def _audio(take: TakeRow, url: Callable[[TakeRow], str | None]) -> dict[str, Any]:
+def _audio(take: TakeRow, url: AudioUrl) -> AudioJson:
     return {
         "playback_url": url(take),
-        **_state("", take.has_audio, "no_file_stored"),
-        **fields(take, ("duration_ms", "content_type", "provider", "model")),
+        "status": availability(take.has_audio),
+        "reason": None if take.has_audio else "no_file_stored",
+        "duration_ms": take.duration_ms,
+        "content_type": take.content_type,
+        "provider": take.provider,
+        "model": take.model,
     }
 
 
-def _validation(validation: ValidationRow) -> dict[str, Any]:
-    status = "available" if validation.scored else "unavailable"
-    return fields(validation, VALIDATION) | {"status": status}
+def _voice(take: TakeRow) -> VoiceJson:
+    is_known = take.voice is not None
+    return {
+        "display_name": take.voice,
+        "status": availability(is_known),
+        "reason": None if is_known else "not_recorded",
+    }
 
 
-def _scores(take: TakeRow) -> dict[str, Any]:
+def _validation(validation: ValidationRow) -> ValidationJson:
+    return {
+        "kind": validation.kind,
+        "label": validation.label,
+        "status": availability(validation.scored),
+        "reason": validation.reason,
+        "score": validation.score,
+        "wer": validation.wer,
+        "cer": validation.cer,
+        "transcript": validation.transcript,
+        "scored_on": validation.scored_on,
+        "segments": validation.segments,
+        "error_counts": validation.error_counts,
+        "inherited_from_take": validation.inherited_from_take,
+    }
+
+
+def _scores(take: TakeRow) -> ScoresJson:
     """The word accuracy as clients before 0.7 read it."""
     found = next((each for each in take.validations if each.kind == "wer"), None)
-    known = found is not None and found.scored
+    is_scored = found is not None and found.scored
     return {
         "accuracy": found.score if found else None,
-        "accuracy_status": "available" if known else "unavailable",
-        "accuracy_reason": None if known else (found and found.reason) or "not_scored",
+        "accuracy_status": availability(is_scored),
+        "accuracy_reason": None if is_scored else (found and found.reason) or "not_scored",
         "wer": found.wer if found else None,
         "cer": found.cer if found else None,
         "transcript": found.transcript if found else None,
     }
 
 
-def _verdict(validation: ValidationRow) -> dict[str, Any]:
+def _verdict(validation: ValidationRow) -> VerdictJson:
     return {
         "validator_node_id": validation.node_id or validation.kind,
         "validator_kind": validation.kind,

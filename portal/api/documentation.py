@@ -1,4 +1,4 @@
-"""The description of the API for programs (`/openapi.json`), people (`/docs`) and agents (`/llms.txt`)."""
+"""The API's documentation for programs (`/openapi.json`), people (`/docs`) and agents (`/llms.txt`)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Field:
-    """A parameter or a field, as a line of a table."""
+    """A parameter or a field: a row of a table."""
 
     name: str
     kind: str
@@ -27,7 +27,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Entry:
-    """An operation, ready to be read."""
+    """An operation, as the templates show it."""
 
     name: str
     method: str
@@ -120,7 +120,7 @@ def _needs(security: list[Json]) -> str:
 
 
 def _resolved(document: Json, item: Json) -> Json:
-    """The item, or what it refers to."""
+    """The item, or the target of its `$ref`."""
     if "$ref" not in item:
         return item
     found: Json = document

@@ -1,6 +1,11 @@
-"""Where the files of a run can be fetched, for 15 minutes (contract 3.12)."""
+"""Signed links to the files of a run, valid for 15 minutes (contract 3.12)."""
+
+from datetime import datetime
+from typing import Annotated
 
 from flask import Response
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from portal import moments
 from portal.api import bp
@@ -11,6 +16,14 @@ from portal.runs.address import RunAddress
 from portal.runs.detail.full_run import get_run, get_run_status
 from portal.runs.results.downloads import archive_name, audio_name
 from portal.storage.signed_links import Grant, sign
+
+
+class DownloadJson(TypedDict):
+    """Where a file can be fetched."""
+
+    url: Annotated[str, Field(description="Opens without a credential, for 15 minutes.")]
+    filename: str
+    expires_at: datetime
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/download")
@@ -42,4 +55,5 @@ def audio_url(workflow_id: str, run_id: str, audio_id: str) -> Response:
 
 def _link(grant: Grant, filename: str) -> Response:
     link = sign(grant, moments.now())
-    return one({"url": link.url, "filename": filename, "expires_at": link.expires_at})
+    answer: DownloadJson = {"url": link.url, "filename": filename, "expires_at": link.expires_at}
+    return one(answer)

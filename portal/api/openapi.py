@@ -1,22 +1,25 @@
-"""The API as OpenAPI 3.1: from the routes, what their views ask for, and the table of operations."""
+"""The API as OpenAPI 3.1: made from the routes, the permissions of views, operations and models."""
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from flask import Flask
 from werkzeug.routing import Rule
 
+from portal.api.answers import FailureJson, MetaJson, PaginationJson, UncountedPaginationJson
+from portal.api.components import Model, component_name, components
 from portal.api.operations import OPERATIONS, Operation
-from portal.api.result_schemas import RESULTS
-from portal.api.schemas import COMPONENTS, STRING, UUID, UUID_PATTERN, Schema, list_of, ref
+from portal.api.schemas import STRING, UUID, Schema, list_of, ref
 from portal.auth.principals import SCOPES
+from portal.input.parameters import UUID_PATTERN
 
 Json = dict[str, Any]
 PREFIX = "api."
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 _FREE_TEXT_ARGUMENTS = frozenset({"node_id", "audio_id"})
-"""What in a path is no UUID (contract 1.2)."""
+"""Arguments of paths that are not UUIDs (contract 1.2)."""
 
 _KEY, _TOKEN = "apiKey", "sessionToken"
 _WORKSPACE: Json = {
@@ -59,7 +62,7 @@ def describe(app: Flask, base_url: str) -> Json:
         "tags": [{"name": tag} for tag in dict.fromkeys(found.tag for found in OPERATIONS.values())],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": COMPONENTS | RESULTS,
+            "schemas": _schemas(),
             "responses": {f"Refused{status}": _refusal(status) for status in _REFUSALS},
             "parameters": {"Workspace": _WORKSPACE},
             "securitySchemes": {
@@ -73,6 +76,14 @@ def describe(app: Flask, base_url: str) -> Json:
             },
         },
     }
+
+
+@cache
+def _schemas() -> dict[str, Schema]:
+    models: list[Model] = [MetaJson, PaginationJson, UncountedPaginationJson, FailureJson]
+    for operation in OPERATIONS.values():
+        models += [operation.answer, operation.body] if operation.body else [operation.answer]
+    return components(dict.fromkeys(models))
 
 
 def _routes(app: Flask) -> Iterator[tuple[Rule, str]]:
@@ -103,8 +114,8 @@ def _operation(name: str, operation: Operation, rule: Rule, permission: str | No
     if operation.description:
         described["description"] = operation.description
     if operation.body:
-        content = {"application/json": {"schema": ref(operation.body)}}
-        required = bool(COMPONENTS[operation.body].get("required"))
+        content = {"application/json": {"schema": ref(component_name(operation.body))}}
+        required = any(field.is_required() for field in operation.body.model_fields.values())
         described["requestBody"] = {"content": content, "required": required}
     return described
 
@@ -126,7 +137,7 @@ def _refusals(operation: Operation, has_parameters: bool) -> list[int]:
 
 
 def _success(operation: Operation) -> Json:
-    one = ref(operation.answer)
+    one = ref(component_name(operation.answer))
     fields: dict[str, Schema] = {
         "data": one if operation.shape in ("one", "paged") else list_of(one),
         "meta": ref("Meta"),

@@ -1,4 +1,4 @@
-"""What the API answers about a run, for who is signed in to the pages: the page's address with `.json`."""
+"""Get Run for browsers: the address of a run's page with `.json`, opened by the browser's session."""
 
 from flask import Blueprint, Response
 
@@ -10,7 +10,7 @@ bp = Blueprint("raw", __name__)
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>.json")
 def run_json(workflow_id: str, run_id: str) -> Response:
-    """The answer of Get Run to a browser; like any page, it is not there under a garbled id."""
+    """The answer of Get Run; as for any page, a malformed id is 404 and not 422."""
     try:
         answer = run.run(workflow_id, run_id)
     except InvalidQuery:

@@ -1,41 +1,61 @@
-"""One run: whole, and as its status (contract 3.2 to 3.4)."""
+"""One run: with its definition, and as its status (contract 3.2 to 3.4)."""
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
 
 from flask import Response
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from portal.api import bp
-from portal.api.answers import fields, one, triggered_by
+from portal.api.answers import FREE_FORM, Count, Status, TriggeredByJson, one, triggered_by
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.runs.address import RunAddress
 from portal.runs.detail.full_run import RunDetailView, RunView, get_run, get_run_status
 
-FIELDS = (
-    "id",
-    "workflow_id",
-    "status",
-    "run_number",
-    "total_nodes",
-    "total_steps",
-    "finished_steps",
-    "finished_nodes",
-    "held_nodes",
-    "token_cost",
-    "usage_summary",
-    "started_at",
-    "completed_at",
-    "pause_requested_at",
-    "paused_at",
-    "paused_ms",
-    "pause_reason",
-    "pause_error",
-    "created_at",
-    "updated_at",
-    "error",
-    "has_export",
-    "credits",
-)
+
+class RunJson(TypedDict):
+    """A run, as its status says it."""
+
+    id: UUID
+    workflow_id: UUID
+    status: Status
+    run_number: Annotated[int, Field(ge=1, description="Counts up in its workflow.")]
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    total_nodes: Count | None
+    finished_nodes: Count | None
+    total_steps: Count
+    finished_steps: Count
+    held_nodes: Annotated[
+        list[dict[str, object]] | None, Field(description="Nodes that a paused run waits in front of.")
+    ]
+    token_cost: Annotated[Count, Field(description="A count of units, not of credits.")]
+    usage_summary: Annotated[dict[str, object] | None, Field(description=FREE_FORM)]
+    triggered_by: TriggeredByJson | None
+    credits: int | None
+    pause_requested_at: datetime | None
+    paused_at: datetime | None
+    paused_ms: Count | None
+    pause_reason: str | None
+    pause_error: str | None
+    error: str | None
+    has_export: Annotated[bool, Field(description="Whether there are files to download.")]
+
+
+class RunDetailJson(RunJson):
+    """A run with the definition it ran."""
+
+    definition_snapshot: Annotated[
+        dict[str, object] | None, Field(description="The graph and its settings, as they were at the start.")
+    ]
+    credits_absorbed: float
+    public_share_id: str | None
+    shared_at: datetime | None
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>")
@@ -54,13 +74,39 @@ def run_status(workflow_id: str, run_id: str) -> Response:
     return one(run_object(get_run_status(workflow, address.run_id)))
 
 
-def run_object(run: RunView) -> dict[str, Any]:
-    """A run as its status, and what starts, pauses or cancels it, answer."""
-    return fields(run, FIELDS) | {"triggered_by": triggered_by(run)}
+def run_object(run: RunView) -> RunJson:
+    """The run object, which Get Run Status answers."""
+    return {
+        "id": run.id,
+        "workflow_id": run.workflow_id,
+        "status": run.status,
+        "run_number": run.run_number,
+        "total_nodes": run.total_nodes,
+        "total_steps": run.total_steps,
+        "finished_steps": run.finished_steps,
+        "finished_nodes": run.finished_nodes,
+        "held_nodes": run.held_nodes,
+        "token_cost": run.token_cost,
+        "usage_summary": run.usage_summary,
+        "started_at": run.started_at,
+        "completed_at": run.completed_at,
+        "pause_requested_at": run.pause_requested_at,
+        "paused_at": run.paused_at,
+        "paused_ms": run.paused_ms,
+        "pause_reason": run.pause_reason,
+        "pause_error": run.pause_error,
+        "created_at": run.created_at,
+        "updated_at": run.updated_at,
+        "error": run.error,
+        "has_export": run.has_export,
+        "credits": run.credits,
+        "triggered_by": triggered_by(run),
+    }
 
 
-def _detail(run: RunDetailView) -> dict[str, Any]:
-    return run_object(run) | {
+def _detail(run: RunDetailView) -> RunDetailJson:
+    return {
+        **run_object(run),
         "definition_snapshot": run.definition_snapshot,
         "credits_absorbed": run.credits_absorbed,
         "public_share_id": None,

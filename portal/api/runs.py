@@ -1,11 +1,26 @@
 """Runs of a workflow, listed and summed up (contract 3.1, 3.11)."""
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
 
 from flask import Response, request
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from portal.api import bp
-from portal.api.answers import counted_list, fields, one, triggered_by
+from portal.api.answers import (
+    FREE_FORM,
+    Count,
+    Fraction,
+    Status,
+    StatusCountsJson,
+    TriggeredByJson,
+    counted_list,
+    one,
+    status_counts,
+    triggered_by,
+)
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.input.parameters import single
@@ -15,27 +30,41 @@ from portal.runs.rows import RunRow
 from portal.runs.statistics.summary import Summary, summarize
 from portal.runs.window import Window
 
-FIELDS = (
-    "id",
-    "status",
-    "run_number",
-    "created_at",
-    "total_nodes",
-    "total_steps",
-    "finished_steps",
-    "usage_summary",
-    "started_at",
-    "completed_at",
-    "credits",
-    "pause_requested_at",
-    "paused_at",
-    "finished_nodes",
-    "paused_ms",
-    "pause_reason",
-    "pause_error",
-    "output_line_count",
-    "delivered_audio_ms",
-)
+
+class RunRowJson(TypedDict):
+    """A run in a list."""
+
+    id: UUID
+    status: Status
+    run_number: Annotated[int, Field(ge=1, description="Counts up in its workflow.")]
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    total_nodes: Count | None
+    finished_nodes: Count | None
+    total_steps: Count
+    finished_steps: Count
+    usage_summary: Annotated[dict[str, object] | None, Field(description=FREE_FORM)]
+    triggered_by: TriggeredByJson | None
+    credits: int | None
+    pause_requested_at: datetime | None
+    paused_at: datetime | None
+    paused_ms: Count | None
+    pause_reason: str | None
+    pause_error: str | None
+    output_line_count: Count | None
+    delivered_audio_ms: Count | None
+
+
+class RunsSummaryJson(StatusCountsJson):
+    """The runs created in a window."""
+
+    total_runs: Count
+    pass_rate: Annotated[Fraction | None, Field(description="Completed among completed and failed.")]
+    average_duration_seconds: Annotated[
+        float | None, Field(description="Of completed runs, pauses left out.")
+    ]
+    delivered_audio_ms: Count
 
 
 @bp.get("/workflows/<workflow_id>/runs")
@@ -55,10 +84,36 @@ def runs_summary(workflow_id: str) -> Response:
     return one(_summary(summarize(workflow, window.created_from, window.created_to)))
 
 
-def _row(run: RunRow) -> dict[str, Any]:
-    return fields(run, FIELDS) | {"triggered_by": triggered_by(run)}
+def _row(run: RunRow) -> RunRowJson:
+    return {
+        "id": run.id,
+        "status": run.status,
+        "run_number": run.run_number,
+        "created_at": run.created_at,
+        "total_nodes": run.total_nodes,
+        "total_steps": run.total_steps,
+        "finished_steps": run.finished_steps,
+        "usage_summary": run.usage_summary,
+        "started_at": run.started_at,
+        "completed_at": run.completed_at,
+        "credits": run.credits,
+        "pause_requested_at": run.pause_requested_at,
+        "paused_at": run.paused_at,
+        "finished_nodes": run.finished_nodes,
+        "paused_ms": run.paused_ms,
+        "pause_reason": run.pause_reason,
+        "pause_error": run.pause_error,
+        "output_line_count": run.output_line_count,
+        "delivered_audio_ms": run.delivered_audio_ms,
+        "triggered_by": triggered_by(run),
+    }
 
 
-def _summary(summary: Summary) -> dict[str, Any]:
-    names = ("pass_rate", "average_duration_seconds", "delivered_audio_ms")
-    return {"total_runs": summary.total} | dict(summary.counts) | fields(summary, names)
+def _summary(summary: Summary) -> RunsSummaryJson:
+    return {
+        "total_runs": summary.total,
+        **status_counts(summary.counts),
+        "pass_rate": summary.pass_rate,
+        "average_duration_seconds": summary.average_duration_seconds,
+        "delivered_audio_ms": summary.delivered_audio_ms,
+    }

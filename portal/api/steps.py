@@ -1,33 +1,40 @@
 """Steps of a run (contract 3.6)."""
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
 
 from flask import Response, request
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from portal.api import bp
-from portal.api.answers import fields, one
+from portal.api.answers import Count, one
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.input.parameters import single
 from portal.runs.detail.full_run import get_run_status
 from portal.runs.detail.steps import StepRow, StepsQuery, list_steps
 
-FIELDS = (
-    "id",
-    "node_id",
-    "node_type",
-    "status",
-    "iteration",
-    "started_at",
-    "completed_at",
-    "result",
-    "has_result",
-    "active_ports",
-    "locales",
-    "pause_reason",
-    "pause_error",
-    "error",
-)
+
+class StepJson(TypedDict):
+    """An attempt at a node."""
+
+    id: UUID
+    node_id: str
+    node_type: str
+    node_display_name: str | None
+    status: str
+    iteration: Count
+    started_at: datetime | None
+    completed_at: datetime | None
+    result: Annotated[dict[str, object] | None, Field(description="null unless include_result=true.")]
+    has_result: bool
+    active_ports: list[str] | None
+    locales: list[str] | None
+    pause_reason: str | None
+    pause_error: str | None
+    error: str | None
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/steps")
@@ -40,6 +47,21 @@ def steps(workflow_id: str, run_id: str) -> Response:
     return one([_row(step) for step in list_steps(found, include_result=query.include_result, **filters)])
 
 
-def _row(step: StepRow) -> dict[str, Any]:
-    row = fields(step, FIELDS)
-    return row | {"node_display_name": step.name}
+def _row(step: StepRow) -> StepJson:
+    return {
+        "id": step.id,
+        "node_id": step.node_id,
+        "node_type": step.node_type,
+        "status": step.status,
+        "iteration": step.iteration,
+        "started_at": step.started_at,
+        "completed_at": step.completed_at,
+        "result": step.result,
+        "has_result": step.has_result,
+        "active_ports": step.active_ports,
+        "locales": step.locales,
+        "pause_reason": step.pause_reason,
+        "pause_error": step.pause_error,
+        "error": step.error,
+        "node_display_name": step.name,
+    }

@@ -1,45 +1,63 @@
-"""Workspaces and who is in them (contract 2.7). A key sees the one that it is bound to."""
+"""Workspaces and their members (contract 2.7). A key sees only the workspace it is bound to."""
 
-from typing import Any
-from uuid import uuid5
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID, uuid5
 
 from flask import Response, request
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from portal import moments
 from portal.api import bp
-from portal.api.answers import fields, one, uncounted_list, whole_list
-from portal.api.asked import id_in_path, sent_body
+from portal.api.answers import Fraction, one, uncounted_list, whole_list
+from portal.api.request_values import id_in_path, json_body
 from portal.auth.gate import current_principal, requires, workspace_optional
-from portal.auth.principals import PERSON
+from portal.auth.principals import PERSON, ROLE_ALLOWS
+from portal.input.bodies import OneOf
 from portal.input.parameters import Reader, single
 from portal.paging import Slice
 from portal.workspaces import workspaces as service
 from portal.workspaces.members import RosterRow, roster
 from portal.workspaces.workspaces import WorkspaceSpec
 
-FIELDS = (
-    "id",
-    "name",
-    "slug",
-    "color_idx",
-    "created_by",
-    "organization_id",
-    "routing_price_sensitivity",
-    "routing_llm_fit",
-    "created_at",
-    "updated_at",
-)
-MEMBER_FIELDS = (
-    "id",
-    "user_id",
-    "email",
-    "first_name",
-    "last_name",
-    "image_url",
-    "role",
-    "last_active_at",
-    "status",
-)
+
+class WorkspaceJson(TypedDict):
+    """A workspace."""
+
+    id: UUID
+    name: str
+    slug: str
+    color_idx: int
+    created_by: Annotated[
+        UUID, Field(description="Who made it; an id that is nobody's where an operator did.")
+    ]
+    organization_id: UUID | None
+    routing_price_sensitivity: Fraction
+    routing_llm_fit: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class DeletedJson(TypedDict):
+    """What was deleted."""
+
+    id: UUID
+    deleted: Literal[True]
+
+
+class MemberJson(TypedDict):
+    """Somebody in a workspace, or invited into it."""
+
+    id: UUID
+    user_id: UUID | None
+    email: str
+    first_name: str | None
+    last_name: str | None
+    image_url: str | None
+    role: Annotated[str, OneOf(tuple(ROLE_ALLOWS))]
+    last_active_at: datetime | None
+    status: Annotated[str, OneOf(("active", "invited"))]
 
 
 @bp.get("/workspaces")
@@ -56,7 +74,7 @@ def workspaces() -> Response:
 @requires(PERSON)
 @workspace_optional
 def create_workspace() -> Response:
-    spec = WorkspaceSpec.parse(sent_body())
+    spec = WorkspaceSpec.parse(json_body())
     return one(_row(service.create_workspace(spec, current_principal().user, moments.now())), status=201)
 
 
@@ -71,7 +89,7 @@ def workspace(workspace_id: str) -> Response:
 @requires(PERSON)
 @workspace_optional
 def change_workspace(workspace_id: str) -> Response:
-    body = sent_body()
+    body = json_body()
     return one(_row(service.change_workspace(current_principal(), workspace_id, body, moments.now())))
 
 
@@ -81,7 +99,8 @@ def change_workspace(workspace_id: str) -> Response:
 def delete_workspace(workspace_id: str) -> Response:
     found_id = id_in_path("workspace_id", workspace_id)
     service.delete_workspace(current_principal(), found_id, moments.now())
-    return one({"id": str(found_id), "deleted": True})
+    answer: DeletedJson = {"id": found_id, "deleted": True}
+    return one(answer)
 
 
 @bp.get("/workspaces/<workspace_id>/members")
@@ -93,13 +112,34 @@ def members(workspace_id: str) -> Response:
     return whole_list(roster(found.id, principal.user.id, moments.now()), _member)
 
 
-def _row(row: Any) -> dict[str, Any]:
-    made_by = row.created_by or uuid5(row.id, "operator")  # clients up to 0.13 refuse null
-    return fields(row, FIELDS) | {"created_by": made_by}
+def _row(row: Any) -> WorkspaceJson:
+    """`row` is a row of the database, whose type the API does not know."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "slug": row.slug,
+        "color_idx": row.color_idx,
+        "created_by": row.created_by or uuid5(row.id, "operator"),  # clients up to 0.13 refuse null
+        "organization_id": row.organization_id,
+        "routing_price_sensitivity": row.routing_price_sensitivity,
+        "routing_llm_fit": row.routing_llm_fit,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
 
 
-def _member(row: RosterRow) -> dict[str, Any]:
-    return fields(row, MEMBER_FIELDS)
+def _member(row: RosterRow) -> MemberJson:
+    return {
+        "id": row.id,
+        "user_id": row.user_id,
+        "email": row.email,
+        "first_name": row.first_name,
+        "last_name": row.last_name,
+        "image_url": row.image_url,
+        "role": row.role,
+        "last_active_at": row.last_active_at,
+        "status": row.status,
+    }
 
 
 def _link_args(slice_: Slice) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The bearer token of a request: an API key or, where an issuer is configured, a JWT (contract 2.1)."""
+"""Bearer authentication: an API key or, where an issuer is configured, a JWT (contract 2.1)."""
 
 import logging
 import re
@@ -29,7 +29,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def principal_of_request(request: Request, now: datetime) -> Principal:
-    """The principal of the Authorization header, and of nothing else. Raises Unauthorized, InvalidApiKey."""
+    """The principal of the Authorization header. Raises Unauthorized, InvalidApiKey."""
     match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
     if match is None:
         raise Unauthorized

@@ -10,7 +10,7 @@ from portal.database.engine import db
 from portal.database.models import Run, Workflow
 from portal.database.transactions import writing
 from portal.runs import rollup
-from portal.runs.recorder import lock_workflows, touch_workflows
+from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Ways in for history: the importer, in four steps (retrieve, parse, decide, store), and the demo."""
+"""Imported history: retrieve, parse, decide, store; and the sample history of the demo."""

@@ -1,4 +1,4 @@
-"""Files that lines of history name: found beside it, checked, and kept in the artifact store."""
+"""Files that lines of history name: found beside the history, checked, and stored as artifacts."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -15,18 +15,18 @@ from portal.history.parsing.results import File
 from portal.storage import ContentDigest
 
 MAX_FILE = 512 * 1024 * 1024
-"""Bytes of one file."""
+"""The most bytes that one file may have."""
 
 
 class FileSource(Protocol):
-    """Where the files of a history are."""
+    """Where the files of a history come from."""
 
     def open(self, path: str) -> AbstractContextManager[BinaryIO]:
-        """The content. Raises ValueError saying why there is none."""
+        """Open a file. Raises ValueError with the reason if that is impossible."""
 
 
 class Folder:
-    """The folder of a history file, and what is below it: nothing else is ever opened."""
+    """The folder of a history file and its subfolders; nothing else is ever opened."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
@@ -49,7 +49,7 @@ class Folder:
 
 
 class InMemory:
-    """Files that are at hand."""
+    """Files in memory."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
@@ -61,7 +61,7 @@ class InMemory:
 
 
 def read_files(workspace_id: UUID, files: Sequence[File], source: FileSource) -> bytes:
-    """Look at the files of a line, fill in their artifacts, give a digest of them all. Raises BadField."""
+    """Read the files of a line, complete their artifacts, and return a digest of all. Raises BadField."""
     digest = blake2b(digest_size=16)
     for file in files:
         found = _read(file, source, storage.digest_of)
@@ -73,7 +73,7 @@ def read_files(workspace_id: UUID, files: Sequence[File], source: FileSource) ->
 
 
 def keep_files(workspace_id: UUID, files: Sequence[File], source: FileSource) -> None:
-    """Store files of a line, which have been read, unless they are whole there already. Raises BadField."""
+    """Store the files of a line, which have been read, unless they are stored already. Raises BadField."""
     for file in files:
         wanted = ContentDigest(file.artifact["sha256"], file.artifact["size_bytes"])
         if storage.is_stored(workspace_id, wanted):

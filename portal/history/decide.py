@@ -1,14 +1,15 @@
-"""What to do with a batch of history, given what is stored: pure, no database."""
+"""Decides what becomes of lines of history, given what is stored. Pure: no database."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from portal.definitions.graph import EMPTY_DEFINITION
-from portal.history.parsing.lines import HistoryLine, RunLine, WorkflowLine
-from portal.history.parsing.readers import BadField
+from portal.history.parsing.encoding import EncodedRun, HistoryLine
+from portal.history.parsing.lines import WorkflowLine
+from portal.history.parsing.readers import BadField, Values
 from portal.history.parsing.uploads import UploadLine
 from portal.history.summary import Counts
 from portal.workspaces.people import SourcePerson
@@ -16,24 +17,24 @@ from portal.workspaces.people import SourcePerson
 
 @dataclass
 class StoredWorkflow:
-    """A workflow as the batch finds and leaves it."""
+    """A workflow as it is stored, and then as the lines change it."""
 
     id: UUID
     here: bool
     """In the workspace of this import and not deleted."""
     name: str
     description: str | None
-    definition: Mapping[str, Any]
-    source: Mapping[str, Any] | None
+    definition: Mapping[str, object]
+    source: Mapping[str, object] | None
     created_at: datetime
     next_run_number: int
     version: int = 0
-    """As stored: 0 for a new one."""
+    """As stored; 0 for a new workflow."""
 
 
 @dataclass(slots=True)
 class StoredRun:
-    """What the decision needs to know of a run that is stored."""
+    """What decisions need of a stored run."""
 
     workflow_id: UUID
     imported: bool
@@ -44,27 +45,27 @@ class StoredRun:
 
 @dataclass
 class StoredUpload:
-    """An upload: all its columns but the id and the artifact, and the digest of its content."""
+    """All columns of an upload except its id and artifact, and the digest of its content."""
 
-    columns: dict[str, Any]
+    columns: Values
     sha256: bytes | None
 
 
 @dataclass(frozen=True)
 class Existing:
-    """What is stored of the workflows, uploads and runs that a batch names."""
+    """What is stored of the workflows, uploads and runs that lines name."""
 
     workflows: dict[UUID, StoredWorkflow]
     runs: dict[UUID, StoredRun]
     numbers: set[tuple[UUID, int]]
-    """Run numbers in use, of those that the batch might take from an ordinal."""
+    """Run numbers in use among the ordinals that lines might take as run numbers."""
     uploads: dict[UUID, StoredUpload]
     importer_id: UUID
-    """Who stands for the import where a line names nobody."""
+    """The user id that stands for the import where a line names nobody."""
 
 
 class PlannedRun(NamedTuple):
-    line: RunLine
+    line: EncodedRun
     number: int
     superseded: list[str]
     is_new: bool
@@ -72,7 +73,7 @@ class PlannedRun(NamedTuple):
 
 @dataclass
 class Plan:
-    """What to store, and what to say about it."""
+    """What to store, and what to report."""
 
     new_workflows: dict[UUID, StoredWorkflow] = field(default_factory=dict)
     changed_workflows: dict[UUID, StoredWorkflow] = field(default_factory=dict)
@@ -80,18 +81,18 @@ class Plan:
     uploads: dict[UUID, tuple[UploadLine, StoredUpload]] = field(default_factory=dict)
     """Uploads that are new or changed: the line and what is to be stored."""
     named: list[SourcePerson] = field(default_factory=list)
-    """Whom lines that change anything name, in the order of the lines: of one person the last one counts."""
+    """Whom changed lines name, in their order: the last mention of a person wins."""
     next_numbers: dict[UUID, int] = field(default_factory=dict)
     bad: list[tuple[int, BadField]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
 
 def decide(existing: Existing, lines: Iterable[tuple[int, HistoryLine]], now: datetime) -> Plan:
-    """Say what becomes of each line (with its number), in order. Uses `existing` up."""
+    """Decide about numbered lines in their order. Changes `existing`, which must not be used again."""
     plan = Plan()
     for line_number, line in lines:
         try:
-            if isinstance(line, RunLine):
+            if isinstance(line, EncodedRun):
                 _decide_run(plan, existing, line)
             elif isinstance(line, WorkflowLine):
                 _decide_workflow(plan, existing, line, now)
@@ -157,14 +158,14 @@ def _decide_upload(plan: Plan, existing: Existing, line: UploadLine, now: dateti
     plan.uploads[line.id] = (line, existing.uploads[line.id])
 
 
-def _workflow_of(existing: Existing, line: RunLine | UploadLine) -> StoredWorkflow:
+def _workflow_of(existing: Existing, line: EncodedRun | UploadLine) -> StoredWorkflow:
     workflow = existing.workflows.get(line.workflow_id)
     if workflow is None or not workflow.here:
         raise BadField("workflow_id", "is not the id of a workflow in this workspace.")
     return workflow
 
 
-def _decide_run(plan: Plan, existing: Existing, line: RunLine) -> None:
+def _decide_run(plan: Plan, existing: Existing, line: EncodedRun) -> None:
     workflow = _workflow_of(existing, line)
     stored = existing.runs.get(line.id)
     if stored is None:
@@ -189,8 +190,8 @@ def _decide_run(plan: Plan, existing: Existing, line: RunLine) -> None:
     _plan(plan, existing, workflow, line, stored, is_new=planned is not None and planned.is_new)
 
 
-def _new_number(existing: Existing, workflow: StoredWorkflow, line: RunLine) -> int:
-    """The number that the line brings, else its ordinal where that is free, else the next one."""
+def _new_number(existing: Existing, workflow: StoredWorkflow, line: EncodedRun) -> int:
+    """The line's own number, else its ordinal if that is free, else the next number."""
     if line.number is not None:
         return line.number
     if line.ordinal is not None and (workflow.id, line.ordinal) not in existing.numbers:
@@ -199,7 +200,12 @@ def _new_number(existing: Existing, workflow: StoredWorkflow, line: RunLine) -> 
 
 
 def _plan(
-    plan: Plan, existing: Existing, workflow: StoredWorkflow, line: RunLine, stored: StoredRun, is_new: bool
+    plan: Plan,
+    existing: Existing,
+    workflow: StoredWorkflow,
+    line: EncodedRun,
+    stored: StoredRun,
+    is_new: bool,
 ) -> None:
     plan.runs[line.id] = PlannedRun(line, stored.number, stored.superseded, is_new)
     _name(plan, line.identity)

@@ -1,10 +1,10 @@
-"""What a file is that is not JSON Lines, told by its first bytes: packed, an archive, in another encoding."""
+"""Recognises files that are not JSON Lines by their first bytes: compressed, archives, other encodings."""
 
 import tarfile
 from collections.abc import Mapping
 
 HEAD = tarfile.BLOCKSIZE
-"""Bytes that tell what a file is: a tar archive says so in a whole block of its own."""
+"""Bytes that are looked at: a tar archive is recognised by its first block."""
 GZIP, BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
 
 _PACKED: Mapping[bytes, str] = {
@@ -34,11 +34,11 @@ _BYTE_ORDER_MARKS: Mapping[bytes, str] = {
 }
 _ENCODINGS = ("UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE")
 _FIRST_CHARACTERS = "{ \t\r\n"
-"""History begins with one of them, so NUL beside it tells how the file is encoded."""
+"""History begins with one of them, so NUL bytes around it give the encoding away."""
 
 
 def complaint(head: bytes) -> str | None:
-    """What a file that begins like this is, and what to do with it; None where it may be JSON Lines."""
+    """What a file with this beginning is and what to do with it; None if it may be JSON Lines."""
     encoding = _begins_with(head, _BYTE_ORDER_MARKS) or _encoding_without_mark(head)
     if encoding:
         return f"is {encoding}, not UTF-8: convert it first, as with iconv -f {encoding} -t UTF-8."
@@ -56,7 +56,7 @@ def _begins_with(head: bytes, kinds: Mapping[bytes, str]) -> str | None:
 
 
 def _is_tar(head: bytes) -> bool:
-    """Whether this is the block that a tar archive begins with: its sum of itself is right."""
+    """Whether this is the first block of a tar archive: its checksum is right."""
     try:
         tarfile.TarInfo.frombuf(head[:HEAD], "utf-8", "surrogateescape")
     except tarfile.HeaderError:

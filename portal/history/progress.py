@@ -1,4 +1,4 @@
-"""How far long work is, on a terminal: a bar with rate and remaining time."""
+"""Progress bars on a terminal, with rate and remaining time."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from portal.history.summary import Progress
 
 @contextmanager
 def progress_bar(files: Sequence[Path]) -> Iterator[Progress]:
-    """A bar over the bytes of these files on standard error; nothing where that is no terminal."""
+    """A bar over the bytes of these files on standard error, if that is a terminal."""
     total = sum(size_of(file) for file in files)
     with tqdm(total=total, unit="B", unit_scale=True, disable=None, desc="Importing") as bar:
 

@@ -1,4 +1,4 @@
-"""Lines out of a file of history: plain or gzip, on the disk or through a pipe, a bounded piece at a time."""
+"""Reads the lines of a file of history, plain or gzip, from a disk or a pipe, in bounded memory."""
 
 import gzip
 import io
@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 from portal.history.file_kinds import BOM, GZIP, HEAD, complaint
 
 MAX_LINE = 16 * 1024 * 1024
-"""Bytes of one line, its end not counted."""
+"""Bytes of one line without its line ending."""
 STANDARD_INPUT = Path("-")
 
 _BUFFER = 1 << 20
@@ -22,7 +22,7 @@ _DAMAGE = (EOFError, zlib.error, OSError)
 
 
 class Unreadable(Exception):
-    """A file that cannot be read, or not to its end; the text says why."""
+    """A file that cannot be read to its end; the message says why."""
 
 
 class Line(NamedTuple):
@@ -30,11 +30,11 @@ class Line(NamedTuple):
     text: bytes | None
     """None for a line over the limit."""
     bytes_read: int
-    """How much of the file, packed as it may be, has been read by now."""
+    """Bytes of the file, compressed or not, that have been read so far."""
 
 
-class _Counted(io.RawIOBase):
-    """A stream that counts the bytes it hands out: a pipe cannot tell where it stands."""
+class _CountingStream(io.RawIOBase):
+    """A stream that counts the bytes read from it: a pipe has no position."""
 
     def __init__(self, stream: io.BufferedIOBase) -> None:
         self._stream = stream
@@ -46,12 +46,12 @@ class _Counted(io.RawIOBase):
         return True
 
     def head(self) -> bytes:
-        """The first bytes, which are still to be read; a pipe may bring them one by one."""
+        """Peek at the first bytes; a pipe may deliver them one by one."""
         try:
             while len(self._head) < HEAD and (piece := self._stream.read1(HEAD - len(self._head))):
                 self._head += piece
         except _DAMAGE as error:
-            self._failure = error  # raised once what came before is read
+            self._failure = error  # raised when the bytes before it have been read
         return self._head
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
@@ -65,7 +65,7 @@ class _Counted(io.RawIOBase):
 
 
 def size_of(file: Path) -> int:
-    """The file's size on the disk; 0 where there is none to read, or nobody knows it, as of a pipe."""
+    """The size of the file on disk; 0 if it cannot be read or has no size, as a pipe."""
     if file == STANDARD_INPUT:
         return 0
     try:
@@ -75,7 +75,7 @@ def size_of(file: Path) -> int:
 
 
 def read_lines(file: Path) -> Iterator[Line]:
-    """The lines of a file that are not blank. Raises Unreadable, after the lines that were whole."""
+    """The lines of a file that are not blank. Raises Unreadable after the last complete line."""
     try:
         with _open(file) as stream:
             yield from _read(stream)
@@ -88,7 +88,7 @@ def read_lines(file: Path) -> Iterator[Line]:
 
 
 def _damage(error: Exception) -> str:
-    if str(error).startswith("Not a gzipped file"):  # where the next of joined files should begin
+    if str(error).startswith("Not a gzipped file"):  # where a concatenated file should begin
         return "What follows its gzip part is not gzip: join files that are all packed, or all plain."
     return f"The gzip file is damaged: {error}."
 
@@ -102,26 +102,26 @@ def _open(file: Path) -> AbstractContextManager[io.BufferedIOBase]:
 
 
 def _read(stream: io.BufferedIOBase) -> Iterator[Line]:
-    source = _Counted(stream)
+    source = _CountingStream(stream)
     if not source.head().startswith(GZIP):
         _refuse(source, "The file")
         yield from _lines(io.BufferedReader(source, _BUFFER), None)
         return
     packed = io.BufferedReader(source, _PACKED_BUFFER)
-    # Its pieces come as they are, so that damage further on takes nothing with it.
-    unpacked = _Counted(gzip.GzipFile(fileobj=packed))
+    # Reads are passed on as they come, so that lines before damaged data are not lost.
+    unpacked = _CountingStream(gzip.GzipFile(fileobj=packed))
     _refuse(unpacked, "What the gzip file holds")
     yield from _lines(io.BufferedReader(unpacked, _BUFFER), source)
 
 
-def _refuse(source: _Counted, what: str) -> None:
+def _refuse(source: _CountingStream, what: str) -> None:
     found = complaint(source.head())
     if found:
         raise Unreadable(f"{what} {found}")
 
 
-def _lines(plain: io.BufferedIOBase, packed: _Counted | None) -> Iterator[Line]:
-    """The lines of a plain stream, and how much of it, or of the packed one below it, they took."""
+def _lines(plain: io.BufferedIOBase, packed: _CountingStream | None) -> Iterator[Line]:
+    """The lines of a plain stream, with the bytes read of it or of the compressed stream below it."""
     number = position = 0
     while text := plain.readline(MAX_LINE + 1):
         number += 1
@@ -137,16 +137,16 @@ def _lines(plain: io.BufferedIOBase, packed: _Counted | None) -> Iterator[Line]:
 
 
 def _odd_beginning(number: int, text: bytes) -> bytes:
-    """A line without what may stand before it; empty where it is blank."""
+    """A line without its byte order mark; empty if it is blank."""
     if text.startswith(GZIP):
         raise Unreadable(f"From line {number} on, the file is a gzip file: unpack it first.")
-    while text.startswith(BOM):  # each of joined files may begin with one
+    while text.startswith(BOM):  # each of several concatenated files may begin with one
         text = text.removeprefix(BOM)
     return b"" if text.isspace() else text
 
 
 def _skip_line(plain: io.BufferedIOBase) -> int:
-    """Read on to the end of the line; how long the rest was."""
+    """Skip the rest of the line; returns its length."""
     skipped = 0
     while piece := plain.readline(_BUFFER):
         skipped += len(piece)

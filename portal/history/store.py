@@ -1,9 +1,10 @@
-"""History and the database: look up what is stored, write what was decided."""
+"""Looks up what is stored of history, and stores what was decided."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, cast
+from itertools import groupby
+from typing import cast
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from portal.database.columns import Base
 from portal.database.engine import db
 from portal.database.models import Artifact, Run, RunDetail, Upload, Workflow, Workspace
-from portal.database.sql import versions
+from portal.database.sql import bulk, versions
 from portal.database.sql.in_lists import chunks
 from portal.history.decide import (
     Existing,
@@ -23,13 +24,21 @@ from portal.history.decide import (
     StoredWorkflow,
     decide,
 )
-from portal.history.parsing.lines import HistoryLine, RunLine, WorkflowLine
+from portal.history.parsing.encoding import EncodedRun, HistoryLine, NumberedLine
+from portal.history.parsing.lines import WorkflowLine
+from portal.history.parsing.readers import Values
 from portal.history.parsing.uploads import UploadLine
 from portal.input.folding import fold
-from portal.runs import bulk, recorder, rollup
-from portal.runs.ready import Ready, id_of
-from portal.runs.recorder import ImportedRun
-from portal.runs.result_recorder import store_results
+from portal.runs import rollup
+from portal.runs.recording.imported_results import ResultRows, store_results
+from portal.runs.recording.imported_runs import ImportedRun, store_imported
+from portal.runs.recording.run_parameters import encoded_id
+from portal.runs.recording.workflow_rows import (
+    find_workflows,
+    lock_workflows,
+    raise_run_numbers,
+    set_versions,
+)
 from portal.workspaces.people import SourcePerson, store_people
 
 _WORKFLOWS = cast(sa.Table, Workflow.__table__)
@@ -41,9 +50,10 @@ _UPLOADS = cast(sa.Table, Upload.__table__)
 
 
 def renew_statistics() -> None:
-    """Tell PostgreSQL's planner what much new history changed; autovacuum would only minutes later.
+    """Renew the statistics of PostgreSQL's planner after many new rows; autovacuum takes minutes to do so.
 
-    Until then it may take the tables for empty, and joins ten thousand takes with as many scores row by row.
+    Until then the planner may take tables for empty, and joins ten thousand takes to their scores by nested
+    loops.
     """
     if db.engine.dialect.name == "postgresql":
         names = ", ".join(table.name for table in Base.metadata.sorted_tables)
@@ -55,15 +65,16 @@ def look_up(
     session: Session,
     workspace_id: UUID,
     lines: Sequence[HistoryLine],
-    held: dict[UUID, StoredWorkflow] | None = None,
+    locked: dict[UUID, StoredWorkflow] | None = None,
 ) -> Existing:
-    """What is stored of what these lines name.
+    """What is stored of the workflows, uploads and runs that these lines name.
 
-    `held` are the workflows that the transaction holds, as it has left them; it holds those that come in too.
+    `locked` are the workflows that the transaction has locked, as it has left them; the others that are named
+    are locked too and added. Without it nothing is locked.
     """
-    run_lines = [line for line in lines if isinstance(line, RunLine)]
+    run_lines = [line for line in lines if isinstance(line, EncodedRun)]
     upload_lines = [line for line in lines if isinstance(line, UploadLine)]
-    workflows = {} if held is None else held
+    workflows = {} if locked is None else locked
     named = sorted(_workflows_of(lines) - workflows.keys())
     workflows |= {
         row.id: StoredWorkflow(
@@ -77,7 +88,7 @@ def look_up(
             next_run_number=row.next_run_number,
             version=row.version,
         )
-        for row in recorder.lock_workflows(session, named, hold=held is not None)
+        for row in (find_workflows if locked is None else lock_workflows)(session, named)
     }
     runs = _stored_runs(session, run_lines)
     return Existing(
@@ -91,19 +102,22 @@ def look_up(
 
 def _workflows_of(lines: Iterable[HistoryLine]) -> set[UUID]:
     named = (line.id if isinstance(line, WorkflowLine) else line.workflow_id for line in lines)
-    return set({id(each): each for each in named}.values())  # most are the same, and hashing an id takes long
+    return {workflow_id for workflow_id, _ in groupby(named)}  # runs of one are consecutive; hashing is slow
 
 
 def _importer_id(workspace_id: UUID) -> UUID:
-    """Who stands for the import: history knows no owners of workflows."""
+    """The user id that stands for the import: history names no owners of workflows."""
     return uuid5(workspace_id, "import")
 
 
-def _stored_runs(session: Session, lines: Sequence[RunLine]) -> dict[UUID, StoredRun]:
+def _stored_runs(session: Session, lines: Sequence[EncodedRun]) -> dict[UUID, StoredRun]:
     found = {
         run_id: StoredRun(workflow_id, imported, number, digest, superseded=[])
         for run_id, workflow_id, imported, number, digest in bulk.select_rows(
-            session.connection(), _STORED_RUN, _RUNS.c.id, [id_of(cast(Ready, line.ready)) for line in lines]
+            session.connection(),
+            _STORED_RUN,
+            _RUNS.c.id,
+            [encoded_id(line.parameters) for line in lines],
         )
     }
     known = [line for line in lines if line.id in found] if found else []
@@ -127,9 +141,9 @@ def _stored_uploads(session: Session, lines: Sequence[UploadLine]) -> dict[UUID,
 
 
 def _used_numbers(
-    session: Session, lines: Sequence[RunLine], runs: dict[UUID, StoredRun]
+    session: Session, lines: Sequence[EncodedRun], runs: dict[UUID, StoredRun]
 ) -> set[tuple[UUID, int]]:
-    """Those of the ordinals that the lines might take as numbers which are in use."""
+    """The ordinals that lines might take as run numbers but that are in use."""
     wanted: dict[UUID, set[int]] = defaultdict(set)
     for line in lines:
         if line.number is None and line.ordinal is not None and line.id not in runs:
@@ -145,7 +159,7 @@ def _used_numbers(
 
 
 class Store:
-    """Writes pieces of history in one transaction. Imports of a workspace wait for each other."""
+    """Stores chunks of history in one transaction. Imports into a workspace wait for each other."""
 
     def __init__(self, session: Session, workspace_id: UUID, now: datetime) -> None:
         self._session, self._workspace_id, self._now = session, workspace_id, now
@@ -158,13 +172,13 @@ class Store:
         workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
         session.execute(workspace.with_for_update(key_share=True))
 
-    def may_hold(self, lines: Sequence[tuple[int, HistoryLine]]) -> bool:
-        """Whether the workflows of these lines can be held too: they are in the order of their ids."""
+    def may_lock(self, lines: Sequence[NumberedLine]) -> bool:
+        """Whether the workflows of these lines can be locked too: locks are taken in the order of ids."""
         more = _workflows_of(line for _, line in lines) - self._workflows.keys()
         return not more or not self._workflows or min(more) > max(self._workflows)
 
-    def take(self, lines: Sequence[tuple[int, HistoryLine]]) -> Plan:
-        """Decide about these lines, and write."""
+    def take(self, lines: Sequence[NumberedLine]) -> Plan:
+        """Decide about these lines, and store them."""
         existing = look_up(self._session, self._workspace_id, [line for _, line in lines], self._workflows)
         plan = decide(existing, lines, self._now)
         _store_workflows(self._session, self._workspace_id, plan, self._now)
@@ -172,7 +186,7 @@ class Store:
         self._take_versions(plan.next_numbers.keys() | plan.changed_workflows.keys())
         self._take_versions({line.workflow_id for line, _ in plan.uploads.values()})
         self._store_people(plan)
-        recorder.store_imported(
+        store_imported(
             self._session,
             [self._imported(run) for run in planned if run.is_new],
             [self._imported(run) for run in planned if not run.is_new],
@@ -185,56 +199,66 @@ class Store:
         return plan
 
     def finish(self) -> None:
-        """Write what is kept of workflows and beside their runs. Nothing is taken after that."""
+        """Write counts, run counters and versions. Nothing is taken after that."""
         rollup.apply(self._session, self._counted)
-        recorder.raise_run_numbers(self._session, self._next_numbers)
-        recorder.set_versions(self._session, self._versions)
+        raise_run_numbers(self._session, self._next_numbers)
+        set_versions(self._session, self._versions)
 
     def _take_versions(self, workflow_ids: set[UUID]) -> None:
-        """Give each workflow that changes the version that this transaction leaves it with."""
+        """Choose the version that each changed workflow gets in this transaction."""
         for workflow_id in workflow_ids - self._versions.keys():
             self._versions[workflow_id] = versions.next_version(self._workflows[workflow_id].version)
 
     def _store_people(self, plan: Plan) -> None:
-        """Make or update those whom the lines name otherwise than the ones before them did."""
-        last = {id(each): each for each in reversed(plan.named)}  # equal ones of a piece are mostly the same
-        news = [each for each in reversed(last.values()) if self._identities.get(each.user_id) != each]
-        if news:
-            people, plan.counts.people = store_people(self._session, self._workspace_id, news)
+        """Insert or update the people whose names or e-mails differ from those in the lines before."""
+        changed = []
+        for identity in plan.named:
+            before = self._identities.get(identity.user_id)
+            if before is not identity and before != identity:
+                self._identities[identity.user_id] = identity
+                changed.append(identity)
+        if changed:
+            people, plan.counts.people = store_people(self._session, self._workspace_id, changed)
             self._people |= people
-            self._identities |= {each.user_id: each for each in news}
 
     def _imported(self, planned: PlannedRun) -> ImportedRun:
         line, number = planned.line, planned.number
         person_id = self._people[line.identity.user_id] if line.identity else None
-        values, counted = cast(Ready, line.ready)
         version = self._versions[line.workflow_id]
         detail = _detail(planned)
         return ImportedRun(
-            line.id, values, counted, person_id, number, version, line.digest, detail, line.steps
+            line.id,
+            line.parameters,
+            line.counted,
+            person_id,
+            number,
+            version,
+            line.digest,
+            detail,
+            line.steps,
         )
 
 
 def _store_results(session: Session, planned: Sequence[PlannedRun]) -> int:
-    """Replace the results of these runs, also where a run has none now; the number of rows stored."""
+    """Replace the results of these runs, of which some may have none now; returns the number of rows."""
     given = [run.line.results for run in planned if run.line.results is not None]
     replaced = [run.line.id for run in planned if not run.is_new]
     if given or replaced:
-        rows = (
-            [each.run for each in given if each.run],
-            [row for each in given for row in each.steps],
-            [row for each in given for row in each.lines],
-            [file.artifact for each in given for file in each.files],
-            [row for each in given for row in each.takes],
-            [row for each in given for row in each.validations],
+        rows = ResultRows(
+            run_results=[each.run for each in given if each.run],
+            step_results=[row for each in given for row in each.steps],
+            output_lines=[row for each in given for row in each.lines],
+            artifacts=[file.artifact for each in given for file in each.files],
+            takes=[row for each in given for row in each.takes],
+            validations=[row for each in given for row in each.validations],
         )
         store_results(session, rows, replaced)
-        return sum(map(len, rows))
+        return rows.number
     return 0
 
 
 def _store_uploads(session: Session, plan: Plan) -> None:
-    """Uploads as they are now; what was stored of them before goes, its artifact too."""
+    """Replace uploads and their artifacts."""
     if not plan.uploads:
         return
     connection = session.connection()
@@ -271,7 +295,7 @@ def _store_workflows(session: Session, workspace_id: UUID, plan: Plan, now: date
         session.connection().execute(update.values(**_columns(changed), updated_at=now))
 
 
-def _columns(workflow: StoredWorkflow) -> dict[str, Any]:
+def _columns(workflow: StoredWorkflow) -> Values:
     return {
         "name": workflow.name,
         "description": workflow.description,
@@ -283,11 +307,11 @@ def _columns(workflow: StoredWorkflow) -> dict[str, Any]:
     }
 
 
-def _detail(planned: PlannedRun) -> dict[str, Any] | None:
-    """What stands beside the run's row, where there is anything."""
+def _detail(planned: PlannedRun) -> Values | None:
+    """The columns of the run's RunDetail, if it has any."""
     line, source = planned.line, planned.line.source
     if line.number is not None and line.number != planned.number:
-        source = {**source, "run_number": line.number}  # a run keeps its number, the source's is not lost
+        source = {**source, "run_number": line.number}  # the run keeps its number; the source's is not lost
     if not source and line.definition_snapshot is None and not planned.superseded:
         return None
     return {

@@ -1,4 +1,4 @@
-"""What an import did: counts by file and in all, bad lines and errors, as JSON and as text."""
+"""The summary of an import: counts, bad lines and errors, as JSON and as text."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_BAD_LINES = 1000
-"""Bad lines that are kept to be shown; all of them are counted."""
+"""Bad lines that are listed; all of them are counted."""
 
 Progress = Callable[[int, int, int], None]
 """Called with the bytes read so far, the bytes of all files, and the lines done."""
@@ -18,7 +18,7 @@ def no_progress(_bytes_read: int, _total_bytes: int, _lines: int) -> None:
 
 @dataclass(frozen=True)
 class BadLine:
-    """One line that did not go in; `field` is empty where the whole line is meant."""
+    """A line that was not imported; `field` is empty if the whole line is wrong."""
 
     file: str
     line_number: int
@@ -81,7 +81,7 @@ class FileSummary:
     file: Path
     counts: Counts = field(default_factory=Counts)
     error: str | None = None
-    """Why the file could not be read to its end."""
+    """Why the file could not be read to the end."""
 
 
 @dataclass
@@ -89,10 +89,10 @@ class ImportSummary:
     files: list[FileSummary] = field(default_factory=list)
     bad: list[BadLine] = field(default_factory=list)
     seconds: float = 0.0
-    kept: tuple[int, tuple[Counts, ...]] = (0, ())
-    """How many bad lines there were, and the counts of each file, when something was last committed."""
+    committed: tuple[int, tuple[Counts, ...]] = (0, ())
+    """The number of bad lines and the counts of each file at the last commit."""
     check: bool = False
-    """Nothing was written: the counts say what an import would do. Steps and people are not counted."""
+    """A dry run: the counts say what an import would do. Steps and people are not counted."""
 
     @property
     def total(self) -> Counts:
@@ -103,7 +103,7 @@ class ImportSummary:
 
     @property
     def ok(self) -> bool:
-        """Whether every line of every file went in, or would."""
+        """Whether every line of every file was imported, or would be."""
         return not self.total.bad_lines and not any(each.error for each in self.files)
 
     @property
@@ -111,19 +111,19 @@ class ImportSummary:
         total = self.total
         return round((total.runs_new + total.runs_updated + total.runs_unchanged) / max(self.seconds, 1e-6))
 
-    def keep(self) -> None:
-        """Remember that all this is committed."""
-        self.kept = (len(self.bad), tuple(replace(each.counts) for each in self.files))
+    def mark_committed(self) -> None:
+        """Remember the present counts as committed."""
+        self.committed = (len(self.bad), tuple(replace(each.counts) for each in self.files))
 
-    def take_back(self) -> None:
-        """Say only what was committed: the rest was taken back."""
-        bad, counts = self.kept
+    def roll_back(self) -> None:
+        """Return to the counts at the last commit."""
+        bad, counts = self.committed
         del self.bad[bad:], self.files[len(counts) :]
         for each, before in zip(self.files, counts, strict=True):
             each.counts = before
 
     def report(self, summary: FileSummary, bad: BadLine) -> None:
-        """Count a bad line and keep it as long as there is room."""
+        """Count a bad line, and list it if there is room."""
         summary.counts.bad_lines += 1
         if len(self.bad) < MAX_BAD_LINES:
             self.bad.append(bad)

@@ -1,18 +1,30 @@
-"""Reading JSON bodies: what a body must be, and readers of the values in it (contract 1.8).
+"""JSON bodies: reading them, and the models and types that validate them (contract 1.4, 1.8).
 
-The readers go with `parameters.Reader`, so that a request's path, query and body are complained of together.
+A body is a pydantic model: one definition gives its validation, types and OpenAPI component. Each type of
+field has one sentence that says what is allowed, and a refusal says just that.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, Self
 
-from portal.errors import BadRequest, PortalError
-from portal.input import parameters
-from portal.input.parameters import Refused
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-Value = TypeVar("Value")
+from portal import moments
+from portal.errors import BadRequest, FieldError, InvalidQuery, PortalError
+from portal.input.text import NOT_BLANK_PATTERN, is_storable
+
+REQUIRED = "is required."
+
+MOMENT_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": f"^(?!0000){moments.PATTERN}$",  # Python's calendar has no year 0
+    "description": "RFC 3339 with Z or an offset.",
+}
+"""A moment in a request, as JSON Schema."""
 
 
 class BadBody(BadRequest):
@@ -25,8 +37,8 @@ class NotJson(PortalError):
     status, code = 415, "UNSUPPORTED_MEDIA_TYPE"
 
 
-def json_object(raw: bytes, content_type: str) -> dict[str, Any]:
-    """The JSON object that a body holds; an empty body holds none of its keys. Raises BadBody, NotJson."""
+def json_object(raw: bytes, content_type: str) -> dict[str, object]:
+    """The JSON object in a body; an empty body is an object without keys. Raises BadBody, NotJson."""
     if not raw:
         return {}
     if content_type and content_type.split(";")[0].strip().lower() != "application/json":
@@ -44,71 +56,178 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def text(least: int, most: int) -> Callable[[Any], str]:
-    """A reader of text without blanks around it, with this many characters (code points)."""
-    allowed = f"must be text of {least} to {most} characters, without NUL or broken characters."
+class Body(BaseModel):
+    """The fields of a request's body, or of a form or a command instead; unknown ones are ignored."""
 
-    def parse(value: Any) -> str:
-        if not isinstance(value, str) or "\0" in value or _is_broken(value):
-            raise Refused(allowed)
-        stripped = value.strip()
-        if not least <= len(stripped) <= most:
-            raise Refused(allowed)
-        return stripped
+    model_config = ConfigDict(strict=True, frozen=True)
 
-    return parse
-
-
-def _is_broken(value: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in value)
+    @classmethod
+    def read(cls, body: Mapping[str, object], *errors: FieldError, **context: object) -> Self:
+        """The validated body. Raises InvalidQuery with these errors and one for each bad field."""
+        try:
+            read = cls.model_validate(body, context=context)
+        except ValidationError as refusal:
+            raise InvalidQuery([*errors, *_field_errors(refusal)]) from None
+        if errors:
+            raise InvalidQuery(errors)
+        return read
 
 
-def whole(least: int, most: int) -> Callable[[Any], int]:
-    """A reader of a whole number in this range; JSON knows 4.0 as one, and true as none."""
-
-    def parse(value: Any) -> int:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not least <= value <= most or value != int(value):
-            raise Refused(f"must be a whole number from {least} to {most}.")
-        return int(value)
-
-    return parse
+def _field_errors(refusal: ValidationError) -> Sequence[FieldError]:
+    """One error a field, in the words of the field's type."""
+    found = refusal.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        FieldError(".".join(map(str, error["loc"])), REQUIRED if error["type"] == "missing" else error["msg"])
+        for error in found
+    ]
 
 
-def fraction(value: Any) -> float:
+class Changes(Body):
+    """The body of a PATCH: every field may be absent, and what is absent stays as it is."""
+
+    def named(self) -> dict[str, Any]:
+        """The fields that the request names, in the order of the model."""
+        return {
+            name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set
+        }
+
+
+def absent() -> Any:
+    """The default of a field of Changes; None as default would allow null."""
+    return Field(default_factory=lambda: None)
+
+
+def refused(allowed: str) -> PydanticCustomError:
+    """What a validator raises; `allowed` says what the field takes."""
+    return PydanticCustomError("refused", allowed)
+
+
+class Rule:
+    """A type of a field: a schema of pydantic, and the sentence that refuses whatever does not fit it."""
+
+    @property
+    def allowed(self) -> str:
+        raise NotImplementedError
+
+    def schema(self) -> CoreSchema:
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(value: object, validate_inner: Callable[[object], object]) -> object:
+            try:
+                return validate_inner(value)
+            except ValidationError:
+                raise refused(self.allowed) from None
+
+        return core_schema.no_info_wrap_validator_function(validate, self.schema())
+
+
+@dataclass(frozen=True)
+class Text(Rule):
+    """Text of this many characters (code points) without the white space around it."""
+
+    least: int
+    most: int
+
+    @property
+    def allowed(self) -> str:
+        return f"must be text of {self.least} to {self.most} characters, without NUL or broken characters."
+
+    def schema(self) -> CoreSchema:
+        pattern = NOT_BLANK_PATTERN if self.least else None
+        text = core_schema.str_schema(
+            min_length=self.least, max_length=self.most, pattern=pattern, strict=True
+        )
+        return core_schema.no_info_before_validator_function(self._stripped, text)
+
+    def _stripped(self, value: object) -> object:
+        if isinstance(value, str) and not is_storable(value):
+            raise refused(self.allowed)
+        return value.strip() if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class Whole(Rule):
+    """A whole number in this range; JSON knows 4.0 as one, and true as none."""
+
+    least: int
+    most: int
+
+    @property
+    def allowed(self) -> str:
+        return f"must be a whole number from {self.least} to {self.most}."
+
+    def schema(self) -> CoreSchema:
+        number = core_schema.int_schema(ge=self.least, le=self.most, strict=True)
+        return core_schema.no_info_before_validator_function(_as_integer, number)
+
+
+def _as_integer(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@dataclass(frozen=True)
+class Fraction(Rule):
     """A number from 0 to 1."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise Refused("must be a number from 0 to 1.")
-    return float(value)
+
+    allowed = "must be a number from 0 to 1."
+
+    def schema(self) -> CoreSchema:
+        return core_schema.float_schema(ge=0, le=1, strict=True)
 
 
-def boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise Refused("must be true or false.")
-    return value
+@dataclass(frozen=True)
+class Boolean(Rule):
+    """true or false, and nothing that Python takes for one of them."""
+
+    allowed = "must be true or false."
+
+    def schema(self) -> CoreSchema:
+        return core_schema.bool_schema(strict=True)
 
 
-def moment(value: Any) -> datetime | None:
-    return parameters.optional_moment(value if isinstance(value, str) else "")
+@dataclass(frozen=True)
+class OneOf(Rule):
+    """Exactly one of these words, case-sensitive."""
+
+    words: Sequence[str]
+
+    @property
+    def allowed(self) -> str:
+        return f"must be one of {', '.join(self.words)}."
+
+    def schema(self) -> CoreSchema:
+        return core_schema.literal_schema(list(self.words))
 
 
-def one_of(words: Sequence[str]) -> Callable[[Any], str]:
-    """A reader of exactly one of these words."""
-    read = parameters.one_of(words)
-    return lambda value: read(value if isinstance(value, str) else "")
+@dataclass(frozen=True)
+class SomeOf(Rule):
+    """A list of one or more of these words; read as a sorted tuple without duplicates."""
+
+    words: Sequence[str]
+
+    @property
+    def allowed(self) -> str:
+        return f"must be a list of one or more of {', '.join(self.words)}."
+
+    def schema(self) -> CoreSchema:
+        word = core_schema.literal_schema(list(self.words))
+        some = core_schema.list_schema(word, min_length=1, strict=False)
+        return core_schema.no_info_after_validator_function(lambda found: tuple(sorted(set(found))), some)
 
 
-def some_of(words: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
-    """A reader of a list of one or more of these words; sorted, each once."""
+@dataclass(frozen=True)
+class Matching(Rule):
+    """Text that matches this pattern from its first to its last character."""
 
-    def parse(value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list | tuple) or not value or any(word not in words for word in value):
-            raise Refused(f"must be a list of one or more of {', '.join(words)}.")
-        return tuple(sorted(set(value)))
+    pattern: str
+    most: int
+    sentence: str
 
-    return parse
+    @property
+    def allowed(self) -> str:
+        return self.sentence
 
-
-def optional(read: Callable[[Any], Value]) -> Callable[[Any], Value | None]:
-    """The same reader, which takes null for nothing."""
-    return lambda value: None if value is None else read(value)
+    def schema(self) -> CoreSchema:
+        whole = f"^{self.pattern}$"
+        return core_schema.str_schema(min_length=1, max_length=self.most, pattern=whole, strict=True)

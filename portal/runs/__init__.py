@@ -1,1 +1,1 @@
-"""Runs: reading them (query, listing, detail) and writing them (recorder)."""
+"""Runs: reading them (query, listing, detail) and writing them (recording)."""

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.models import Run, RunBlock, RunStatus
-from portal.runs import bulk
+from portal.database.sql import bulk
 
 ORDERS = ("created_at", "started_at", "completed_at", "id")
 STATUSES = tuple(status.value for status in RunStatus)

@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.models import DayRuns, PersonPeriodRuns, PersonRuns, Run, RunStatus, RunTotals, Workflow
-from portal.database.sql import sums
+from portal.database.sql import bulk, sums
 from portal.moments import elapsed_ms
-from portal.runs import blocks, bulk
+from portal.runs import blocks
 
 STATUSES = tuple(status.value for status in RunStatus)
 SUMS = ("timed_runs", "active_ms", "active_ms_high", "delivered_audio_ms", "delivered_audio_ms_high")

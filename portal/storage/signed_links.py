@@ -1,13 +1,12 @@
-"""Links that open one file for 15 minutes and need no key (contract 3.12).
+"""Signed links, which open one file for 15 minutes without a credential (contract 3.12).
 
-The signature is made with the portal's secret key and binds the link to one workspace, one kind of file and
-one subject; links signed with a former key work until they run out.
+itsdangerous signs with the portal's secret key. The signature covers the workspace, the kind of file, the
+subject, the part and the time of expiry. Links signed with a former key work until they expire.
 """
 
 import hashlib
-import hmac
 import json
-from base64 import urlsafe_b64encode
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from flask import current_app
+from itsdangerous import Signer
 
 from portal.errors import Forbidden
 from portal.input import parameters
@@ -24,35 +24,38 @@ LIFE = timedelta(minutes=15)
 KINDS = ("run", "node", "audio", "upload")
 PATH = "/files/<workspace_id>/<kind>/<subject_id>"
 
+_SIGNATURE = re.compile(r"[\w-]{43}", re.ASCII)
+"""A SHA-256 digest in unpadded base64; itsdangerous alone would skip characters that are not base64."""
+
 _REFUSAL = "This link is not whole. Ask for a new one."
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a link opens."""
+    """The file that a link opens."""
 
     kind: str
-    """One of KINDS: all of a run, what one of its nodes gave, one take's audio, an upload."""
+    """One of KINDS: all files of a run, those of one node, the audio of one take, an upload."""
     workspace_id: UUID
     subject_id: UUID
-    """The run, or the upload."""
+    """The id of the run or of the upload."""
     part: str = ""
-    """The node's id, or the audio's."""
+    """The id of the node or of the audio."""
 
 
 @dataclass(frozen=True)
 class SignedLink:
     path: str
-    """Below the portal's root: what pages use, whichever name people reach the portal by."""
+    """Relative to the portal's root: used on pages, under whatever host name they are opened."""
     url: str
-    """Absolute: what the API gives."""
+    """Absolute: used in API answers."""
     expires_at: datetime
 
 
 def sign(grant: Grant, now: datetime) -> SignedLink:
-    """A link that opens the grant from now on for 15 minutes."""
+    """A link that opens the grant for 15 minutes from now."""
     expires = int((now + LIFE).timestamp())
-    signature = _signature(grant, expires, str(current_app.secret_key))
+    signature = _signer().get_signature(_signed_text(grant, expires)).decode()
     args = {"part": grant.part} if grant.part else {}
     query = urlencode(args | {"expires": str(expires), "signature": signature}, quote_via=quote)
     path = f"/files/{grant.workspace_id}/{grant.kind}/{grant.subject_id}?{query}"
@@ -60,7 +63,7 @@ def sign(grant: Grant, now: datetime) -> SignedLink:
 
 
 def verify(path: Mapping[str, str], args: Mapping[str, str], now: datetime) -> Grant:
-    """What a link opens, from its path and its query. Raises Forbidden."""
+    """The grant of a link, from its path and its query. Raises Forbidden."""
     try:
         grant = Grant(
             parameters.one_of(KINDS)(path["kind"]),
@@ -71,18 +74,21 @@ def verify(path: Mapping[str, str], args: Mapping[str, str], now: datetime) -> G
         expires = parameters.whole_number(args.get("expires", ""), 0, 2**40, "")
     except parameters.Refused:
         raise Forbidden(_REFUSAL) from None
-    given = args.get("signature", "").encode()
-    keys = [str(current_app.secret_key), *current_app.config["SECRET_KEY_FALLBACKS"]]
-    matches = [hmac.compare_digest(_signature(grant, expires, key).encode(), given) for key in keys]
-    if not any(matches):
+    signature = args.get("signature", "")
+    if not _SIGNATURE.fullmatch(signature):
+        raise Forbidden(_REFUSAL)
+    if not _signer().verify_signature(_signed_text(grant, expires), signature):
         raise Forbidden(_REFUSAL)
     if now.timestamp() >= expires:
         raise Forbidden("This link has run out: it opened for 15 minutes. Ask for a new one.")
     return grant
 
 
-def _signature(grant: Grant, expires: int, secret: str) -> str:
-    named = [grant.kind, str(grant.workspace_id), str(grant.subject_id), grant.part, expires]
-    key = hashlib.sha256(b"signed links\0" + secret.encode()).digest()  # not the key that signs cookies
-    made = hmac.new(key, json.dumps(named).encode(), hashlib.sha256).digest()
-    return urlsafe_b64encode(made).rstrip(b"=").decode()
+def _signer() -> Signer:
+    """Signs with the secret key and verifies with former ones; the salt sets its keys apart from cookies."""
+    keys = [*current_app.config["SECRET_KEY_FALLBACKS"], str(current_app.secret_key)]
+    return Signer(keys, salt="portal.signed_links", key_derivation="hmac", digest_method=hashlib.sha256)
+
+
+def _signed_text(grant: Grant, expires: int) -> str:
+    return json.dumps([grant.kind, str(grant.workspace_id), str(grant.subject_id), grant.part, expires])

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from portal.auth.audit import trail
@@ -20,11 +20,11 @@ from portal.database.models import Member, Role, Workspace
 from portal.database.transactions import writing
 from portal.errors import Conflict, NotFound
 from portal.input import bodies
-from portal.input.parameters import Reader, Refused
+from portal.input.parameters import Reader
 from portal.paging import Page, Slice
 
 MAX_NAME, MAX_SLUG, MAX_COLOR = 200, 50, 6
-SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+SLUG = "[a-z0-9]+(-[a-z0-9]+)*"
 
 
 class SlugTaken(Conflict):
@@ -33,43 +33,39 @@ class SlugTaken(Conflict):
     code = "WORKSPACE_SLUG_TAKEN"
 
 
-def _slug(value: object) -> str:
-    if not isinstance(value, str) or len(value) > MAX_SLUG or not SLUG.fullmatch(value):
-        raise Refused(f"must be 1 to {MAX_SLUG} of a-z and 0-9, with single hyphens between them.")
-    return value
+_Name = Annotated[str, bodies.Text(1, MAX_NAME)]
+_Color = Annotated[int, bodies.Whole(0, MAX_COLOR)]
+_Slug = Annotated[
+    str,
+    bodies.Matching(
+        SLUG, MAX_SLUG, f"must be 1 to {MAX_SLUG} of a-z and 0-9, with single hyphens between them."
+    ),
+]
 
 
-_name = bodies.text(1, MAX_NAME)
-_color = bodies.whole(0, MAX_COLOR)
-_CHANGES = {
-    "name": _name,
-    "slug": _slug,
-    "color_idx": _color,
-    "routing_price_sensitivity": bodies.fraction,
-    "routing_llm_fit": bodies.boolean,
-}
+class WorkspaceSpec(bodies.Body):
+    """A workspace to make."""
 
+    model_config = ConfigDict(title="NewWorkspace")
 
-@dataclass(frozen=True, kw_only=True)
-class WorkspaceSpec:
-    """The properties of a workspace to create."""
-
-    name: str
-    slug: str | None = None
-    """None: derived from the name."""
-    color_idx: int = 0
+    name: _Name
+    slug: Annotated[_Slug | None, Field(description="Made from the name unless given.")] = None
+    color_idx: _Color = 0
 
     @classmethod
     def parse(cls, body: Mapping[str, object]) -> Self:
         """Parse a request body, a form or the options of a command. Raises InvalidQuery."""
-        reader = Reader(body)
-        spec = cls(
-            name=reader.require("name", _name, ""),
-            slug=reader.read("slug", bodies.optional(_slug), None),
-            color_idx=reader.read("color_idx", _color, 0),
-        )
-        reader.finish()
-        return spec
+        return cls.read(body)
+
+
+class WorkspaceChanges(bodies.Changes):
+    """What to change."""
+
+    name: _Name = bodies.absent()
+    slug: _Slug = bodies.absent()
+    color_idx: _Color = bodies.absent()
+    routing_price_sensitivity: Annotated[float, bodies.Fraction()] = bodies.absent()
+    routing_llm_fit: Annotated[bool, bodies.Boolean()] = bodies.absent()
 
 
 def create_workspace(spec: WorkspaceSpec, founder: PrincipalUser | None, now: datetime) -> Workspace:
@@ -116,9 +112,9 @@ def change_workspace(
     principal: Principal, workspace_id: str, body: Mapping[str, object], now: datetime
 ) -> Workspace:
     """Change the fields that the body names. Raises InvalidQuery, SlugTaken, NotFound unless an admin."""
-    reader = Reader({**body, "workspace_id": workspace_id})
-    found_id, changes = reader.uuid("workspace_id"), reader.changes(_CHANGES)
-    reader.finish()
+    reader = Reader({"workspace_id": workspace_id})
+    found_id = reader.uuid("workspace_id")
+    changes = WorkspaceChanges.read(body, *reader.errors).named()
     if _roles(principal).get(found_id) != Role.ADMIN:
         raise NotFound("There is no such workspace here.")
     slug = changes.get("slug")

@@ -73,13 +73,13 @@ def written() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+def oidc_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     with running_provider(tmp_path_factory.mktemp("provider")) as provider:
         yield provider
 
 
 @pytest.fixture
-def traces(provider: Provider, environment: dict[str, str], tmp_path: Path) -> Iterator[Traces]:
+def traces(oidc_provider: Provider, environment: dict[str, str], tmp_path: Path) -> Iterator[Traces]:
     with key_server() as server:
         server.serve(key_set(KEY))
         tokens = {
@@ -87,7 +87,7 @@ def traces(provider: Provider, environment: dict[str, str], tmp_path: Path) -> I
             "PORTAL_JWT_JWKS_URL": server.url,
             "PORTAL_JWT_AUTHORIZED_PARTIES": PARTY,
         }
-        app = create_app(environment | provider.settings | tokens, instance=tmp_path)
+        app = create_app(environment | oidc_provider.settings | tokens, instance=tmp_path)
         app.test_client_class = OutsideClient
         with app.app_context():
             yield Traces(app)
@@ -96,7 +96,7 @@ def traces(provider: Provider, environment: dict[str, str], tmp_path: Path) -> I
 
 
 def test_no_secret_that_was_issued_is_found_anywhere(
-    traces: Traces, provider: Provider, written: io.StringIO, tmp_path: Path
+    traces: Traces, oidc_provider: Provider, written: io.StringIO, tmp_path: Path
 ) -> None:
     ada = signed_in_at_the_provider(traces)
     workspace = db.session.scalars(sa.select(Workspace)).one()
@@ -105,7 +105,7 @@ def test_no_secret_that_was_issued_is_found_anywhere(
     keys_of_the_api(traces, workspace.id)
     invitations(traces, ada.browser, workspace.id)
     links_to_files(traces, workspace)
-    for number, token in enumerate(sorted(provider.tokens())):
+    for number, token in enumerate(sorted(oidc_provider.tokens())):
         traces.secrets[f"token {number} of the provider"] = token
     traces.secrets |= {"secret key": SECRET_KEY, "client secret": CLIENT_SECRET}
     assert len(traces.secrets) >= 20

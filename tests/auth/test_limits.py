@@ -193,6 +193,7 @@ def spend(url: str, owner: str, times: int) -> int:
     return taken
 
 
+@pytest.mark.slow
 def test_with_redis_several_processes_count_together(redis_url: str) -> None:
     owner = uuid4().hex
     with multiprocessing.get_context("spawn").Pool(2) as workers:

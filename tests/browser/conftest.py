@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
 from portal import create_app, moments
 from portal.auth import signin
@@ -24,6 +24,9 @@ from tests.serving import served
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 RUNS = 45
+GUARD_MS = 60_000
+"""A guard against what never happens: however slow the machine, the awaited comes long before."""
+expect.set_options(timeout=GUARD_MS)
 NO_SIDEWAYS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 """Whether a page fits its width."""
 
@@ -134,7 +137,7 @@ def open_browser(chromium: Browser, signed_in: StorageState) -> Iterator[Callabl
         context = chromium.new_context(**{"storage_state": signed_in, **options})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(GUARD_MS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: _note(complaints, message.type, message.text))
         return page

@@ -13,7 +13,8 @@ from playwright.sync_api import Page, Request, Route, expect
 from portal import moments
 from portal.database.models import Workflow
 from portal.database.transactions import writing
-from portal.runs.recorder import Event, apply, start_run
+from portal.runs.recording.recorder import apply_event, start_run
+from portal.runs.recording.state_machine import Event
 from tests.browser.conftest import OpenBrowser, Portal, sign_in
 from tests.factories import make_run, make_workflow
 
@@ -42,7 +43,7 @@ class Stage:
 
     def happen(self, event: Event) -> None:
         with self.portal.inside():
-            apply(self.run_id, event, moments.now())
+            apply_event(self.run_id, event, moments.now())
 
     def begin(self) -> None:
         with self.portal.inside():
@@ -56,7 +57,7 @@ def stage(portal: Portal, open_browser: OpenBrowser) -> Stage:
         for number in range(1, 21):
             make_run(workflow, run_number=number, created_at=moments.now() - timedelta(hours=30 - number))
         run = start_run(workflow.id, now=moments.now(), total_steps=4)
-        apply(run.id, Event.PICK_UP, moments.now())
+        apply_event(run.id, Event.PICK_UP, moments.now())
         url = portal.list_of(workflow.id)
         stage_ids = workflow.id, run.id
     page = open_browser(viewport={"width": 1000, "height": 600})

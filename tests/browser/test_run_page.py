@@ -9,7 +9,9 @@ from playwright.sync_api import Page, expect
 
 from portal import moments
 from portal.history.demo import audio
-from portal.runs.recorder import Event, add_step, apply, finish_step, start_run
+from portal.runs.recording.recorder import apply_event, start_run
+from portal.runs.recording.state_machine import Event
+from portal.runs.recording.steps import add_step, finish_step
 from portal.storage import artifact_store, object_key
 from tests.browser.conftest import NO_SIDEWAYS, OpenBrowser, Portal
 from tests.browser.pages import make_spoken_run
@@ -44,7 +46,7 @@ def test_a_run_that_ends_is_told_on_its_open_page(portal: Portal, open_browser: 
     with portal.inside():
         workflow = make_workflow(portal.workspace, "Live run")
         run = start_run(workflow.id, now=moments.now(), total_steps=1)
-        apply(run.id, Event.PICK_UP, moments.now())
+        apply_event(run.id, Event.PICK_UP, moments.now())
         add_step(run.id, moments.now(), node_id="speak", node_type="task", name="Speak")
         path, run_id = path_of(workflow.id, run.id), run.id
     page = open_browser()
@@ -54,7 +56,7 @@ def test_a_run_that_ends_is_told_on_its_open_page(portal: Portal, open_browser: 
     page.locator("#compare").focus()
     with portal.inside():
         finish_step(run_id, 0, "completed", moments.now())
-        apply(run_id, Event.COMPLETE, moments.now())
+        apply_event(run_id, Event.COMPLETE, moments.now())
     with page.expect_response("**/live*"):
         page.clock.run_for(7000)
     expect(page.locator("#run-state .state")).to_have_text("Completed")

@@ -220,6 +220,7 @@ def run_bounded(folder: Path, limit: int, *words: str) -> "subprocess.CompletedP
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sqlite_team")
 def test_a_disk_that_runs_full_keeps_whole_batches(tmp_path: Path) -> None:
     file = long_history(tmp_path, 20_000)
@@ -328,6 +329,7 @@ def test_wrong_rights_and_missing_tables_on_postgresql_are_told_apart(
         admin.dispose()
 
 
+@pytest.mark.postgres
 def test_what_postgresql_refuses_at_the_door_is_told_apart(tmp_path: Path) -> None:
     if clusters.missing() is not None:
         pytest.skip(str(clusters.missing()))

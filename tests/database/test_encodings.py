@@ -33,7 +33,10 @@ ODD_SETTINGS = {
 }
 
 
-@pytest.fixture(params=["SQL_ASCII", "LATIN1", "sqlite"])
+ON_POSTGRES = [pytest.param(encoding, marks=pytest.mark.postgres) for encoding in ("SQL_ASCII", "LATIN1")]
+
+
+@pytest.fixture(params=[*ON_POSTGRES, "sqlite"])
 def unfit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """The URL of a database in another encoding, and the name of that."""
     if request.param == "sqlite":
@@ -93,6 +96,7 @@ def start_server(url: str, folder: Path) -> tuple[int | None, str]:
             process.wait(60)
 
 
+@pytest.mark.slow
 def test_the_server_does_not_start_on_it(unfit: tuple[str, str], tmp_path: Path) -> None:
     status, log = start_server(unfit[0], tmp_path)
     assert status == 1
@@ -100,6 +104,7 @@ def test_the_server_does_not_start_on_it(unfit: tuple[str, str], tmp_path: Path)
     assert "Traceback" not in log
 
 
+@pytest.mark.slow
 def test_a_database_that_is_away_holds_up_no_start(tmp_path: Path) -> None:
     status, log = start_server("postgresql://portal@127.0.0.1:1/portal", tmp_path)
     assert status is None

@@ -12,8 +12,10 @@ from flask_migrate import downgrade, upgrade
 from portal import create_app
 from portal.database.columns import Base
 from portal.database.engine import db
-from portal.database.models import DayRuns, Run
+from portal.database.models import DayRuns, Run, RunEvent, SchemaState
 from portal.database.transactions import writing
+from portal.runs.recording import recorder
+from portal.runs.recording.state_machine import Event
 from portal.runs.rollup import find_drift
 from tests.conftest import settings_for
 from tests.factories import NOON, make_run, make_steps, make_workflow, make_workspace
@@ -102,3 +104,36 @@ def test_lines_of_runs_that_were_stored_with_zero_times_are_read_anew(bare_url: 
         assert db.session.scalars(kept).all() == [plain.id]
         db.session.rollback()
         db.engine.dispose()
+
+
+def test_events_come_and_go_and_runs_stay(bare_url: str, tmp_path: Path) -> None:
+    def oldest_writer() -> str:
+        db.session.rollback()
+        return db.session.scalars(sa.select(SchemaState.oldest_writer)).one()
+
+    with create_app(settings_for(bare_url), instance=tmp_path).app_context():
+        upgrade()
+        assert oldest_writer() == "0011"
+        workflow = make_workflow(make_workspace())
+        imported = make_run(workflow)
+        make_steps(imported, {})
+        started = recorder.start_run(workflow.id, now=NOON)
+        before = _runs()
+        downgrade(revision="0011")
+        assert oldest_writer() == "0010"
+        assert "run_events" not in _tables()
+        assert _runs() == before
+        upgrade()
+        assert _runs() == before
+        recorder.apply_event(started.id, Event.CANCEL, NOON)
+        db.session.rollback()
+        assert db.session.scalars(sa.select(RunEvent.event)).all() == ["cancel"]
+        db.session.rollback()
+        db.engine.dispose()
+
+
+def _runs() -> list[tuple[object, ...]]:
+    tables = (Base.metadata.tables[name] for name in ("runs", "steps"))
+    with db.engine.connect() as connection:
+        rows = [tuple(row) for table in tables for row in connection.execute(sa.select(table))]
+    return sorted(rows, key=repr)

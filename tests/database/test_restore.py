@@ -38,6 +38,8 @@ from tests.factories import (
 )
 from tests.test_server import ROOT, SAME_ORIGIN, Server, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 class Backup:
     """A backup of the database under test, made and restored as the README says, while others use it."""

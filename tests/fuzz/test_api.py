@@ -33,6 +33,8 @@ from tests.factories import (
 )
 from tests.session_tokens import KEY, let_in, portal_with_tokens
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = os.environ.get("PORTAL_TEST_FUZZ_EXAMPLES", "3")
 LEAST = int(os.environ.get("PORTAL_TEST_FUZZ_LEAST", "2000"))

@@ -24,8 +24,8 @@ from portal.auth.principals import SCOPES
 from portal.checks.database_check import check_database
 from portal.database.engine import db
 from portal.database.models import ApiKey, Run, Take, User, Workspace
-from portal.history import importer
 from portal.history.importer import import_files
+from portal.history.parsing import chunks
 from portal.history.summary import ImportSummary
 from portal.input.bounds import MAX_BIGINT
 from portal.runs.query import ORDERS, SORTS
@@ -36,6 +36,8 @@ from tests.fuzz.histories import History, Line, make_history, node_ids
 from tests.fuzz.sweep import Callers, Subject, Sweep
 from tests.history.lines import dump, empty
 from tests.session_tokens import KEY, let_in, portal_with_tokens
+
+pytestmark = pytest.mark.slow
 
 RUNS = int(os.environ.get("PORTAL_TEST_HISTORY_RUNS", "150"))
 SEED = int(os.environ.get("PORTAL_TEST_HISTORY_SEED", "1"))
@@ -131,7 +133,7 @@ def _imported(history: History, workspace: Workspace, folder: Path) -> list[str]
     """Import in small pieces, whole, and once more; what is wrong with that."""
     parts, whole = history.write(folder, 3), history.write(folder)
     size = random.Random(SEED).randint(RUNS // 4, RUNS)
-    with patch.object(importer, "PIECE", max(7, RUNS // 30)):
+    with patch.object(chunks, "CHUNK_LINES", max(7, RUNS // 30)):
         in_pieces = _said(import_files(workspace.id, parts, now=moments.now(), batch_size=size))
     wrong = [f"imported in pieces: {each}" for each in _unsound()]
     pieces = _rows()

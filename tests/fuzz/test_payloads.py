@@ -20,6 +20,8 @@ from tests.answer_rules import faults
 from tests.authorization.table import TABLE, Api, Row
 from tests.authorization.world import SAME, Caller, World, built_world
 
+pytestmark = pytest.mark.slow
+
 HOST = "portal.example"
 BASE_URL = f"https://{HOST}"
 WANTED = int(os.environ.get("PORTAL_TEST_PAYLOADS", "800"))

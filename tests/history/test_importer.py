@@ -13,6 +13,7 @@ from portal.database.engine import db
 from portal.database.models import Person, Run, RunDetail, Step, Workflow, Workspace
 from portal.history import importer
 from portal.history.importer import import_files
+from portal.history.parsing import chunks
 from portal.runs import rollup
 from tests.factories import NOON, make_run, make_workflow, make_workspace
 from tests.history.conftest import Import
@@ -206,7 +207,7 @@ def test_an_old_line_seen_again_never_takes_a_run_back(load: Import, batch_size:
 def test_a_run_that_occurs_often_in_one_batch_is_applied_in_order(
     load: Import, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
-    monkeypatch.setattr(importer, "PIECE", piece)
+    monkeypatch.setattr(chunks, "CHUNK_LINES", piece)
     lines = [run_line(status="running", completed_at=None, title=str(n)) for n in range(3)]
     summary = load(W, *lines, run_line(), lines[0])
     total = summary.total
@@ -219,7 +220,7 @@ def test_workflows_are_held_in_the_order_of_their_ids_or_the_batch_ends(
 ) -> None:
     first, second = sorted((an_id("one"), an_id("two")))
     load(workflow_line(id=first), workflow_line(id=second))
-    monkeypatch.setattr(importer, "PIECE", 1)
+    monkeypatch.setattr(chunks, "CHUNK_LINES", 1)
     runs = [run_line(str(n), workflow_id=id_) for n, id_ in enumerate((second, second, first, second))]
     assert load(*runs).total.runs_new == 4
     stamps = db.session.execute(sa.select(Workflow.change_stamp).order_by(Workflow.id)).scalars().all()
@@ -227,11 +228,13 @@ def test_workflows_are_held_in_the_order_of_their_ids_or_the_batch_ends(
     assert not rollup.find_drift(db.session())
 
 
-def test_people_are_named_as_the_last_line_says_whatever_the_pieces(
-    load: Import, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "names", [("Ada", "Grace", "Ada", "Ada", "Grace", "Ada", "Grace"), ("Grace", "Ada", "Grace")]
+)
+def test_people_are_named_as_the_last_line_says_whatever_the_chunks(
+    load: Import, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(importer, "PIECE", 2)
-    names = ["Ada", "Grace", "Ada", "Ada", "Grace", "Ada", "Grace"]
+    monkeypatch.setattr(chunks, "CHUNK_LINES", 2)
     load(W, *(run_line(str(n), triggered_by={"id": "u1", "name": name}) for n, name in enumerate(names)))
     assert db.session.scalars(sa.select(Person.name)).all() == ["Grace"]
     load(run_line("last", triggered_by={"id": "u1", "name": "Ada"}))

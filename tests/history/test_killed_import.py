@@ -3,30 +3,35 @@
 import multiprocessing
 import os
 import random
+import signal
 import sys
-import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.cli import cli as flask_command
 
 from portal.database.engine import db
-from portal.database.models import Workspace
+from portal.database.models import Run, Workspace
 from portal.history.importer import import_files
 from tests.factories import NOON
 from tests.history.lines import dump, empty, run_line, workflow_line, write
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROUNDS = 20
+RUNS = 1500
 BATCH = 50
 
 
 def lines_of_a_long_history() -> list[dict[str, Any]]:
     """Runs with and without numbers, people, steps, and later lines about earlier runs."""
     lines: list[dict[str, Any]] = [workflow_line()]
-    for number in range(1500):
+    for number in range(RUNS):
         name = str(number)
         who = {"id": f"u{number % 40}", "name": f"Person {number % 40}"} if number % 7 else None
         steps = [{"node_id": "a", "status": "completed"}, {"node_id": "b", "status": "completed"}]
@@ -54,15 +59,25 @@ def import_command(environment: dict[str, str], file: Path) -> BaseProcess:
     return process
 
 
-def is_unfinished(process: BaseProcess, seconds: float) -> bool:
-    """Kill the import after a while, and say whether it was still at work."""
-    process.join(seconds)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-        return True
+def stored_runs() -> int:
+    with db.engine.connect() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(Run)) or 0
+
+
+def is_killed(process: BaseProcess, runs: int, later: float) -> bool:
+    """Kill the import a moment after so many runs are committed, and say whether it was still at work."""
+    while process.exitcode is None and stored_runs() < runs:
+        process.join(0.001)
+    process.join(later)
+    process.kill()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
+
+
+def finish(process: BaseProcess) -> None:
+    process.join()
     assert process.exitcode == 0
-    return False
 
 
 def test_an_import_killed_at_random_points_is_finished_by_running_it_again(
@@ -72,21 +87,19 @@ def test_an_import_killed_at_random_points_is_finished_by_running_it_again(
     assert import_files(workspace.id, [file], now=NOON).ok
     expected = dump(db.engine)
     empty()
-    begun = time.monotonic()
-    assert not is_unfinished(import_command(environment, file), 60)
-    whole = time.monotonic() - begun
+    finish(import_command(environment, file))
     assert dump(db.engine) == expected
     empty()
     chance = random.Random(2026)
     killed = 0
     for _ in range(ROUNDS):
-        begun = time.monotonic()
-        if is_unfinished(import_command(environment, file), whole * chance.uniform(0.35, 1.0)):
+        present = stored_runs()
+        goal = chance.randint(present + 1, max(present + 1, RUNS - BATCH))
+        if is_killed(import_command(environment, file), goal, chance.uniform(0, 0.02)):
             killed += 1
         else:
-            whole = time.monotonic() - begun  # a machine that was busy before may be quick now
             assert dump(db.engine) == expected
             empty()
     assert killed >= ROUNDS // 4
-    assert not is_unfinished(import_command(environment, file), 60)
+    finish(import_command(environment, file))
     assert dump(db.engine) == expected

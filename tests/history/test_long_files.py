@@ -9,12 +9,14 @@ import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import Run, Workspace
-from portal.history import importer
 from portal.history.importer import import_files
-from portal.history.read_ahead import Ended, apart
+from portal.history.parsing import chunks
+from portal.history.prefetch import ProcessEnded, produce_in_process
 from portal.runs import rollup
 from tests.factories import NOON
 from tests.history.lines import an_id, dump, empty, run_line, workflow_line, write
+
+pytestmark = pytest.mark.slow
 
 BAD_LINES: list[Any] = [
     b"{",
@@ -26,7 +28,7 @@ BAD_LINES: list[Any] = [
 
 @pytest.fixture
 def every_file_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importer, "LONG_FILE", 0)
+    monkeypatch.setattr(chunks, "LONG_FILE", 0)
 
 
 def some_lines() -> list[Any]:
@@ -43,7 +45,7 @@ def test_it_comes_to_the_same(workspace: Workspace, tmp_path: Path, monkeypatch:
     here = import_files(workspace.id, [file], now=NOON, batch_size=7)
     stored = dump(db.engine)
     empty()
-    monkeypatch.setattr(importer, "LONG_FILE", 0)
+    monkeypatch.setattr(chunks, "LONG_FILE", 0)
     apart = import_files(workspace.id, [file], now=NOON, batch_size=7)
     assert dump(db.engine) == stored
     assert len(apart.bad) == len(BAD_LINES)
@@ -98,21 +100,21 @@ def fail_after(upto: int) -> Any:
 
 
 def test_items_made_apart_come_in_order() -> None:
-    assert list(apart(count_up, 1000)) == list(range(1000))
+    assert list(produce_in_process(count_up, 1000)) == list(range(1000))
 
 
 def test_what_was_made_before_a_failure_comes_and_then_the_failure(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    items = apart(fail_after, 2)
+    items = produce_in_process(fail_after, 2)
     assert [next(items), next(items)] == [0, 1]
-    with pytest.raises(Ended):
+    with pytest.raises(ProcessEnded):
         next(items)
     assert "ValueError: no more" in capfd.readouterr().err
 
 
 def test_a_process_whose_items_nobody_takes_any_more_ends() -> None:
-    items = apart(count_up, 10**9)
+    items = produce_in_process(count_up, 10**9)
     assert next(items) == 0
     [process] = multiprocessing.active_children()
     items.close()

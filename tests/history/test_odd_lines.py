@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from portal.database.engine import db
 from portal.database.models import User, Workspace
 from portal.history.importer import import_files
-from portal.history.parsing.lines import RunLine, WorkflowLine, parse_line
+from portal.history.parsing.lines import ParsedRun, WorkflowLine, parse_line
 from portal.history.parsing.readers import BadField
 from portal.history.parsing.uploads import UploadLine
 from portal.runs.detail.timeline import TimelineQuery, read_timeline
@@ -35,9 +35,9 @@ GH_RUNNING = "de000000-0000-4000-8000-000000000101"
 A_MINUTE_LATER = datetime(2026, 3, 1, 22, 22, 6, tzinfo=UTC)
 
 
-def parsed(text: str) -> RunLine:
+def parsed(text: str) -> ParsedRun:
     line = parse_line(text.encode())
-    assert isinstance(line, RunLine)
+    assert isinstance(line, ParsedRun)
     return line
 
 
@@ -85,7 +85,7 @@ def test_a_zero_time_is_none_wherever_a_moment_may_stand(moment: str) -> None:
             )
         )
     )
-    assert isinstance(run, RunLine)
+    assert isinstance(run, ParsedRun)
     assert run.columns["created_at"] == run.columns["started_at"] == run.columns["updated_at"]
     assert run.source == {"created_at_from": "started_at"}
     for name in ("completed_at", "paused_at", "pause_requested_at"):

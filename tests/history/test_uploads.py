@@ -137,6 +137,7 @@ def test_an_upload_of_another_workflow_is_not_taken_over(load: Import, app: Flas
     assert db.session.scalars(sa.select(Upload.workflow_id)).all() == [UUID(WORKFLOW)]
 
 
+@pytest.mark.slow
 def test_the_samples_workflows_have_uploads(app: Flask) -> None:
     installed = install_demo(NOON)
     assert installed.imported is not None

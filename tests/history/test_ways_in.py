@@ -18,9 +18,9 @@ import pytest
 from flask import Flask
 
 from portal.database.models import Workspace
-from portal.history import importer
 from portal.history.file_kinds import BOM
 from portal.history.importer import import_files
+from portal.history.parsing import chunks
 from portal.history.retrieve import Line, Unreadable, read_lines
 from tests.factories import NOON, make_workspace
 from tests.history.lines import encode, run_line, workflow_line, write
@@ -150,6 +150,7 @@ def test_standard_input_is_imported(environment: dict[str, str], name: str) -> N
     assert b"Runs: 2 new" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("workspace")
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("name", ["-", "/dev/stdin"])
@@ -157,7 +158,7 @@ def test_a_long_file_as_standard_input_comes_in_whole(
     environment: dict[str, str], tmp_path: Path, name: str
 ) -> None:
     long = "x" * (1 << 20)
-    lines = [run_line(str(number), title=long) for number in range(importer.LONG_FILE // len(long))]
+    lines = [run_line(str(number), title=long) for number in range(chunks.LONG_FILE // len(long))]
     with write(tmp_path / "runs.jsonl", W, *lines).open("rb") as file:
         done = run_import(environment, name, stdin=file)
     assert done.returncode == 0
@@ -240,12 +241,13 @@ def test_a_small_gzip_file_that_is_cut_off_keeps_its_whole_lines(tmp_path: Path)
     assert [line.text for line in found] == [encode(W)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("apart", [False, True], ids=["here", "in a process of its own"])
 def test_a_file_that_is_none_of_ours_is_one_error_and_no_bad_line(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: bool
 ) -> None:
     if apart:
-        monkeypatch.setattr(importer, "LONG_FILE", 0)
+        monkeypatch.setattr(chunks, "LONG_FILE", 0)
     files = [tmp_path / "a.zip", tmp_path / "b.jsonl", write(tmp_path / "c.jsonl", W, run_line())]
     files[0].write_bytes(a_zip(TEXT))
     files[1].write_bytes(TEXT.decode().encode("UTF-16"))

@@ -16,8 +16,8 @@ from portal.database.models import Person, Run, User
 from portal.database.transactions import writing
 from portal.pages import freshness
 from portal.pages.freshness import release
-from portal.runs import recorder
-from portal.runs.recorder import Event
+from portal.runs.recording import recorder
+from portal.runs.recording.state_machine import Event
 from portal.workspaces.accounts import set_member
 from portal.workspaces.people import SourcePerson, store_people
 from tests.factories import make_key, make_person, make_run, make_user, make_workflow, seen
@@ -82,7 +82,7 @@ def test_what_changes_is_shown(ask: Ask, surface: str, browser: Browser, run: Ru
         make_run(browser.workflow)
 
     def new_status() -> None:
-        recorder.apply(run.id, Event.CANCEL, now=moments.now())
+        recorder.apply_event(run.id, Event.CANCEL, now=moments.now())
 
     def new_name() -> None:
         with writing() as session:

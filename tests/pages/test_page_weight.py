@@ -215,6 +215,7 @@ def _belongings(workspace_id: UUID, user_id: UUID, number: int) -> Iterator[Any]
     )
 
 
+@pytest.mark.slow
 def test_no_page_or_fragment_is_heavy_or_reads_long_texts(app: Flask, extreme: Extreme) -> None:
     wrong, weighed = [], set()
     for endpoint, path in _addresses(app, extreme):

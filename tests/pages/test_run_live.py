@@ -9,7 +9,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal import moments
-from portal.runs.recorder import Event, apply, start_run
+from portal.runs.recording.recorder import apply_event, start_run
+from portal.runs.recording.state_machine import Event
 from tests.factories import NOON, make_run, make_workflow, make_workspace
 from tests.pages.conftest import HTMX, Browser, one, parsed
 
@@ -31,10 +32,10 @@ def part(soup: BeautifulSoup, target: str) -> str:
 
 def test_a_run_that_ends_is_told_in_its_row_and_in_the_counts(browser: Browser) -> None:
     run = start_run(browser.workflow.id, now=NOON, total_steps=4)
-    apply(run.id, Event.PICK_UP, NOON)
+    apply_event(run.id, Event.PICK_UP, NOON)
     page = browser.runs("status=running")
     assert one(parsed(page), "#runs-poll")["data-poll"] == "on"
-    apply(run.id, Event.COMPLETE, NOON + timedelta(seconds=90))
+    apply_event(run.id, Event.COMPLETE, NOON + timedelta(seconds=90))
     soup = ask(browser, poll_url(page))
     row = part(soup, f"run-{run.id}")
     assert "Completed" in row
@@ -50,7 +51,7 @@ def test_new_runs_are_counted_and_not_shown(browser: Browser) -> None:
     start_run(browser.workflow.id, now=NOON, exclusive=False)
     url = poll_url(browser.runs("status=pending&sort=status&limit=10"))
     fresh = [start_run(browser.workflow.id, now=NOON, exclusive=False) for _ in range(3)]
-    apply(fresh[0].id, Event.PICK_UP, NOON)
+    apply_event(fresh[0].id, Event.PICK_UP, NOON)
     soup = ask(browser, url)
     assert part(soup, "runs-news") == "2 new runs – show"
     assert one(soup, "#show-new")["href"] == f"{browser.list_path}?status=pending&limit=10"

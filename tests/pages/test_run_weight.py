@@ -23,6 +23,8 @@ from tests.history.extremes import EXTREMES, FACE, LONG, written
 from tests.history.lines import WORKFLOW, run_line, workflow_line, write
 from tests.pages.conftest import HTMX, Browser, one, parsed
 
+pytestmark = pytest.mark.slow
+
 MOST = 1_500_000
 FOLLOWED_ALIKE = 2
 """Links with the same parameters of which so many are followed."""

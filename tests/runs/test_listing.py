@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from portal.database.models import Person, Run, RunStatus, Workflow
 from portal.database.transactions import writing
 from portal.paging import Slice
-from portal.runs import blocks, page_ids, recorder, rollup, seek
+from portal.runs import blocks, page_ids, rollup, seek
 from portal.runs.listing import list_runs
 from portal.runs.query import ORDERS, SORTS, RunQuery
+from portal.runs.recording import recorder, workflow_rows
 from tests.factories import (
     NOON,
     make_person,
@@ -141,7 +142,7 @@ def shelf(app: Flask) -> tuple[Workflow, list[Person]]:
 
 def store(workflow: Workflow, people: list[Person], stored: list[Expected]) -> None:
     with writing() as session:
-        recorder.lock_workflows(session, [workflow.id])
+        workflow_rows.lock_workflows(session, [workflow.id])
         ids = session.scalars(sa.select(Run.id).where(Run.workflow_id == workflow.id)).all()
         recorder.delete_runs(session, workflow.id, ids)
     rows = [

@@ -29,8 +29,9 @@ from portal.database.transactions import writing
 from portal.errors import Conflict
 from portal.history.importer import import_lines
 from portal.moments import format_moment
-from portal.runs import blocks, recorder, rollup
-from portal.runs.recorder import Event
+from portal.runs import blocks, rollup
+from portal.runs.recording import recorder, workflow_rows
+from portal.runs.recording.state_machine import Event
 from portal.runs.statistics.summary import summarize
 from tests.factories import NOON, make_person, make_run, make_runs, make_workflow, make_workspace
 
@@ -105,7 +106,7 @@ class Writers(RuleBasedStateMachine):
     def delete(self, which: int, count: int) -> None:
         workflow_id = self.workflows[which].id
         with writing() as session:
-            recorder.lock_workflows(session, [workflow_id])
+            workflow_rows.lock_workflows(session, [workflow_id])
             mine = sa.select(Run.id).where(Run.workflow_id == workflow_id).order_by(Run.id).limit(count)
             ids = session.scalars(mine).all()
             recorder.delete_runs(session, workflow_id, ids)
@@ -145,7 +146,7 @@ class Writers(RuleBasedStateMachine):
 
 def let_happen(run_id: UUID, event: Event, hour: int) -> None:
     try:
-        recorder.apply(run_id, event, NOON + timedelta(hours=hour))
+        recorder.apply_event(run_id, event, NOON + timedelta(hours=hour))
     except Conflict:
         db.session.rollback()
 
@@ -169,7 +170,7 @@ def test_any_wrong_count_is_found_and_mended(app: Flask, table: type[Any]) -> No
             session.execute(statement.where(table.workflow_id == workflow.id))
         assert drift() == {workflow.id: [table.__tablename__]}
         with writing() as session:
-            recorder.lock_workflows(session, [workflow.id])
+            workflow_rows.lock_workflows(session, [workflow.id])
             rollup.repair(session, [workflow.id])
         assert drift() == {}
 
@@ -254,7 +255,7 @@ def test_a_run_that_comes_back_where_a_block_begins_is_counted_once(
 
     make_runs(workflow, rows(1, 2, 3, 4))
     with writing() as session:
-        recorder.lock_workflows(session, [workflow.id])
+        workflow_rows.lock_workflows(session, [workflow.id])
         recorder.delete_runs(session, workflow.id, [UUID(int=3), UUID(int=4)])
     make_runs(workflow, rows(3, 5, 6, 7))
     assert drift() == {}

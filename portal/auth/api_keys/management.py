@@ -6,10 +6,11 @@ A principal manages the keys of its own workspace; an operator at the command li
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Self
+from typing import Annotated, Any, Self
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema
 from sqlalchemy.orm import Session
 
 from portal.auth.api_keys import authentication
@@ -20,7 +21,7 @@ from portal.database.models import ApiKey, Member, User, Workspace
 from portal.database.transactions import writing
 from portal.errors import Conflict, NotFound
 from portal.input import bodies, parameters
-from portal.input.parameters import Reader, Refused
+from portal.input.parameters import Reader, Refused, optional_moment
 from portal.paging import Page, Slice
 
 MAX_NAME = 120
@@ -29,34 +30,54 @@ KEY_STATUSES = ("active", "revoked", "all")
 DEFAULT_SCOPES = ("workflows:read",)
 """The scopes of a key created without any: read-only."""
 
-_name = bodies.text(1, MAX_NAME)
-_scopes = bodies.some_of(SCOPES)
-_rate_limit = bodies.optional(bodies.whole(1, MAX_RATE_LIMIT))
-_CHANGES = {"name": _name, "scopes": _scopes, "rate_limit_per_min": _rate_limit, "active": bodies.boolean}
+_Name = Annotated[str, bodies.Text(1, MAX_NAME)]
+_Scopes = Annotated[tuple[str, ...], bodies.SomeOf(SCOPES)]
+_RateLimit = Annotated[int, bodies.Whole(1, MAX_RATE_LIMIT)] | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeySpec:
-    """The properties of a key to create."""
+def _expiry(value: object, info: ValidationInfo) -> datetime:
+    """A moment in the future; a day alone means its end in UTC."""
+    if isinstance(value, datetime):
+        return value
+    text = value if isinstance(value, str) else ""
+    try:
+        moment = optional_moment(f"{text}T23:59:59Z" if len(text) == len("2026-01-31") else text)
+    except Refused as refusal:
+        raise bodies.refused(str(refusal)) from None
+    if moment is None or moment <= (info.context or {})["now"].astimezone(UTC):
+        raise bodies.refused("must lie in the future.")
+    return moment
 
-    name: str
-    scopes: tuple[str, ...]
-    rate_limit_per_min: int | None = None
-    expires_at: datetime | None = None
+
+class KeySpec(bodies.Body):
+    """A key to make."""
+
+    model_config = ConfigDict(title="NewApiKey")
+
+    name: _Name
+    scopes: Annotated[_Scopes, Field(description="workflows:read unless given.")] = DEFAULT_SCOPES
+    rate_limit_per_min: Annotated[_RateLimit, Field(description="null: the portal's own limit.")] = None
+    expires_at: Annotated[
+        Annotated[datetime, PlainValidator(_expiry), WithJsonSchema(bodies.MOMENT_SCHEMA)] | None,
+        Field(description="In the future; null: never."),
+    ] = None
+    key_type: Annotated[str, bodies.OneOf(("live",))] = "live"
 
     @classmethod
     def parse(cls, body: Mapping[str, object], now: datetime) -> Self:
         """Parse a request body, a form or the options of a command. Raises InvalidQuery."""
-        reader = Reader(body)
-        reader.read("key_type", bodies.one_of(("live",)), "live")
-        spec = cls(
-            name=reader.require("name", _name, ""),
-            scopes=reader.read("scopes", _scopes, DEFAULT_SCOPES),
-            rate_limit_per_min=reader.read("rate_limit_per_min", _rate_limit, None),
-            expires_at=reader.read("expires_at", bodies.optional(lambda value: _expiry(value, now)), None),
-        )
-        reader.finish()
-        return spec
+        return cls.read(body, now=now)
+
+
+class KeyChanges(bodies.Changes):
+    """What to change."""
+
+    model_config = ConfigDict(title="ApiKeyChanges")
+
+    name: _Name = bodies.absent()
+    scopes: _Scopes = bodies.absent()
+    rate_limit_per_min: _RateLimit = bodies.absent()
+    active: Annotated[bool, bodies.Boolean()] = bodies.absent()
 
 
 @dataclass(frozen=True)
@@ -122,9 +143,9 @@ def create_key(principal: Principal, spec: KeySpec, now: datetime) -> CreatedKey
 
 def change_key(principal: Principal, key_id: str, body: Mapping[str, object], now: datetime) -> ApiKey:
     """Change the fields that the body names. Raises InvalidQuery, NotFound, Conflict."""
-    reader = Reader({**body, "key_id": key_id})
-    found_id, changes = reader.uuid("key_id"), reader.changes(_CHANGES)
-    reader.finish()
+    reader = Reader({"key_id": key_id})
+    found_id = reader.uuid("key_id")
+    changes = KeyChanges.read(body, *reader.errors).named()
     with writing() as session:
         key = _find(session, principal, found_id)
         _refuse_revoked(key)
@@ -278,10 +299,5 @@ def _record(
     )
 
 
-def _expiry(value: object, now: datetime) -> datetime:
-    """Parse a time in the future; a date alone means the end of that day in UTC."""
-    text = f"{value}T23:59:59Z" if isinstance(value, str) and len(value) == len("2026-01-31") else value
-    moment = bodies.moment(text)
-    if moment is None or moment <= now.astimezone(UTC):
-        raise Refused("must lie in the future.")
-    return moment
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,7 +1,7 @@
-"""The signing keys of the provider: fetched, kept, rotated, and kept on while the provider is down.
+"""A cache of the provider's signing keys (JWKS), which outlives an outage of the provider.
 
-Nobody waits who need not: a good set is renewed behind the scenes, an outage leaves the last good one in
-force for a day, and a flood of unknown key ids leads to one fetch in ten seconds.
+A key set in use is renewed in the background. While the provider is down, the last good set stays valid for a
+day. Tokens with unknown key ids cause at most one fetch every ten seconds.
 """
 
 import json
@@ -18,15 +18,15 @@ from joserfc.util import urlsafe_b64decode
 from urllib3.exceptions import HTTPError
 
 RENEW_AFTER = 300.0
-"""Age in seconds at which a set is fetched anew while it is still in use."""
+"""Age in seconds from which a key set is renewed in the background."""
 EXPIRES_AFTER = 600.0
-"""Age from which a request waits for a newer set, so that a withdrawn key is gone unless the fetch fails."""
+"""Age from which a request waits for a newer set: a withdrawn key is refused unless the fetch fails."""
 STALE_AFTER = 86_400.0
-"""Age from which a set is worth nothing, even if there is no newer one."""
+"""Age from which a key set is no longer used, even if there is no newer one."""
 FETCH_EVERY = 10.0
 """Seconds between two fetches for the same reason."""
 TIMEOUT = 2.5
-"""Seconds that a fetch may take from beginning to end, so that no request takes three."""
+"""Seconds that a whole fetch may take, so that no request takes longer than three."""
 MAX_BYTES = 1_000_000
 MIN_KEY_BITS = 2048
 
@@ -35,11 +35,11 @@ log = logging.getLogger(__name__)
 
 
 class UnreadableKeys(Exception):
-    """What the provider answers is no set of keys."""
+    """The provider's answer is not a usable key set."""
 
 
 class KeyCache:
-    """The keys behind one address, by their ids. Safe to use from many threads."""
+    """The keys of one address, by key id. Thread-safe."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class KeyCache:
         self._fetching: threading.Event | None = None
 
     def key(self, kid: str) -> RSAKey | None:
-        """The key with this id; None where the provider has none such."""
+        """The key with this id, or None if the provider has no such key."""
         age = self._clock() - self._loaded_at
         found = self._keys.get(kid) if age < STALE_AFTER else None
         if found is not None and age < RENEW_AFTER:
@@ -66,7 +66,7 @@ class KeyCache:
         return self._keys.get(kid) if self._clock() - self._loaded_at < STALE_AFTER else None
 
     def _begin(self, searching: bool) -> threading.Event | None:
-        """Begin a fetch, or join the one that is under way; None where it is too early for another."""
+        """Start a fetch or join the one in progress; None if it is too early for another one."""
         now = self._clock()
         with self._lock:
             if self._fetching is not None:
@@ -112,10 +112,10 @@ def fetch_keys(url: str) -> Keys:
 
 
 def read_keys(body: bytes) -> Keys:
-    """The keys that sign with RS256, by id. Raises UnreadableKeys where there is none."""
+    """The keys for RS256, by key id. Raises UnreadableKeys if there is none."""
     try:
         entries = json.loads(body)["keys"]
-        keys = {entry["kid"]: _rsa_key(entry) for entry in entries if _signs(entry)}
+        keys = {entry["kid"]: _rsa_key(entry) for entry in entries if _is_for_rs256(entry)}
     except (ValueError, KeyError, TypeError, RecursionError):
         raise UnreadableKeys("no JSON set of keys") from None
     usable = {kid: key for kid, key in keys.items() if key is not None}
@@ -124,7 +124,7 @@ def read_keys(body: bytes) -> Keys:
     return usable
 
 
-def _signs(entry: Any) -> bool:
+def _is_for_rs256(entry: object) -> bool:
     return (
         isinstance(entry, dict)
         and entry.get("kty") == "RSA"
@@ -135,7 +135,7 @@ def _signs(entry: Any) -> bool:
 
 
 def _rsa_key(entry: dict[str, Any]) -> RSAKey | None:
-    """The public key; None where it is garbled or too short to trust."""
+    """The public key, or None if it is malformed or too short."""
     try:
         if len(urlsafe_b64decode(entry["n"].encode().lstrip(b"A"))) * 8 < MIN_KEY_BITS:
             return None

@@ -1,17 +1,18 @@
-"""Bearer JWTs, such as session tokens of Clerk: whose are they, and are they good? (contract 2.1)
+"""Bearer JWTs, such as session tokens of Clerk: verified, and read for their subject (contract 2.1).
 
-RS256 and nothing else, with a key of the configured address and no other, whatever the token says of itself.
+joserfc verifies the signature, the times and the parties. The rules of the header are our own: RS256 alone,
+with a key of the configured address, whatever the token's header names.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import NoReturn, Protocol, TypeGuard
 
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import ClaimError, ExpiredTokenError, InvalidClaimError, JoseError
 from joserfc.jwk import RSAKey
+from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
 from joserfc.util import urlsafe_b64decode
 
 from portal.config import TokenSettings
@@ -20,13 +21,19 @@ MAX_TOKEN_BYTES = 8192
 MAX_SUBJECT = 255
 LEEWAY = 30
 """Seconds that clocks may differ, either way."""
+_TIMES = ("exp", "iat", "nbf")
+_LAST_MOMENT = 2**53
+"""Beyond it JSON numbers are not exact: an expiry there is a mistake, not a token that lasts."""
 _LEAD_TO_OTHER_KEYS = frozenset({"jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip"})
 _TYPES = ("jwt", "at+jwt")
-_REGISTRY = jws.JWSRegistry(algorithms=["RS256"], strict_check_header=False)
+_SIGNATURES = jws.JWSRegistry(algorithms=["RS256"], strict_check_header=False)
+
+Claims = Mapping[str, object]
+"""The value of each claim is what an outsider wrote: any JSON."""
 
 
 class BadToken(Exception):
-    """A token that is not good; the text says why, for the log and not for the caller."""
+    """The token is refused; the message says why, for the log and not for the caller."""
 
 
 class KeySource(Protocol):
@@ -34,7 +41,7 @@ class KeySource(Protocol):
 
 
 def subject_of_token(token: str, settings: TokenSettings, keys: KeySource, now: datetime) -> str:
-    """The issuer's name for whom this token stands for (`sub`). Raises BadToken."""
+    """The `sub` claim of a valid token: the issuer's name for the person. Raises BadToken."""
     if len(token) > MAX_TOKEN_BYTES:
         raise BadToken(f"longer than {MAX_TOKEN_BYTES} bytes")
     kid = _key_id(_json_object(token.split(".")[0]))
@@ -42,16 +49,15 @@ def subject_of_token(token: str, settings: TokenSettings, keys: KeySource, now: 
     if key is None:
         raise BadToken("its key is not one of the provider's")
     try:
-        payload = jws.deserialize_compact(token, key, registry=_REGISTRY).payload
+        payload = jws.deserialize_compact(token, key, registry=_SIGNATURES).payload
     except (JoseError, ValueError) as error:
         raise BadToken(f"not signed as it must be: {type(error).__name__}") from None
     claims = _object(payload)
-    _check_times(claims, now.timestamp())
-    _check_parties(claims, settings)
+    _check_claims(claims, settings, now.timestamp())
     return _subject(claims)
 
 
-def _key_id(header: Mapping[str, Any]) -> str:
+def _key_id(header: Claims) -> str:
     if header.get("alg") != "RS256":
         raise BadToken("its algorithm is not RS256")
     if _LEAD_TO_OTHER_KEYS & header.keys():
@@ -65,67 +71,80 @@ def _key_id(header: Mapping[str, Any]) -> str:
     return kid
 
 
-def _check_times(claims: Mapping[str, Any], now: float) -> None:
-    expires, issued = _moment(claims, "exp"), _moment(claims, "iat")
-    valid_from = _moment(claims, "nbf") if "nbf" in claims else issued
-    if now >= expires + LEEWAY:
-        raise BadToken(f"expired {now - expires:.0f} s ago by this machine's clock")
-    for word, moment in (("issued", issued), ("valid from", valid_from)):
-        if moment > now + LEEWAY:
-            raise BadToken(f"{word} {moment - now:.0f} s from now by this machine's clock")
+class _SessionClaims(JWTClaimsRegistry):
+    """joserfc's rules of claims, with those of `azp` and `sts`: one text, where joserfc takes lists too."""
+
+    def validate_azp(self, value: object) -> None:
+        self._check_text("azp", value)
+
+    def validate_sts(self, value: object) -> None:
+        self._check_text("sts", value)
+
+    def validate_exp(self, value: object) -> None:
+        super().validate_exp(value)
+        if isinstance(value, int | float) and value > _LAST_MOMENT:
+            raise InvalidClaimError("exp")
+
+    def _check_text(self, name: str, value: object) -> None:
+        if not isinstance(value, str):
+            raise InvalidClaimError(name)
+        self.check_value(name, value)
 
 
-def _moment(claims: Mapping[str, Any], name: str) -> float:
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadToken(f"its {name} is no number")
-    try:
-        moment = float(value)
-    except OverflowError:
-        raise BadToken(f"its {name} is out of all bounds") from None
-    if not math.isfinite(moment):
-        raise BadToken(f"its {name} is no number")
-    return moment
-
-
-def _check_parties(claims: Mapping[str, Any], settings: TokenSettings) -> None:
-    if claims.get("iss") != settings.issuer:
-        raise BadToken("of another issuer")
-    if settings.authorized_parties and claims.get("azp") not in settings.authorized_parties:
-        raise BadToken("made for another party (azp)")
+def _check_claims(claims: Claims, settings: TokenSettings, now: float) -> None:
+    """Check when the token is valid, who issued it and for whom. Raises BadToken."""
+    rules: dict[str, ClaimsOption] = {
+        "exp": {"essential": True},
+        "iat": {"essential": True},
+        "nbf": {},
+        "iss": {"essential": True, "value": settings.issuer},
+        "sts": {"value": "active"},
+    }
+    if settings.authorized_parties:
+        rules["azp"] = {"essential": True, "values": list(settings.authorized_parties)}
     if settings.audience is not None:
-        audience = claims.get("aud")
-        if settings.audience not in (audience if isinstance(audience, list) else [audience]):
-            raise BadToken("made for another audience (aud)")
-    if claims.get("sts", "active") != "active":
-        raise BadToken("of a session that is not active yet")
+        rules["aud"] = {"essential": True, "value": settings.audience}
+    # No other claims: joserfc would refuse odd values of some that are not used here.
+    checked = {name: claims[name] for name in rules if name in claims}
+    try:
+        _SessionClaims(round(now), LEEWAY, **rules).validate(checked)
+    except ClaimError as error:
+        raise BadToken(_reason(error, claims, now)) from None
 
 
-def _subject(claims: Mapping[str, Any]) -> str:
+def _reason(error: ClaimError, claims: Claims, now: float) -> str:
+    """What is wrong with a claim; where clocks may differ, by how much."""
+    moment = claims.get(error.claim) if error.claim in _TIMES else None
+    if isinstance(moment, bool) or not isinstance(moment, int | float) or not abs(moment) < _LAST_MOMENT:
+        return error.description
+    if isinstance(error, ExpiredTokenError):
+        return f"expired {now - moment:.0f} s ago by this machine's clock"
+    return f"its {error.claim} lies {moment - now:.0f} s from now by this machine's clock"
+
+
+def _subject(claims: Claims) -> str:
     subject = claims.get("sub")
     if not is_subject(subject):
-        raise BadToken("its subject is not 1 to 255 printable ASCII characters")
-    return str(subject)
+        raise BadToken(f"its subject is not 1 to {MAX_SUBJECT} printable ASCII characters")
+    return subject
 
 
-def is_subject(text: Any) -> bool:
-    """Whether this can name somebody at an issuer (OpenID Connect Core, section 2)."""
+def is_subject(text: object) -> TypeGuard[str]:
+    """Whether this can be a `sub` claim (OpenID Connect Core, section 2)."""
     return isinstance(text, str) and 1 <= len(text) <= MAX_SUBJECT and text.isascii() and text.isprintable()
 
 
-def _json_object(part: str) -> Mapping[str, Any]:
+def _json_object(part: str) -> Claims:
     try:
         return _object(urlsafe_b64decode(part.encode("ascii")))
     except (ValueError, TypeError):
         raise BadToken("not a JWT") from None
 
 
-def _object(text: bytes) -> Mapping[str, Any]:
-    """A JSON object in which no name comes twice and every number is one. Raises BadToken."""
+def _object(text: bytes) -> Claims:
+    """A JSON object without duplicate names, NaN and Infinity. Raises BadToken."""
     try:
-        found = json.loads(
-            text.decode("utf-8"), object_pairs_hook=_without_doubles, parse_constant=_no_number
-        )
+        found = json.loads(text.decode("utf-8"), object_pairs_hook=_unique_names, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise BadToken("not a JWT") from None
     if not isinstance(found, dict):
@@ -133,12 +152,12 @@ def _object(text: bytes) -> Mapping[str, Any]:
     return found
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
     names = dict(pairs)
     if len(names) != len(pairs):
         raise ValueError("a name comes twice")
     return names
 
 
-def _no_number(_constant: str) -> float:
-    raise ValueError("no number")
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")

@@ -22,6 +22,7 @@ from portal.database.models.results import (
     Validation,
 )
 from portal.database.models.rollup import DayRuns, PersonPeriodRuns, PersonRuns, RunBlock, RunTotals
+from portal.database.models.run_events import RunEvent
 from portal.database.models.runs import Run, RunDetail, Step
 from portal.database.models.schema import SchemaState
 from portal.database.models.states import (
@@ -57,6 +58,7 @@ __all__ = [
     "Run",
     "RunBlock",
     "RunDetail",
+    "RunEvent",
     "RunResult",
     "RunStatus",
     "RunTotals",

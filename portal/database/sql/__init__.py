@@ -1,1 +1,1 @@
-"""SQL expressions: excerpts of long texts, exact sums, versions, chunked IN lists."""
+"""SQL expressions and statements: excerpts of long texts, exact sums, versions, IN lists, bulk writes."""

@@ -17,7 +17,9 @@ from portal.database.engine import db
 from portal.database.models import OCCUPYING, Person, Run, RunStatus, Step, Workflow
 from portal.database.refusals import ReadOnlyDatabase
 from portal.history.demo.sample import error_of, moving_workflows
-from portal.runs.recorder import Event, add_step, apply, finish_step, start_run
+from portal.runs.recording.recorder import apply_event, start_run
+from portal.runs.recording.state_machine import Event
+from portal.runs.recording.steps import add_step, finish_step
 
 BEAT_SECONDS = 3
 AT_ONCE = 2
@@ -85,7 +87,7 @@ def _go_on(run: Run, steps: Sequence[str], now: datetime, chance: random.Random)
     """The next thing that happens to a run: it is picked up, a step ends or begins, or it ends."""
     run_id = run.id
     if run.status == RunStatus.PENDING:
-        apply(run_id, Event.PICK_UP, now)
+        apply_event(run_id, Event.PICK_UP, now)
         return
     done = db.session.scalars(sa.select(Step).where(Step.run_id == run_id).order_by(Step.position)).all()
     going = next((step for step in done if step.status == RunStatus.RUNNING), None)
@@ -94,12 +96,12 @@ def _go_on(run: Run, steps: Sequence[str], now: datetime, chance: random.Random)
         status = RunStatus.FAILED if failure else RunStatus.COMPLETED
         finish_step(run_id, going.position, status, now, error=failure)
         if failure:
-            apply(run_id, Event.FAIL, now, error=failure)
+            apply_event(run_id, Event.FAIL, now, error=failure)
         return
     ended = {step.node_id for step in done}
     following = next((node for node in steps if node not in ended), None)
     if following is None:
-        apply(run_id, Event.COMPLETE, now)
+        apply_event(run_id, Event.COMPLETE, now)
     else:
         name = following.partition("_")[2].replace("_", " ").capitalize()
         add_step(run_id, now, node_id=following, node_type=following, name=name)

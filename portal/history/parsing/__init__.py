@@ -1,1 +1,1 @@
-"""From lines of history to checked values."""
+"""Parses lines of history into checked values, and encodes them for the database."""

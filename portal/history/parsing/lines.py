@@ -1,7 +1,7 @@
-"""One line of history: what it says, or which field is wrong and why."""
+"""Parses one line of history, or says which field is wrong and why."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -13,22 +13,20 @@ import orjson
 
 from portal.database.models import RunStatus
 from portal.history.parsing import readers
-from portal.history.parsing.readers import BadField, Fields
+from portal.history.parsing.readers import BadField, Fields, Reader, Values
 from portal.history.parsing.results import (
     RUN_KEYS,
     STEP_KEYS,
-    File,
     RunResults,
     take_results,
     take_step_result,
 )
 from portal.history.parsing.uploads import UploadLine, take_upload
 from portal.input import bounds
-from portal.runs.ready import Ready
 from portal.workspaces.people import SourcePerson, identify
 
 MAX_DEPTH = 64
-"""Levels of nesting; more than this is no history, and would not fit every reader's stack."""
+"""Levels of nesting; deeper JSON is no history, and would overflow the stack of some parsers."""
 
 _FINISHED = (RunStatus.COMPLETED, RunStatus.FAILED)
 _LONG_NUMBER = b"0" * 16
@@ -43,44 +41,36 @@ class WorkflowLine:
     id: UUID
     name: str
     description: str | None
-    definition: dict[str, Any] | None
+    definition: Values | None
     created_at: datetime | None
-    source: dict[str, Any]
+    source: Values
 
 
-class RunLine(NamedTuple):
+class ParsedRun(NamedTuple):
+    """A run as its line describes it, every field checked."""
+
     id: UUID
     workflow_id: UUID
     number: int | None
     ordinal: int | None
-    columns: dict[str, Any]
-    """Columns of the run's row, but for its number, its person and the digest; empty once `ready`."""
     identity: SourcePerson | None
-    definition_snapshot: dict[str, Any] | None
-    source: dict[str, Any]
-    steps: list[dict[str, Any]]
+    definition_snapshot: Values | None
+    source: Values
+    """Fields without a column."""
+    steps: list[Values]
     digest: bytes
-    """Of what the line says, whatever the order of its keys."""
-    results: RunResults | None = None
-    """What it gave, where the line says anything of that."""
-    ready: Ready | None = None
-    """What is stored of the columns, once that is made."""
-
-    @property
-    def files(self) -> Sequence[File]:
-        """Files that must be beside the history."""
-        return self.results.files if self.results else ()
-
-    def with_files(self, digest: bytes) -> "RunLine":
-        """The same line, told apart from itself with other content in its files."""
-        return self._replace(digest=blake2b(self.digest + digest, digest_size=16).digest())
+    """Of the content of the line, independent of the order of its keys."""
+    results: RunResults | None
+    """None where the line has no results."""
+    columns: Values
+    """Columns of the run's row except its number, person, digest and version."""
 
 
-HistoryLine = WorkflowLine | UploadLine | RunLine
+ParsedLine = WorkflowLine | UploadLine | ParsedRun
 
 
-def parse_line(text: bytes) -> HistoryLine:
-    """Read one line. Raises BadField."""
+def parse_line(text: bytes) -> ParsedLine:
+    """Parse one line. Raises BadField."""
     values, digest = _decode(text)
     kind = values.get("type")
     if kind == "run":
@@ -92,11 +82,11 @@ def parse_line(text: bytes) -> HistoryLine:
     raise BadField("type", "must be workflow, upload or run.")
 
 
-def _decode(text: bytes) -> tuple[dict[str, Any], bytes]:
-    """What the line says and the digest of that."""
-    values = _read_quickly(text)
-    quick = values is not None
-    if not quick:
+def _decode(text: bytes) -> tuple[Values, bytes]:
+    """The values of a line and their digest."""
+    values = _read_fast(text)
+    fast = values is not None
+    if not fast:
         values = _read(text)
     if not isinstance(values, dict):
         raise BadField("", "is not a JSON object.")
@@ -104,18 +94,16 @@ def _decode(text: bytes) -> tuple[dict[str, Any], bytes]:
     if (b"\\" in text and b"\\u" in text) or text.count(b"{") + text.count(b"[") > MAX_DEPTH:
         _inspect(values)
     try:
-        canonical = (
-            orjson.dumps(values, option=orjson.OPT_SORT_KEYS) if quick else _canonical(values).encode()
-        )
+        canonical = orjson.dumps(values, option=orjson.OPT_SORT_KEYS) if fast else _canonical(values).encode()
     except ValueError:
         _inspect(values)
         raise
     return values, blake2b(canonical, digest_size=16).digest()
 
 
-def _read_quickly(text: bytes) -> object | None:
-    """What most lines say; None for one that takes the reader of long numbers, or is wrong."""
-    if _LONG_NUMBER in text.translate(_ZEROS):  # far quicker than a pattern
+def _read_fast(text: bytes) -> object | None:
+    """Parse most lines; None for a line with long numbers, or a wrong one, which need the slow parser."""
+    if _LONG_NUMBER in text.translate(_ZEROS):  # far faster than a regular expression
         return None
     try:
         found: object = orjson.loads(text)
@@ -138,8 +126,8 @@ def _read(text: bytes) -> object:
     return found
 
 
-def _inspect(values: dict[str, Any]) -> None:
-    """Refuse what no database and no reader of JSON takes."""
+def _inspect(values: Values) -> None:
+    """Refuse what databases or JSON parsers do not accept."""
     for field, value in values.items():
         _inspect_value(str(field), field, 1)
         _inspect_value(field, value, 2)
@@ -167,7 +155,7 @@ def _printable(field: str) -> str:
     return field.encode("ascii", "backslashreplace").decode().replace("\0", "\\x00")
 
 
-RUN_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
+RUN_COLUMNS: Mapping[str, Reader] = {
     "status": readers.status,
     "created_at": readers.moment,
     "started_at": readers.moment,
@@ -188,7 +176,7 @@ RUN_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
     "delivered_audio_ms": readers.count,
     "error": readers.text,
 }
-STEP_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
+STEP_COLUMNS: Mapping[str, Reader] = {
     "node_id": readers.node,
     "node_type": readers.node,
     "name": readers.text,
@@ -201,7 +189,7 @@ STEP_COLUMNS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def _workflow(values: dict[str, Any]) -> WorkflowLine:
+def _workflow(values: Values) -> WorkflowLine:
     fields = Fields(values)
     del fields.rest["type"]
     return WorkflowLine(
@@ -214,12 +202,12 @@ def _workflow(values: dict[str, Any]) -> WorkflowLine:
     )
 
 
-def _upload(values: dict[str, Any]) -> UploadLine:
+def _upload(values: Values) -> UploadLine:
     fields = Fields(values)
     return take_upload(fields, fields.take("uploaded_by", _identity))
 
 
-def _run(values: dict[str, Any], digest: bytes) -> RunLine:
+def _run(values: Values, digest: bytes) -> ParsedRun:
     fields = Fields(values)
     del fields.rest["type"]
     run_id = fields.need("id", readers.uuid)
@@ -241,13 +229,13 @@ def _run(values: dict[str, Any], digest: bytes) -> RunLine:
     if isinstance(triggered_by, dict) and not triggered_by.keys() <= {"id", "name", "email"}:
         source["triggered_by"] = triggered_by
     _complete(columns, source, steps)
-    return RunLine(
-        run_id, workflow_id, number, ordinal, columns, identity, snapshot, source, steps, digest, results
+    return ParsedRun(
+        run_id, workflow_id, number, ordinal, identity, snapshot, source, steps, digest, results, columns
     )
 
 
-def _complete(columns: dict[str, Any], source: dict[str, Any], steps: list[dict[str, Any]]) -> None:
-    """Fill the columns that no run is without from the others."""
+def _complete(columns: Values, source: Values, steps: list[Values]) -> None:
+    """Fill required columns from others."""
     if columns["created_at"] is None:
         stand_in = next((name for name in ("started_at", "completed_at") if columns[name] is not None), None)
         if stand_in is None:
@@ -271,12 +259,12 @@ def _identity(value: object) -> SourcePerson | None:
     return _read_identity(named)
 
 
-@lru_cache(maxsize=10_000)  # history names few people, each many times
+@lru_cache(maxsize=10_000)  # history names few people, each in many lines
 def _named(source_id: str | None, name: str | None, email: str | None) -> SourcePerson | None:
     return _read_identity({"id": source_id, "name": name, "email": email})
 
 
-def _read_identity(named: Mapping[str, Any]) -> SourcePerson | None:
+def _read_identity(named: Mapping[str, object]) -> SourcePerson | None:
     fields = Fields(named)
     source_id = fields.take("id", _source_id)
     name = fields.take("name", readers.text_of(0, bounds.MAX_PERSON_NAME))
@@ -285,7 +273,7 @@ def _read_identity(named: Mapping[str, Any]) -> SourcePerson | None:
 
 
 def _source_id(value: object) -> str:
-    """An id as text; many sources number their people, with more digits than other numbers may have."""
+    """An id as text; many sources number people, with more digits than other numbers may have."""
     if type(value) is not int:
         return readers.text_of(0, bounds.MAX_PERSON_ID)(value)
     if abs(value) > bounds.MAX_BIGINT:
@@ -293,8 +281,8 @@ def _source_id(value: object) -> str:
     return str(value)
 
 
-def _steps(run_id: UUID) -> Callable[[Any], list[dict[str, Any]]]:
-    def read(value: object) -> list[dict[str, Any]]:
+def _steps(run_id: UUID) -> Callable[[Any], list[Values]]:
+    def read(value: object) -> list[Values]:
         if not isinstance(value, list):
             raise ValueError("must be a list.")
         return [_step(run_id, position, step) for position, step in enumerate(value)]
@@ -302,7 +290,7 @@ def _steps(run_id: UUID) -> Callable[[Any], list[dict[str, Any]]]:
     return read
 
 
-def _step(run_id: UUID, position: int, value: object) -> dict[str, Any]:
+def _step(run_id: UUID, position: int, value: object) -> Values:
     try:
         fields = Fields(readers.object_(value))
         columns = fields.take_all(STEP_COLUMNS)

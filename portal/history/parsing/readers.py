@@ -1,4 +1,4 @@
-"""Readers of the fields of history: each takes a JSON value and gives it checked, or says what is allowed."""
+"""Readers of fields: each checks a JSON value and converts it, or raises ValueError with what is allowed."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -13,26 +13,31 @@ from portal.input import parameters
 from portal.input.bounds import MAX_NUMBER
 
 ZERO_TIME = f"(?=0001-|0000-12-31){moments.PATTERN}"
-"""What Go and .NET write for "not yet": the first moment of the year 1, perhaps at another offset."""
+"""What Go and .NET write for "not set": the first moment of the year 1, at any offset."""
+
+Reader = Callable[[Any], Any]
+"""Checks and converts a JSON value, which may be anything. Raises ValueError."""
+Values = dict[str, Any]
+"""Values by name: of a JSON object, or of columns."""
 
 Value = TypeVar("Value")
 Item = TypeVar("Item")
-Read = TypeVar("Read", bound=Callable[[Any], Any])
+Read = TypeVar("Read", bound=Reader)
 
 _STATUSES = {str(status): str(status) for status in RunStatus}
 _REASONS = {str(reason): str(reason) for reason in PauseReason}
 _ABSENT = object()
 _ZERO_TIME, _AFTER_ZERO_TIMES = re.compile(ZERO_TIME), "0002"
-_SCHEMAS: dict[Callable[[Any], Any], dict[str, Any]] = {}
+_SCHEMAS: dict[Reader, Values] = {}
 
 
-def schema_of(read: Callable[[Any], Any]) -> dict[str, Any]:
-    """What a reader takes, in words of JSON Schema."""
+def schema_of(read: Reader) -> Values:
+    """The JSON Schema of the values that a reader accepts."""
     return dict(_SCHEMAS[read])
 
 
-def _takes(**schema: Any) -> Callable[[Read], Read]:
-    """Say of a reader what it takes."""
+def _accepts(**schema: Any) -> Callable[[Read], Read]:
+    """Register the JSON Schema of a reader."""
 
     def note(read: Read) -> Read:
         _SCHEMAS[read] = schema
@@ -42,7 +47,7 @@ def _takes(**schema: Any) -> Callable[[Read], Read]:
 
 
 class BadField(ValueError):
-    """A line that cannot go in: the field (empty for the whole line) and the reason."""
+    """A line that cannot be imported: the field (empty for the whole line) and the reason."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(reason)
@@ -52,24 +57,24 @@ class BadField(ValueError):
         return BadField, (self.field, str(self))
 
     def bare(self) -> "BadField":
-        """The same without its tracebacks, which hold all that was on the stack: a batch and its plan."""
+        """A copy without traceback, whose frames keep a whole batch and its plan alive."""
         return BadField(self.field, str(self))
 
 
-def within(place: str, error: ValueError) -> BadField:
-    """The complaint about a value as one about what holds it there."""
+def within(path: str, error: ValueError) -> BadField:
+    """The error of an inner value as an error of its container."""
     inner = f".{error.field}" if isinstance(error, BadField) and error.field else ""
-    return BadField(f"{place}{inner}", str(error))
+    return BadField(f"{path}{inner}", str(error))
 
 
 class Fields:
-    """Takes known fields out of an object; what is left has no column."""
+    """Takes known fields out of an object; `rest` has those without a column."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.rest = {key: value for key, value in values.items() if value is not None}
 
     def take(self, name: str, read: Callable[[Any], Value]) -> Value | None:
-        """The field's value; None where it is absent or null. Raises BadField."""
+        """The value of a field, None if it is absent or null. Raises BadField."""
         value = self.rest.pop(name, _ABSENT)
         if value is _ABSENT:
             return None
@@ -78,9 +83,9 @@ class Fields:
         except ValueError as error:
             raise within(name, error) from None
 
-    def take_all(self, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
-        """All these fields, None for the absent ones. Raises BadField."""
-        found: dict[str, Any] = dict.fromkeys(readers)
+    def take_all(self, readers: Mapping[str, Reader]) -> Values:
+        """The values of all these fields, None for absent ones. Raises BadField."""
+        found: Values = dict.fromkeys(readers)
         rest, name = {}, ""
         try:
             for name, value in self.rest.items():
@@ -101,7 +106,7 @@ class Fields:
         return value
 
 
-@_takes(type="string")
+@_accepts(type="string")
 def text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("must be text.")
@@ -109,7 +114,7 @@ def text(value: object) -> str:
 
 
 def text_of(least: int, most: int) -> Callable[[Any], str]:
-    @_takes(type="string", minLength=least, maxLength=most)
+    @_accepts(type="string", minLength=least, maxLength=most)
     def read(value: object) -> str:
         if not isinstance(value, str) or not least <= len(value) <= most:
             raise ValueError(f"must be text of {least} to {most} characters.")
@@ -119,7 +124,7 @@ def text_of(least: int, most: int) -> Callable[[Any], str]:
 
 
 def whole(least: int) -> Callable[[Any], int]:
-    @_takes(type="integer", minimum=least, maximum=MAX_NUMBER)
+    @_accepts(type="integer", minimum=least, maximum=MAX_NUMBER)
     def read(value: object) -> int:
         if type(value) is not int or not least <= value <= MAX_NUMBER:
             raise ValueError(f"must be a whole number from {least} to {MAX_NUMBER}.")
@@ -128,9 +133,9 @@ def whole(least: int) -> Callable[[Any], int]:
     return read
 
 
-@_takes(type="string", format="date-time", pattern=f"^{moments.PATTERN}$")
+@_accepts(type="string", format="date-time", pattern=f"^{moments.PATTERN}$")
 def moment(value: object) -> datetime | None:
-    """A moment; None for a zero time, which is none."""
+    """A moment; None for a zero time."""
     said = text(value)
     if said < _AFTER_ZERO_TIMES and _ZERO_TIME.fullmatch(said):
         return None
@@ -142,7 +147,7 @@ def moment(value: object) -> datetime | None:
         ) from None
 
 
-@_takes(type="string", format="uuid", pattern=f"^{parameters.UUID_PATTERN}$")
+@_accepts(type="string", format="uuid", pattern=f"^{parameters.UUID_PATTERN}$")
 def uuid(value: object) -> UUID:
     return parameters.uuid(text(value))
 
@@ -152,13 +157,13 @@ def _known_uuid(text: str) -> UUID:
     return parameters.uuid(text)
 
 
-@_takes(**schema_of(uuid))
+@_accepts(**schema_of(uuid))
 def workflow_id(value: object) -> UUID:
     return _known_uuid(text(value))
 
 
 def word(words: Mapping[str, str]) -> Callable[[Any], str]:
-    @_takes(enum=list(words))
+    @_accepts(enum=list(words))
     def read(value: object) -> str:
         if not isinstance(value, str) or value not in words:
             raise ValueError(f"must be one of {', '.join(words)}.")
@@ -167,17 +172,17 @@ def word(words: Mapping[str, str]) -> Callable[[Any], str]:
     return read
 
 
-@_takes(type="object")
-def object_(value: object) -> dict[str, Any]:
+@_accepts(type="object")
+def object_(value: object) -> Values:
     if not isinstance(value, dict):
         raise ValueError("must be an object.")
     return value
 
 
 def items(read: Callable[[Any], Item]) -> Callable[[Any], list[Item]]:
-    """A reader of a list of such values."""
+    """A reader of a list of values that this reader accepts."""
 
-    @_takes(type="array", items=schema_of(read))
+    @_accepts(type="array", items=schema_of(read))
     def parse(value: object) -> list[Item]:
         if not isinstance(value, list):
             raise ValueError("must be a list.")
@@ -194,13 +199,13 @@ def items(read: Callable[[Any], Item]) -> Callable[[Any], list[Item]]:
     return parse
 
 
-def record_schema(fields: Mapping[str, dict[str, Any]], needed: Collection[str] = ()) -> dict[str, Any]:
-    """An object: fields that are not needed may be null, which means the same as leaving them out."""
+def record_schema(fields: Mapping[str, Values], needed: Collection[str] = ()) -> Values:
+    """The schema of an object: fields that are not needed may be null, which means the same as absent."""
     properties = {name: each if name in needed else _or_null(each) for name, each in fields.items()}
     return {"type": "object", "properties": properties} | ({"required": list(needed)} if needed else {})
 
 
-def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+def _or_null(schema: Values) -> Values:
     if "enum" in schema:
         return schema | {"enum": [*schema["enum"], None]}
     if "type" in schema:
@@ -209,13 +214,11 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def object_of(
-    fields: Mapping[str, Callable[[Any], Any]], needed: Collection[str]
-) -> Callable[[Any], dict[str, Any]]:
-    """A reader of an object that is kept as it is, whatever else it says, if it says this."""
+def object_of(fields: Mapping[str, Reader], needed: Collection[str]) -> Callable[[Any], Values]:
+    """A reader of an object that is stored as it is if these fields are right, whatever else it has."""
 
-    @_takes(**record_schema({name: schema_of(read) for name, read in fields.items()}, needed))
-    def read(value: object) -> dict[str, Any]:
+    @_accepts(**record_schema({name: schema_of(read) for name, read in fields.items()}, needed))
+    def read(value: object) -> Values:
         known = Fields(object_(value))
         for name, read_field in fields.items():
             known.need(name, read_field) if name in needed else known.take(name, read_field)
@@ -224,14 +227,14 @@ def object_of(
     return read
 
 
-@_takes(type="boolean")
+@_accepts(type="boolean")
 def boolean(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be true or false.")
     return value
 
 
-@_takes(type="number", minimum=-MAX_NUMBER, maximum=MAX_NUMBER)
+@_accepts(type="number", minimum=-MAX_NUMBER, maximum=MAX_NUMBER)
 def fraction(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_NUMBER:
         raise ValueError(f"must be a number from -{MAX_NUMBER} to {MAX_NUMBER}.")
@@ -241,13 +244,13 @@ def fraction(value: object) -> float:
 _locale = text_of(1, 35)
 
 
-@_takes(**schema_of(_locale))
+@_accepts(**schema_of(_locale))
 def locale(value: object) -> str:
-    """A language; `en_US` is `en-US`."""
+    """A locale; `en_US` becomes `en-US`."""
     return _locale(value).replace("_", "-")
 
 
-@_takes(type="string", pattern="^[0-9a-f]{64}$")
+@_accepts(type="string", pattern="^[0-9a-f]{64}$")
 def sha256(value: object) -> str:
     found = text(value)
     if len(found) != 64 or any(digit not in "0123456789abcdef" for digit in found):

@@ -1,4 +1,4 @@
-"""What a line of history says a run gave: results of steps, lines of output with takes and scores, files."""
+"""Parses the results of a run: results of steps, lines of output with takes and scores, files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +9,8 @@ from portal.database.models import TakeStatus
 from portal.history.parsing.readers import (
     BadField,
     Fields,
+    Reader,
+    Values,
     boolean,
     count,
     fraction,
@@ -35,7 +37,7 @@ AUDIO_TYPES: Mapping[str, str] = {
     ".m4a": "audio/mp4",
     ".webm": "audio/webm",
 }
-"""What a browser may play; every other file is served as bytes to keep."""
+"""Types that a browser may play; every other file is served as a download."""
 OTHER_TYPE = "application/octet-stream"
 MAX_PATH = 500
 
@@ -51,32 +53,32 @@ path = text_of(1, MAX_PATH)
 
 @dataclass
 class File:
-    """A file that a line names; its artifact gets size and digest once it has been read."""
+    """A file that a line names; its artifact gets size and digest when the file is read."""
 
     field: str
     path: str
     sha256: str | None
-    artifact: dict[str, Any]
+    artifact: Values
 
 
 @dataclass
 class RunResults:
-    """Rows of what one run gave."""
+    """Rows of the results of one run."""
 
-    run: dict[str, Any] | None = None
-    steps: list[dict[str, Any]] = field(default_factory=list)
-    lines: list[dict[str, Any]] = field(default_factory=list)
-    takes: list[dict[str, Any]] = field(default_factory=list)
-    validations: list[dict[str, Any]] = field(default_factory=list)
+    run: Values | None = None
+    steps: list[Values] = field(default_factory=list)
+    lines: list[Values] = field(default_factory=list)
+    takes: list[Values] = field(default_factory=list)
+    validations: list[Values] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
 
 
-RUN: Mapping[str, Callable[[Any], Any]] = {
+RUN: Mapping[str, Reader] = {
     "token_cost": count,
     "credits_absorbed": fraction,
     "held_nodes": items(_held_node),
 }
-STEP: Mapping[str, Callable[[Any], Any]] = {
+STEP: Mapping[str, Reader] = {
     "active_ports": texts,
     "locales": texts,
     "pause_reason": pause_reason,
@@ -85,13 +87,13 @@ STEP: Mapping[str, Callable[[Any], Any]] = {
 }
 RUN_KEYS = RUN.keys() | {"output_lines", "files"}
 STEP_KEYS = STEP.keys()
-LINE: Mapping[str, Callable[[Any], Any]] = {
+LINE: Mapping[str, Reader] = {
     "line_id": text,
     "source_line_id": text,
     "script": text,
     "auto_corrected": count,
 }
-TAKE: Mapping[str, Callable[[Any], Any]] = {
+TAKE: Mapping[str, Reader] = {
     "locale": locale,
     "output_node_id": node,
     "script": text,
@@ -103,7 +105,7 @@ TAKE: Mapping[str, Callable[[Any], Any]] = {
     "model": text,
     "duration_ms": count,
 }
-VALIDATION: Mapping[str, Callable[[Any], Any]] = {
+VALIDATION: Mapping[str, Reader] = {
     "node_id": node,
     "kind": text_of(1, 100),
     "label": text,
@@ -121,16 +123,16 @@ VALIDATION: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def take_step_result(fields: Fields, run_id: UUID, position: int) -> dict[str, Any]:
-    """The row beside a step, out of the step's fields. Raises BadField."""
+def take_step_result(fields: Fields, run_id: UUID, position: int) -> Values:
+    """The result of a step from the fields of the step. Raises BadField."""
     if not isinstance(fields.rest.get("result"), dict):
         found = fields.take_all({name: read for name, read in STEP.items() if name != "result"})
-        return {"run_id": run_id, "position": position, **found, "result": None}  # a word is not a result
+        return {"run_id": run_id, "position": position, **found, "result": None}  # only an object is a result
     return {"run_id": run_id, "position": position, **fields.take_all(STEP)}
 
 
-def take_results(fields: Fields, run_id: UUID, steps: list[dict[str, Any]]) -> RunResults:
-    """All that a run gave, out of the run's fields. Raises BadField."""
+def take_results(fields: Fields, run_id: UUID, steps: list[Values]) -> RunResults:
+    """All results of a run from the fields of the run. Raises BadField."""
     results = RunResults(steps=steps)
     own = fields.take_all(RUN)
     if any(value is not None for value in own.values()):
@@ -141,7 +143,7 @@ def take_results(fields: Fields, run_id: UUID, steps: list[dict[str, Any]]) -> R
 
 
 def _each(read: Callable[[int, Any], None]) -> Callable[[Any], bool]:
-    """A reader of a list whose items know their place."""
+    """A reader of a list that passes each item with its position."""
 
     def parse(value: object) -> bool:
         if not isinstance(value, list):
@@ -187,7 +189,7 @@ def _take(results: RunResults, run_id: UUID, line: int, number: int, value: obje
     fields.take("validations", _each(lambda n, value: _validation(results, {**where, "position": n}, value)))
 
 
-def _validation(results: RunResults, where: dict[str, Any], value: object) -> None:
+def _validation(results: RunResults, where: Values, value: object) -> None:
     columns = Fields(object_(value)).take_all(VALIDATION)
     if columns["kind"] is None:
         raise BadField("kind", "is missing.")
@@ -198,10 +200,10 @@ def _file(results: RunResults, run_id: UUID, position: int, value: object) -> No
     results.files.append(_artifact(value, run_id, f"files.{position}", OTHER_TYPE))
 
 
-def ending_of(name: str) -> str:
-    """The ending that tells what a file is, with its dot; empty where there is none."""
-    dot, ending = name.rpartition(".")[1:]
-    return f"{dot}{ending.lower()}" if dot else ""
+def extension_of(name: str) -> str:
+    """The file name extension with its dot, in lower case; empty if there is none."""
+    dot, extension = name.rpartition(".")[1:]
+    return f"{dot}{extension.lower()}" if dot else ""
 
 
 def _artifact(value: object, run_id: UUID, place: str, default: str) -> File:
@@ -213,6 +215,6 @@ def _artifact(value: object, run_id: UUID, place: str, default: str) -> File:
         "run_id": run_id,
         "node_id": fields.take("node_id", node),
         "name": fields.take("name", text_of(1, 255)) or name,
-        "content_type": AUDIO_TYPES.get(ending_of(name), default),
+        "content_type": AUDIO_TYPES.get(extension_of(name), default),
     }
     return File(f"{place}.path", where, fields.take("sha256", sha256), artifact)

@@ -1,6 +1,6 @@
-"""The import format as a JSON Schema, made from the readers that an import reads with."""
+"""The import format as a JSON Schema, generated from the readers of the import."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from portal.history.parsing import readers
@@ -114,7 +114,7 @@ def _person() -> Schema:
     return record_schema({"id": source_id} | named)
 
 
-def _fields(table: Mapping[str, Callable[[Any], Any]]) -> dict[str, Schema]:
+def _fields(table: Mapping[str, readers.Reader]) -> dict[str, Schema]:
     return {name: schema_of(read) for name, read in table.items()}
 
 

@@ -1,14 +1,14 @@
-"""What a line of history says of an upload: a script or a dictionary that somebody gave a workflow."""
+"""Parses an upload: a script or a dictionary that somebody uploaded for a workflow."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 from uuid import UUID, uuid5
 
 from portal.database.models import UploadCategory
 from portal.history.parsing import readers
-from portal.history.parsing.readers import BadField, Fields
-from portal.history.parsing.results import OTHER_TYPE, File, ending_of, path
+from portal.history.parsing.readers import BadField, Fields, Reader, Values
+from portal.history.parsing.results import OTHER_TYPE, File, extension_of, path
 from portal.workspaces.people import SourcePerson
 
 CONTENT_TYPES: Mapping[str, str] = {
@@ -19,9 +19,9 @@ CONTENT_TYPES: Mapping[str, str] = {
     ".srt": "application/x-subrip",
     ".vtt": "text/vtt",
 }
-"""What an upload is where its line does not say; the stored file itself is served as bytes to keep."""
+"""Content types by extension for lines without one; the stored file itself is served as a download."""
 
-UPLOAD: Mapping[str, Callable[[Any], Any]] = {
+UPLOAD: Mapping[str, Reader] = {
     "filename": readers.text_of(1, 255),
     "category": readers.word({str(category): str(category) for category in UploadCategory}),
     "content_type": readers.text_of(1, 100),
@@ -33,31 +33,31 @@ UPLOAD: Mapping[str, Callable[[Any], Any]] = {
     "created_at": readers.moment,
     "updated_at": readers.moment,
 }
-"""Columns of an upload; its content and who uploaded it come beside them."""
+"""Columns of an upload except its content and who uploaded it."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadLine:
     id: UUID
     workflow_id: UUID
-    columns: dict[str, Any]
+    columns: Values
     """Columns of the upload; its moments may be None."""
     identity: SourcePerson | None
     file: File | None
-    """None where the content did not come with the history."""
+    """None if the content is not part of the history."""
 
     @property
     def files(self) -> tuple[File, ...]:
-        """Files that must be beside the history."""
+        """Files that the line names."""
         return (self.file,) if self.file else ()
 
     def with_files(self, _digest: bytes) -> Self:
-        """The same line: an upload is compared with what is stored field by field."""
+        """The same line: uploads are compared with stored ones column by column, not by digest."""
         return self
 
 
 def take_upload(fields: Fields, identity: SourcePerson | None) -> UploadLine:
-    """An upload out of the line's fields; what they do not know is left out. Raises BadField."""
+    """An upload from the fields of a line; other fields are dropped. Raises BadField."""
     upload_id = fields.need("id", readers.uuid)
     workflow_id = fields.need("workflow_id", readers.workflow_id)
     where = fields.take("path", path)
@@ -69,7 +69,7 @@ def take_upload(fields: Fields, identity: SourcePerson | None) -> UploadLine:
     if not columns["filename"]:
         raise BadField("filename", "is missing, and so is path.")
     columns["content_type"] = columns["content_type"] or CONTENT_TYPES.get(
-        ending_of(columns["filename"]), OTHER_TYPE
+        extension_of(columns["filename"]), OTHER_TYPE
     )
     file = None
     if where is not None:

@@ -23,28 +23,28 @@ from tests.factories import make_member, make_user, make_workspace
 
 
 @pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+def oidc_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     """A provider of its own process."""
     with running_provider(tmp_path_factory.mktemp("provider")) as provider:
         yield provider
 
 
 @pytest.fixture
-def issuer(provider: Provider) -> str:
-    return provider.issuer
+def issuer(oidc_provider: Provider) -> str:
+    return oidc_provider.issuer
 
 
 Start = Callable[..., Flask]
 
 
 @pytest.fixture
-def start(provider: Provider, environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
+def start(oidc_provider: Provider, environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
     """Start the portal with the provider and further settings."""
     apps = []
 
     def start(**settings: str) -> Flask:
         named = {f"PORTAL_OIDC_{name}": value for name, value in settings.items()}
-        app = create_app(environment | provider.settings | named, instance=tmp_path)
+        app = create_app(environment | oidc_provider.settings | named, instance=tmp_path)
         app.test_client_class = OutsideClient
         context = app.app_context()
         context.push()

@@ -277,3 +277,25 @@ def test_of_more_than_eight_hundred_bad_tokens_none_is_taken() -> None:
     assert taken == []
     assert len(set(tokens)) >= 800
     assert subject(sign(KEY, claims(AT))) == "user_2x"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"iss": 5}, "Claim 'iss' must be a StringOrURI value"),
+        ({"exp": True}, "Claim 'exp' must be a NumericDate value"),
+        ({"exp": 10**30}, "Invalid claim: 'exp'"),
+        ({"exp": ..., "iat": ...}, "Missing claim: 'exp,iat'"),
+        ({"azp": [PARTY]}, "Invalid claim: 'azp'"),
+        ({"sts": ["active"]}, "Invalid claim: 'sts'"),
+        ({"nbf": AT + 90}, "its nbf lies 90 s from now by this machine's clock"),
+    ],
+)
+def test_the_log_says_which_claim_is_wrong(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BadToken) as refusal:
+        subject(sign(KEY, claims(AT, **changes)))
+    assert str(refusal.value) == reason
+
+
+def test_claims_that_are_not_used_may_hold_anything() -> None:
+    assert subject(sign(KEY, claims(AT, aud=None, jti=7, sub="user_2x"))) == "user_2x"

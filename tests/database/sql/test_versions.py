@@ -11,7 +11,8 @@ from portal.database.engine import db
 from portal.database.models import Run, Workflow
 from portal.database.sql import versions
 from portal.database.transactions import writing
-from portal.runs.recorder import lock_workflows, start_run, touch_workflows
+from portal.runs.recording.recorder import start_run
+from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
 from tests.factories import make_run, make_workflow, make_workspace
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)

@@ -10,10 +10,12 @@ from flask import Flask
 
 from portal.checks.database_check import check_database
 from portal.database.engine import db
-from portal.database.models import OCCUPYING, Run, Step
+from portal.database.models import OCCUPYING, Run, RunEvent, Step
 from portal.history.demo import motion
 from portal.history.demo.sample import install_demo, moving_workflows
 from tests.factories import NOON
+
+pytestmark = pytest.mark.slow
 
 
 def beats(count: int, chance: random.Random) -> int:
@@ -38,6 +40,12 @@ def test_runs_begin_go_on_and_end(app: Flask) -> None:
     steps = db.session.scalars(sa.select(Step).where(Step.run_id == ended.id)).all()
     assert ended.finished_steps == ended.total_steps == len(steps) > 0
     assert ended.person_id is not None
+    events = sa.select(RunEvent.event, RunEvent.person_id).where(RunEvent.run_id == ended.id)
+    assert db.session.execute(events.order_by(RunEvent.id)).all() == [
+        ("start", ended.person_id),
+        ("pick_up", None),
+        ("complete", None),
+    ]
     assert all(finding.ok for finding in check_database())
 
 

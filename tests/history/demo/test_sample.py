@@ -28,6 +28,8 @@ from portal.storage import artifact_store, object_key
 from tests.factories import NOON, make_workspace
 from tests.history.lines import dump
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_sample_is_the_same_every_time() -> None:
     assert list(demo_lines(NOON)) == list(demo_lines(NOON))

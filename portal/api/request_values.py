@@ -1,0 +1,21 @@
+"""Values of an API request: the body and the ids in the path."""
+
+from uuid import UUID
+
+from flask import request
+
+from portal.input.bodies import json_object
+from portal.input.parameters import Reader
+
+
+def json_body() -> dict[str, object]:
+    """The JSON object in the body; an empty body is an object without keys. Raises BadBody, NotJson."""
+    return json_object(request.get_data(), request.content_type or "")
+
+
+def id_in_path(name: str, text: str) -> UUID:
+    """The id in the path. Raises InvalidQuery: a malformed id is a bad parameter (contract 1.2)."""
+    reader = Reader({name: text})
+    found = reader.uuid(name)
+    reader.finish()
+    return found

@@ -1,0 +1,62 @@
+"""Lines of history as they are stored: the columns of runs are driver parameters of one kind of database."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.database.sql.bulk import Parameters
+from portal.history.parsing.lines import ParsedLine, ParsedRun, WorkflowLine
+from portal.history.parsing.readers import Values
+from portal.history.parsing.results import File, RunResults
+from portal.history.parsing.uploads import UploadLine
+from portal.runs.recording.run_parameters import CountedValues, encode_runs
+from portal.workspaces.people import SourcePerson
+
+
+class EncodedRun(NamedTuple):
+    """A parsed run whose columns are driver parameters; the other fields are those of ParsedRun."""
+
+    id: UUID
+    workflow_id: UUID
+    number: int | None
+    ordinal: int | None
+    identity: SourcePerson | None
+    definition_snapshot: Values | None
+    source: Values
+    steps: list[Values]
+    digest: bytes
+    results: RunResults | None
+    parameters: Parameters
+    counted: CountedValues
+
+    @property
+    def files(self) -> Sequence[File]:
+        """Files that the line names."""
+        return self.results.files if self.results else ()
+
+    def with_files(self, digest: bytes) -> "EncodedRun":
+        """The same run with a digest that also depends on the content of its files."""
+        return self._replace(digest=blake2b(self.digest + digest, digest_size=16).digest())
+
+
+HistoryLine = WorkflowLine | UploadLine | EncodedRun
+
+NumberedLine = tuple[int, HistoryLine]
+
+
+def encode_lines(dialect: sa.Dialect, lines: Sequence[tuple[int, ParsedLine]]) -> list[NumberedLine]:
+    """Encode the runs among these numbered lines."""
+    columns = [line.columns for _, line in lines if isinstance(line, ParsedRun)]
+    encoded = iter(encode_runs(dialect, columns))
+    return [
+        (number, EncodedRun(*line[:-1], *next(encoded)) if isinstance(line, ParsedRun) else line)
+        for number, line in lines
+    ]
+
+
+def files_of(line: HistoryLine) -> Sequence[File]:
+    """Files that a line names."""
+    return () if isinstance(line, WorkflowLine) else line.files

@@ -1,0 +1,57 @@
+"""Run events: one row for every change of a run, written in its transaction and kept for a time.
+
+Old events are pruned whenever one is written, a few at a time: the table stays small without a job that an
+operator must schedule, no transaction deletes more than a page of rows, and a backlog shrinks faster than it
+grows. Where nothing is written, nothing is pruned, but nothing grows either.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.database.models import Run, RunEvent, RunStatus
+from portal.runs.recording.state_machine import Event
+
+RETENTION_DAYS = "portal_run_events_days"
+"""The engine's execution option that says for how many days events are kept; 0 or none keeps all."""
+PRUNED_AT_ONCE = 10
+"""Events deleted at the most when one is written."""
+
+
+def record_event(
+    session: Session,
+    run: Run,
+    event: Event,
+    from_status: RunStatus | None,
+    occurred_at: datetime,
+    *,
+    person_id: int | None,
+    api_key_id: UUID | None,
+) -> None:
+    """Record an event that has brought the run to its present status, and prune old ones."""
+    session.add(
+        RunEvent(
+            run_id=run.id,
+            event=event,
+            from_status=from_status,
+            to_status=run.status,
+            occurred_at=occurred_at,
+            person_id=person_id,
+            api_key_id=api_key_id,
+        )
+    )
+    _prune(session, occurred_at)
+
+
+def _prune(session: Session, now: datetime) -> None:
+    days = session.connection().get_execution_options().get(RETENTION_DAYS)
+    if not days:
+        return
+    oldest = sa.select(RunEvent.id).where(RunEvent.occurred_at < now - timedelta(days=days))
+    oldest = oldest.order_by(RunEvent.occurred_at, RunEvent.id).limit(PRUNED_AT_ONCE)
+    # Writers of other workflows prune at the same time: none waits for another.
+    old = session.scalars(oldest.with_for_update(skip_locked=True)).all()
+    if old:
+        session.execute(sa.delete(RunEvent).where(RunEvent.id.in_(old)))

@@ -1,0 +1,71 @@
+"""Imported history: stores its runs in bulk, as they come."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.database.models import RunDetail, Step
+from portal.database.sql import bulk
+from portal.database.sql.bulk import Parameters, Row
+from portal.database.sql.in_lists import chunks
+from portal.runs import rollup
+from portal.runs.recording.run_parameters import INSERTED_COLUMNS, RUNS, UPDATED_COLUMNS, CountedValues
+from portal.runs.recording.run_rows import read_counted
+from portal.runs.rollup import Counted
+
+_DETAILS = cast(sa.Table, RunDetail.__table__)
+_STEPS = cast(sa.Table, Step.__table__)
+
+
+class ImportedRun(NamedTuple):
+    """A complete run of imported history: its row, and what belongs to it in other tables."""
+
+    id: UUID
+    parameters: Parameters
+    """The driver parameters of ENCODED_COLUMNS."""
+    counted: CountedValues
+    person_id: int | None
+    run_number: int
+    arrived_in: int
+    """The version that its workflow gets; an updated run keeps its own."""
+    digest: bytes | None
+    detail: Row | None
+    """Columns of its RunDetail but the id."""
+    steps: Sequence[Row]
+
+
+def store_imported(
+    session: Session, new: Sequence[ImportedRun], changed: Sequence[ImportedRun], counted: rollup.Changes
+) -> None:
+    """Insert new runs and replace changed ones, with their details and steps; add them to `counted`.
+
+    The caller holds the locks of their workflows, or has inserted these, and applies `counted`.
+    """
+    connection = session.connection()
+    before = read_counted(session, [run.id for run in changed])
+    with ThreadPoolExecutor(1) as thread:
+        after = map(Counted._make, [(*run.counted, run.person_id) for run in (*new, *changed)])
+        counting = thread.submit(counted.count, before, after)  # while the database stores
+        bulk.insert_parameters(connection, RUNS, INSERTED_COLUMNS, _inserted(new))
+    counting.result()
+    if changed:
+        bulk.update_parameters(connection, RUNS, UPDATED_COLUMNS, _updated(changed))
+        for chunk in chunks([run.id for run in changed]):
+            connection.execute(sa.delete(_DETAILS).where(_DETAILS.c.run_id.in_(chunk)))
+            connection.execute(sa.delete(_STEPS).where(_STEPS.c.run_id.in_(chunk)))
+    details = [{"run_id": run.id, **run.detail} for run in (*new, *changed) if run.detail]
+    bulk.insert_rows(connection, _DETAILS, details)
+    steps = [step for run in (*new, *changed) for step in run.steps]
+    bulk.insert_rows(connection, _STEPS, steps)
+
+
+def _updated(runs: Sequence[ImportedRun]) -> list[Parameters]:
+    return [(*run.parameters, run.person_id, run.run_number, run.digest) for run in runs]
+
+
+def _inserted(runs: Sequence[ImportedRun]) -> list[Parameters]:
+    return [(*run.parameters, run.person_id, run.run_number, run.digest, run.arrived_in) for run in runs]

@@ -1,0 +1,144 @@
+"""The recorder: starts runs, applies events to them, and deletes them.
+
+Who does it is a person and, where they use one, an API key; a worker is neither.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.database.models import OCCUPYING, PauseReason, Run, RunDetail, RunStatus
+from portal.database.sql.in_lists import chunks
+from portal.database.transactions import writing
+from portal.errors import Conflict
+from portal.runs import rollup
+from portal.runs.recording.events import record_event
+from portal.runs.recording.run_rows import lock_run, read_counted, touch_run
+from portal.runs.recording.state_machine import Event, changes_nothing, next_status
+from portal.runs.recording.workflow_rows import take_run_number, touch_workflows
+from portal.runs.rollup import Counted
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def start_run(
+    workflow_id: UUID,
+    *,
+    now: datetime,
+    person_id: int | None = None,
+    api_key_id: UUID | None = None,
+    total_nodes: int | None = None,
+    total_steps: int = 0,
+    definition_snapshot: dict[str, Any] | None = None,
+    exclusive: bool = True,
+) -> Run:
+    """Create a pending run with the workflow's next run number. Raises NotFound, Conflict.
+
+    An exclusive start is refused while another run of the workflow is pending or running. Sources whose
+    runs overlap start them otherwise.
+    """
+    with writing() as session:
+        number, version = take_run_number(session, workflow_id)
+        if exclusive:
+            _refuse_if_occupied(session, workflow_id)
+        run = Run(
+            id=uuid4(),
+            workflow_id=workflow_id,
+            person_id=person_id,
+            run_number=number,
+            status=RunStatus.PENDING,
+            imported=False,
+            created_at=now,
+            updated_at=now,
+            total_nodes=total_nodes,
+            finished_nodes=None if total_nodes is None else 0,
+            total_steps=total_steps,
+            finished_steps=0,
+            arrived_in=version,
+        )
+        session.add(run)
+        session.flush()
+        rollup.apply(session, rollup.Changes([], [Counted.of(run)]))
+        if definition_snapshot is not None:
+            session.add(RunDetail(run_id=run.id, definition_snapshot=definition_snapshot))
+        record_event(session, run, Event.START, None, now, person_id=person_id, api_key_id=api_key_id)
+    return run
+
+
+def apply_event(
+    run_id: UUID,
+    event: Event,
+    now: datetime,
+    *,
+    error: str | None = None,
+    reason: PauseReason = PauseReason.USER,
+    person_id: int | None = None,
+    api_key_id: UUID | None = None,
+) -> Run:
+    """Apply an event to a run. Raises NotFound, Conflict.
+
+    `error` belongs to a failure or a pause, `reason` to a pause.
+    """
+    with writing() as session:
+        run = lock_run(session, run_id)
+        status, pausing = RunStatus(run.status), _is_pausing(run)
+        after = next_status(status, pausing, event)
+        if changes_nothing(status, pausing, event):
+            return run
+        if event is Event.RESUME:
+            _refuse_if_occupied(session, run.workflow_id)
+        before = Counted.of(run)
+        moment = max(now, run.created_at, run.started_at or run.created_at)
+        if event is Event.PAUSE:
+            run.pause_requested_at, run.pause_reason, run.pause_error = moment, reason, error
+        if event is Event.FAIL:
+            run.error = error
+        _set_status(run, after, event, moment)
+        touch_run(session, run, now)
+        rollup.apply(session, rollup.Changes([before], [Counted.of(run)]))
+        record_event(session, run, event, status, moment, person_id=person_id, api_key_id=api_key_id)
+    return run
+
+
+def delete_runs(session: Session, workflow_id: UUID, run_ids: Sequence[UUID]) -> None:
+    """Delete runs of a locked workflow with all that belongs to them."""
+    for chunk in chunks(run_ids):
+        gone = [run for run in read_counted(session, chunk) if run.workflow_id == workflow_id]
+        session.execute(sa.delete(Run).where(Run.workflow_id == workflow_id, Run.id.in_(chunk)))
+        rollup.apply(session, rollup.Changes(gone, []))
+    touch_workflows(session, [workflow_id])
+
+
+def _is_pausing(run: Run) -> bool:
+    return run.status == RunStatus.RUNNING and run.pause_requested_at is not None
+
+
+def _refuse_if_occupied(session: Session, workflow_id: UUID) -> None:
+    occupied = sa.select(Run.id).where(Run.workflow_id == workflow_id, Run.status.in_(OCCUPYING)).limit(1)
+    if session.scalar(occupied) is not None:
+        raise Conflict("Another run of this workflow is pending or running.")
+
+
+def _set_status(run: Run, status: RunStatus, event: Event, moment: datetime) -> None:
+    """Set the status with its moments; clear what described a pause that is over."""
+    if run.status == RunStatus.PAUSED:
+        _add_paused_time(run, moment)
+    run.status = status
+    if status is RunStatus.RUNNING:
+        run.started_at = run.started_at or moment
+    elif status is RunStatus.PAUSED:
+        run.paused_at = moment
+    else:
+        run.completed_at = moment
+    if event in (Event.RESUME, Event.COMPLETE, Event.FAIL):
+        run.pause_requested_at = run.paused_at = run.pause_reason = run.pause_error = None
+
+
+def _add_paused_time(run: Run, moment: datetime) -> None:
+    """Add the pause that ends to `paused_ms`; waiting before the start is not part of the duration."""
+    if run.paused_at is not None and run.started_at is not None:
+        run.paused_ms = (run.paused_ms or 0) + max(moment - run.paused_at, timedelta()) // _MILLISECOND
