@@ -33,7 +33,7 @@ _MAX_DIGITS = 4000  # int() refuses more than 4300
 
 Value = TypeVar("Value")
 Parser = Callable[[Any], Value]
-"""Parses text of a parameter or a JSON value of a body (hence Any), or raises Refused."""
+"""Parses text of a parameter or JSON of a body, which may be of any type; raises Refused."""
 
 
 class Refused(ValueError):

@@ -6,7 +6,7 @@ A principal manages the keys of its own workspace; an operator at the command li
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -297,7 +297,3 @@ def _record(
     trail.record(
         session, kind, by, now, workspace_id=key.workspace_id, subject=key.name, key_id=str(key.id), **details
     )
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
