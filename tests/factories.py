@@ -32,7 +32,7 @@ from portal.database.models import (
 from portal.database.sql import versions
 from portal.database.transactions import writing
 from portal.input.folding import fold
-from portal.runs import rollup
+from portal.runs import counts
 from portal.runs.recording.imported_runs import ImportedRun, store_imported
 from portal.runs.recording.run_parameters import encode_runs
 from portal.runs.recording.workflow_rows import lock_workflows, set_versions
@@ -136,7 +136,7 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
     whole = [run_columns(workflow, **row) for row in rows]
     with writing() as session:
         lock_workflows(session, [workflow.id])
-        counted = rollup.Changes()
+        counted = counts.Changes()
         encoded = encode_runs(session.get_bind().dialect, whole)
         stored = session.scalar(sa.select(Workflow.version).where(Workflow.id == workflow.id))
         version = versions.next_version(stored or 0)
@@ -145,7 +145,7 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
             for row, encoded_run in zip(whole, encoded, strict=True)
         ]
         store_imported(session, imported, [], counted)
-        rollup.apply(session, counted)
+        counts.apply(session, counted)
         set_versions(session, {workflow.id: version})
         return [session.get_one(Run, row["id"]) for row in whole]
 

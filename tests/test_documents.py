@@ -16,9 +16,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 DECISION_FIELDS = ["Question", "Answer", "Why", "Price", "Date", "Where"]
 
 PLANNED = {
-    "portal/runs/counts/",
     "portal/runs/filters/",
-    "portal/runs/listing/",
 }
 """Rooms that documents name already; an entry goes when its room comes."""
 

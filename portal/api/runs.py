@@ -25,8 +25,8 @@ from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.input.parameters import single
 from portal.runs.listing import list_runs
+from portal.runs.listing.rows import RunRow
 from portal.runs.query import RunQuery
-from portal.runs.rows import RunRow
 from portal.runs.statistics.summary import Summary, summarize
 from portal.runs.window import Window
 

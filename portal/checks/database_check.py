@@ -9,7 +9,7 @@ from portal.database.compatibility import MigrationStatus, read_schema
 from portal.database.engine import db
 from portal.database.models import Run, Workflow
 from portal.database.transactions import writing
-from portal.runs import rollup
+from portal.runs import counts
 from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
 
 
@@ -39,7 +39,7 @@ def repair_counts() -> list[str]:
     wrong = _find_drift()
     with writing() as session:
         names = [workflow.name for workflow in lock_workflows(session, wrong)]
-        rollup.repair(session, wrong)
+        counts.repair(session, wrong)
         touch_workflows(session, wrong)
     return names
 
@@ -49,7 +49,7 @@ def _find_drift() -> dict[UUID, list[str]]:
     db.session.rollback()
     if db.engine.dialect.name == "postgresql":
         db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-    return rollup.find_drift(db.session())
+    return counts.find_drift(db.session())
 
 
 def _counts() -> CheckResult:

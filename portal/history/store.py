@@ -29,7 +29,7 @@ from portal.history.parsing.lines import WorkflowLine
 from portal.history.parsing.readers import Values
 from portal.history.parsing.uploads import UploadLine
 from portal.input.folding import fold
-from portal.runs import rollup
+from portal.runs import counts
 from portal.runs.recording.imported_results import ResultRows, store_results
 from portal.runs.recording.imported_runs import ImportedRun, store_imported
 from portal.runs.recording.run_parameters import encoded_id
@@ -166,7 +166,7 @@ class Store:
         self._workflows: dict[UUID, StoredWorkflow] = {}
         self._people: dict[UUID, int] = {}
         self._identities: dict[UUID, SourcePerson] = {}
-        self._counted = rollup.Changes()
+        self._counted = counts.Changes()
         self._next_numbers: dict[UUID, int] = {}
         self._versions: dict[UUID, int] = {}
         workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
@@ -200,7 +200,7 @@ class Store:
 
     def finish(self) -> None:
         """Write counts, run counters and versions. Nothing is taken after that."""
-        rollup.apply(self._session, self._counted)
+        counts.apply(self._session, self._counted)
         raise_run_numbers(self._session, self._next_numbers)
         set_versions(self._session, self._versions)
 

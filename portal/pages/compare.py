@@ -32,7 +32,7 @@ from portal.runs.comparison.step_pairs import StepPair, StepPairs
 from portal.runs.detail.full_run import find_run
 from portal.runs.detail.page_values import ShownRun, show_run
 from portal.runs.detail.timeline import MAX_STEPS, page_number
-from portal.runs.finding import MAX_TEXT, Hit
+from portal.runs.listing.lookup import MAX_TEXT, Hit
 from portal.runs.statistics.usual_durations import pace_of
 
 PARAMETERS = ("with", "all_steps", "page")

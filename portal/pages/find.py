@@ -11,7 +11,7 @@ from portal.errors import InvalidQuery
 from portal.input import parameters
 from portal.pages import bp
 from portal.pages.forms import parse_run_list
-from portal.runs.finding import MIN_PREFIX, Hit, find
+from portal.runs.listing.lookup import MIN_PREFIX, Hit, find
 
 
 @bp.get("/find")

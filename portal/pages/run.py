@@ -27,7 +27,7 @@ from portal.runs.detail.full_run import find_run
 from portal.runs.detail.page_values import read_structures, show_run
 from portal.runs.detail.step_table import StepQuery, count_steps, list_steps, read_step_results
 from portal.runs.detail.timeline import TimelineQuery, began_before, read_timeline, step_duration_ms
-from portal.runs.neighbours import find_neighbours
+from portal.runs.listing.neighbours import find_neighbours
 from portal.runs.query import RunQuery
 from portal.runs.results.page_results import ResultQuery, read_results
 from portal.runs.statistics.summary import usual_duration

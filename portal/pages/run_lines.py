@@ -7,8 +7,8 @@ from uuid import UUID
 
 from portal import moments
 from portal.database.sql.excerpts import cut
-from portal.runs.live import is_active
-from portal.runs.rows import RunRow
+from portal.runs.listing.changes_since import is_active
+from portal.runs.listing.rows import RunRow
 from portal.runs.subjects import Subject
 from portal.web import formats
 

@@ -19,10 +19,9 @@ from portal.pages.pager import Pager
 from portal.pages.run_lines import run_lines
 from portal.pages.run_live import watch
 from portal.pages.sortings import SORT_LABELS, sortings
-from portal.runs.counts import count_by_status
-from portal.runs.listing import list_runs
+from portal.runs.listing import RunPage, list_runs
+from portal.runs.listing.rows import Texts
 from portal.runs.query import SORTS, RunQuery
-from portal.runs.rows import Texts
 from portal.runs.subjects import subjects_of
 from portal.web import htmx
 
@@ -60,16 +59,15 @@ def _answer(template: str, workflow_id: UUID) -> Response:
         return _refusal(template, workflow_id, plain, refusal)
     workflow = get_workflow(current_principal(), workflow_id)
     freshness.stop_if_known(workflow, freshness.second(workflow))
-    page_only = overview(workflow) if template == "runs/page.html" else {}
-    html = render_template(template, **_list(workflow, query), **page_only)
+    page = list_runs(workflow, query, Texts.BRIEF)
+    page_only = overview(workflow, page.in_all) if template == "runs/page.html" else {}
+    html = render_template(template, **_list(workflow, query, page), **page_only)
     return _addressed(html, workflow_id, query.to_args())
 
 
-def _list(workflow: SeenWorkflow, query: RunQuery) -> dict[str, Any]:
+def _list(workflow: SeenWorkflow, query: RunQuery, page: RunPage) -> dict[str, Any]:
     """What the section of the list shows."""
-    page = list_runs(workflow, query, Texts.BRIEF)
     lines = run_lines(page.rows, subjects_of([run.id for run in page.rows]), moments.now())
-    counts = count_by_status(workflow, query)
     return {
         "workflow": workflow,
         "workflow_id": workflow.id,
@@ -80,10 +78,10 @@ def _list(workflow: SeenWorkflow, query: RunQuery) -> dict[str, Any]:
         "form": filled(query.to_args()),
         "page": page,
         "lines": lines,
-        "counts": counts,
+        "counts": page.counts,
         "pager": Pager(page),
         "sortings": sortings(query),
-        "watch": watch(workflow, query, lines, counts),
+        "watch": watch(workflow, query, lines, page.counts),
         "api_call": curl_line("api.runs", workflow_id=workflow.id, **query.to_args()),
         **_choices(),
     }

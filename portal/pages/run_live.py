@@ -18,7 +18,7 @@ from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.overview import overview
 from portal.pages.run_lines import RunLine, run_lines
 from portal.paging import MAX_LIMIT, Slice
-from portal.runs.live import is_active, read_movement
+from portal.runs.listing.changes_since import is_active, read_changes
 from portal.runs.query import RunQuery
 from portal.runs.subjects import subjects_of
 from portal.web import htmx
@@ -69,18 +69,18 @@ def runs_live(workflow_id: str) -> str | Response:
     watched, since = _watched(single(request.args))
     workflow = get_workflow(current_principal(), found_id)
     freshness.stop_if_known(workflow)  # durations go on in the browser
-    movement = read_movement(workflow, query, watched, since)
-    lines = run_lines(movement.rows, subjects_of([run.id for run in movement.rows]), moments.now())
+    changes = read_changes(workflow, query, watched, since)
+    lines = run_lines(changes.rows, subjects_of([run.id for run in changes.rows]), moments.now())
     return render_template(
         "runs/_live.html",
         workflow_id=found_id,
         workflow=workflow,
         query=query,
         lines=lines,
-        counts=movement.counts,
-        new=movement.new,
-        watch=watch(workflow, query, lines, movement.counts, since),
-        **overview(workflow),
+        counts=changes.counts,
+        new=changes.new,
+        watch=watch(workflow, query, lines, changes.counts, since),
+        **overview(workflow, changes.in_all),
     )
 
 

@@ -18,6 +18,7 @@ WORKFLOW_FIELDS = (
 )  # fmt: skip
 
 ALL = " + ".join(STATUSES)
+DAYS = "workflow_id = :workflow AND histogram = 'created_at' AND width = 86400000000"
 TOTAL = f"SELECT {ALL} FROM run_totals WHERE workflow_id = :workflow"
 PEOPLE = "SELECT id FROM people WHERE workspace_id = :workspace AND (display_name_folded LIKE :text OR email_folded LIKE :text)"
 
@@ -75,7 +76,7 @@ SHAPES = (
           people=PEOPLE),
     Shape("completed ascending in a window", "sort=completed_at&order=asc&from={from}&to={to}",
           _runs(" AND r.completed_at >= :begun AND r.created_at BETWEEN :earliest AND :latest", "r.completed_at, r.id"),
-          f"SELECT coalesce(sum({ALL}), 0) FROM day_runs WHERE workflow_id = :workflow AND day BETWEEN :first AND :last"),
+          f"SELECT coalesce(sum({ALL}), 0) FROM run_buckets WHERE {DAYS} AND number BETWEEN :first AND :last"),
     Shape("by status", "sort=status&order=asc", _runs("", "r.status, r.id")),
     Shape("workflow list", "", WORKFLOWS,
           "SELECT count(*) FROM workflows WHERE workspace_id = :workspace AND deleted_at IS NULL",

@@ -2,7 +2,7 @@
 
 from flask.cli import main
 
-from portal.runs import rollup
+from portal.runs import counts
 
 
 def nothing(*_: object) -> None:
@@ -10,5 +10,5 @@ def nothing(*_: object) -> None:
 
 
 if __name__ == "__main__":
-    rollup.Changes.count = rollup.apply = nothing
+    counts.Changes.count = counts.apply = nothing  # type: ignore[assignment]
     main()

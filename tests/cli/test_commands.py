@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from click.testing import Result
 from flask import Flask
 
-from portal.database.models import DayRuns, RunTotals
+from portal.database.models import RunBucket, RunTotals
 from portal.database.transactions import writing
 from portal.runs.counts import count_by_status
 from portal.runs.query import RunQuery
@@ -156,10 +156,10 @@ def test_check_finds_counts_that_are_wrong_and_mends_them(run: Run) -> None:
     make_run(workflow, status="failed")
     with writing() as session:
         session.execute(sa.update(RunTotals).values(failed=7))
-        session.execute(sa.delete(DayRuns))
+        session.execute(sa.delete(RunBucket))
     checked = run("check")
     assert checked.exit_code == 1
-    assert "BAD  counts: wrong in Nightly dub: run_totals, day_runs" in checked.output
+    assert "BAD  counts: wrong in Nightly dub: run_totals, run_buckets" in checked.output
     repaired = run("check", "--repair")
     assert "Recounted the runs of Nightly dub." in repaired.output
     assert "ok  counts: as recounted" in repaired.output

@@ -12,11 +12,12 @@ from flask_migrate import downgrade, upgrade
 from portal import create_app
 from portal.database.columns import Base
 from portal.database.engine import db
-from portal.database.models import DayRuns, Run, RunEvent, SchemaState
+from portal.database.models import Run, RunEvent, SchemaState
 from portal.database.transactions import writing
+from portal.runs.counts import find_drift
+from portal.runs.counts.histograms import DAY
 from portal.runs.recording import recorder
 from portal.runs.recording.state_machine import Event
-from portal.runs.rollup import find_drift
 from tests.conftest import settings_for
 from tests.factories import NOON, make_run, make_steps, make_workflow, make_workspace
 
@@ -78,11 +79,12 @@ def test_the_audio_of_runs_that_were_not_completed_leaves_the_sums(bare_url: str
         for number, status in enumerate(("completed", "failed", "cancelled")):
             for day in (NOON, NOON - timedelta(days=30_000)):
                 make_run(workflow, status=status, created_at=day, delivered_audio_ms=10**number)
-        sums = sa.select(DayRuns.delivered_audio_ms)
-        for revision, expected in (("0008", [111, 111]), ("head", [1, 1])):
+        days = f"run_buckets WHERE histogram = 'created_at' AND width = {DAY}"
+        for revision, table, expected in (("0008", "day_runs", [111, 111]), ("head", days, [1, 1])):
             db.session.rollback()
             move = downgrade if revision == "0008" else upgrade
             move(revision=revision)
+            sums = sa.text(f"SELECT delivered_audio_ms FROM {table}")
             assert db.session.scalars(sums).all() == expected
         assert not find_drift(db.session())
         db.session.rollback()
@@ -113,7 +115,9 @@ def test_events_come_and_go_and_runs_stay(bare_url: str, tmp_path: Path) -> None
 
     with create_app(settings_for(bare_url), instance=tmp_path).app_context():
         upgrade()
+        downgrade(revision="0012")
         assert oldest_writer() == "0011"
+        upgrade()
         workflow = make_workflow(make_workspace())
         imported = make_run(workflow)
         make_steps(imported, {})

@@ -22,7 +22,6 @@ from portal.auth import signin
 from portal.database.engine import db
 from portal.database.models import Workflow
 from portal.paging import Slice
-from portal.runs import blocks
 from portal.runs.listing import list_runs
 from portal.runs.query import RunQuery
 from tests.cluster import binaries
@@ -37,6 +36,7 @@ from tests.factories import (
     seen,
 )
 from tests.test_server import ROOT, SAME_ORIGIN, Server, wait_until
+from tests.thresholds import SMALL, divide_small_buckets
 
 pytestmark = pytest.mark.slow
 
@@ -129,12 +129,11 @@ def test_a_mark_from_before_a_restore_is_no_mark_of_what_is_written_after_it(
 def test_pages_in_memory_are_not_those_of_a_database_that_was_restored(
     workflow: Workflow, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "MOST", 3)
-    monkeypatch.setattr(blocks, "CUT", 2)
+    divide_small_buckets(monkeypatch)
 
     def numbers() -> list[int]:
         query = RunQuery(workflow_id=workflow.id, slice=Slice(8, 4), order="asc")
-        return [row.run_number for row in list_runs(seen(workflow), query).rows]
+        return [row.run_number for row in list_runs(seen(workflow), query, thresholds=SMALL).rows]
 
     def write(first: int, minutes: range) -> None:
         rows = [{"run_number": first + n, "created_at": NOON + timedelta(minutes=n)} for n in minutes]

@@ -11,7 +11,7 @@ from portal.database.engine import db
 from portal.database.models import Workspace
 from portal.history.importer import import_files
 from portal.history.parsing import chunks
-from portal.runs import rollup
+from portal.runs.counts import find_drift
 from tests.factories import NOON
 from tests.history.lines import dump, empty, run_line, workflow_line, write
 
@@ -44,7 +44,7 @@ def test_parts_of_a_history_and_then_all_of_it_come_to_the_same_as_all_of_it_at_
         file = write(tmp_path / "runs.jsonl", workflow_line(), *lines[:upto])
         with patch.object(chunks, "CHUNK_LINES", piece):
             assert import_files(workspace.id, [file], now=NOON, batch_size=batch_size).ok
-        assert not rollup.find_drift(db.session())
+        assert not find_drift(db.session())
 
     empty()
     load(len(lines), 100, 100)

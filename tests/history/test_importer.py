@@ -14,7 +14,7 @@ from portal.database.models import Person, Run, RunDetail, Step, Workflow, Works
 from portal.history import importer
 from portal.history.importer import import_files
 from portal.history.parsing import chunks
-from portal.runs import rollup
+from portal.runs.counts import find_drift
 from tests.factories import NOON, make_run, make_workflow, make_workspace
 from tests.history.conftest import Import
 from tests.history.lines import WORKFLOW, an_id, dump, encode, run_line, upload_line, workflow_line, write
@@ -225,7 +225,7 @@ def test_workflows_are_held_in_the_order_of_their_ids_or_the_batch_ends(
     assert load(*runs).total.runs_new == 4
     stamps = db.session.execute(sa.select(Workflow.change_stamp).order_by(Workflow.id)).scalars().all()
     assert stamps == [1, 2]
-    assert not rollup.find_drift(db.session())
+    assert not find_drift(db.session())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from portal.database.models import Run, Workspace
 from portal.history.importer import import_files
 from portal.history.parsing import chunks
 from portal.history.prefetch import ProcessEnded, produce_in_process
-from portal.runs import rollup
+from portal.runs.counts import find_drift
 from tests.factories import NOON
 from tests.history.lines import an_id, dump, empty, run_line, workflow_line, write
 
@@ -57,7 +57,7 @@ def test_real_history_with_steps_and_files_comes_in_whole(workspace: Workspace, 
     summary = import_files(workspace.id, [history / "bitcoin-core-ci" / "runs.jsonl.gz"], now=NOON)
     assert summary.ok
     assert summary.total.runs_new
-    assert not rollup.find_drift(db.session())
+    assert not find_drift(db.session())
 
 
 @pytest.mark.usefixtures("every_file_is_long")
@@ -87,7 +87,7 @@ def test_where_the_process_is_killed_the_file_says_so_and_whole_pieces_are_kept(
         stored = connection.scalar(sa.select(sa.func.count()).select_from(Run))
     assert stored == summary.total.runs_new
     assert 0 < summary.total.runs_new < 60_000
-    assert not rollup.find_drift(db.session())
+    assert not find_drift(db.session())
 
 
 def count_up(upto: int) -> Any:

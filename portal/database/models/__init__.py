@@ -21,7 +21,7 @@ from portal.database.models.results import (
     Upload,
     Validation,
 )
-from portal.database.models.rollup import DayRuns, PersonPeriodRuns, PersonRuns, RunBlock, RunTotals
+from portal.database.models.rollup import PersonPeriodRuns, PersonRuns, RunBucket, RunTotals
 from portal.database.models.run_events import RunEvent
 from portal.database.models.runs import Run, RunDetail, Step
 from portal.database.models.schema import SchemaState
@@ -45,7 +45,6 @@ __all__ = [
     "Artifact",
     "AuditEntry",
     "BrowserSession",
-    "DayRuns",
     "Identity",
     "Invitation",
     "Member",
@@ -56,7 +55,7 @@ __all__ = [
     "PersonRuns",
     "Role",
     "Run",
-    "RunBlock",
+    "RunBucket",
     "RunDetail",
     "RunEvent",
     "RunResult",

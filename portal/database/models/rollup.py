@@ -1,4 +1,4 @@
-"""The counts kept beside the runs: per workflow, per person and per day, a column for each status.
+"""The counts beside the runs: per workflow, person and histogram bucket, a column for each status.
 
 One row holds all six counts, so that a total, the numbers of a filter bar or a chart read one row each.
 """
@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database.columns import Base, Id
+from portal.database.columns import Base
 from portal.database.models.states import RunStatus
 
 
@@ -70,45 +70,35 @@ class PersonPeriodRuns(_Counts, Base):
     """Periods since 1970-01-01, 2**31 - 1 for runs without a key."""
 
 
-class DayRuns(_Counts, Base):
-    """The runs of a workflow that were created on one day in UTC, and the sums that averages need."""
+class RunBucket(_Counts, Base):
+    """One bucket of a histogram of a workflow's runs: those whose key lies in it.
 
-    __tablename__ = "day_runs"
-
-    workflow_id: Mapped[UUID] = mapped_column(
-        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
-    )
-    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    """Days since 1970-01-01."""
-    timed_runs: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)
-    """Completed runs that say how long they took."""
-    active_ms: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)
-    """How long those took together, pauses left out: the low halves of the values (portal.sums)."""
-    active_ms_high: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0", sort_order=2)
-    delivered_audio_ms: Mapped[int] = mapped_column(sa.BigInteger, default=0, sort_order=2)
-    """Of completed runs, the low halves."""
-    delivered_audio_ms_high: Mapped[int] = mapped_column(
-        sa.BigInteger, default=0, server_default="0", sort_order=2
-    )
-
-
-class RunBlock(_Counts, Base):
-    """A stretch of a workflow's runs in one order: those from this place up to the next block's.
-
-    Blocks hold a bounded number of runs, however these lie in time, so a page anywhere in a list is
-    found by adding up blocks and walking within one. The place is a sort key and an id; keys are
-    microseconds since 1970, 2**62 for a run without one, and 0 where ids alone order.
+    Bucket n of a width holds the keys from n * width up to, but not including, (n + 1) * width. Keys are
+    whole numbers: microseconds since 1970-01-01 UTC, or the leading 32 bits of an id.
     """
 
-    __tablename__ = "run_blocks"
+    __tablename__ = "run_buckets"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     workflow_id: Mapped[UUID] = mapped_column(
         sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
     )
-    ordered_by: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
-    key: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
-    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    histogram: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
+    """Which runs are counted by which key: a name of `portal.runs.counts.histograms`."""
+    width: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    timed_runs: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0", sort_order=2)
+    """Completed runs that say how long they took; the sums are those of the histogram of `created_at`."""
+    active_ms: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0", sort_order=2)
+    """How long those took together, pauses left out: the low halves of the values (portal.sums)."""
+    active_ms_high: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0", sort_order=2)
+    delivered_audio_ms: Mapped[int] = mapped_column(
+        sa.BigInteger, default=0, server_default="0", sort_order=2
+    )
+    """Of completed runs, the low halves."""
+    delivered_audio_ms_high: Mapped[int] = mapped_column(
+        sa.BigInteger, default=0, server_default="0", sort_order=2
+    )
     oldest: Mapped[int | None] = mapped_column(sa.BigInteger, sort_order=3)
-    """No run of the block was created before this moment; it may be older than all of them."""
+    """No run of the bucket was created before this moment; it may be older than all of them."""
     newest: Mapped[int | None] = mapped_column(sa.BigInteger, sort_order=3)

@@ -68,13 +68,15 @@ def add_rows(
     keys: Sequence[str],
     rows: Sequence[Row],
     merged: Mapping[str, str] = MappingProxyType({}),
-) -> None:
+    returning: Sequence[str] = (),
+) -> list[Sequence[Any]]:
     """Upsert rows of counts: where the key exists, add to the other columns.
 
+    Returns the columns `returning` of each row as it is then.
     `merged` names the SQL function for columns that are merged otherwise than by adding.
     """
     if not rows:
-        return
+        return []
     names = tuple(rows[0])
     sums = ", ".join(
         f"{name} = {merged[name]}({table.name}.{name}, excluded.{name})"
@@ -85,7 +87,9 @@ def add_rows(
     )
     parameters = encode_rows(connection.dialect, table, names, rows)
     upsert = f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {sums}"
-    _insert(connection, table, names, parameters, "INSERT", upsert)
+    if returning:
+        upsert += f" RETURNING {', '.join(returning)}"
+    return _insert(connection, table, names, parameters, "INSERT", upsert)
 
 
 def select_rows(
@@ -133,13 +137,17 @@ def _insert(
     rows: Sequence[Parameters],
     insert: str,
     ending: str = "",
-) -> None:
+) -> list[Sequence[Any]]:
+    returned: list[Sequence[Any]] = []
     most = MAX_VARIABLES // len(names)
     for start in range(0, len(rows), most):
         chunk = rows[start : start + most]
         values = _values_clause(names, _placeholder(connection.dialect), len(chunk))
         statement = f"{insert} INTO {table.name} ({', '.join(names)}) VALUES {values}{ending}"
-        connection.exec_driver_sql(statement, tuple(chain.from_iterable(chunk)))
+        result = connection.exec_driver_sql(statement, tuple(chain.from_iterable(chunk)))
+        if result.returns_rows:
+            returned += result.all()
+    return returned
 
 
 def _placeholder(dialect: sa.Dialect) -> str:

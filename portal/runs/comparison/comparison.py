@@ -12,8 +12,8 @@ from portal.errors import FieldError, InvalidQuery
 from portal.runs.comparison.differences import Difference, compared, json_differences
 from portal.runs.comparison.step_pairs import StepPairs, read_pairs
 from portal.runs.detail.page_values import ShownRun, Structures, read_structures
-from portal.runs.finding import MIN_PREFIX, Hit, find
-from portal.runs.neighbours import Neighbour, find_neighbours
+from portal.runs.listing.lookup import MIN_PREFIX, Hit, find
+from portal.runs.listing.neighbours import Neighbour, find_neighbours
 from portal.runs.query import RunQuery
 from portal.runs.results.audio import run_audio
 from portal.runs.results.page_outputs import show_outputs

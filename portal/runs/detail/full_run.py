@@ -13,7 +13,7 @@ from portal.database.engine import db
 from portal.database.models import Artifact, Run, RunDetail, RunResult, RunStatus, Take, TakeStatus, Workflow
 from portal.errors import NotFound
 from portal.moments import elapsed_ms
-from portal.runs.rows import RunRow, read_rows
+from portal.runs.listing.rows import RunRow, read_rows
 
 
 @dataclass(kw_only=True)

@@ -12,7 +12,7 @@ from portal.database.models import Person, Run, RunDetail, RunResult, RunStatus
 from portal.database.sql.excerpts import excerpt, json_text, small_json
 from portal.errors import NotFound
 from portal.runs.detail.full_run import HAS_FILES, RunDetailView
-from portal.runs.rows import TriggeredBy
+from portal.runs.listing.rows import TriggeredBy
 
 MAX_ERROR = 4_000
 MAX_TITLE = 200

@@ -12,10 +12,10 @@ from portal.database.models import RunDetail, Step
 from portal.database.sql import bulk
 from portal.database.sql.bulk import Parameters, Row
 from portal.database.sql.in_lists import chunks
-from portal.runs import rollup
+from portal.runs import counts
+from portal.runs.counts import Counted
 from portal.runs.recording.run_parameters import INSERTED_COLUMNS, RUNS, UPDATED_COLUMNS, CountedValues
 from portal.runs.recording.run_rows import read_counted
-from portal.runs.rollup import Counted
 
 _DETAILS = cast(sa.Table, RunDetail.__table__)
 _STEPS = cast(sa.Table, Step.__table__)
@@ -39,7 +39,7 @@ class ImportedRun(NamedTuple):
 
 
 def store_imported(
-    session: Session, new: Sequence[ImportedRun], changed: Sequence[ImportedRun], counted: rollup.Changes
+    session: Session, new: Sequence[ImportedRun], changed: Sequence[ImportedRun], counted: counts.Changes
 ) -> None:
     """Insert new runs and replace changed ones, with their details and steps; add them to `counted`.
 

@@ -15,12 +15,12 @@ from portal.database.models import OCCUPYING, PauseReason, Run, RunDetail, RunSt
 from portal.database.sql.in_lists import chunks
 from portal.database.transactions import writing
 from portal.errors import Conflict
-from portal.runs import rollup
+from portal.runs import counts
+from portal.runs.counts import Counted
 from portal.runs.recording.events import record_event
 from portal.runs.recording.run_rows import lock_run, read_counted, touch_run
 from portal.runs.recording.state_machine import Event, changes_nothing, next_status
 from portal.runs.recording.workflow_rows import take_run_number, touch_workflows
-from portal.runs.rollup import Counted
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -62,7 +62,7 @@ def start_run(
         )
         session.add(run)
         session.flush()
-        rollup.apply(session, rollup.Changes([], [Counted.of(run)]))
+        counts.apply(session, counts.Changes([], [Counted.of(run)]))
         if definition_snapshot is not None:
             session.add(RunDetail(run_id=run.id, definition_snapshot=definition_snapshot))
         record_event(session, run, Event.START, None, now, person_id=person_id, api_key_id=api_key_id)
@@ -99,7 +99,7 @@ def apply_event(
             run.error = error
         _set_status(run, after, event, moment)
         touch_run(session, run, now)
-        rollup.apply(session, rollup.Changes([before], [Counted.of(run)]))
+        counts.apply(session, counts.Changes([before], [Counted.of(run)]))
         record_event(session, run, event, status, moment, person_id=person_id, api_key_id=api_key_id)
     return run
 
@@ -109,7 +109,7 @@ def delete_runs(session: Session, workflow_id: UUID, run_ids: Sequence[UUID]) ->
     for chunk in chunks(run_ids):
         gone = [run for run in read_counted(session, chunk) if run.workflow_id == workflow_id]
         session.execute(sa.delete(Run).where(Run.workflow_id == workflow_id, Run.id.in_(chunk)))
-        rollup.apply(session, rollup.Changes(gone, []))
+        counts.apply(session, counts.Changes(gone, []))
     touch_workflows(session, [workflow_id])
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from portal.database.models import Run
 from portal.database.sql.bulk import Parameters, Row, encode_rows
-from portal.runs.rollup import COUNTED, Counted
+from portal.runs.counts import COUNTED, Counted
 
 RUNS = cast(sa.Table, Run.__table__)
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from portal.database.models import Run
 from portal.database.sql.in_lists import chunks
 from portal.errors import NotFound
+from portal.runs.counts import COUNTED, Counted
 from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
-from portal.runs.rollup import COUNTED, Counted
 
 _COUNTED = tuple(getattr(Run, name) for name in COUNTED)
 _MICROSECOND = timedelta(microseconds=1)

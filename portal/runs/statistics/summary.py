@@ -11,12 +11,14 @@ import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
-from portal.database.models import DayRuns, Run, RunStatus
+from portal.database.models import Run, RunBucket, RunStatus
 from portal.database.transactions import read
 from portal.moments import elapsed_ms
+from portal.runs.counts.columns import SUMS, Sums, count_columns, sum_columns
+from portal.runs.counts.periods import in_edge, in_whole, whole_periods
+from portal.runs.counts.reading import OF_DAYS
 from portal.runs.filters import OF_WORKFLOW
-from portal.runs.rollup import STATUSES, SUMS, Sums, count_columns, sum_columns
-from portal.runs.whole_periods import in_edge, in_whole, whole_periods
+from portal.runs.query import STATUSES
 
 USUAL_OF = 100
 """How many of the last completed runs say what is usual."""
@@ -70,9 +72,8 @@ def summarize(
 
 @lru_cache
 def _summing(dialect: str, edges: int) -> Any:
-    columns = [sa.func.coalesce(sa.func.sum(getattr(DayRuns, name)), 0) for name in STATUSES + SUMS]
-    of_workflow = DayRuns.workflow_id == sa.bindparam("workflow_id")
-    whole = sa.select(*columns).where(of_workflow, in_whole(DayRuns.day))
+    columns = [sa.func.coalesce(sa.func.sum(getattr(RunBucket, name)), 0) for name in STATUSES + SUMS]
+    whole = sa.select(*columns).where(*OF_DAYS, in_whole(RunBucket.number))
     counted = sa.select(*count_columns(), *sum_columns(dialect))
     return sa.union_all(whole, *(counted.where(OF_WORKFLOW, in_edge(number)) for number in range(edges)))
 

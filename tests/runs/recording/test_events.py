@@ -14,7 +14,7 @@ from portal.database.models import ApiKey, Person, Run, RunEvent, RunStatus
 from portal.database.transactions import writing
 from portal.errors import Conflict
 from portal.history.demo.sample import install_demo
-from portal.runs import rollup
+from portal.runs import counts
 from portal.runs.recording import events, recorder, steps, workflow_rows
 from portal.runs.recording.state_machine import Event
 from tests.conftest import settings_for
@@ -119,7 +119,7 @@ def test_a_change_and_its_event_are_rolled_back_together(
         session.flush()
         raise RuntimeError(broken)
 
-    target, name = (rollup, "apply") if broken == "counts" else (events, "_prune")
+    target, name = (counts, "apply") if broken == "counts" else (events, "_prune")
     monkeypatch.setattr(target, name, fail)
     with pytest.raises(RuntimeError, match=broken):
         recorder.apply_event(run.id, Event.CANCEL, NOON)

@@ -11,11 +11,11 @@ from flask import Flask
 
 from portal.database.engine import db
 from portal.database.models import RunStatus, Workflow, Workspace
-from portal.runs import blocks, page_ids, rollup, seek
 from portal.runs.counts import count_by_day, count_by_status
 from portal.runs.listing import list_runs
 from portal.runs.query import ORDERS, SORTS, RunQuery
 from portal.runs.statistics.summary import last_failed_at, summarize, usual_duration
+from portal.runs.thresholds import THRESHOLDS, Thresholds
 from tests.factories import (
     NOON,
     make_key,
@@ -28,6 +28,7 @@ from tests.factories import (
     uuid_of,
 )
 from tests.statements import statements
+from tests.thresholds import SMALL, divide_small_buckets
 
 RUNS = 60
 WINDOW = {"from": NOON + timedelta(hours=7, minutes=5), "to": NOON + timedelta(days=2, minutes=5)}
@@ -54,17 +55,9 @@ def workspace(app: Flask) -> Workspace:
 
 
 @pytest.fixture
-def large() -> Iterator[None]:
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every list is dealt with as one of a million runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "MOST", 8)
-        patch.setattr(blocks, "CUT", 6)
-        patch.setattr(rollup, "PERIOD_DAYS", 1)
-        patch.setattr(seek, "NEAR", 0)
-        patch.setattr(page_ids, "FEW", -1)
-        patch.setattr(page_ids, "FEW_OF_PEOPLE", -1)
-        patch.setattr(page_ids, "FEW_IN_WINDOW", -1)
-        yield
+    divide_small_buckets(monkeypatch)
 
 
 def fill(workspace: Workspace, runs: int) -> Workflow:
@@ -82,8 +75,9 @@ def fill(workspace: Workspace, runs: int) -> Workflow:
     return workflow
 
 
-def ask(workflow: Workflow, asked: Mapping[str, str]) -> Any:
-    return list_runs(workflow, RunQuery.parse(asked, workflow_id=str(workflow.id)))
+def ask(workflow: Workflow, asked: Mapping[str, str], thresholds: Thresholds = THRESHOLDS) -> Any:
+    query = RunQuery.parse(asked, workflow_id=str(workflow.id))
+    return list_runs(workflow, query, thresholds=thresholds)
 
 
 @pytest.mark.usefixtures("large")
@@ -91,7 +85,7 @@ def test_a_long_list_walks_an_index(workspace: Workspace) -> None:
     workflow = fill(workspace, RUNS)
     with statements() as found:
         for asked in QUERIES:
-            assert ask(workflow, asked).rows, asked
+            assert ask(workflow, asked, SMALL).rows, asked
     assert_nothing_is_scanned_or_sorted(found)
 
 
@@ -142,7 +136,7 @@ def test_no_page_of_a_long_list_takes_more_than_three_statements(workspace: Work
     workflow = fill(workspace, RUNS)
     for asked in QUERIES:
         with statements() as found:
-            ask(workflow, asked)
+            ask(workflow, asked, SMALL)
         assert len(found) <= 3, (asked, found)
 
 

@@ -1,4 +1,4 @@
-"""What moves on a list of runs that somebody is looking at, without reading the list again."""
+"""What has changed on a list of runs that somebody has open, without reading the list again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,30 +9,34 @@ import sqlalchemy as sa
 from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
 from portal.database.models import ACTIVE, Run
-from portal.runs.counts import count_by_status
+from portal.runs.counts.reading import read_counts
 from portal.runs.filters import Filters, matching, values
+from portal.runs.listing.rows import RunRow, Texts, read_rows
 from portal.runs.query import RunQuery
-from portal.runs.rows import RunRow, Texts, read_rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class Movement:
+class ListChanges:
     rows: Sequence[RunRow]
     """The watched runs as they are now, in brief."""
     counts: Mapping[str, int]
     """By status, under the other filters of the list."""
+    in_all: int
+    """The runs of the workflow, whatever the filters."""
     new: int
     """How many matching runs came since the list was read, whatever their numbers and times."""
 
 
-def read_movement(workflow: SeenWorkflow, query: RunQuery, watched: Sequence[UUID], since: int) -> Movement:
+def read_changes(workflow: SeenWorkflow, query: RunQuery, watched: Sequence[UUID], since: int) -> ListChanges:
     """How the watched runs stand, and how many runs came after this version of the workflow."""
     ours = sa.select(Run.id).where(Run.workflow_id == workflow.id, Run.id.in_(watched))
     known = set(db.session.scalars(ours)) if watched else set()
     fresh = sa.select(sa.func.count()).where(*matching(Filters.of(query)), Run.arrived_in > since)
-    return Movement(
+    counts = read_counts(workflow, query)
+    return ListChanges(
         rows=read_rows([run_id for run_id in watched if run_id in known], Texts.BRIEF),
-        counts=count_by_status(workflow, query),
+        counts=counts.by_status,
+        in_all=counts.in_all,
         new=db.session.scalar(fresh, values(workflow, query)) or 0,
     )
 

@@ -1,4 +1,4 @@
-"""A window of time as whole days or periods, which are counted already, and parts of such at its edges."""
+"""A window of time as whole days or periods, whose runs are counted, and parts of such at its edges."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from portal.database.models import Run
-from portal.runs.rollup import date_of, day_of
+from portal.runs.counts.columns import date_of, day_of
 
 _FIRST, _LAST = day_of(datetime.min.replace(tzinfo=UTC)), day_of(datetime.max.replace(tzinfo=UTC))
 
@@ -56,7 +56,7 @@ def in_edge(number: int) -> sa.ColumnElement[bool]:
 
 
 def whole_periods(begin: datetime | None, end: datetime | None, width: int = 1) -> WholePeriods:
-    """What lies from begin to end, both included, in periods of so many days; None is no bound."""
+    """The periods of `width` days from begin to end, both included; None is no bound."""
     first = None if begin is None else day_of(begin) // width
     last = None if end is None else day_of(end) // width
     if begin is not None and end is not None and first == last and not _is_whole(begin, end, width):

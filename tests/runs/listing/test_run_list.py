@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from portal.database.models import Person, Run, RunStatus, Workflow
 from portal.database.transactions import writing
 from portal.paging import Slice
-from portal.runs import blocks, page_ids, rollup, seek
 from portal.runs.listing import list_runs
 from portal.runs.query import ORDERS, SORTS, RunQuery
 from portal.runs.recording import recorder, workflow_rows
+from portal.runs.thresholds import THRESHOLDS, Thresholds
 from tests.factories import (
     NOON,
     make_person,
@@ -30,6 +30,7 @@ from tests.factories import (
     uuid_of,
 )
 from tests.statements import statements
+from tests.thresholds import SMALL, divide_small_buckets
 
 PEOPLE: list[tuple[str | None, str | None]] = [
     ("Ada Lovelace", "ada@acme.example"),
@@ -154,15 +155,9 @@ def store(workflow: Workflow, people: list[Person], stored: list[Expected]) -> N
 
 
 @pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists of a few runs in many blocks and periods, and walked, as lists of a million runs are."""
-    monkeypatch.setattr(blocks, "MOST", 3)
-    monkeypatch.setattr(blocks, "CUT", 2)
-    monkeypatch.setattr(rollup, "PERIOD_DAYS", 1)
-    monkeypatch.setattr(seek, "NEAR", 0)
-    monkeypatch.setattr(page_ids, "FEW", -1)
-    monkeypatch.setattr(page_ids, "FEW_OF_PEOPLE", -1)
-    monkeypatch.setattr(page_ids, "FEW_IN_WINDOW", -1)
+def small_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists of a few runs in many buckets and periods, and scanned, as lists of a million runs are."""
+    divide_small_buckets(monkeypatch)
 
 
 @settings(max_examples=100)
@@ -173,17 +168,21 @@ def test_every_query_gives_what_a_naive_list_gives(
     check_against_a_naive_list(*shelf, stored, asked)
 
 
-@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.usefixtures("small_buckets")
 @settings(max_examples=60)
 @given(stored=runs, asked=st.lists(queries, min_size=1, max_size=8))
-def test_so_does_every_query_over_many_blocks(
+def test_so_does_every_query_over_many_buckets(
     shelf: tuple[Workflow, list[Person]], stored: list[Expected], asked: list[dict[str, Any]]
 ) -> None:
-    check_against_a_naive_list(*shelf, stored, asked)
+    check_against_a_naive_list(*shelf, stored, asked, SMALL)
 
 
 def check_against_a_naive_list(
-    workflow: Workflow, people: list[Person], stored: list[Expected], asked: list[dict[str, Any]]
+    workflow: Workflow,
+    people: list[Person],
+    stored: list[Expected],
+    asked: list[dict[str, Any]],
+    thresholds: Thresholds = THRESHOLDS,
 ) -> None:
     store(workflow, people, stored)
     for wanted in asked:
@@ -201,7 +200,7 @@ def check_against_a_naive_list(
             created_from=begin,
             created_to=end,
         )
-        page = list_runs(seen(workflow), query)
+        page = list_runs(seen(workflow), query, thresholds=thresholds)
         everything = naive(stored, wanted)
         assert page.total == len(everything)
         assert [row.id for row in page.rows] == everything[wanted["offset"] :][: wanted["limit"]]

@@ -10,7 +10,7 @@ from flask import Flask
 from portal.auth.principals import Membership, Principal, PrincipalUser
 from portal.database.engine import db
 from portal.database.models import Run, Workflow, Workspace
-from portal.runs.finding import MAX_HITS, Finding, find
+from portal.runs.listing.lookup import MAX_HITS, Lookup, find
 from tests.factories import make_run, make_workflow, make_workspace
 
 FIRST = UUID("abcdef12-3456-4789-8abc-000000000001")
@@ -34,11 +34,11 @@ def seen_by(workspace: Workspace) -> Principal:
     )
 
 
-def search(workspace: Workspace, text: str, **options: Any) -> Finding:
+def search(workspace: Workspace, text: str, **options: Any) -> Lookup:
     return find(seen_by(workspace), text, **options)
 
 
-def runs(found: Finding) -> set[UUID | None]:
+def runs(found: Lookup) -> set[UUID | None]:
     return {hit.run_id for hit in found.hits}
 
 

@@ -4,7 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 import sqlalchemy as sa
@@ -16,11 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from portal.database.engine import db
 from portal.database.models import (
-    DayRuns,
     PersonPeriodRuns,
     PersonRuns,
     Run,
-    RunBlock,
+    RunBucket,
     RunStatus,
     RunTotals,
     Workflow,
@@ -29,20 +28,23 @@ from portal.database.transactions import writing
 from portal.errors import Conflict
 from portal.history.importer import import_lines
 from portal.moments import format_moment
-from portal.runs import blocks, rollup
+from portal.runs import counts
+from portal.runs.counts.histograms import SECOND
 from portal.runs.recording import recorder, workflow_rows
 from portal.runs.recording.state_machine import Event
 from portal.runs.statistics.summary import summarize
+from portal.runs.thresholds import THRESHOLDS, Thresholds
 from tests.factories import NOON, make_person, make_run, make_runs, make_workflow, make_workspace
+from tests.thresholds import SMALL, divide_small_buckets
 
 MIDNIGHT = NOON + timedelta(hours=12)
 statuses = st.sampled_from([status.value for status in RunStatus])
 hours = st.integers(0, 40)
 
 
-def drift() -> dict[UUID, list[str]]:
+def drift(thresholds: Thresholds = THRESHOLDS) -> dict[UUID, list[str]]:
     db.session.rollback()
-    return rollup.find_drift(db.session())
+    return counts.find_drift(db.session(), thresholds=thresholds)
 
 
 class Writers(RuleBasedStateMachine):
@@ -53,7 +55,7 @@ class Writers(RuleBasedStateMachine):
         self.app = app
         with writing() as session:
             session.execute(sa.delete(Workflow))
-        self.workspace = make_workspace(f"acme-{id(self)}")
+        self.workspace = make_workspace(f"acme-{uuid4()}")
         self.people = [make_person(self.workspace, "Ada").id, make_person(self.workspace, "Grace").id, None]
         self.workflows = [make_workflow(self.workspace, name) for name in ("One", "Two")]
         self.started: list[UUID] = []
@@ -141,7 +143,7 @@ class Writers(RuleBasedStateMachine):
 
     @invariant()
     def counts_are_those_of_the_runs(self) -> None:
-        assert drift() == {}
+        assert drift(SMALL) == {}
 
 
 def let_happen(run_id: UUID, event: Event, hour: int) -> None:
@@ -152,14 +154,13 @@ def let_happen(run_id: UUID, event: Event, hour: int) -> None:
 
 
 def test_the_counts_hold_after_every_write(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "MOST", 3)  # so that few runs fill many blocks
-    monkeypatch.setattr(blocks, "CUT", 2)
+    divide_small_buckets(monkeypatch)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         lambda: Writers(app), settings=settings(max_examples=12, stateful_step_count=12)
     )
 
 
-@pytest.mark.parametrize("table", [RunTotals, PersonRuns, PersonPeriodRuns, DayRuns])
+@pytest.mark.parametrize("table", [RunTotals, PersonRuns, PersonPeriodRuns, RunBucket])
 def test_any_wrong_count_is_found_and_mended(app: Flask, table: type[Any]) -> None:
     workspace = make_workspace()
     workflow, whole = make_workflow(workspace), make_workflow(workspace, "Whole")
@@ -171,7 +172,7 @@ def test_any_wrong_count_is_found_and_mended(app: Flask, table: type[Any]) -> No
         assert drift() == {workflow.id: [table.__tablename__]}
         with writing() as session:
             workflow_rows.lock_workflows(session, [workflow.id])
-            rollup.repair(session, [workflow.id])
+            counts.repair(session, [workflow.id])
         assert drift() == {}
 
 
@@ -186,6 +187,24 @@ def test_the_migration_counts_the_runs_that_are_there(app: Flask) -> None:
     upgrade()
     assert drift() == {}
     assert summarize(workflow).total == 3
+    db.session.remove()
+
+
+def test_the_migration_divides_what_holds_many_runs_and_can_be_taken_back(app: Flask) -> None:
+    workflow = make_workflow(make_workspace())
+    dense = {"status": "failed", "created_at": NOON, "started_at": NOON}
+    make_runs(workflow, [dense | {"id": UUID(int=n << 97)} for n in range(1, THRESHOLDS.split + 2)])
+    make_run(workflow, started_at=MIDNIGHT)
+    seconds = sa.select(sa.func.count()).where(RunBucket.width == SECOND)
+    assert db.session.scalar(seconds) == 2  # of created_at and of started_at
+    db.session.remove()
+    downgrade(revision="0011")
+    assert db.session.scalar(sa.text("SELECT sum(failed) FROM day_runs")) == THRESHOLDS.split + 1
+    assert db.session.scalar(sa.text("SELECT count(*) FROM run_blocks WHERE failed > 3072")) == 0
+    db.session.remove()
+    upgrade()
+    assert drift() == {}
+    assert db.session.scalar(seconds) == 2
     db.session.remove()
 
 
@@ -212,50 +231,3 @@ def test_a_summary_counts_a_window_with_both_its_ends(app: Flask) -> None:
     assert (some.timed_runs, some.active_ms, some.delivered_audio_ms) == (5, 3000, 3)
     none = summarize(workflow, MIDNIGHT + timedelta(days=9))
     assert (none.total, none.pass_rate, none.average_duration_seconds) == (0, None, None)
-
-
-def test_blocks_that_a_batch_outgrows_are_cut_wherever_its_runs_lie(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(blocks, "MOST", 16)
-    monkeypatch.setattr(blocks, "CUT", 12)
-    workspace = make_workspace()
-    workflow = make_workflow(workspace)
-    batches = {"first": range(100), "behind, overlapping a little": range(98, 200), "among": range(50, 90)}
-    for batch, minutes in batches.items():
-        lines = [
-            json.dumps(
-                {
-                    "type": "run",
-                    "id": str(uuid5(workflow.id, f"{batch} {minute}")),
-                    "workflow_id": str(workflow.id),
-                    "status": "completed" if minute % 7 else "pending",
-                    "created_at": format_moment(NOON + timedelta(minutes=minute)),
-                    "started_at": format_moment(NOON + timedelta(minutes=minute + minute % 3)),
-                    "completed_at": format_moment(MIDNIGHT) if minute % 7 else None,
-                }
-            ).encode()
-            for minute in minutes
-        ]
-        assert import_lines(workspace.id, lines, now=NOON).ok
-        assert drift() == {}
-        held = sum((getattr(RunBlock, status.value) for status in RunStatus), start=sa.literal(0))
-        assert max(db.session.scalars(sa.select(held))) <= 16
-
-
-def test_a_run_that_comes_back_where_a_block_begins_is_counted_once(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(blocks, "MOST", 3)
-    monkeypatch.setattr(blocks, "CUT", 2)
-    workflow = make_workflow(make_workspace())
-
-    def rows(*hours: int) -> list[dict[str, Any]]:
-        return [{"id": UUID(int=hour), "created_at": NOON + timedelta(hours=hour)} for hour in hours]
-
-    make_runs(workflow, rows(1, 2, 3, 4))
-    with writing() as session:
-        workflow_rows.lock_workflows(session, [workflow.id])
-        recorder.delete_runs(session, workflow.id, [UUID(int=3), UUID(int=4)])
-    make_runs(workflow, rows(3, 5, 6, 7))
-    assert drift() == {}

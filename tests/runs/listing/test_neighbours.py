@@ -10,7 +10,7 @@ from flask import Flask
 from portal.database.models import Workflow
 from portal.paging import Slice
 from portal.runs.listing import list_runs
-from portal.runs.neighbours import find_neighbours
+from portal.runs.listing.neighbours import find_neighbours
 from portal.runs.query import ORDERS, SORTS, RunQuery
 from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
 

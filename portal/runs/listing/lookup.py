@@ -38,7 +38,9 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Lookup:
+    """What was found by a text."""
+
     text: str
     tried: Sequence[str]
     """What the text was taken for, in words."""
@@ -47,16 +49,16 @@ class Finding:
     """Whether there are more than are listed."""
 
 
-def find(principal: Principal, text: str, workflow_id: UUID | None = None) -> Finding:
+def find(principal: Principal, text: str, workflow_id: UUID | None = None) -> Lookup:
     """What the text may mean, among what the principal may see; a number in `workflow_id` first."""
     text = text.strip()[:MAX_TEXT]
     tried: list[str] = []
     if not text:
-        return Finding(text, tried, ())
+        return Lookup(text, tried, ())
     ids = [UUID(found) for found in _ID.findall(text)]
     if ids:
         tried.append("an id or an address with ids in it")
-        return Finding(text, tried, _by_ids(principal, ids))
+        return Lookup(text, tried, _by_ids(principal, ids))
     hits: list[Hit] = []
     number = _as_number(text)
     if number is not None:
@@ -66,7 +68,7 @@ def find(principal: Principal, text: str, workflow_id: UUID | None = None) -> Fi
     if _PREFIX.fullmatch(text) and MIN_PREFIX <= len(digits) <= 32:
         tried.append(f"ids that begin with {text.lower()}")
         hits += [hit for hit in _by_prefix(principal, digits) if hit not in hits]
-    return Finding(text, tried, hits[:MAX_HITS], more=len(hits) > MAX_HITS)
+    return Lookup(text, tried, hits[:MAX_HITS], more=len(hits) > MAX_HITS)
 
 
 def _by_ids(principal: Principal, ids: Sequence[UUID]) -> list[Hit]:

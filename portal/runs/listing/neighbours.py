@@ -1,6 +1,6 @@
 """The runs before and after one in a list, in the list's exact order (contract 3.1).
 
-Never by offset: each neighbour is the first row of a few short ranges of an index.
+Keyset pagination, never an offset: each neighbour is the first row of a few short ranges of an index.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from portal.runs.filters import PEOPLE_NAMED, Filters, matching, values
 from portal.runs.query import RunQuery
 
 MAX_PEOPLE = 40
-"""Up to how many people a search is answered by a range for each; more of them have runs close by."""
+"""A search that matches up to this many people reads a range for each; more have runs close by."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def find_neighbours(workflow: SeenWorkflow, query: RunQuery, run_id: UUID) -> Ne
 
 @dataclass(frozen=True)
 class _Segment:
-    """A stretch of the list beside the run, and how it is walked away from it."""
+    """A range of the list beside the run, and in which direction it leads away from the run."""
 
     condition: sa.ColumnElement[bool]
     key_falls: bool
@@ -57,7 +57,7 @@ class _Segment:
 
 
 def _segments(key: Any, value: Any, run_id: UUID, falls: bool, forward: bool) -> list[_Segment]:
-    """The stretches, nearest first: ties by id, then the rest; missing keys are last in both directions."""
+    """The segments, nearest first: ties by id, then the rest; missing keys are last in both directions."""
     ties = Run.id > run_id if forward else Run.id < run_id
     nulls_follow = forward and key.nullable
     if value is None:
@@ -73,7 +73,7 @@ def _segments(key: Any, value: Any, run_id: UUID, falls: bool, forward: bool) ->
 
 
 def _ranges(query: RunQuery, bound: Mapping[str, Any]) -> list[Sequence[sa.ColumnElement[bool]]]:
-    """What the query asks for, as conditions that an index answers each."""
+    """What the query matches, as sets of conditions that each are a range of an index."""
     filters = Filters.of(query)
     if filters.searched:
         people = db.session.scalars(PEOPLE_NAMED.limit(MAX_PEOPLE + 1), bound).all()

@@ -1,0 +1,25 @@
+"""What is counted beside the runs: in all, by person and in histograms; changed with each run, recounted."""
+
+from portal.runs.counts.changes import COUNTED, Changes, Counted, apply
+from portal.runs.counts.reading import (
+    Day,
+    count_by_day,
+    count_by_status,
+    count_outside,
+    days_with_runs,
+)
+from portal.runs.counts.recount import find_drift, repair
+
+__all__ = [
+    "COUNTED",
+    "Changes",
+    "Counted",
+    "Day",
+    "apply",
+    "count_by_day",
+    "count_by_status",
+    "count_outside",
+    "days_with_runs",
+    "find_drift",
+    "repair",
+]

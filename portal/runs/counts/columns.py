@@ -1,0 +1,66 @@
+"""What is counted and summed of runs, in SQL and as values."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple, Self
+
+import sqlalchemy as sa
+
+from portal.database.models import Run, RunStatus
+from portal.database.sql import sums
+from portal.runs.query import STATUSES
+
+SUMS = ("timed_runs", "active_ms", "active_ms_high", "delivered_audio_ms", "delivered_audio_ms_high")
+"""Columns that averages need; sums of milliseconds in two halves (portal.sums)."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Sums(NamedTuple):
+    """What the columns SUMS add up to, over buckets or in a row of sum_columns."""
+
+    timed_runs: int
+    active_ms: int
+    delivered_audio_ms: int
+
+    @classmethod
+    def of(cls, timed: int, active: int, active_high: int, audio: int, audio_high: int) -> Self:
+        """Of the values of the columns SUMS."""
+        return cls(int(timed), sums.combine(active, active_high), sums.combine(audio, audio_high))
+
+
+def day_of(moment: datetime) -> int:
+    """The day in UTC, counted from 1970-01-01."""
+    return (moment - _EPOCH).days
+
+
+def date_of(day: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=day)
+
+
+def bucket_column(dialect: str, column: Any, width: int) -> sa.ColumnElement[int]:
+    """The bucket of this width, in microseconds, that a moment lies in, in SQL."""
+    if dialect == "postgresql":
+        return sa.cast(sa.func.floor(sa.extract("epoch", column) / (width // 1_000_000)), sa.BigInteger)
+    moment = sa.type_coerce(column, sa.BigInteger)
+    return (moment - (moment % width + width) % width) // width
+
+
+def count_columns() -> list[sa.ColumnElement[int]]:
+    """How many runs have each status, in SQL."""
+    return [sa.func.count().filter(Run.status == status).label(status) for status in STATUSES]
+
+
+def sum_columns(dialect: str) -> list[sa.ColumnElement[int]]:
+    """The sums that averages need, in SQL: the same as counted in Python."""
+    if dialect == "postgresql":
+        span: Any = sa.extract("epoch", Run.completed_at - Run.started_at) * 1000
+        took = sa.cast(sa.func.floor(span), sa.BigInteger) - sa.func.coalesce(Run.paused_ms, 0)
+    else:
+        begun, ended = (sa.type_coerce(c, sa.BigInteger) for c in (Run.started_at, Run.completed_at))
+        took = (ended - begun) // 1000 - sa.func.coalesce(Run.paused_ms, 0)
+    completed = Run.status == RunStatus.COMPLETED
+    timed = sa.and_(completed, Run.started_at <= Run.completed_at, took >= 0)
+    columns: list[sa.ColumnElement[int]] = [sa.func.count().filter(timed)]
+    columns += [sums.total_in_sql(half, timed) for half in sums.halves_in_sql(took)]
+    columns += [sums.total_in_sql(half, completed) for half in sums.halves_in_sql(Run.delivered_audio_ms)]
+    return [column.label(name) for column, name in zip(columns, SUMS, strict=True)]

@@ -1,0 +1,181 @@
+"""The access path of a page: the way to its runs that reads least.
+
+A list is one of three: so few runs that all are read and sorted; one order of the workflow's index, scanned
+from where histograms say; or, by status, one such list after the other.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from portal.auth.access import SeenWorkflow
+from portal.database.models import Run
+from portal.database.transactions import read
+from portal.runs.filters import Filters, checked, matching, values
+from portal.runs.listing.index_scan import IndexScan, read_page
+from portal.runs.listing.key_order import KeyOrder
+from portal.runs.listing.position import (
+    first_scan_of_window,
+    scans_by_histogram,
+    scans_of_people,
+    scans_of_window,
+)
+from portal.runs.listing.rows import RunRow, Texts, rows_of, run_rows
+from portal.runs.query import RunQuery
+from portal.runs.thresholds import Thresholds
+
+
+def find_page(
+    workflow: SeenWorkflow,
+    query: RunQuery,
+    counts: Mapping[str, int],
+    count: int,
+    texts: Texts,
+    thresholds: Thresholds,
+) -> list[RunRow]:
+    """The page of `count` runs at the query's offset; `counts` are those of all statuses."""
+    total = sum(counts[status] for status in query.status or counts)
+    few = total <= _most_sorted(query, thresholds)
+    if few and (_is_narrowed(query) or total < sum(counts.values())):
+        return _sorted_page(workflow, query, total, count, texts)
+    if query.sort == "status":
+        return _by_status(workflow, query, counts, count, texts, thresholds)
+    order = KeyOrder(workflow, query, query.sort, query.order == "desc", query.status)
+    gap = sum(counts.values()) / total
+    if query.search:
+        gap = thresholds.search_gap
+    elif query.sort == "created_at" and len(query.status) == 1:
+        gap = 1  # there is an index of each status
+    return _by_key(order, total, count, gap, texts, thresholds)
+
+
+def _most_sorted(query: RunQuery, thresholds: Thresholds) -> int:
+    """Up to how many runs are read and sorted, rather than found along an index."""
+    windowed = bool(query.created_from or query.created_to) and query.sort != "created_at"
+    far = windowed and query.slice.offset * thresholds.search_gap > thresholds.near
+    if query.search:
+        return thresholds.sorted_of_people if far or query.sort == "status" else thresholds.sorted
+    return thresholds.sorted_of_window if far and query.sort == "status" else thresholds.sorted
+
+
+def _is_narrowed(query: RunQuery) -> bool:
+    """Whether the list leaves out runs for more than their status."""
+    return bool(query.search or query.created_from or query.created_to)
+
+
+def _by_key(
+    order: KeyOrder, total: int, count: int, gap: float, texts: Texts, thresholds: Thresholds
+) -> list[RunRow]:
+    query, position = order.query, order.query.slice.offset
+    is_near = (position + count) * gap <= thresholds.near
+    if order.window_is_residual and (query.search or not position):
+        return _and_without_key(order, first_scan_of_window(order, position, count), total, count, texts)
+    if is_near and not order.window_is_residual and not (order.may_lack_keys and position):
+        return _and_without_key(order, [order.scan(position, count)], total, count, texts)
+    if order.window_is_residual or (_is_windowed(query) and not query.search):
+        scans = scans_of_window(order, position, count)
+    elif query.search:
+        scans = scans_of_people(order, position, count)
+    else:
+        scans = scans_by_histogram(order, position, count, thresholds)
+    return read_page(order.filters, order.values(), scans, texts)
+
+
+def _is_windowed(query: RunQuery) -> bool:
+    return bool(query.created_from or query.created_to)
+
+
+def _and_without_key(
+    order: KeyOrder, scans: list[IndexScan], total: int, count: int, texts: Texts
+) -> list[RunRow]:
+    """The rows of a scan, which ends where the runs with a key do, and then those without one."""
+    rows = read_page(order.filters, order.values(), scans, texts) if scans else []
+    if len(rows) == count or not order.may_lack_keys:
+        return rows
+    offset = order.query.slice.offset
+    if rows or not offset:
+        offset = 0
+    else:
+        lacking = read(_counting_without(order.filters, order.key), **order.values()).scalar_one()
+        offset -= total - lacking
+    rest = order.scan_without_key(offset, count - len(rows))
+    return rows + read_page(order.filters, order.values(), [rest], texts)
+
+
+@lru_cache(maxsize=64)
+def _counting_without(filters: Filters, key: str) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).where(*checked(filters), getattr(Run, key).is_(None))
+
+
+def _by_status(
+    workflow: SeenWorkflow,
+    query: RunQuery,
+    counts: Mapping[str, int],
+    count: int,
+    texts: Texts,
+    thresholds: Thresholds,
+) -> list[RunRow]:
+    """One status after the other, each by id."""
+    scans: list[IndexScan] = []
+    position, order = query.slice.offset, KeyOrder(workflow, query, "id", False, ())
+    for status in sorted(query.status or counts, reverse=query.order == "desc"):
+        here, order = counts[status], KeyOrder(workflow, query, "id", False, (status,))
+        wanted = min(count, here - position)
+        if wanted > 0:
+            scans += _by_id(order, position, wanted, here, thresholds)
+            count -= wanted
+        position = max(0, position - here)
+    return read_page(order.filters, order.values(), scans, texts)
+
+
+def _by_id(order: KeyOrder, position: int, count: int, total: int, thresholds: Thresholds) -> list[IndexScan]:
+    """What is narrowed is not counted by id: it is scanned from the nearer end."""
+    if _is_narrowed(order.query) and 2 * position + count > total:
+        backwards = KeyOrder(order.workflow, order.query, "id", True, order.statuses)
+        return [backwards.scan(total - position - count, count)]
+    if _is_narrowed(order.query) or position + count <= thresholds.near:
+        return [order.scan(position, count)]
+    return scans_by_histogram(order, position, count, thresholds)
+
+
+def _sorted_page(
+    workflow: SeenWorkflow, query: RunQuery, total: int, count: int, texts: Texts
+) -> list[RunRow]:
+    """Find all that match in the narrowest index, read their keys, and sort them, the nearer end first."""
+    position, backwards = query.slice.offset, 2 * query.slice.offset + count > total
+    if backwards:
+        position = total - position - count
+    page = _sorting(Filters.of(query), query.sort, query.order == "desc", backwards, texts)
+    return run_rows(page, values(workflow, query) | {"offset": position, "limit": count}, texts)
+
+
+@lru_cache(maxsize=256)
+def _sorting(filters: Filters, sort: str, descending: bool, backwards: bool, texts: Texts) -> Any:
+    """All keys apart from their order, or a planner reads an index for that."""
+    key: sa.ColumnElement[Any] = getattr(Run, sort).expression
+    narrow = sa.select(key.label("key"), Run.id.label("id")).where(*matching(filters))
+    named = sort in ("created_at", "status")  # in all indexes that narrow
+    if filters.searched and not named:
+        narrow = narrow.add_columns(Run.run_number)  # or SQLite reads all of an index that has the rest
+    elif not named:
+        narrow = narrow.with_only_columns(Run.id.label("id"))
+    found = narrow.cte("found").prefix_with("MATERIALIZED")
+    if named or filters.searched:
+        keys = sa.select(found.c.key, found.c.id)
+    else:
+        keys = sa.select(key.label("key"), Run.id.label("id")).join_from(found, Run, Run.id == found.c.id)
+    offset, limit = (sa.bindparam(name, type_=sa.BigInteger()) for name in ("offset", "limit"))
+    key, run_id = keys.selected_columns
+    first = keys.order_by(*_ordering(key, run_id, sort, descending, backwards))
+    page = first.offset(offset).limit(limit).subquery("page")
+    return rows_of(page, texts).order_by(*_ordering(page.c.key, page.c.id, sort, descending, False))
+
+
+def _ordering(key: Any, run_id: Any, sort: str, descending: bool, backwards: bool) -> tuple[Any, ...]:
+    """The order of the query, missing keys last in both directions, ties by id ascending (contract 3.1)."""
+    directed = key.desc() if descending != backwards else key.asc()
+    if sort in ("started_at", "completed_at"):
+        directed = directed.nulls_first() if backwards else directed.nulls_last()
+    return directed, run_id.desc() if backwards else run_id.asc()

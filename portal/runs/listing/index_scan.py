@@ -1,0 +1,91 @@
+"""Pages of a list, read in one statement: each part of a page is a scan of a range of an index.
+
+Runs with equal keys stand by id ascending in both directions, which is not how an index reads backwards: a
+scan backwards finds the first run of the page so, and begins again with all runs of its key.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from portal.database.models import Run
+from portal.runs.counts.key_range import KeyRange, RangeShape, in_range
+from portal.runs.filters import Filters, checked, of_statuses, status_values
+from portal.runs.listing.rows import RunRow, Texts, rows_of, run_rows
+
+
+class IndexScan(NamedTuple):
+    """A part of a page: a range in one direction, runs of some statuses (none: any), by offset and limit."""
+
+    range: KeyRange
+    descending: bool
+    statuses: tuple[str, ...]
+    offset: int
+    limit: int
+
+
+class _Shape(NamedTuple):
+    """What the statements of scans differ by, but for values."""
+
+    range: RangeShape
+    descending: bool
+    statuses: int
+    from_first: bool
+
+    @classmethod
+    def of(cls, scan: IndexScan) -> "_Shape":
+        return cls(scan.range.shape, scan.descending, len(scan.statuses), not scan.offset)
+
+
+def read_page(
+    filters: Filters, values: dict[str, Any], scans: Sequence[IndexScan], texts: Texts
+) -> list[RunRow]:
+    """The rows that these scans find, in the order of the scans."""
+    bound = dict(values)
+    for number, scan in enumerate(scans):
+        prefix = f"s{number}_"
+        bound |= {f"{prefix}offset": scan.offset, f"{prefix}limit": scan.limit}
+        bound |= scan.range.values(prefix) | status_values(scan.statuses, prefix)
+    shapes = tuple(_Shape.of(scan) for scan in scans)
+    return run_rows(_page(filters._replace(statuses=0), shapes, texts), bound, texts)
+
+
+@lru_cache(maxsize=512)
+def _page(filters: Filters, shapes: tuple[_Shape, ...], texts: Texts) -> sa.Select[Any]:
+    parts = [_part(filters, shape, number) for number, shape in enumerate(shapes)]
+    if len(parts) == 1:
+        page: Any = parts[0].subquery("page")
+    else:
+        page = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery("page")
+    key = page.c.key.desc() if shapes[0].descending else page.c.key
+    by_key = [key] if shapes[0].range.key != "id" else []
+    return rows_of(page, texts).order_by(page.c.part, *by_key, page.c.id)
+
+
+def _part(filters: Filters, shape: _Shape, number: int) -> sa.Select[Any]:
+    """Key and id of the runs of one scan."""
+    prefix = f"s{number}_"
+    offset, limit = (sa.bindparam(f"{prefix}{name}", type_=sa.BigInteger()) for name in ("offset", "limit"))
+    key: Any = getattr(Run, shape.range.without or shape.range.key)
+    part: Any = sa.literal_column(str(number)).label("part")
+    page = sa.select(part, key.label("key"), Run.id.label("id")).limit(limit)
+    among = checked(filters)
+    if shape.statuses:
+        among.append(of_statuses(shape.statuses, prefix))
+    inside = in_range(shape.range, prefix)
+    if shape.range.key == "id":
+        ids = Run.id.desc() if shape.descending else Run.id
+        return page.where(*among, *inside).order_by(ids).offset(offset)
+    if not shape.descending:
+        return page.where(*among, *inside).order_by(key, Run.id).offset(offset)
+    backwards = page.order_by(key.desc(), Run.id)
+    if shape.from_first:
+        return backwards.where(*among, *inside)
+    ends_at = sa.select(key.label("key"), Run.id.label("id")).where(*among, *inside)
+    first = ends_at.order_by(key.desc(), Run.id.desc()).limit(1).offset(offset).cte(f"{prefix}first")
+    first_key, first_id = (sa.select(column).scalar_subquery() for column in (first.c.key, first.c.id))
+    before = sa.select(sa.func.count()).where(*among, key == first_key, Run.id > first_id)
+    above = in_range(shape.range._replace(ends=False), prefix)
+    return backwards.where(*among, *above, key <= first_key).offset(before.scalar_subquery())

@@ -1,0 +1,69 @@
+"""One order of a workflow's runs, as an index has it, and the scans of it that give a page of a query."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from portal.auth.access import SeenWorkflow
+from portal.runs.counts.histograms import WITHOUT
+from portal.runs.counts.key_range import KeyRange
+from portal.runs.filters import Filters, values
+from portal.runs.listing.index_scan import IndexScan
+from portal.runs.query import RunQuery
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class KeyOrder:
+    """Runs of some statuses (none: any) by a key, within the query's search and window.
+
+    A window of created_at is a range of the order by created_at; for other orders it is a residual filter.
+    """
+
+    workflow: SeenWorkflow
+    query: RunQuery
+    key: str
+    descending: bool
+    statuses: tuple[str, ...]
+
+    @property
+    def may_lack_keys(self) -> bool:
+        return self.key in WITHOUT
+
+    @cached_property
+    def filters(self) -> Filters:
+        """The residual filter of scans."""
+        filters = Filters.of(self.query)._replace(statuses=len(self.statuses))
+        return filters if self.window_is_residual else filters._replace(created_from=False, created_to=False)
+
+    @property
+    def window_is_residual(self) -> bool:
+        return bool(self.query.created_from or self.query.created_to) and self.key != "created_at"
+
+    def values(self) -> dict[str, Any]:
+        return values(self.workflow, self.query, self.statuses)
+
+    def scan(self, offset: int, limit: int, begin: Any = None, end: Any = None) -> IndexScan:
+        """A scan of the runs with a key: from where the list begins, unless told."""
+        query = self.query
+        if self.key == "created_at":
+            until = query.created_to + _TICK if query.created_to and query.created_to < _LAST else None
+            begin = max(filter(None, (begin, query.created_from)), default=None)
+            end = min(filter(None, (end, until)), default=None)
+        return IndexScan(KeyRange(self.key, begin, end), self.descending, self.statuses, offset, limit)
+
+    def scan_onwards(self, offset: int, limit: int, bucket: KeyRange, least: Any = None) -> IndexScan:
+        """The same from the edge of a bucket that comes first in the order's direction.
+
+        No run of the list has a key below `least`: a scan backwards that finds no more runs ends there.
+        """
+        if self.descending:
+            return self.scan(offset, limit, least, bucket.end)
+        return self.scan(offset, limit, begin=bucket.begin)
+
+    def scan_without_key(self, offset: int, limit: int, begin: Any = None) -> IndexScan:
+        """A scan of the runs without a key, which stand by id in both directions."""
+        return IndexScan(KeyRange("id", begin, None, self.key), False, self.statuses, offset, limit)

@@ -1,0 +1,240 @@
+"""Where in an index a position of a list lies: told by cumulative counts of histogram buckets."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any
+
+import sqlalchemy as sa
+
+from portal.database.engine import db
+from portal.database.models import PersonPeriodRuns, Run, RunBucket
+from portal.database.transactions import read
+from portal.runs.counts import grains
+from portal.runs.counts.histograms import (
+    BY_KEY,
+    DAY,
+    FIRST_KEY,
+    WITHOUT,
+    Histogram,
+    microseconds,
+)
+from portal.runs.counts.key_range import KeyRange
+from portal.runs.counts.periods import in_edge, in_whole, whole_periods
+from portal.runs.filters import PEOPLE_NAMED, Filters, checked, matching
+from portal.runs.listing.index_scan import IndexScan
+from portal.runs.listing.key_order import KeyOrder
+from portal.runs.query import STATUSES
+from portal.runs.thresholds import Thresholds
+
+
+def scans_by_histogram(order: KeyOrder, position: int, count: int, thresholds: Thresholds) -> list[IndexScan]:
+    """What gives a page of all runs of the statuses."""
+    keyed, range_, offset = _find_bucket(order, BY_KEY[order.key], position)
+    scans = []
+    if range_ is not None:
+        scans.append(order.scan_onwards(offset, min(count, keyed - position), range_))
+    lacking = position + count - keyed
+    if order.may_lack_keys and lacking > 0:
+        offset, begin = max(0, position - keyed), None
+        if offset > thresholds.near:
+            _, range_, offset = _find_bucket(order, WITHOUT[order.key], offset)
+            begin = range_ and range_.begin
+        scans.append(order.scan_without_key(offset, min(count, lacking), begin))
+    return scans
+
+
+def _find_bucket(order: KeyOrder, histogram: Histogram, position: int) -> tuple[int, KeyRange | None, int]:
+    """How many runs a histogram counts, the narrowest bucket that has a position, and where in it that is."""
+    descending = order.descending and not histogram.without
+    finding = _finding(histogram, order.statuses, descending)
+    total, found = 0, None
+    for depth, number, before in sorted(
+        tuple(row) for row in read(finding, workflow_id=order.workflow.id, position=position)
+    ):
+        if depth < 0:
+            total = int(before or 0)
+        else:
+            width = histogram.levels[depth].width
+            found = histogram.range(number * width, (number + 1) * width), position - int(before)
+    return (total, *found) if found else (total, None, position)
+
+
+@lru_cache(maxsize=256)
+def _finding(histogram: Histogram, statuses: tuple[str, ...], descending: bool) -> Any:
+    """For each level that has the position: depth, number of the bucket, and how many runs stand before it.
+    With depth -1 the number of all runs. A level is read within one bucket of the level above.
+    """
+    levels: list[Any] = []
+    for level in histogram.levels:
+        bucket = sa.alias(RunBucket.__table__)
+        here = _runs_of(bucket.c, statuses)
+        conditions = [
+            bucket.c.workflow_id == sa.bindparam("workflow_id"),
+            bucket.c.histogram == sa.literal_column(f"'{histogram.name}'"),
+            bucket.c.width == _literal(level.width),
+        ]
+        before: Any = _literal(0)
+        if levels:
+            above, ratio = levels[-1].c, histogram.levels[len(levels) - 1].width // level.width
+            before = sa.select(above.before).scalar_subquery()
+            first, end = (
+                sa.select((above.number + more) * _literal(ratio)).scalar_subquery()
+                for more in (_literal(0), _literal(1))
+            )
+            conditions += [bucket.c.number >= first, bucket.c.number < end]
+        direction = bucket.c.number.desc() if descending else bucket.c.number
+        upto = sa.func.sum(here).over(order_by=direction) + before
+        cumulative = sa.select(bucket.c.number, here.label("here"), upto.label("upto")).where(*conditions)
+        rows = cumulative.subquery()
+        direction = rows.c.number.desc() if descending else rows.c.number
+        found = sa.select(rows.c.number, (rows.c.upto - rows.c.here).label("before"))
+        found = found.where(rows.c.upto > sa.bindparam("position", type_=sa.BigInteger()))
+        levels.append(found.order_by(direction).limit(1).cte(f"level_{len(levels)}"))
+    widest = RunBucket.width == _literal(histogram.levels[0].width)
+    total = sa.select(_literal(-1), _literal(0), sa.func.sum(_runs_of(RunBucket, statuses))).where(
+        *_of_histogram(histogram), widest
+    )
+    return sa.union_all(
+        total,
+        *(sa.select(_literal(depth), level.c.number, level.c.before) for depth, level in enumerate(levels)),
+    )
+
+
+def _literal(number: int) -> Any:
+    return sa.literal_column(str(number))
+
+
+def _runs_of(columns: Any, statuses: Sequence[str]) -> Any:
+    """How many runs of these statuses (none: any) a bucket has, in SQL."""
+    first, *rest = (getattr(columns, status) for status in statuses or STATUSES)
+    return sum(rest, start=first)
+
+
+def _of_histogram(histogram: Histogram) -> list[sa.ColumnElement[bool]]:
+    return [
+        RunBucket.workflow_id == sa.bindparam("workflow_id"),
+        RunBucket.histogram == sa.literal_column(f"'{histogram.name}'"),
+    ]
+
+
+def scans_of_window(order: KeyOrder, position: int, count: int) -> list[IndexScan]:
+    """What gives a page of the runs of a window of created_at: its days are added up."""
+    filters = Filters.of(order.query)._replace(statuses=len(order.statuses))
+    counting = _days_of_window(db.engine.dialect.name, BY_KEY[order.key], filters, order.statuses)
+    days: dict[int, int] = dict(map(tuple, read(counting, **_window_values(order))))
+    return _scans(order, DAY, days, position, count)
+
+
+def first_scan_of_window(order: KeyOrder, position: int, count: int) -> list[IndexScan]:
+    """The same without counting: a scan from the first day on that has such runs."""
+    finding = _first_day_of_window(BY_KEY[order.key], order.descending)
+    number = read(finding, **_window_values(order)).scalar()
+    if number is None:
+        return []
+    day = BY_KEY[order.key].range(number * DAY, (number + 1) * DAY)
+    return [order.scan_onwards(position, count, day)]
+
+
+def _window_values(order: KeyOrder) -> dict[str, Any]:
+    query = order.query
+    earliest = microseconds(query.created_from) if query.created_from else FIRST_KEY
+    return order.values() | {"earliest": earliest, "latest": microseconds(query.created_to)}
+
+
+def _in_window(histogram: Histogram) -> list[sa.ColumnElement[bool]]:
+    """The conditions on buckets to be days that may have runs of the window."""
+    conditions = [*_of_histogram(histogram), RunBucket.width == _literal(DAY)]
+    return [*conditions, RunBucket.newest >= _EARLIEST, RunBucket.oldest <= _LATEST]
+
+
+_EARLIEST, _LATEST = (sa.bindparam(name, type_=sa.BigInteger()) for name in ("earliest", "latest"))
+
+
+@lru_cache
+def _first_day_of_window(histogram: Histogram, descending: bool) -> Any:
+    number = RunBucket.number.desc() if descending else RunBucket.number
+    return sa.select(RunBucket.number).where(*_in_window(histogram)).order_by(number).limit(1)
+
+
+def _begin_of_day(dialect: str, column: Any, number: Any) -> sa.ColumnElement[Any]:
+    """When a day begins, in SQL."""
+    if dialect == "postgresql":
+        epoch: Any = sa.literal_column("TIMESTAMPTZ '1970-01-01 00:00:00Z'")
+        begin: sa.ColumnElement[Any] = epoch + number * sa.literal_column("INTERVAL '24 hours'")
+        return begin
+    return sa.type_coerce(number * _literal(DAY), column.type)
+
+
+@lru_cache(maxsize=256)
+def _days_of_window(dialect: str, histogram: Histogram, filters: Filters, statuses: tuple[str, ...]) -> Any:
+    """Number of each day and its runs of the window, which are counted where the day has other runs too."""
+    column: Any = getattr(Run, histogram.key)
+    begin, end = (
+        _begin_of_day(dialect, column, number) for number in (RunBucket.number, RunBucket.number + 1)
+    )
+    counted = sa.select(sa.func.count()).where(*checked(filters), column >= begin, column < end)
+    whole = sa.and_(RunBucket.oldest >= _EARLIEST, RunBucket.newest <= _LATEST)
+    here = sa.case(
+        (whole, _runs_of(RunBucket, statuses)), else_=counted.correlate(RunBucket.__table__).scalar_subquery()
+    )
+    return sa.select(RunBucket.number, here).where(*_in_window(histogram))
+
+
+def scans_of_people(order: KeyOrder, position: int, count: int) -> list[IndexScan]:
+    """What gives a page of the runs of the people searched for: their periods are added up."""
+    query, by_creation = order.query, order.key == "created_at"
+    window = whole_periods(
+        query.created_from if by_creation else None,
+        query.created_to if by_creation else None,
+        grains.PERIOD_DAYS,
+    )
+    bound = order.values() | window.values | {"ordered_by": order.key}
+    for number, edge in enumerate(window.edges):
+        bound[f"edge_{number}"] = grains.period_of(microseconds(edge.begin))
+    runs: dict[int, int] = {}
+    for period, here in read(_periods_of_people(order.statuses, len(window.edges)), **bound):
+        runs[period] = runs.get(period, 0) + int(here)
+    runs.pop(grains.NO_PERIOD, None)
+    return _scans(order, grains.PERIOD_DAYS * DAY, runs, position, count)
+
+
+@lru_cache(maxsize=256)
+def _periods_of_people(statuses: tuple[str, ...], edges: int) -> Any:
+    """Periods and how many runs each has; the edges of a window counted."""
+    table, period = PersonPeriodRuns, PersonPeriodRuns.period
+    whole = sa.select(period, sa.func.sum(table.of(statuses))).group_by(period)
+    whole = whole.where(
+        table.workflow_id == sa.bindparam("workflow_id"),
+        table.ordered_by == sa.bindparam("ordered_by"),
+        table.person_id.in_(PEOPLE_NAMED),
+        in_whole(period),
+    )
+    among = matching(Filters(statuses=len(statuses), searched=True))
+    edge = [sa.bindparam(f"edge_{number}", type_=sa.Integer()) for number in range(edges)]
+    return sa.union_all(
+        whole, *(sa.select(edge[n], sa.func.count()).where(*among, in_edge(n)) for n in range(edges))
+    )
+
+
+def _scans(
+    order: KeyOrder, width: int, runs: Mapping[int, int], position: int, count: int
+) -> list[IndexScan]:
+    """What gives a page of a list whose runs with a key are all counted, by bucket of this width."""
+    found: list[IndexScan] = []
+    numbers = sorted(runs, reverse=order.descending)
+    upto = list(accumulate(runs[number] for number in numbers))
+    keyed = upto[-1] if upto else 0
+    if position < keyed:
+        at = bisect_right(upto, position)
+        offset = position - (upto[at - 1] if at else 0)
+        bucket, last = (
+            BY_KEY[order.key].range(number * width, (number + 1) * width)
+            for number in (numbers[at], numbers[-1])
+        )
+        found.append(order.scan_onwards(offset, min(count, keyed - position), bucket, last.begin))
+    lacking = position + count - keyed
+    if order.may_lack_keys and lacking > 0:
+        found.append(order.scan_without_key(max(0, position - keyed), min(count, lacking)))
+    return found
