@@ -22,7 +22,7 @@ logger_class = "portal.server.Log"
 
 
 def on_starting(server: Any) -> None:
-    compression.pack_static_files(ROOT / "static")
+    compression.precompress_static_files(ROOT / "static")
     refuse_unfit_database(ROOT / "instance")
 
 

@@ -20,10 +20,7 @@ MIGRATIONS = ROOT / "portal" / "database" / "migrations"
 
 
 def create_app(environ: Mapping[str, str] | None = None, instance: Path | None = None) -> Flask:
-    """Wire the portal up from its settings (environment variables unless given).
-
-    Raises config.BadSetting for a setting that it refuses to start with.
-    """
+    """Build the application from its settings, by default those of the environment. Raises BadSetting."""
     instance = instance or ROOT / "instance"
     settings = config.read_settings(config.environment() if environ is None else environ, instance)
     app = Flask(

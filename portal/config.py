@@ -1,4 +1,4 @@
-"""Every setting: its name, its default, how it is read and what is refused."""
+"""The settings: name, default, parsing and validation of each."""
 
 import ipaddress
 import os
@@ -14,17 +14,17 @@ from portal.input.addresses import BadAddress, normal_host_pattern, normal_url, 
 
 PREFIX = "PORTAL_"
 MIN_SECRET_BYTES = 32
-KEPT_KEY = "secret-key"
+KEY_FILE = "secret-key"
 WELL_KNOWN = ("changeme", "change-me", "secret", "password", "example", "development", "insecure")
 
 
 class BadSetting(ValueError):
-    """A setting that the portal refuses to start with; the text names it and says what is allowed."""
+    """A setting with which the portal does not start; the message names it and says what is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSettings:
-    """Bearer JWTs that the API takes: whose they are and where their keys lie."""
+    """Bearer JWTs that the API accepts: their issuer, key set and audience."""
 
     issuer: str
     jwks_url: str
@@ -43,16 +43,16 @@ class OidcSettings:
     label: str
     groups_claim: str
     join: str
-    """Who may join which workspace with which role, as written; `portal.auth.joining` reads it."""
+    """The unparsed rules of who joins which workspace; see `auth.openid.join_rules`."""
     trust_email: bool
-    """Take every e-mail of the provider as verified: for one that checks them and does not say so."""
+    """Treat every e-mail as verified: for a provider that verifies them but sends no email_verified."""
     link_email: bool
-    """Let a verified e-mail find the account that an operator made for it."""
+    """Link a new sign-in to the existing account with the same verified e-mail."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LimitSettings:
-    """How many requests a minute; 0 is no limit."""
+    """Requests per minute; 0 means unlimited."""
 
     per_min: int
     attempts_per_min: int
@@ -61,7 +61,7 @@ class LimitSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class S3Settings:
-    """A bucket of an S3-compatible store; without keys, its library looks for them as it always does."""
+    """A bucket of an S3-compatible store; without keys, boto3 searches its usual sources."""
 
     bucket: str
     prefix: str
@@ -77,23 +77,23 @@ class Settings:
     secret_key_fallbacks: tuple[str, ...]
     database_url: sa.URL
     base_url: str | None
-    """As browsers write it, so that it can be compared with what they send."""
+    """Normalised as browsers do, so that it compares with what they send."""
     base_url_given: str
-    """As the operator wrote it."""
+    """As the operator entered it."""
     trusted_hosts: tuple[str, ...]
-    """Hosts as browsers write them; a dot before one stands for all below it too."""
+    """Normalised hosts; a leading dot includes all subdomains."""
     proxy_hops: int
     oidc: OidcSettings | None
     tokens: TokenSettings | None
     limits: LimitSettings
     artifacts: Path | S3Settings
-    """Where stored files lie."""
+    """The folder or bucket of the artifact store."""
     run_events_days: int
-    """For how many days run events are kept; 0 keeps all."""
+    """Days for which run events are stored; 0 stores them for good."""
 
     @property
     def plain_loopback(self) -> bool:
-        """Whether people reach the portal by plain http on their own machine."""
+        """Whether the base URL is plain http on the loopback interface."""
         if self.base_url is None:
             return False
         parts = urlsplit(self.base_url)
@@ -101,9 +101,9 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
-    """Read the settings from environment variables; the README's table says what each is for.
+    """Read and validate the settings; the README documents each. Raises BadSetting.
 
-    A secret may also come from the file that `NAME_FILE` names. Raises BadSetting.
+    A secret may also come from the file that `NAME_FILE` names.
     """
     known = {
         f"{PREFIX}{name}"
@@ -134,17 +134,17 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         base_url=base_url,
         base_url_given=environ.get("PORTAL_BASE_URL", "").strip(),
         trusted_hosts=_trusted_hosts(environ.get("PORTAL_TRUSTED_HOSTS", ""), base_url),
-        proxy_hops=_whole_number(environ, "PORTAL_PROXY_HOPS", 0, most=10),
+        proxy_hops=_whole_number(environ, "PORTAL_PROXY_HOPS", 0, maximum=10),
         oidc=_oidc(environ),
         tokens=_tokens(environ),
         limits=_limits(environ),
         artifacts=_artifacts(environ, instance),
-        run_events_days=_whole_number(environ, "PORTAL_RUN_EVENTS_DAYS", 90, most=36_500),
+        run_events_days=_whole_number(environ, "PORTAL_RUN_EVENTS_DAYS", 90, maximum=36_500),
     )
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address always means this machine."""
+    """Whether a host name or address is that of the loopback interface."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -152,7 +152,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str | None:
-    """A secret from `name`, or from the file that `name_FILE` names."""
+    """A secret from the variable `name`, or from the file that `name_FILE` names."""
     if environ.get(name):
         return environ[name]
     file = environ.get(f"{name}_FILE")
@@ -166,12 +166,12 @@ def _secret(environ: Mapping[str, str], name: str) -> str | None:
 
 def _secret_key(environ: Mapping[str, str], instance: Path) -> str:
     key = _secret(environ, "PORTAL_SECRET_KEY")
-    kept = instance / KEPT_KEY
-    if key is None and kept.is_file():
-        key = kept.read_text(encoding="utf-8").strip()
+    file = instance / KEY_FILE
+    if key is None and file.is_file():
+        key = file.read_text(encoding="utf-8").strip()
     if key is None:
         raise BadSetting(
-            "PORTAL_SECRET_KEY is not set. Make one with: "
+            "PORTAL_SECRET_KEY is not set. Generate one with: "
             "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
         )
     return _strong(key, "PORTAL_SECRET_KEY")
@@ -182,7 +182,7 @@ def _strong(key: str, name: str) -> str:
     if weak or any(word in key.lower() for word in WELL_KNOWN):
         raise BadSetting(
             f"{name} is too weak: use at least {MIN_SECRET_BYTES} random bytes, "
-            "no sample value and no word that people use for one."
+            "no sample value and no common placeholder."
         )
     return key
 
@@ -198,7 +198,7 @@ def _database_url(environ: Mapping[str, str], instance: Path) -> sa.URL:
     if url.drivername not in ("sqlite", "postgresql+psycopg"):
         raise BadSetting("PORTAL_DATABASE_URL must begin with sqlite:/// or postgresql://.")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise BadSetting("PORTAL_DATABASE_URL must name a file: a database in memory forgets everything.")
+        raise BadSetting("PORTAL_DATABASE_URL must name a file: an in-memory database loses everything.")
     return url
 
 
@@ -212,7 +212,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _base_url(environ: Mapping[str, str], name: str) -> str | None:
-    """An address of which only scheme, host, port and path matter, as browsers write it."""
+    """A URL of scheme, host, port and path, normalised as browsers do."""
     text = environ.get(name, "").strip()
     try:
         return normal_url(text) if text else None
@@ -225,7 +225,7 @@ def _trusted_hosts(text: str, base_url: str | None) -> tuple[str, ...]:
         hosts = [normal_host_pattern(host.strip()) for host in text.split(",") if host.strip()]
     except BadAddress as refusal:
         raise BadSetting(
-            f"Each of PORTAL_TRUSTED_HOSTS {refusal}; .example.com means that host and all below it."
+            f"Each of PORTAL_TRUSTED_HOSTS {refusal}; .example.com means that host and its subdomains."
         ) from None
     if base_url is not None:
         parts = urlsplit(base_url)
@@ -235,10 +235,10 @@ def _trusted_hosts(text: str, base_url: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(hosts))
 
 
-def _whole_number(environ: Mapping[str, str], name: str, default: int, most: int) -> int:
+def _whole_number(environ: Mapping[str, str], name: str, default: int, maximum: int) -> int:
     text = environ.get(name, "").strip() or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) <= most):
-        raise BadSetting(f"{name} must be a whole number from 0 to {most}.")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) <= maximum):
+        raise BadSetting(f"{name} must be a whole number from 0 to {maximum}.")
     return int(text)
 
 
@@ -273,7 +273,7 @@ def _oidc(environ: Mapping[str, str]) -> OidcSettings | None:
 
 
 def _tokens(environ: Mapping[str, str]) -> TokenSettings | None:
-    """Bearer JWTs are taken only where it is said whose, with which keys and made for whom."""
+    """Bearer JWTs are accepted only if issuer, key set and audience (or authorized parties) are set."""
     issuer = environ.get("PORTAL_JWT_ISSUER", "").strip()
     jwks_url = _provider_url(environ, "PORTAL_JWT_JWKS_URL")
     parties = tuple(environ.get("PORTAL_JWT_AUTHORIZED_PARTIES", "").split())
@@ -283,32 +283,32 @@ def _tokens(environ: Mapping[str, str]) -> TokenSettings | None:
     if not (issuer and jwks_url and (parties or audience)):
         raise BadSetting(
             "PORTAL_JWT_ISSUER and PORTAL_JWT_JWKS_URL belong together, with PORTAL_JWT_AUTHORIZED_PARTIES "
-            "or PORTAL_JWT_AUDIENCE: else a token that was made for another application would be taken."
+            "or PORTAL_JWT_AUDIENCE: otherwise tokens issued to another application would be accepted."
         )
     return TokenSettings(issuer=issuer, jwks_url=jwks_url, authorized_parties=parties, audience=audience)
 
 
 def _provider_url(environ: Mapping[str, str], name: str) -> str:
-    """An address of the identity provider: https, or plain http on this machine."""
+    """A URL of the identity provider: https, or plain http on this machine."""
     text = environ.get(name, "").strip()
     parts = _split(text)
     if not text:
         return ""
     if parts is None or not parts.hostname or parts.username is not None or parts.fragment:
-        raise BadSetting(f"{name} must be an address such as https://accounts.example.com/….")
+        raise BadSetting(f"{name} must be a URL such as https://accounts.example.com/….")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
         raise BadSetting(f"{name} must begin with https://; plain http is for this machine only.")
     return text
 
 
 def _limits(environ: Mapping[str, str]) -> LimitSettings:
-    most = 100_000_000
+    maximum = 100_000_000
     storage = _secret(environ, "PORTAL_RATE_LIMIT_STORAGE_URL")
     if storage and not storage.startswith(("redis://", "rediss://", "redis+unix://")):
         raise BadSetting("PORTAL_RATE_LIMIT_STORAGE_URL must begin with redis:// or rediss://.")
     return LimitSettings(
-        per_min=_whole_number(environ, "PORTAL_RATE_LIMIT_PER_MIN", 600_000, most),
-        attempts_per_min=_whole_number(environ, "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN", 600, most),
+        per_min=_whole_number(environ, "PORTAL_RATE_LIMIT_PER_MIN", 600_000, maximum),
+        attempts_per_min=_whole_number(environ, "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN", 600, maximum),
         storage_url=storage,
     )
 
@@ -337,5 +337,5 @@ def _artifacts(environ: Mapping[str, str], instance: Path) -> Path | S3Settings:
 
 
 def environment() -> Mapping[str, str]:
-    """The process's environment: the only place where it is read."""
+    """The process environment: read nowhere else."""
     return os.environ

@@ -1,4 +1,4 @@
-"""What can go wrong for a caller: one family of exceptions, with the status and code each answers with."""
+"""The exceptions that a caller sees, each with its HTTP status and error code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FieldError:
-    """One bad field: its bare name and what is allowed (contract 1.4)."""
+    """An invalid field: its bare name and what is allowed (contract 1.4)."""
 
     field: str
     message: str
@@ -45,7 +45,7 @@ class TooManyRequests(PortalError):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-        """Whole seconds until the next one is taken."""
+        """Whole seconds until a request is accepted again."""
 
 
 class BadRequest(PortalError):
@@ -81,14 +81,14 @@ class Unavailable(PortalError):
 
     status, code = 503, "SERVICE_UNAVAILABLE"
 
-    def __init__(self, message: str | None = None, *, soon: bool = True) -> None:
+    def __init__(self, message: str | None = None, *, transient: bool = True) -> None:
         super().__init__(message)
-        self.soon = soon
-        """Whether trying again in a few seconds may help."""
+        self.transient = transient
+        """Whether the outage may pass within seconds."""
 
 
 class InvalidQuery(PortalError):
-    """Every bad field of a request, at once."""
+    """One or more fields are not valid."""
 
     status, code = 422, "VALIDATION_ERROR"
 
@@ -98,5 +98,5 @@ class InvalidQuery(PortalError):
 
 
 def is_api(path: str) -> bool:
-    """Whether an address speaks JSON, failures included."""
+    """Whether a path belongs to the JSON API, errors included."""
     return path == "/api" or path.startswith("/api/")

@@ -1,4 +1,4 @@
-"""How a failure is answered: the envelope under `/api/`, a fragment for htmx, a page for people."""
+"""Error responses: the envelope under `/api/`, a fragment for htmx, else a page."""
 
 import logging
 from http import HTTPStatus
@@ -39,7 +39,7 @@ def init_app(app: Flask) -> None:
         if isinstance(error, Unauthorized) and not is_api(request.path):
             return _to_login()
         if isinstance(error, WrongAddress) and not is_api(request.path):
-            # No page: where its links lead cannot be said.
+            # Plain text, because without a trusted host a page cannot link anywhere.
             return Response(f"{error.message}\n", error.status, mimetype="text/plain")
         return _answer(error)
 
@@ -54,10 +54,10 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def broken(error: Exception) -> BaseResponse:
-        cause = outages.find(error)
-        if cause is not None and cause.words is not None:
+        cause = outages.cause_of(error)
+        if cause is not None and cause.public_message is not None:
             log.error("%s: %s", cause.headline, type(error).__name__, exc_info=error)
-            return _answer(Unavailable(cause.words, soon=cause.soon))
+            return _answer(Unavailable(cause.public_message, transient=cause.transient))
         log.error("unexpected failure", exc_info=error)
         return _answer(PortalError("Something went wrong on our side."))
 
@@ -75,17 +75,17 @@ def _answer(error: PortalError) -> Response:
     if isinstance(error, TooManyRequests):
         answer.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unavailable):
-        answer.headers["Retry-After"] = "5" if error.soon else "60"
+        answer.headers["Retry-After"] = "5" if error.transient else "60"
     answer.status_code = error.status
     return answer
 
 
 def _to_login() -> BaseResponse:
-    """Send a browser to sign in; it comes back to the page it was on, never to a fragment."""
+    """Redirect to sign-in, which returns to the page the browser was on, never to a fragment."""
     fragment = htmx.wants_fragment()
     wanted = htmx.current_page_path() if fragment else request.full_path.removesuffix("?")
     wanted = safe_next(wanted) if wanted and (fragment or request.method == "GET") else None
-    if "Authorization" not in request.headers:  # else the session was not looked at, and may be a good one
+    if "Authorization" not in request.headers:  # otherwise the session was not checked and may be valid
         session.pop("token", None)
     if wanted is not None:
         session["next"] = wanted
@@ -106,7 +106,7 @@ def _as_portal_error(error: HTTPException) -> PortalError:
 
 _MESSAGES = {
     HTTPStatus.NOT_FOUND: "There is nothing here, or nothing that you may see.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take that method.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not allow that method.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request is too large.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong on our side.",
 }

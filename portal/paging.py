@@ -1,4 +1,4 @@
-"""Pages of a list: offset, limit, total, and where the next and the previous page begin (contract 1.7)."""
+"""Offset pagination: offset, limit, total and the next and previous page (contract 1.7)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ Row = TypeVar("Row", covariant=True)
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 MAX_SQL_OFFSET = 2**62
-"""Far past any table, and still a number that both databases take."""
+"""Beyond any table, yet within the integers of both databases."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Where a page begins and how many rows it has at most."""
+    """Offset and limit of a page."""
 
     offset: int = 0
     limit: int = DEFAULT_LIMIT
 
     @classmethod
     def of_page(cls, number: int, limit: int) -> Self:
-        """The page with this number, counted from 1."""
+        """The page with this number, from 1."""
         return cls((number - 1) * limit, limit)
 
     @property
     def number(self) -> int:
-        """Which page it is, counted from 1."""
+        """The page number, from 1."""
         return self.offset // self.limit + 1
 
     @property
@@ -36,7 +36,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """One page of a list and the exact number of rows in the whole of it."""
+    """One page of rows, with the exact total of the list."""
 
     rows: Sequence[Row]
     total: int
@@ -44,7 +44,7 @@ class Page(Generic[Row]):
 
     @classmethod
     def of(cls, rows: Sequence[Row], slice_: Slice) -> Self:
-        """A page of a list that was read as a whole."""
+        """A page of a list that is in memory."""
         begin = slice_.sql_offset
         return cls(rows[begin : begin + slice_.limit], len(rows), slice_)
 

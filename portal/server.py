@@ -1,12 +1,9 @@
-"""What gunicorn takes of the portal: a look before it starts, and how it writes its log.
-
-Its lines are like the portal's own, the access log too, with every secret taken out.
-"""
+"""gunicorn's hooks: the check before it starts, and a log format like the portal's own, secrets redacted."""
 
 import sys
 from pathlib import Path
-from typing import Any
 
+from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 from portal.config import BadSetting, environment, read_settings
@@ -15,7 +12,7 @@ from portal.web.logs import JsonFormatter
 
 
 class Log(Logger):  # type: ignore[misc]
-    def setup(self, cfg: Any) -> None:
+    def setup(self, cfg: Config) -> None:
         super().setup(cfg)
         for logger in (self.error_log, self.access_log):
             for handler in logger.handlers:
@@ -23,10 +20,10 @@ class Log(Logger):  # type: ignore[misc]
 
 
 def refuse_unfit_database(instance: Path) -> None:
-    """Do not start on a database that can never serve; one that is away for a moment holds up no start."""
+    """Exit if the database can never serve; one that is only unreachable now does not prevent the start."""
     try:
-        why_not = why_unfit(read_settings(environment(), instance).database_url)
+        reason = why_unfit(read_settings(environment(), instance).database_url)
     except BadSetting as refusal:
-        why_not = str(refusal)
-    if why_not is not None:
-        sys.exit(f"Run Portal does not start. {why_not}")
+        reason = str(refusal)
+    if reason is not None:
+        sys.exit(f"Run Portal does not start. {reason}")

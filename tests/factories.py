@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from portal import moments, storage
 from portal.auth.access import SeenWorkflow
-from portal.auth.api_keys.management import KeySpec, create_key_for
+from portal.auth.api_keys.management import KeySpec, create_key_as_operator
 from portal.database.engine import db
 from portal.database.models import (
     Artifact,
@@ -88,7 +88,7 @@ def make_member(workspace: Workspace, user: User, role: str = "admin") -> Member
 
 def make_key(workspace: Workspace, user: User, scopes: tuple[str, ...] = ("workflows:read",)) -> str:
     spec = KeySpec(name="test", scopes=tuple(sorted(set(scopes))))
-    return create_key_for(workspace, user.email, spec, moments.now()).plain
+    return create_key_as_operator(workspace, user.email, spec, moments.now()).plain
 
 
 def make_workflow(workspace: Workspace, name: str = "Nightly dub", **columns: Any) -> Workflow:
@@ -101,7 +101,7 @@ def make_workflow(workspace: Workspace, name: str = "Nightly dub", **columns: An
         "created_at": NOON,
         "updated_at": NOON,
         "next_run_number": 1,
-        "version": versions.following(0),
+        "version": versions.next_version(0),
         "change_stamp": 0,
     }
     values = defaults | columns
@@ -139,7 +139,7 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
         counted = counts.Changes()
         encoded = encode_runs(session.get_bind().dialect, whole)
         stored = session.scalar(sa.select(Workflow.version).where(Workflow.id == workflow.id))
-        version = versions.following(stored or 0)
+        version = versions.next_version(stored or 0)
         imported = [
             ImportedRun(row["id"], *encoded_run, row["person_id"], row["run_number"], version, None, None, ())
             for row, encoded_run in zip(whole, encoded, strict=True)
@@ -210,7 +210,7 @@ def make_artifact(
     workspace: Workspace, run: Run | None, name: str, content: bytes, **columns: Any
 ) -> Artifact:
     """A stored file, content and all."""
-    kept = storage.keep(workspace.id, io.BytesIO(content))
+    kept = storage.store_content(workspace.id, io.BytesIO(content))
     values = {"content_type": "audio/wav", "size_bytes": kept.size, "sha256": kept.sha256} | columns
     run_id = run.id if run else None
     return _store(Artifact(id=uuid4(), workspace_id=workspace.id, run_id=run_id, name=name, **values))

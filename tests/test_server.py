@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.config import KEPT_KEY
+from portal.config import KEY_FILE
 from tests.conftest import SECRET_KEY
 
 pytestmark = pytest.mark.slow
@@ -78,14 +78,14 @@ def server(empty_sqlite: Path, tmp_path: Path) -> Iterator[Server]:
 @contextmanager
 def serve(host: str, tmp_path: Path) -> Iterator[Server]:
     """Two workers at a free port of this host, with the database in the folder."""
-    (tmp_path / KEPT_KEY).write_text(SECRET_KEY)
+    (tmp_path / KEY_FILE).write_text(SECRET_KEY)
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
         listener.bind((host, 0))
         port = listener.getsockname()[1]
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     environment = {
         "PATH": os.environ["PATH"],
-        "PORTAL_SECRET_KEY_FILE": str(tmp_path / KEPT_KEY),
+        "PORTAL_SECRET_KEY_FILE": str(tmp_path / KEY_FILE),
         "PORTAL_DATABASE_URL": f"sqlite:///{tmp_path / 'portal.sqlite3'}",
         "PORTAL_BASE_URL": f"http://{place}/team",
     }

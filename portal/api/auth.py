@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from portal.api import bp
 from portal.api.answers import Scopes, one
-from portal.auth.gate import anywhere, current_principal
+from portal.auth.gate import current_principal, workspace_optional
 from portal.auth.principals import SCOPES
 from portal.input.bodies import OneOf
 
@@ -26,7 +26,7 @@ class WhoamiJson(TypedDict):
 
 
 @bp.get("/auth/whoami")
-@anywhere
+@workspace_optional
 def whoami() -> Response:
     principal = current_principal()
     workspace = principal.workspace

@@ -29,8 +29,8 @@ from portal.input.parameters import MAX_SEARCH, MAX_TEXT
 from portal.input.text import STORABLE_PATTERN
 from portal.paging import DEFAULT_LIMIT, MAX_LIMIT
 from portal.runs.query import ORDERS, SORTS, STATUSES
-from portal.workflows.query import SORTS as WORKFLOW_SORTS
-from portal.workflows.query import STATUSES as WORKFLOW_STATUSES
+from portal.workflows.workflow_query import SORTS as WORKFLOW_SORTS
+from portal.workflows.workflow_query import STATUSES as WORKFLOW_STATUSES
 from portal.workspaces.workspaces import WorkspaceChanges, WorkspaceSpec
 
 Shape = Literal["one", "paged", "counted", "uncounted", "whole"]

@@ -231,7 +231,7 @@ def _sections(run: RunDetailView) -> list[MetricSectionJson]:
 def _usage(run: RunDetailView, summary: Mapping[str, object]) -> list[MetricJson]:
     """The numbers of a usage summary, whatever they are called."""
     return [
-        _metric(run, key, formats.sentence(formats.words(key)), value, None)
+        _metric(run, key, formats.sentence(formats.humanize(key)), value, None)
         for key, value in summary.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]

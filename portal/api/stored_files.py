@@ -9,8 +9,8 @@ from portal import moments
 from portal.auth.gate import public
 from portal.input.parameters import single
 from portal.runs.results.downloads import StoredFile, archive_of, find_audio, find_upload
-from portal.storage import artifacts, read_exactly
-from portal.storage.archives import Entry, stream_zip
+from portal.storage import artifact_store, read_exactly
+from portal.storage.archives import ArchiveEntry, stream_zip
 from portal.storage.signed_links import PATH, Grant, verify
 
 bp = Blueprint("files", __name__)
@@ -30,9 +30,9 @@ def fetch(**path: str) -> Response:
 def _archive(grant: Grant) -> Response:
     node_id = grant.part if grant.kind == "node" else None
     archive = archive_of(grant.workspace_id, grant.subject_id, node_id)
-    store = artifacts()
+    store = artifact_store()
 
-    def read(entry: Entry) -> Iterator[bytes]:
+    def read(entry: ArchiveEntry) -> Iterator[bytes]:
         return read_exactly(store, entry.key, 0, entry.size)
 
     pieces = stream_zip(archive.entries, read, archive.made_at)
@@ -50,7 +50,7 @@ def _file(file: StoredFile, disposition: str) -> Response:
     if wanted and stretch is None:
         return Response(status=416, headers={"Content-Range": f"bytes */{file.size}"})
     first, end = stretch or (0, file.size)
-    answer = Response(read_exactly(artifacts(), file.key, first, end - first), 206 if stretch else 200)
+    answer = Response(read_exactly(artifact_store(), file.key, first, end - first), 206 if stretch else 200)
     answer.headers["Content-Type"] = file.content_type
     answer.headers["Content-Length"] = str(end - first)
     answer.headers["Accept-Ranges"] = "bytes"

@@ -19,7 +19,7 @@ from portal.input.bodies import OneOf
 from portal.input.parameters import Reader, single
 from portal.workflows.listing import WorkflowRow, describe_workflow, list_workflows
 from portal.workflows.markdown import to_markdown
-from portal.workflows.query import WorkflowQuery
+from portal.workflows.workflow_query import WorkflowQuery
 
 
 class _WorkflowJson(TypedDict):

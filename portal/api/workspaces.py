@@ -12,7 +12,7 @@ from portal import moments
 from portal.api import bp
 from portal.api.answers import Fraction, one, uncounted_list, whole_list
 from portal.api.request_values import id_in_path, json_body
-from portal.auth.gate import anywhere, current_principal, requires
+from portal.auth.gate import current_principal, requires, workspace_optional
 from portal.auth.principals import PERSON, ROLE_ALLOWS
 from portal.input.bodies import OneOf
 from portal.input.parameters import Reader, single
@@ -62,7 +62,7 @@ class MemberJson(TypedDict):
 
 @bp.get("/workspaces")
 @requires("workspace:read")
-@anywhere
+@workspace_optional
 def workspaces() -> Response:
     reader = Reader(single(request.args))
     slice_ = reader.slice()
@@ -72,7 +72,7 @@ def workspaces() -> Response:
 
 @bp.post("/workspaces")
 @requires(PERSON)
-@anywhere
+@workspace_optional
 def create_workspace() -> Response:
     spec = WorkspaceSpec.parse(json_body())
     return one(_row(service.create_workspace(spec, current_principal().user, moments.now())), status=201)
@@ -80,14 +80,14 @@ def create_workspace() -> Response:
 
 @bp.get("/workspaces/<workspace_id>")
 @requires("workspace:read")
-@anywhere
+@workspace_optional
 def workspace(workspace_id: str) -> Response:
     return one(_row(service.get_workspace(current_principal(), id_in_path("workspace_id", workspace_id))))
 
 
 @bp.patch("/workspaces/<workspace_id>")
 @requires(PERSON)
-@anywhere
+@workspace_optional
 def change_workspace(workspace_id: str) -> Response:
     body = json_body()
     return one(_row(service.change_workspace(current_principal(), workspace_id, body, moments.now())))
@@ -95,7 +95,7 @@ def change_workspace(workspace_id: str) -> Response:
 
 @bp.delete("/workspaces/<workspace_id>")
 @requires(PERSON)
-@anywhere
+@workspace_optional
 def delete_workspace(workspace_id: str) -> Response:
     found_id = id_in_path("workspace_id", workspace_id)
     service.delete_workspace(current_principal(), found_id, moments.now())
@@ -105,7 +105,7 @@ def delete_workspace(workspace_id: str) -> Response:
 
 @bp.get("/workspaces/<workspace_id>/members")
 @requires("workspace:read")
-@anywhere
+@workspace_optional
 def members(workspace_id: str) -> Response:
     principal = current_principal()
     found = service.get_workspace(principal, id_in_path("workspace_id", workspace_id))

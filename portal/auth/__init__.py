@@ -1,1 +1,1 @@
-"""Who is asking and what they may do."""
+"""Authentication, authorisation, rate limits and the audit log."""

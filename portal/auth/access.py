@@ -1,7 +1,6 @@
-"""Workflows as a principal may see them: there is no other getter."""
+"""Access to a workflow: the only way to load one for a principal."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,28 +14,28 @@ from portal.errors import NotFound
 
 __all__ = ["Workflow", "get_workflow"]
 
-MOST_DESCRIPTION = 300
-"""Characters of a workflow's description that lists and the heads of its pages show."""
+DESCRIPTION_EXCERPT = 300
+"""Characters of a workflow's description in lists and page headers."""
 
 
 @dataclass(frozen=True)
 class SeenWorkflow:
-    """A workflow that the one who asks may see: what scopes every further read and heads its pages."""
+    """A workflow that the principal may see: the scope of further reads, and the header of its pages."""
 
     id: UUID
     workspace_id: UUID
     name: str
     description: str | None
-    """Ends in an ellipsis where it is long: `read_description` has all of it."""
+    """Truncated if long; `read_description` returns all of it."""
     next_run_number: int
     running: int | None
-    """How many of its runs go on right now."""
+    """The number of its runs with this status."""
     version: int
-    """Grows with every write to the workflow and its runs (portal.database.sql.versions)."""
+    """Changes with every write to the workflow and its runs (`database.sql.versions`)."""
     workspace_version: int
-    """Grows with the names of people."""
+    """Changes with the names of people."""
     change_stamp: int
-    """What servers of the release before count instead of the version."""
+    """What servers of the previous release maintain instead of the version."""
     workspace_stamp: int
     more_description: bool = False
 
@@ -46,7 +45,7 @@ _SEEN = (
         Workflow.id,
         Workflow.workspace_id,
         Workflow.name,
-        excerpt(Workflow.description, MOST_DESCRIPTION).label("description"),
+        excerpt(Workflow.description, DESCRIPTION_EXCERPT).label("description"),
         Workflow.next_run_number,
         RunTotals.running,
         Workflow.version,
@@ -61,23 +60,17 @@ _SEEN = (
 
 
 def get_workflow(principal: Principal, workflow_id: UUID) -> SeenWorkflow:
-    """The workflow, if it lies in a workspace of the principal's and is not deleted.
-
-    Raises NotFound, the same for foreign and absent ones.
-    """
+    """A live workflow in a workspace of the principal. Raises NotFound, also for a foreign one."""
     row = read(_SEEN, workflow_id=workflow_id).first()
     if row is None or row.workspace_id not in principal.workspace_ids:
         raise NotFound("There is no such workflow here.")
-    return _seen(**row._mapping)
+    values = dict(row._mapping)
+    text = row.description and cut(row.description, DESCRIPTION_EXCERPT)
+    return SeenWorkflow(**values | {"description": text}, more_description=text != row.description)
 
 
 def read_description(workflow: SeenWorkflow) -> str | None:
-    """All of what the workflow says of itself."""
+    """The full description."""
     if not workflow.more_description:
         return workflow.description
     return db.session.scalar(sa.select(Workflow.description).where(Workflow.id == workflow.id))
-
-
-def _seen(description: str | None, **columns: Any) -> SeenWorkflow:
-    text = description and cut(description, MOST_DESCRIPTION)
-    return SeenWorkflow(description=text, more_description=text != description, **columns)

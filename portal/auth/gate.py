@@ -1,11 +1,11 @@
-"""The gate before every view: closed unless a view says otherwise.
+"""Access control before every view: denied unless the view says otherwise.
 
-A view marked `@public` is open. Every other one needs a principal: a bearer token under `/api/`, a signed-in
-browser elsewhere. `@requires(permission)` asks for more.
+A `@public` view is open. Every other one needs a principal: a bearer token under `/api/`, a browser session
+elsewhere. `@requires(permission)` needs a permission too.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from flask import Flask, current_app, g, request, session
@@ -19,17 +19,17 @@ from portal.config import Settings
 from portal.errors import BadRequest, Forbidden, NotFound, Unauthorized, is_api
 from portal.input import parameters
 
-View = TypeVar("View", bound=Callable[..., Any])
+View = TypeVar("View", bound=Callable[..., object])
 
 
 def public(view: View) -> View:
-    """Open a view to everybody."""
+    """Allow a view without authentication."""
     view.portal_public = True  # type: ignore[attr-defined]
     return view
 
 
 def requires(permission: str) -> Callable[[View], View]:
-    """Ask for a scope of the key, or for a role that includes it."""
+    """Require a scope of the key, or a role that includes it."""
 
     def mark(view: View) -> View:
         view.portal_permission = permission  # type: ignore[attr-defined]
@@ -38,32 +38,32 @@ def requires(permission: str) -> Callable[[View], View]:
     return mark
 
 
-def anywhere(view: View) -> View:
-    """Let a user's token in without a workspace: the view is about the user, or says which itself."""
-    view.portal_anywhere = True  # type: ignore[attr-defined]
+def workspace_optional(view: View) -> View:
+    """Accept a user's token without X-Workspace-Id: the view is about the user, or its path says it."""
+    view.portal_workspace_optional = True  # type: ignore[attr-defined]
     return view
 
 
-def attempt(view: View) -> View:
-    """Count each request to a view as an attempt to sign in, which an address has only so many of."""
-    view.portal_attempt = True  # type: ignore[attr-defined]
+def count_attempts(view: View) -> View:
+    """Rate-limit a view as a sign-in attempt, per client address."""
+    view.portal_count_attempts = True  # type: ignore[attr-defined]
     return view
 
 
 def current_principal() -> Principal:
-    """Who is asking. Only to be called behind the gate."""
+    """The principal of the request, in any view that is not public."""
     principal: Principal = g.principal
     return principal
 
 
 def signed_in() -> Principal | None:
-    """Who is asking, on pages that are open to all."""
+    """The principal of the request in a public view, if any."""
     principal: Principal | None = g.get("principal")
     return principal
 
 
 def chosen_workspace() -> UUID | None:
-    """The workspace that this browser chose, whatever the page is about."""
+    """The workspace selected in this browser, whichever the page shows."""
     chosen: UUID | None = g.get("chosen_workspace")
     return chosen
 
@@ -82,27 +82,27 @@ def init_app(app: Flask, settings: Settings) -> None:
             raise Forbidden("This form was not sent from a page of this portal. Reload and try again.")
         if request.endpoint == "static":
             return
-        if getattr(view, "portal_attempt", False):
+        if getattr(view, "portal_count_attempts", False):
             limits.count_attempt("sign-in", request)
         if getattr(view, "portal_public", False):
             if not is_api(request.path) and "Authorization" not in request.headers:
-                g.principal = _browser()
+                g.principal = _session_principal()
             return
-        g.principal = _identified()
+        g.principal = _authenticate()
         limits.count_request(g.principal)
         if is_api(request.path):
-            g.principal = _in_named_workspace(g.principal, getattr(view, "portal_anywhere", False))
+            g.principal = _select_from_header(g.principal, getattr(view, "portal_workspace_optional", False))
         else:
-            g.principal = _within_address(g.principal, (request.view_args or {}).get("workspace_id"))
+            g.principal = _select_from_path(g.principal, (request.view_args or {}).get("workspace_id"))
         permission = getattr(view, "portal_permission", None)
         if permission is not None:
-            g.principal = g.principal.needing(permission)
+            g.principal = g.principal.restricted_to(permission)
 
 
-def _identified() -> Principal:
-    """Who is asking: a bearer token under `/api/`, a signed-in browser elsewhere."""
+def _authenticate() -> Principal:
+    """Authenticate by bearer token under `/api/`, by browser session elsewhere. Raises Unauthorized."""
     if not is_api(request.path):
-        return _signed_in_browser()
+        return _require_session()
     try:
         return bearer.principal_of_request(request, moments.now())
     except Unauthorized:
@@ -110,37 +110,37 @@ def _identified() -> Principal:
         raise
 
 
-def _browser() -> Principal | None:
+def _session_principal() -> Principal | None:
     token = session.get("token")
     return principal_of_session(token, moments.now()) if isinstance(token, str) else None
 
 
-def _signed_in_browser() -> Principal:
-    principal = None if "Authorization" in request.headers else _browser()
+def _require_session() -> Principal:
+    principal = None if "Authorization" in request.headers else _session_principal()
     if principal is None:
         raise Unauthorized("Sign in to see this page.")
     return principal
 
 
-def _within_address(principal: Principal, workspace_id: str | None) -> Principal:
-    """On pages, the workspace that the address names is the one that counts, not the one chosen."""
+def _select_from_path(principal: Principal, workspace_id: str | None) -> Principal:
+    """On pages, the workspace in the path takes precedence over the selected one."""
     g.chosen_workspace = principal.chosen
     if workspace_id is None:
         return principal
     try:
-        return principal.within(parameters.uuid(workspace_id))
+        return principal.in_workspace(parameters.uuid(workspace_id))
     except parameters.Refused:
         raise NotFound("There is no such workspace here.") from None
 
 
-def _in_named_workspace(principal: Principal, anywhere: bool) -> Principal:
-    """Obey X-Workspace-Id (contract 2.3): a key is bound to its workspace, a token needs it named.
+def _select_from_header(principal: Principal, optional: bool) -> Principal:
+    """Apply X-Workspace-Id (contract 2.3): a key is bound to its workspace, a token needs the header.
 
-    A view marked `@anywhere` takes a token without it; whoever is in one workspace only need not name it.
+    A view marked `@workspace_optional` accepts a token without it, and so does a user with one workspace.
     """
     named = request.headers.get("X-Workspace-Id", "")
     if not named:
-        return principal if principal.kind == "api_key" else _in_only_workspace(principal, anywhere)
+        return principal if principal.kind == "api_key" else _select_only_workspace(principal, optional)
     try:
         wanted = parameters.uuid(named)
     except parameters.Refused:
@@ -149,12 +149,12 @@ def _in_named_workspace(principal: Principal, anywhere: bool) -> Principal:
         raise Forbidden("X-Workspace-Id is not the workspace of this key.")
     if wanted is None:
         raise BadRequest("X-Workspace-Id must be the UUID of a workspace.")
-    return principal.within(wanted)
+    return principal.in_workspace(wanted)
 
 
-def _in_only_workspace(principal: Principal, anywhere: bool) -> Principal:
+def _select_only_workspace(principal: Principal, optional: bool) -> Principal:
     if len(principal.workspaces) == 1:
-        return principal.within(principal.workspaces[0].id)
-    if anywhere:
+        return principal.in_workspace(principal.workspaces[0].id)
+    if optional:
         return principal
     raise BadRequest("Name the workspace: send its id as X-Workspace-Id.")

@@ -1,8 +1,8 @@
-"""Rate limits: how many requests a key, a person or an address may make in a minute (contract 1.6).
+"""Rate limits: how many requests a key, a user or an address may make per minute (contract 1.6).
 
-A window of a minute begins with the first request counted in it. Counted in memory, each worker for itself,
-or in Redis for all of them; while Redis does not answer, in memory. What is left of a minute is told by a
-monotonic clock, or by Redis: the wall clock may jump.
+Fixed-window counters: a window of a minute opens with the first request counted in it. They live in memory,
+per worker, or in Redis, shared by all workers; while Redis does not answer, in memory. A monotonic clock or
+Redis itself tells how much of a window is left, because the wall clock may jump.
 """
 
 import ipaddress
@@ -11,14 +11,13 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from flask import Flask, Request, current_app
 from limits import RateLimitItemPerMinute
 from limits.errors import StorageError
-from limits.storage import RedisStorage
+from limits.storage import RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
-from redis import RedisError
+from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -26,17 +25,17 @@ from portal.auth.principals import Principal
 from portal.config import LimitSettings, Settings
 from portal.errors import TooManyRequests
 
-NO_LIMIT = 0
-A_MINUTE = 60
+UNLIMITED = 0
+WINDOW_SECONDS = 60
 REDIS_SECONDS = 0.5
-"""How long Redis may take before counting goes on in memory."""
+"""Timeout of Redis; after it, counting falls back to memory."""
 RETRY_REDIS_SECONDS = 10
 
 log = logging.getLogger(__name__)
 
 
-class Windows:
-    """What is spent in this process: for each owner of a purse, when the minute ends and how much went."""
+class FixedWindows:
+    """Fixed-window counters in memory: for each client of a limit, the end of its window and its hits."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -47,82 +46,82 @@ class Windows:
     def __len__(self) -> int:
         return len(self._open)
 
-    def spend(self, purse: str, owner: str, per_min: int) -> float | None:
-        """Count one; None, or where it is one too many the seconds until the minute ends."""
+    def hit(self, namespace: str, client: str, per_min: int) -> float | None:
+        """Count a hit. Returns None if it is within the limit, else the seconds until the window ends."""
         now = self._clock()
         with self._lock:
             if now >= self._next_sweep:
                 self._open = {key: window for key, window in self._open.items() if window[0] > now}
-                self._next_sweep = now + A_MINUTE
-            end, spent = self._open.get((purse, owner), (now, 0))
+                self._next_sweep = now + WINDOW_SECONDS
+            end, hits = self._open.get((namespace, client), (now, 0))
             if end <= now:
-                end, spent = now + A_MINUTE, 0
-            self._open[purse, owner] = (end, spent + 1)
-        return end - now if spent >= per_min else None
+                end, hits = now + WINDOW_SECONDS, 0
+            self._open[namespace, client] = (end, hits + 1)
+        return end - now if hits >= per_min else None
 
 
-class Counter:
-    """Counts what is spent, in Redis where the settings name one, or, while that fails, in memory."""
+class RateLimiter:
+    """Counts hits in Redis if the settings name one, falling back to memory while it fails."""
 
     def __init__(self, settings: LimitSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self._clock = clock
-        self._memory = Windows(clock)
+        self._memory = FixedWindows(clock)
         self._shared = _shared(settings.storage_url) if settings.storage_url else None
-        self._shared_fails_until = float("-inf")
+        self._memory_until = float("-inf")
 
-    def spend(self, purse: str, owner: str, per_min: int) -> None:
-        """Count one request of this owner. Raises TooManyRequests when the minute's are spent."""
-        if per_min == NO_LIMIT:
+    def hit(self, namespace: str, client: str, per_min: int) -> None:
+        """Count a request of this client. Raises TooManyRequests over the limit."""
+        if per_min == UNLIMITED:
             return
-        left = self._spend(purse, owner, per_min)
-        if left is not None:
-            wait = min(max(1, math.ceil(left)), A_MINUTE)
+        seconds = self._seconds_to_wait(namespace, client, per_min)
+        if seconds is not None:
+            wait = min(max(1, math.ceil(seconds)), WINDOW_SECONDS)
             raise TooManyRequests(f"Too many requests. Try again in {wait} s.", wait)
 
-    def shared_answers(self) -> bool:
-        """Whether the shared storage can be reached, where there is one."""
+    def redis_answers(self) -> bool:
+        """Whether a Redis is configured and can be reached."""
         return self._shared is not None and self._shared.storage.check()
 
-    def _spend(self, purse: str, owner: str, per_min: int) -> float | None:
-        if self._shared is None or self._clock() < self._shared_fails_until:
-            return self._memory.spend(purse, owner, per_min)
-        item = RateLimitItemPerMinute(per_min, namespace=purse)
+    def _seconds_to_wait(self, namespace: str, client: str, per_min: int) -> float | None:
+        if self._shared is None or self._clock() < self._memory_until:
+            return self._memory.hit(namespace, client, per_min)
+        item = RateLimitItemPerMinute(per_min, namespace=namespace)
         try:
-            if self._shared.hit(item, owner):
+            if self._shared.hit(item, client):
                 return None
-            return _seconds_left(self._shared.storage, item.key_for(owner))
+            return _seconds_left(self._shared.storage, item.key_for(client))
         except (StorageError, RedisError) as error:
             log.warning("counting requests in memory: the shared storage fails: %s", error)
-            self._shared_fails_until = self._clock() + RETRY_REDIS_SECONDS
-            return self._memory.spend(purse, owner, per_min)
+            self._memory_until = self._clock() + RETRY_REDIS_SECONDS
+            return self._memory.hit(namespace, client, per_min)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    app.extensions["portal.limits"] = Counter(settings.limits)
+    app.extensions["portal.limits"] = RateLimiter(settings.limits)
 
 
-def counter() -> Counter:
-    found: Counter = current_app.extensions["portal.limits"]
+def rate_limiter() -> RateLimiter:
+    found: RateLimiter = current_app.extensions["portal.limits"]
     return found
 
 
 def count_request(principal: Principal) -> None:
-    """Count a request of somebody who is known. Raises TooManyRequests."""
-    count = counter()
-    owner = principal.api_key_id or principal.user.id
+    """Count a request of an authenticated principal. Raises TooManyRequests."""
+    count = rate_limiter()
+    client = principal.api_key_id or principal.user.id
     own = principal.rate_limit_per_min
-    count.spend("request", owner.hex, count.settings.per_min if own is None else own)
+    count.hit("request", client.hex, count.settings.per_min if own is None else own)
 
 
-def count_attempt(purse: str, request: Request) -> None:
-    """Count an attempt of somebody unknown: a refused credential, a sign-in. Raises TooManyRequests."""
-    count = counter()
-    count.spend(purse, neighbourhood(request.remote_addr), count.settings.attempts_per_min)
+def count_attempt(namespace: str, request: Request) -> None:
+    """Count an unauthenticated attempt: a refused credential, a sign-in. Raises TooManyRequests."""
+    count = rate_limiter()
+    count.hit(namespace, client_network(request.remote_addr), count.settings.attempts_per_min)
 
 
-def neighbourhood(address: str | None) -> str:
-    """The address; of IPv6 its first 64 bits, since one machine has all the rest."""
+def client_network(address: str | None) -> str:
+    """The IPv4 address, or the /64 network of an IPv6 one: a single machine owns all of it."""
     try:
         ip = ipaddress.ip_address(address or "")
     except ValueError:
@@ -133,15 +132,20 @@ def neighbourhood(address: str | None) -> str:
 
 
 def _shared(url: str) -> FixedWindowRateLimiter:
-    options: Any = {
-        "socket_timeout": REDIS_SECONDS,
-        "socket_connect_timeout": REDIS_SECONDS,
-        "retry": Retry(NoBackoff(), 1),  # a connection that idled away is opened anew, once
-    }
-    return FixedWindowRateLimiter(RedisStorage(url, wrap_exceptions=True, **options))
+    storage = RedisStorage(
+        url,
+        wrap_exceptions=True,
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+        retry=Retry(NoBackoff(), 1),  # type: ignore[arg-type]  # one reconnect, for a connection closed while idle
+    )
+    return FixedWindowRateLimiter(storage)
 
 
-def _seconds_left(storage: Any, key: str) -> float:
-    """How long Redis keeps the count of this minute. The library would add our wall clock to that."""
-    milliseconds: int = storage.get_connection(readonly=True).pttl(storage.prefixed_key(key))
+def _seconds_left(storage: Storage, key: str) -> float:
+    """The window's time to live in Redis: `get_expiry` would mix it with this machine's wall clock."""
+    assert isinstance(storage, RedisStorage)  # noqa: S101  (`_shared` makes no other)
+    redis: Redis = storage.get_connection(readonly=True)  # type: ignore[assignment]  # its protocol lacks pttl
+    milliseconds = redis.pttl(storage.prefixed_key(key))
+    assert isinstance(milliseconds, int)  # noqa: S101  (an Awaitable only of the asyncio client)
     return max(milliseconds, 0) / 1000

@@ -1,4 +1,4 @@
-"""Which workspaces somebody is in: read anew for every request, so that a role taken away is gone at once."""
+"""The memberships of a user, read on every request so that a revoked role takes effect at once."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -18,12 +18,12 @@ _OF_USER = (
 
 
 def memberships_of(user_id: UUID) -> tuple[Membership, ...]:
-    """The live workspaces of a user with their role in each, first joined first."""
+    """The live workspaces of a user with the role in each, in the order of joining."""
     return tuple(Membership(*row) for row in read(_OF_USER, user_id=user_id))
 
 
-def chosen_among(memberships: Sequence[Membership], wanted: UUID | None) -> UUID | None:
-    """The workspace that was chosen while its user is still in it, else the first one."""
+def choose_workspace_id(memberships: Sequence[Membership], wanted: UUID | None) -> UUID | None:
+    """The selected workspace if the user is still a member, else the first one."""
     ids = [membership.id for membership in memberships]
     if wanted in ids:
         return wanted

@@ -1,4 +1,4 @@
-"""Where a request comes from, and where one may be sent: same-origin checks and safe return paths."""
+"""Same-origin checks against CSRF, and safe redirect targets after sign-in."""
 
 import re
 from urllib.parse import urlsplit
@@ -21,10 +21,7 @@ KINDS_OF_PAGES = {
 
 
 def is_same_origin(request: Request) -> bool:
-    """Whether the browser says that one of our own pages sent this request.
-
-    A request that says nothing about it is not trusted.
-    """
+    """Whether the browser's headers say that one of our own pages sent this request; without them, no."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     if site is not None and site != "same-origin":
@@ -35,17 +32,17 @@ def is_same_origin(request: Request) -> bool:
 
 
 def within_portal(path: str) -> str:
-    """The address of a path that `safe_next` gave: below the prefix under which the portal is reached."""
+    """The URL of a path from `safe_next`: with the portal's path prefix."""
     return root_path() + path
 
 
 def kind_of_page(path: str | None) -> str | None:
-    """What an address is of, by its form alone and not by what is there."""
+    """The kind of page at a path, by its route alone, whether or not it exists."""
     return KINDS_OF_PAGES.get(_endpoint(path) or "") if path else None
 
 
 def safe_next(path: str | None) -> str | None:
-    """The path if it leads to a page of our own that answers GET; else None."""
+    """The path if it is that of a page of ours with a GET route, else None."""
     if not path or len(path) > MAX_NEXT or not _LOCAL_PATH.fullmatch(path) or "//" in path.split("?")[0]:
         return None
     endpoint = _endpoint(path)

@@ -1,4 +1,4 @@
-"""Principals: the one who asks, what they may see and what they may do."""
+"""Principals: who makes a request, what they may see and what they may do."""
 
 from dataclasses import dataclass, replace
 from typing import Literal, Self
@@ -19,15 +19,15 @@ SCOPES = (
     "templates:read",
     "catalog:read",
 )
-"""Every scope that a key may have (contract 2.2)."""
+"""Every scope of a key (contract 2.2)."""
 
 MANAGING = ("keys:manage", "members:manage", "workspace:manage", "audit:read")
-"""What admins may do and no key ever may: a stolen key makes no keys (contract 2.6)."""
+"""Permissions of admins that no key can have: a stolen key cannot create keys (contract 2.6)."""
 
 PERSON = "person"
-"""What a view asks for that is about who signed in: every person, and no key."""
+"""The permission for views about the signed-in user: any user, no key."""
 PERSONAL = frozenset({"workspace:read", PERSON})
-"""What everybody may do who signed in, members of nothing included."""
+"""Permissions of every signed-in user, even without a workspace."""
 
 _READING = frozenset({"workflows:read", "workspace:read"})
 _EDITING = _READING | {"workflows:run", "workflows:write"}
@@ -43,13 +43,13 @@ class PrincipalUser:
 
 @dataclass(frozen=True)
 class Membership:
-    """A workspace that the principal may look into."""
+    """A workspace that the principal has access to."""
 
     id: UUID
     name: str
     slug: str
     role: str | None
-    """None for an API key: its scopes stand in for a role."""
+    """None for an API key, which has scopes instead."""
 
     def allows(self, permission: str) -> bool:
         return permission in ROLE_ALLOWS.get(self.role or "", frozenset())
@@ -57,22 +57,22 @@ class Membership:
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Who asks: a key in one workspace, a token in the one it names, a browser in all of its user's."""
+    """Who makes the request: an API key in one workspace, or a user by session or token."""
 
     kind: Literal["api_key", "session", "jwt"]
     user: PrincipalUser
     workspaces: tuple[Membership, ...]
-    """Never empty for a key; empty for a user who is a member of nothing yet."""
+    """One for a key; may be empty for a user."""
     chosen: UUID | None = None
-    """The workspace that the key is bound to, the token's request names or the browser chose."""
+    """The workspace that the key is bound to, the request names or the browser selected."""
     scopes: frozenset[str] = frozenset()
     api_key_id: UUID | None = None
     rate_limit_per_min: int | None = None
-    """The limit of this very key; None is the portal's default."""
+    """The key's own limit; None means the portal's default."""
 
     @property
     def workspace(self) -> Membership | None:
-        """The workspace that counts where an address names none."""
+        """The current workspace, when the path names none."""
         return self.membership(self.chosen)
 
     @property
@@ -82,23 +82,23 @@ class Principal:
     def membership(self, workspace_id: UUID | None) -> Membership | None:
         return next((found for found in self.workspaces if found.id == workspace_id), None)
 
-    def within(self, workspace_id: UUID) -> Self:
-        """The same one, in this workspace of theirs and no other. Raises NotFound."""
+    def in_workspace(self, workspace_id: UUID) -> Self:
+        """The principal restricted to one of its workspaces. Raises NotFound."""
         found = self.membership(workspace_id)
         if found is None:
             raise NotFound("There is no such workspace here.")
         return replace(self, workspaces=(found,), chosen=found.id)
 
     def allows(self, permission: str) -> bool:
-        """Whether the key has this scope, or the user a role that includes it in some workspace."""
+        """Whether the key has this scope, or the user a role that includes it in any workspace."""
         if self.kind == "api_key":
             return permission in self.scopes
         return permission in PERSONAL or any(found.allows(permission) for found in self.workspaces)
 
-    def needing(self, permission: str) -> Self:
-        """The same one, where they may do this and nowhere else. Raises Forbidden where that is nowhere.
+    def restricted_to(self, permission: str) -> Self:
+        """The principal restricted to the workspaces where it has this permission. Raises Forbidden if none.
 
-        So a viewer of one workspace who is an admin of another finds nothing to change in the first.
+        An admin of one workspace thus cannot change another in which they are a viewer.
         """
         if not self.allows(permission):
             raise Forbidden(self._refusal(permission))

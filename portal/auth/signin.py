@@ -1,33 +1,35 @@
-"""Signing in with a one-time link, and the browser sessions that follow from it."""
+"""Sign-in by one-time link, and browser sessions."""
 
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.auth.audit import trail
-from portal.auth.memberships import chosen_among, memberships_of
+from portal.auth.memberships import choose_workspace_id, memberships_of
 from portal.auth.principals import Principal, PrincipalUser
 from portal.database.engine import db
 from portal.database.models import BrowserSession, SigninLink, User
 from portal.database.models.accounts import full_name
-from portal.database.transactions import leave_mark, read, writing
+from portal.database.transactions import read, write_best_effort, writing
 from portal.errors import NotFound
 
 LINK_LIFE = timedelta(minutes=15)
 IDLE_LIFE = timedelta(hours=8)
 ABSOLUTE_LIFE = timedelta(days=7)
 SEEN_EVERY = timedelta(minutes=5)
-"""How often `seen_at` is written at most."""
+"""Minimum interval between writes of `seen_at`."""
 MAX_BROWSER = 200
+
+_Moment = datetime | sa.BindParameter[datetime]
 
 
 def make_link_token(email: str, now: datetime) -> str:
-    """A token that signs this user in once within 15 minutes. Raises NotFound."""
+    """Create a single-use token that signs a user in within 15 minutes. Raises NotFound."""
     token = secrets.token_urlsafe(32)
     with writing() as session:
         user = session.scalar(sa.select(User).where(User.email == email.lower()))
@@ -40,7 +42,7 @@ def make_link_token(email: str, now: datetime) -> str:
 
 
 def link_email(token: str, now: datetime) -> str | None:
-    """Whom the link would sign in; None where it is unknown, used or expired. Changes nothing."""
+    """The user whom the link signs in; None if it is unknown, used or expired. Does not use it up."""
     return db.session.scalar(
         sa.select(User.email)
         .join(SigninLink, SigninLink.user_id == User.id)
@@ -49,7 +51,7 @@ def link_email(token: str, now: datetime) -> str | None:
 
 
 def use_link(token: str, now: datetime, browser: str | None = None) -> str | None:
-    """Use the link up and start a session: its token, or None where the link is not good (any more)."""
+    """Use up a link and start a session: its token, or None if the link is unknown, used or expired."""
     with writing() as session:
         claim = (
             sa.update(SigninLink)
@@ -65,10 +67,10 @@ def use_link(token: str, now: datetime, browser: str | None = None) -> str | Non
 
 
 def start_session(session: Session, user_id: UUID, now: datetime, browser: str | None, way: str) -> str:
-    """Sign a user in within this transaction, by a link or a provider: the session's token."""
+    """Start a session in this transaction: its token. `way` is the method of sign-in, for the audit log."""
     token = secrets.token_urlsafe(32)
     user = session.get_one(User, user_id)
-    session.execute(sa.delete(BrowserSession).where(_ended(**_limits(now))))
+    session.execute(sa.delete(BrowserSession).where(_ended(**_cutoffs(now))))
     row = BrowserSession(
         token_hash=hash_token(token),
         user_id=user_id,
@@ -83,34 +85,34 @@ def start_session(session: Session, user_id: UUID, now: datetime, browser: str |
 
 
 def principal_of_session(token: str, now: datetime) -> Principal | None:
-    """The signed-in user behind a session token; None where the session has ended."""
+    """Authenticate a session token; None if the session has ended."""
     token_hash = hash_token(token)
-    found = read(_FIND, token_hash=token_hash, **_limits(now)).first()
+    found = read(_FIND, token_hash=token_hash, **_cutoffs(now)).first()
     if found is None:
         return None
     user = PrincipalUser(found.id, found.email, full_name(found.first_name, found.last_name, found.email))
     principal = principal_of_user(user, "session", found.workspace_id)
-    if abs(now - found.seen_at) >= SEEN_EVERY:  # in the future: seen before the clock was set back
+    if abs(now - found.seen_at) >= SEEN_EVERY:  # in the future if the clock was set back
         seen = sa.update(BrowserSession).where(BrowserSession.token_hash == token_hash)
-        leave_mark(seen.values(seen_at=now))
+        write_best_effort(seen.values(seen_at=now))
     return principal
 
 
 def principal_of_user(
     user: PrincipalUser, kind: Literal["session", "jwt"], preferred: UUID | None = None
 ) -> Principal:
-    """The user with the workspaces they are a member of; a browser looks into the one it prefers."""
+    """The principal of a user, with all their workspaces; a session selects its preferred one."""
     workspaces = memberships_of(user.id)
     return Principal(
         kind=kind,
         user=user,
         workspaces=workspaces,
-        chosen=chosen_among(workspaces, preferred) if kind == "session" else None,
+        chosen=choose_workspace_id(workspaces, preferred) if kind == "session" else None,
     )
 
 
 def end_session(token: str, now: datetime) -> None:
-    """Sign out: the token is worth nothing from now on."""
+    """Sign out: delete the session."""
     with writing() as session:
         ended = sa.delete(BrowserSession).where(BrowserSession.token_hash == hash_token(token))
         user_id = session.scalar(ended.returning(BrowserSession.user_id))
@@ -124,14 +126,15 @@ def _usable(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def is_live(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.not_(_ended(**_limits(now)))
+    return sa.not_(_ended(**_cutoffs(now)))
 
 
-def _limits(now: datetime) -> dict[str, datetime]:
+def _cutoffs(now: datetime) -> dict[str, datetime]:
+    """The times before which a session counts as idle or too old."""
     return {"idle_since": now - IDLE_LIFE, "made_until": now - ABSOLUTE_LIFE}
 
 
-def _ended(idle_since: Any, made_until: Any) -> sa.ColumnElement[bool]:
+def _ended(idle_since: _Moment, made_until: _Moment) -> sa.ColumnElement[bool]:
     return sa.or_(BrowserSession.seen_at <= idle_since, BrowserSession.created_at <= made_until)
 
 

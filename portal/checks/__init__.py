@@ -1,1 +1,1 @@
-"""What `flask check` and `flask doctor` examine: the database, stored files, the installation."""
+"""The checks of `flask check` and `flask doctor`: database, stored files, installation."""

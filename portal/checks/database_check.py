@@ -1,11 +1,11 @@
-"""What `flask check` looks at: is the database whole and does it keep its own rules?"""
+"""Integrity checks of the database (`flask check`)."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.database.compatibility import Standing, read_schema
+from portal.database.compatibility import MigrationStatus, read_schema
 from portal.database.engine import db
 from portal.database.models import Run, Workflow
 from portal.database.transactions import writing
@@ -14,27 +14,27 @@ from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     check: str
     ok: bool
     detail: str
 
 
-def check_database() -> list[Finding]:
-    """Every check with its outcome; later ones are left out where the tables are missing."""
+def check_database() -> list[CheckResult]:
+    """Run all checks; without a current schema, only the first."""
     with db.engine.connect() as connection:
         schema = read_schema(connection)
-    migrated = schema.standing == Standing.NEWEST
-    findings = [Finding("migrations", migrated, schema.words)]
+    migrated = schema.status == MigrationStatus.NEWEST
+    findings = [CheckResult("migrations", migrated, schema.description)]
     if migrated:
         findings += [_integrity(), _run_numbers(), _counts()]
     return findings
 
 
 def repair_counts() -> list[str]:
-    """Count anew the runs of the workflows whose counts are wrong, and name these workflows.
+    """Recount the runs of workflows whose counts drifted; returns the workflows' names.
 
-    Holding a workflow keeps its writers out, so what is counted is what is kept.
+    Locking a workflow keeps writers out while its runs are counted.
     """
     wrong = _find_drift()
     with writing() as session:
@@ -45,36 +45,36 @@ def repair_counts() -> list[str]:
 
 
 def _find_drift() -> dict[UUID, list[str]]:
-    """Compare in one snapshot: writers may be at work meanwhile."""
+    """Compare counts and runs in one snapshot, since writers may be active."""
     db.session.rollback()
     if db.engine.dialect.name == "postgresql":
         db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     return counts.find_drift(db.session())
 
 
-def _counts() -> Finding:
-    """The counts kept beside the runs are those of the runs."""
+def _counts() -> CheckResult:
+    """Whether the stored counts equal a recount."""
     wrong = _find_drift()
     rows = db.session.execute(sa.select(Workflow.id, Workflow.name).where(Workflow.id.in_(wrong)))
     names = {row.id: row.name for row in rows}
     drift = "; ".join(f"{names[key]}: {', '.join(tables)}" for key, tables in wrong.items())
-    said = f"wrong in {drift}. Run: flask check --repair" if wrong else "as recounted"
-    return Finding("counts", not wrong, said)
+    detail = f"wrong in {drift}. Run: flask check --repair" if wrong else "as recounted"
+    return CheckResult("counts", not wrong, detail)
 
 
-def _integrity() -> Finding:
-    """Let SQLite read its file whole; PostgreSQL enforces its constraints and checks its pages itself."""
+def _integrity() -> CheckResult:
+    """SQLite's integrity check; PostgreSQL enforces constraints and verifies pages itself."""
     if db.engine.dialect.name != "sqlite":
-        return Finding("integrity", True, "constraints are enforced by PostgreSQL")
+        return CheckResult("integrity", True, "constraints are enforced by PostgreSQL")
     [verdict] = db.session.execute(sa.text("PRAGMA integrity_check(1)")).scalars().all()
     orphans = len(db.session.execute(sa.text("PRAGMA foreign_key_check")).all())
-    return Finding(
+    return CheckResult(
         "integrity", verdict == "ok" and not orphans, f"{verdict}, {orphans} rows without a parent"
     )
 
 
-def _run_numbers() -> Finding:
-    """The counter of a workflow stands above every number in use."""
+def _run_numbers() -> CheckResult:
+    """Whether each workflow's next run number is greater than all in use."""
     highest = sa.select(Run.workflow_id, sa.func.max(Run.run_number).label("number")).group_by(
         Run.workflow_id
     )
@@ -84,6 +84,6 @@ def _run_numbers() -> Finding:
         .join(used, used.c.workflow_id == Workflow.id)
         .where(Workflow.next_run_number <= used.c.number)
     ).all()
-    return Finding(
+    return CheckResult(
         "run numbers", not behind, f"behind in {', '.join(behind)}" if behind else "counters are ahead"
     )

@@ -1,4 +1,4 @@
-"""What `flask doctor` looks at: do the settings, and all that they point at, work together?"""
+"""Diagnosis of the installation (`flask doctor`): settings and the services they point to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from portal.auth.openid.join_rules import JoinRule
 from portal.auth.openid.jwks import UnreadableKeys, fetch_keys
 from portal.config import Settings
 from portal.database import compatibility, outages
-from portal.database.compatibility import Schema, Standing
+from portal.database.compatibility import MigrationStatus, Schema
 from portal.database.engine import db
 from portal.database.models import Workspace
 from portal.database.refusals import UnfitDatabase
@@ -27,145 +27,149 @@ TIMEOUT = 3
 
 
 @dataclass(frozen=True)
-class Advice:
-    """One thing looked at: good, worth knowing, or broken."""
+class Diagnosis:
+    """The result of one check: ok, worth knowing, or broken."""
 
     check: str
     level: Literal["ok", "note", "bad"]
     detail: str
 
 
-def examine() -> list[Advice]:
-    """Everything, in the order in which one would mend it."""
+def examine() -> list[Diagnosis]:
+    """Run all checks, in the order in which to fix problems."""
     settings: Settings = current_app.extensions["portal.settings"]
     advice = [*_address(settings), *_database()]
     if settings.oidc is not None:
         advice += [_provider(), *_rules(code_flow.provider()[1], migrated=advice[-1].level == "ok")]
     else:
-        advice.append(Advice("provider", "note", "none: people sign in with links made by flask signin-link"))
+        advice.append(
+            Diagnosis("provider", "note", "none: people sign in with links made by flask signin-link")
+        )
     if settings.tokens is not None:
         advice += _token_keys(settings)
     return [*advice, *_limits(settings)]
 
 
-def _address(settings: Settings) -> Iterator[Advice]:
+def _address(settings: Settings) -> Iterator[Diagnosis]:
     if settings.base_url is None:
-        yield Advice(
-            "base URL", "bad", "PORTAL_BASE_URL is not set: links in messages and sign-ins need the address"
-        )
+        yield Diagnosis("base URL", "bad", "PORTAL_BASE_URL is not set: links and sign-in need it")
         return
     if settings.base_url.startswith("http:") and not settings.plain_loopback:
-        yield Advice(
+        yield Diagnosis(
             "base URL",
             "bad",
-            f"{settings.base_url} is not https: browsers will not keep the session's cookie",
+            f"{settings.base_url} is not https: browsers will not store the session cookie",
         )
         return
     given = settings.base_url_given
     changed = "" if given.rstrip("/") == settings.base_url else f", as browsers write {given}"
-    yield Advice("base URL", "ok", f"{settings.base_url}{changed}")
+    yield Diagnosis("base URL", "ok", f"{settings.base_url}{changed}")
     yield _answers(settings.base_url)
 
 
-def _answers(base_url: str) -> Advice:
-    """Whether the portal answers at its address, as seen from this machine."""
+def _answers(base_url: str) -> Diagnosis:
+    """Whether the portal responds at its base URL, as seen from this machine."""
     try:
         answer = requests.get(f"{base_url}/healthz", timeout=TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
-        return Advice("reachable", "note", f"nothing answers at {base_url} from here: {type(error).__name__}")
+        return Diagnosis(
+            "reachable", "note", f"nothing answers at {base_url} from here: {type(error).__name__}"
+        )
     if answer.status_code != 200:
-        return Advice(
+        return Diagnosis(
             "reachable", "bad", f"{base_url}/healthz answers with status {answer.status_code}, not 200"
         )
-    return Advice("reachable", "ok", f"{base_url}/healthz answers")
+    return Diagnosis("reachable", "ok", f"{base_url}/healthz answers")
 
 
-def _database() -> Iterator[Advice]:
+def _database() -> Iterator[Diagnosis]:
     url = db.engine.url.render_as_string(hide_password=True)
     try:
-        state = compatibility.look()
+        state = compatibility.read_state()
     except (UnfitDatabase, sa.exc.SQLAlchemyError) as error:
-        yield Advice("database", "bad", f"{url}: {outages.tell(error)}")
+        yield Diagnosis("database", "bad", f"{url}: {outages.explain(error)}")
         return
-    yield Advice("database", "ok", url)
+    yield Diagnosis("database", "ok", url)
     if state.read_only is not None:
-        yield Advice("changes", "bad", f"{state.read_only} {outages.READ_ONLY.advice}")
+        yield Diagnosis("changes", "bad", f"{state.read_only} {outages.READ_ONLY.advice}")
     yield _migrations(state.schema)
 
 
-def _migrations(schema: Schema) -> Advice:
-    if schema.standing == Standing.NEWEST:
-        return Advice("migrations", "ok", schema.words)
-    if schema.standing == Standing.NEWER:
-        return Advice(
-            "migrations", "note", f"{schema.words}; its server may go on, its commands do not write"
+def _migrations(schema: Schema) -> Diagnosis:
+    if schema.status == MigrationStatus.NEWEST:
+        return Diagnosis("migrations", "ok", schema.description)
+    if schema.status == MigrationStatus.NEWER:
+        return Diagnosis(
+            "migrations", "note", f"{schema.description}; servers may continue, commands do not write"
         )
-    return Advice("migrations", "bad", schema.words)
+    return Diagnosis("migrations", "bad", schema.description)
 
 
-def _provider() -> Advice:
+def _provider() -> Diagnosis:
     client = code_flow.provider()[2]
     try:
         metadata = client.load_server_metadata()
         keys = client.fetch_jwk_set()["keys"]
     except requests.RequestException as error:
-        return Advice("provider", "bad", f"cannot be reached: {type(error).__name__}")
+        return Diagnosis("provider", "bad", f"cannot be reached: {type(error).__name__}")
     except (AuthlibBaseError, JoseError, ValueError, KeyError, TypeError) as error:
-        return Advice("provider", "bad", f"its description cannot be used: {error}")
+        return Diagnosis("provider", "bad", f"its discovery document cannot be used: {error}")
     callback = f"{current_app.config['BASE_URL'] or ''}/auth/callback"
-    return Advice(
-        "provider", "ok", f"{metadata['issuer']} with {len(keys)} keys; it must know the address {callback}"
+    return Diagnosis(
+        "provider", "ok", f"{metadata['issuer']} with {len(keys)} keys; its redirect URI must be {callback}"
     )
 
 
-def _rules(rules: tuple[JoinRule, ...], migrated: bool) -> Iterator[Advice]:
+def _rules(rules: tuple[JoinRule, ...], migrated: bool) -> Iterator[Diagnosis]:
     if not rules:
-        yield Advice(
-            "rules", "note", "PORTAL_OIDC_JOIN is not set: only who is invited or the very first gets in"
+        yield Diagnosis(
+            "rules", "note", "PORTAL_OIDC_JOIN is not set: only invited users and the very first are admitted"
         )
         return
     named = {rule.workspace for rule in rules}
-    there: set[str] = set()
+    existing: set[str] = set()
     if migrated:
         live = sa.select(Workspace.slug).where(Workspace.slug.in_(named), Workspace.deleted_at.is_(None))
-        there = set(db.session.scalars(live))
-    absent = sorted(named - there)
+        existing = set(db.session.scalars(live))
+    absent = sorted(named - existing)
     if absent:
-        yield Advice(
-            "rules", "bad", f"PORTAL_OIDC_JOIN names workspaces that are not there: {', '.join(absent)}"
+        yield Diagnosis(
+            "rules", "bad", f"PORTAL_OIDC_JOIN names workspaces that do not exist: {', '.join(absent)}"
         )
     else:
-        yield Advice("rules", "ok", f"{len(rules)} for {', '.join(sorted(named))}")
+        yield Diagnosis("rules", "ok", f"{len(rules)} for {', '.join(sorted(named))}")
 
 
-def _token_keys(settings: Settings) -> Iterator[Advice]:
+def _token_keys(settings: Settings) -> Iterator[Diagnosis]:
     tokens = settings.tokens
     if tokens is None:
         return
     try:
         keys = fetch_keys(tokens.jwks_url)
     except (requests.RequestException, HTTPError, UnreadableKeys, OSError) as error:
-        yield Advice("token keys", "bad", f"{tokens.jwks_url} cannot be used: {error}")
+        yield Diagnosis("token keys", "bad", f"{tokens.jwks_url} cannot be used: {error}")
     else:
-        yield Advice("token keys", "ok", f"{len(keys)} keys at {urlsplit(tokens.jwks_url).netloc}")
-    asked = settings.oidc.discovery_url.removesuffix(code_flow.DISCOVERY) if settings.oidc else None
-    if asked is None or asked.rstrip("/") != tokens.issuer.rstrip("/"):
-        yield Advice(
+        yield Diagnosis("token keys", "ok", f"{len(keys)} keys at {urlsplit(tokens.jwks_url).netloc}")
+    signin_issuer = settings.oidc.discovery_url.removesuffix(code_flow.DISCOVERY) if settings.oidc else None
+    if signin_issuer is None or signin_issuer.rstrip("/") != tokens.issuer.rstrip("/"):
+        yield Diagnosis(
             "token issuer",
             "note",
-            f"people do not sign in at {tokens.issuer}: tie its subjects to users with flask users link",
+            f"people do not sign in at {tokens.issuer}: link its subjects to users with flask users link",
         )
 
 
-def _limits(settings: Settings) -> Iterator[Advice]:
+def _limits(settings: Settings) -> Iterator[Diagnosis]:
     if settings.limits.storage_url is None:
-        yield Advice(
+        yield Diagnosis(
             "rate limits",
             "note",
-            "counted in memory: each worker counts for itself, so several allow that many times the limit. "
-            "Set PORTAL_RATE_LIMIT_STORAGE_URL to a Redis to count together",
+            "counted in memory: each worker counts for itself, so the limit is multiplied by their number. "
+            "Set PORTAL_RATE_LIMIT_STORAGE_URL to a Redis to share the counters",
         )
-    elif limits.counter().shared_answers():
-        yield Advice("rate limits", "ok", "counted in Redis, by all workers together")
+    elif limits.rate_limiter().redis_answers():
+        yield Diagnosis("rate limits", "ok", "counted in Redis, by all workers together")
     else:
-        yield Advice("rate limits", "bad", "PORTAL_RATE_LIMIT_STORAGE_URL does not answer: counted in memory")
+        yield Diagnosis(
+            "rate limits", "bad", "PORTAL_RATE_LIMIT_STORAGE_URL does not answer: counted in memory"
+        )

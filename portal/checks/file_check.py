@@ -1,4 +1,4 @@
-"""What `flask check --files` looks at: is every stored file as it was stored, and does something need it?"""
+"""Checks of stored files (`flask check --files`): intact, and referenced by the database."""
 
 import re
 from collections import Counter
@@ -6,101 +6,117 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, islice
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.checks.database_check import Finding
+from portal.checks.database_check import CheckResult
 from portal.database.engine import db
 from portal.database.models import Artifact, Run, Upload, Workflow, Workspace
 from portal.database.sql.in_lists import chunks
 from portal.errors import Unavailable
 from portal.history.summary import Progress, no_progress
-from portal.storage import Flaw, Kept, artifacts, find_flaw, key_of
+from portal.storage import ContentDigest, Flaw, artifact_store, find_flaw, object_key
 from portal.storage.stored_object import StoredObject
 
-PORTION = 20_000
-"""Files that are looked up at once: no index leads to them, so every look-up reads the table of artifacts."""
+BATCH = 20_000
+"""Files looked up at a time: without an index on the digest, each look-up scans the table of artifacts."""
 MAX_NAMED = 20
-"""Files that the text names."""
+"""Files listed in the text output."""
 UNFINISHED = timedelta(days=1)
-"""How long a file that nothing points to may still belong to an import that is under way."""
+"""An unreferenced file younger than this may belong to an import in progress."""
 
 _OURS = re.compile(r"[0-9a-f-]{36}/[0-9a-f]{2}/([0-9a-f]{64}|\.new-\w+)")
-"""Keys that the portal makes; whatever else lies there is somebody else's."""
-_WORDS = {
+"""Keys that the portal writes; a shared store may hold others."""
+_LABELS = {
     Flaw.MISSING: "missing",
-    Flaw.SIZE: "of another size",
-    Flaw.CONTENT: "of another content",
+    Flaw.SIZE: "of the wrong size",
+    Flaw.CONTENT: "with the wrong content",
     Flaw.UNREADABLE: "unreadable",
 }
 
 
-@dataclass(frozen=True)
-class FilesFinding(Finding):
-    """What was found of stored files; `files` has an entry for each use of one that is not whole."""
+class FileUse(TypedDict):
+    """A reference to a damaged file, as `--json` prints it."""
 
-    files: list[dict[str, Any]]
+    problem: str
+    removed: bool
+    workspace: str
+    workflow: str | None
+    workflow_id: str | None
+    run_number: int | None
+    run_id: str | None
+    upload_id: str | None
+    file: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class FileCheckResult(CheckResult):
+    """The result for stored files, with an entry for each use of a damaged one."""
+
+    files: list[FileUse]
 
 
 @dataclass(frozen=True)
 class _Damage:
-    """Content that is not as it was stored."""
+    """Damaged content."""
 
     workspace_id: UUID
-    kept: Kept
+    digest: ContentDigest
     flaw: Flaw
     removed: bool
 
 
 class _Expected(NamedTuple):
-    """Content that the database knows."""
+    """Content that the database refers to."""
 
     workspace_id: UUID
-    kept: Kept
+    digest: ContentDigest
 
 
-def check_files(*, repair: bool, now: datetime, progress: Progress = no_progress) -> list[Finding]:
-    """Read all stored files; `repair` removes leftovers and damaged ones, which an import brings back."""
+def check_files(*, repair: bool, now: datetime, progress: Progress = no_progress) -> list[CheckResult]:
+    """Read all stored files; `repair` removes leftovers and damaged files, which a new import restores."""
     try:
         return [_contents(repair, progress), _leftovers(repair, now)]
     except Unavailable as error:
-        return [FilesFinding("files", False, error.message, [])]
+        return [FileCheckResult("files", False, error.message, [])]
 
 
-def _contents(repair: bool, progress: Progress) -> FilesFinding:
+def _contents(repair: bool, progress: Progress) -> FileCheckResult:
     count, total = _known()
     damaged, done = [], 0
-    for number, (workspace_id, kept) in enumerate(_expected(), 1):
-        flaw = find_flaw(workspace_id, kept)
+    for number, (workspace_id, digest) in enumerate(_expected(), 1):
+        flaw = find_flaw(workspace_id, digest)
         if flaw is not None:
             removed = repair and flaw in (Flaw.SIZE, Flaw.CONTENT)
             if removed:
-                artifacts().delete(key_of(workspace_id, kept.sha256))
-            damaged.append(_Damage(workspace_id, kept, flaw, removed))
-        done += kept.size
+                artifact_store().delete(object_key(workspace_id, digest.sha256))
+            damaged.append(_Damage(workspace_id, digest, flaw, removed))
+        done += digest.size
         progress(done, total, number)
     if not damaged:
-        return FilesFinding("files", True, f"{count:,} read, all as they were stored", [])
+        return FileCheckResult("files", True, f"{count:,} read, all as they were stored", [])
     files = list(_uses(damaged))
-    return FilesFinding("files", False, _describe(count, damaged, files), files)
+    return FileCheckResult("files", False, _describe(count, damaged, files), files)
 
 
 def _known() -> tuple[int, int]:
-    """How many different files the database knows, and their bytes."""
+    """The number of distinct files in the database, and their total size."""
     each = sa.select(Artifact.workspace_id, Artifact.sha256, Artifact.size_bytes).distinct().subquery()
     count, total = db.session.execute(sa.select(sa.func.count(), sa.func.sum(each.c.size_bytes))).one()
     return count, int(total or 0)
 
 
 def _expected() -> Iterator[_Expected]:
-    """All contents that the database knows; no transaction is open while one is read."""
+    """All content that the database refers to; no transaction stays open while a file is read."""
     for workspace_id in _workspace_ids():
         after = b""
-        while portion := _portion(workspace_id, after):
-            yield from portion
-            after = portion[-1].kept.sha256
+        while batch := _read_batch(workspace_id, after):
+            yield from batch
+            after = batch[-1].digest.sha256
 
 
 def _workspace_ids() -> Sequence[UUID]:
@@ -109,42 +125,44 @@ def _workspace_ids() -> Sequence[UUID]:
     return found
 
 
-def _portion(workspace_id: UUID, after: bytes) -> list[_Expected]:
+def _read_batch(workspace_id: UUID, after: bytes) -> list[_Expected]:
     wanted = (
         sa.select(Artifact.sha256, sa.func.max(Artifact.size_bytes))
         .where(Artifact.workspace_id == workspace_id, Artifact.sha256 > after)
         .group_by(Artifact.sha256)
         .order_by(Artifact.sha256)
-        .limit(PORTION)
+        .limit(BATCH)
     )
     rows = db.session.execute(wanted).all()
     db.session.rollback()
-    return [_Expected(workspace_id, Kept(bytes(sha256), size)) for sha256, size in rows]
+    return [_Expected(workspace_id, ContentDigest(bytes(sha256), size)) for sha256, size in rows]
 
 
-def _uses(damaged: Sequence[_Damage]) -> Iterator[dict[str, Any]]:
-    """Every file whose content is damaged, by workspace."""
+def _uses(damaged: Sequence[_Damage]) -> Iterator[FileUse]:
+    """Every use of damaged content, by workspace."""
     for workspace_id, some in groupby(damaged, key=lambda damage: damage.workspace_id):
         for chunk in chunks(list(some)):
-            by_digest = {damage.kept.sha256: damage for damage in chunk}
-            for row in db.session.execute(_named(workspace_id, by_digest.keys())):
-                yield _to_json(row, by_digest[bytes(row.sha256)])
+            by_digest = {damage.digest.sha256: damage for damage in chunk}
+            for row in db.session.execute(_artifacts_with(workspace_id, by_digest.keys())):
+                yield _file_use(row, by_digest[bytes(row.sha256)])
 
 
-def _named(workspace_id: UUID, digests: Collection[bytes]) -> sa.Select[*tuple[Any, ...]]:
-    """The artifacts with these contents, with what people know them by."""
-    columns: tuple[Any, ...] = (
-        Artifact.name,
-        Artifact.sha256,
-        Artifact.run_id,
-        Run.run_number,
-        Upload.id.label("upload_id"),
-        Workflow.id.label("workflow_id"),
-        Workflow.name.label("workflow"),
-        Workspace.slug.label("workspace"),
-    )
+_FileRow = tuple[str, bytes, UUID | None, int, UUID, UUID, str, str]
+
+
+def _artifacts_with(workspace_id: UUID, digests: Collection[bytes]) -> sa.Select[*_FileRow]:
+    """The artifacts with these digests, their workflows and runs."""
     return (
-        sa.select(*columns)
+        sa.select(
+            Artifact.name,
+            Artifact.sha256,
+            Artifact.run_id,
+            Run.run_number,
+            Upload.id.label("upload_id"),
+            Workflow.id.label("workflow_id"),
+            Workflow.name.label("workflow"),
+            Workspace.slug.label("workspace"),
+        )
         .join(Workspace, Workspace.id == Artifact.workspace_id)
         .outerjoin(Run, Run.id == Artifact.run_id)
         .outerjoin(Upload, Upload.artifact_id == Artifact.id)
@@ -154,7 +172,7 @@ def _named(workspace_id: UUID, digests: Collection[bytes]) -> sa.Select[*tuple[A
     )
 
 
-def _to_json(row: Any, damage: _Damage) -> dict[str, Any]:
+def _file_use(row: sa.Row[*_FileRow], damage: _Damage) -> FileUse:
     return {
         "problem": str(damage.flaw),
         "removed": damage.removed,
@@ -165,8 +183,8 @@ def _to_json(row: Any, damage: _Damage) -> dict[str, Any]:
         "run_id": _text(row.run_id),
         "upload_id": _text(row.upload_id),
         "file": row.name,
-        "size_bytes": damage.kept.size,
-        "sha256": damage.kept.sha256.hex(),
+        "size_bytes": damage.digest.size,
+        "sha256": damage.digest.sha256.hex(),
     }
 
 
@@ -174,64 +192,63 @@ def _text(value: UUID | None) -> str | None:
     return str(value) if value is not None else None
 
 
-def _describe(count: int, damaged: Sequence[_Damage], files: Sequence[dict[str, Any]]) -> str:
-    """What is wrong, what has been done about it and what is to be done, then the first files by name."""
+def _describe(count: int, damaged: Sequence[_Damage], files: Sequence[FileUse]) -> str:
+    """What is wrong, what was removed and what to do, then the first files."""
     flaws = Counter(damage.flaw for damage in damaged)
-    said = ", ".join(f"{flaws[flaw]:,} {words}" for flaw, words in _WORDS.items() if flaws[flaw])
+    summary = ", ".join(f"{flaws[flaw]:,} {label}" for flaw, label in _LABELS.items() if flaws[flaw])
     removed = sum(damage.removed for damage in damaged)
     if removed:
-        advice = f"Removed {removed:,}. Import again the history that brought the files below"
+        advice = f"Removed {removed:,}. Import the history of the files below again"
     elif flaws[Flaw.SIZE] or flaws[Flaw.CONTENT]:
-        advice = "Run: flask check --files --repair, then import again the history that brought them"
+        advice = "Run: flask check --files --repair, then import their history again"
     else:
-        advice = "Import again the history that brought them"
-    named = [f"\n      {_WORDS[Flaw(file['problem'])]}: {_place(file)}" for file in files[:MAX_NAMED]]
+        advice = "Import their history again"
+    lines = [f"\n      {_LABELS[Flaw(file['problem'])]}: {_location(file)}" for file in files[:MAX_NAMED]]
     more = len(files) - MAX_NAMED
     rest = f"\n      and {more:,} more; --json names all" if more > 0 else ""
-    return f"of {count:,}, {said}. {advice}.{''.join(named)}{rest}"
+    return f"of {count:,}, {summary}. {advice}.{''.join(lines)}{rest}"
 
 
-def _place(file: dict[str, Any]) -> str:
-    """Where people find a file."""
+def _location(file: FileUse) -> str:
+    """Where users find the file."""
     what = f"run {file['run_number']}" if file["run_id"] else "upload"
     return f"{file['workflow'] or 'no workflow'} ({file['workspace']}), {what}, {file['file']}"
 
 
-def _leftovers(repair: bool, now: datetime) -> Finding:
-    """Files of the portal's own that nothing points to: of attempts that were cut off, or replaced since.
+def _leftovers(repair: bool, now: datetime) -> CheckResult:
+    """Unreferenced files of the portal: of interrupted imports, or replaced since.
 
-    Only folders of workspaces that this database knows are looked at: a store may be shared, and a database
-    that lacks workspaces, such as an empty one, is no reason to remove their files.
+    Only folders of workspaces in this database are examined: a store may be shared with another one.
     """
     count = size = removed = 0
     for workspace_id in _workspace_ids():
-        for left in _unused(workspace_id):
-            count, size = count + 1, size + left.size
-            if repair and now - left.changed_at >= UNFINISHED:
-                artifacts().delete(left.key)
+        for leftover in _unused(workspace_id):
+            count, size = count + 1, size + leftover.size
+            if repair and now - leftover.changed_at >= UNFINISHED:
+                artifact_store().delete(leftover.key)
                 removed += 1
-    said = f"{count:,} stored files ({size:,} bytes) that nothing points to" if count else "none"
+    detail = f"{count:,} unreferenced files ({size:,} bytes)" if count else "none"
     if repair and count:
-        said += f"; removed {removed:,}, which were older than a day"
-    return Finding("leftovers", True, said)
+        detail += f"; removed {removed:,}, which were older than a day"
+    return CheckResult("leftovers", True, detail)
 
 
 def _unused(workspace_id: UUID) -> Iterator[StoredObject]:
-    found = (each for each in artifacts().objects(str(workspace_id)) if _OURS.fullmatch(each.key))
-    while portion := list(islice(found, PORTION)):
-        digests = {each.key: _digest_in(each.key) for each in portion}
+    found = (each for each in artifact_store().objects(str(workspace_id)) if _OURS.fullmatch(each.key))
+    while batch := list(islice(found, BATCH)):
+        digests = {each.key: _digest_in(each.key) for each in batch}
         used = _used(workspace_id, [digest for digest in digests.values() if digest])
-        yield from (each for each in portion if digests[each.key] not in used)
+        yield from (each for each in batch if digests[each.key] not in used)
 
 
 def _digest_in(key: str) -> bytes | None:
-    """The digest that a key ends with; None for an attempt that was not finished."""
+    """The digest in a key; None for an unfinished file."""
     name = key.rpartition("/")[2]
     return None if name.startswith(".") else bytes.fromhex(name)
 
 
 def _used(workspace_id: UUID, digests: Sequence[bytes]) -> set[bytes]:
-    """Those of the digests that artifacts have, and others between them, few since stores list by key."""
+    """The referenced digests in the range of these; few others, since stores list by key."""
     if not digests:
         return set()
     wanted = sa.select(Artifact.sha256).where(

@@ -1,4 +1,4 @@
-"""The `flask` commands: one call each, plain words or `--json` out."""
+"""The `flask` commands; each prints text, or JSON with `--json`."""
 
 from flask import Flask
 

@@ -25,7 +25,7 @@ members = Group("members", help="Who belongs to a workspace.")
 @json_option
 @with_appcontext
 def add_user(email: str, first_name: str, last_name: str, as_json: bool) -> None:
-    """Add somebody who can sign in."""
+    """Add a user who can sign in."""
     user = accounts.add_user(email, first_name, last_name, moments.now())
     show(as_json, {"id": str(user.id), "email": user.email}, f"Added {user.email}.")
 
@@ -37,15 +37,15 @@ def add_user(email: str, first_name: str, last_name: str, as_json: bool) -> None
 @json_option
 @with_appcontext
 def link_user(email: str, issuer: str, subject: str, as_json: bool) -> None:
-    """Say which SUBJECT of a provider, the ISSUER, somebody is."""
-    user = identities.tie(email, issuer, subject, moments.now())
+    """Link a user to their SUBJECT at the provider ISSUER."""
+    user = identities.link_identity(email, issuer, subject, moments.now())
     values = {"email": user.email, "issuer": issuer, "subject": subject}
     show(as_json, values, f"{user.email} is {subject} at {issuer}.")
 
 
 @workspaces.command("add", epilog='Example: flask workspaces add "Acme Voice" --slug acme-voice')
 @click.argument("name")
-@click.option("--slug", help="Short name for commands; made from NAME unless given.")
+@click.option("--slug", help="Short name for commands; derived from NAME by default.")
 @json_option
 @with_appcontext
 def add_workspace(name: str, slug: str | None, as_json: bool) -> None:
@@ -63,7 +63,7 @@ def add_workspace(name: str, slug: str | None, as_json: bool) -> None:
 @json_option
 @with_appcontext
 def set_member(workspace: str, email: str, role: str, as_json: bool) -> None:
-    """Make a user a member of a workspace, or give a member another role."""
+    """Add a user to a workspace, or change a member's role."""
     accounts.set_member(workspace, email, role, moments.now())
     values = {"workspace": workspace, "email": email.lower(), "role": role}
     show(as_json, values, f"{email.lower()} is {role} of {workspace}.")

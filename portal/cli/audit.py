@@ -14,13 +14,13 @@ audit_log = Group("audit", help="Who did what to accounts, keys and settings.")
 
 
 @audit_log.command("export", epilog="Example: flask audit export --since 2026-01-01T00:00:00Z > audit.csv")
-@click.option("--since", help="Only entries from this moment on.")
+@click.option("--since", help="Only entries from this time on.")
 @json_option
 @with_appcontext
 def export_audit_log(since: str | None, as_json: bool) -> None:
-    """Print the audit log, oldest entry first: CSV, or JSON lines."""
+    """Print the audit log, oldest entry first, as CSV or JSON Lines."""
     reader = parameters.Reader({} if since is None else {"since": since})
     moment = reader.read("since", parameters.optional_moment, None)
     reader.finish()
     write = audit_export.write_json_lines if as_json else audit_export.write_csv
-    write(trail.every_entry(moment), sys.stdout)
+    write(trail.iterate_entries(moment), sys.stdout)

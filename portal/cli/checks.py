@@ -18,13 +18,13 @@ from portal.history.progress import checking_bar
 @click.option(
     "--repair",
     is_flag=True,
-    help="First count anew what the counts beside the runs have wrong; with --files, remove stored files "
-    "that are damaged, so that an import brings them again, and leftovers older than a day.",
+    help="First recount the runs of workflows whose counts are wrong; with --files, remove damaged stored "
+    "files, which a new import restores, and leftovers older than a day.",
 )
 @json_option
 @with_appcontext
 def check(repair: bool, with_files: bool, as_json: bool) -> None:
-    """Check that the database is whole and keeps its own rules."""
+    """Check the integrity of the database."""
     repaired = database_check.repair_counts() if repair else []
     findings = database_check.check_database()
     if with_files and findings[0].ok:  # there are tables
@@ -33,7 +33,7 @@ def check(repair: bool, with_files: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([vars(finding) for finding in findings]))
     for name in () if as_json else repaired:
-        click.echo(f"Counted the runs of {name} anew.")
+        click.echo(f"Recounted the runs of {name}.")
     for finding in () if as_json else findings:
         click.echo(f"{'ok' if finding.ok else 'BAD'}  {finding.check}: {finding.detail}")
     if not all(finding.ok for finding in findings):
@@ -44,7 +44,7 @@ def check(repair: bool, with_files: bool, as_json: bool) -> None:
 @json_option
 @with_appcontext
 def doctor_(as_json: bool) -> None:
-    """Look at the settings and whether all that they point at answers."""
+    """Diagnose the settings and the services they point to."""
     advice = doctor.examine()
     if as_json:
         click.echo(json.dumps([vars(one) for one in advice]))

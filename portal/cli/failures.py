@@ -1,10 +1,10 @@
-"""How a command that fails says so: one line, exit status 1, as JSON too, and what went in before that."""
+"""Failures of commands: one line, exit status 1, JSON with `--json`, and what was done before."""
 
 import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 import click
 from alembic.util.exc import CommandError
@@ -16,47 +16,47 @@ from portal.errors import InvalidQuery, PortalError
 from portal.web.logs import redact
 
 BUG = "INTERNAL_ERROR"
-_SO_FAR = "portal.so_far"
+_SUMMARY = "portal.summary"
 
 log = logging.getLogger(__name__)
 
 
-class SoFar(Protocol):
-    """What a command has done, whether it comes to its end or not."""
+class Summary(Protocol):
+    """What a command has done so far."""
 
-    def to_json(self) -> dict[str, Any]: ...
+    def to_json(self) -> dict[str, object]: ...
     def to_text(self) -> str: ...
 
 
 class Command(click.Command):
-    """A command whose failures are told, every one."""
+    """A command that reports every failure."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        with told():
+    def invoke(self, ctx: click.Context) -> object:
+        with report_failures():
             return super().invoke(ctx)
 
 
 class Group(AppGroup):
-    """A group of such commands."""
+    """A group of commands that report every failure."""
 
     command_class = Command
 
 
-def say_so_far(summary: SoFar) -> None:
-    """Let this be told too if the command fails from here on."""
-    click.get_current_context().meta[_SO_FAR] = summary
+def report_progress_of(summary: Summary) -> None:
+    """Print this summary too if the command fails from here on."""
+    click.get_current_context().meta[_SUMMARY] = summary
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn whatever a command raises into what it says; outside of commands it is raised as it is."""
+def report_failures() -> Iterator[None]:
+    """Turn exceptions of a command into messages; outside of commands they propagate."""
     context = click.get_current_context(silent=True)
     try:
         yield
     except (click.ClickException, click.exceptions.Exit, click.Abort, CommandError, BrokenPipeError):
         raise
     except KeyboardInterrupt:
-        if context is None or _SO_FAR not in context.meta:
+        if context is None or _SUMMARY not in context.meta:
             raise
         _fail(context, {"code": "INTERRUPTED", "message": "Interrupted."})
     except Exception as error:
@@ -66,23 +66,23 @@ def told() -> Iterator[None]:
         _fail(context, _error(error))
 
 
-def _error(error: Exception) -> dict[str, Any]:
+def _error(error: Exception) -> dict[str, object]:
     if isinstance(error, InvalidQuery):
         details = [vars(each) for each in error.errors]
         message = "\n".join(f"{each.field} {each.message}" for each in error.errors)
         return {"code": error.code, "message": message, "details": details}
     if isinstance(error, PortalError):
         return {"code": error.code, "message": error.message}
-    cause = outages.find(error)
+    cause = outages.cause_of(error)
     more = "" if cause else " The traceback is shown by: flask --debug COMMAND"
-    return {"code": cause.code if cause else BUG, "message": redact(outages.tell(error)) + more}
+    return {"code": cause.code if cause else BUG, "message": redact(outages.explain(error)) + more}
 
 
-def _fail(context: click.Context, error: dict[str, Any]) -> NoReturn:
-    so_far: SoFar | None = context.meta.get(_SO_FAR)
+def _fail(context: click.Context, error: dict[str, object]) -> NoReturn:
+    summary: Summary | None = context.meta.get(_SUMMARY)
     if context.params.get("as_json"):
-        done = so_far.to_json() | {"ok": False} if so_far else {}
+        done = summary.to_json() | {"ok": False} if summary else {}
         click.echo(json.dumps({"error": error} | done))
-    elif so_far:
-        click.echo(f"What was done before it failed:\n{so_far.to_text()}")
-    raise click.ClickException(error["message"])
+    elif summary:
+        click.echo(f"What was done before it failed:\n{summary.to_text()}")
+    raise click.ClickException(str(error["message"]))

@@ -8,7 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from portal import moments
-from portal.cli.failures import Command, say_so_far
+from portal.cli.failures import Command, report_progress_of
 from portal.cli.output import json_option, show
 from portal.history.demo import motion
 from portal.history.demo.sample import install_demo
@@ -27,13 +27,13 @@ def _print_schema(context: click.Context, _parameter: click.Parameter, wanted: b
 
 @click.command("import", cls=Command, epilog="Example: flask import --workspace acme-voice history.jsonl.gz")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--workspace", help="Slug of the workspace; may be left out where there is only one.")
+@click.option("--workspace", help="Slug of the workspace; optional if there is only one.")
 @click.option(
     "--batch-size",
     type=click.IntRange(1, 100_000),
     default=DEFAULT_BATCH_SIZE,
     show_default=True,
-    help="Lines in one transaction.",
+    help="Lines per transaction.",
 )
 @click.option(
     "--schema",
@@ -43,16 +43,16 @@ def _print_schema(context: click.Context, _parameter: click.Parameter, wanted: b
     callback=_print_schema,
     help="Only print the JSON Schema of a line.",
 )
-@click.option("--check", is_flag=True, help="Only say what is wrong with the files; write nothing.")
+@click.option("--check", is_flag=True, help="Only report errors in the files; write nothing.")
 @json_option
 @with_appcontext
 def import_(
     files: tuple[Path, ...], workspace: str | None, batch_size: int, check: bool, as_json: bool
 ) -> None:
     """Import run history: JSON Lines, plain or gzip; - is standard input. Importing twice changes nothing."""
-    target = accounts.get_workspace(workspace)
+    target = accounts.workspace_by_slug(workspace)
     summary = ImportSummary(check=check)
-    say_so_far(summary)
+    report_progress_of(summary)
     with progress_bar(files) as progress:
         import_files(
             target.id,
@@ -69,11 +69,11 @@ def import_(
 
 
 @click.command("demo", cls=Command, epilog="Example: flask demo")
-@click.option("--keep-moving", is_flag=True, help="Then let a few of its runs go on, until stopped.")
+@click.option("--keep-moving", is_flag=True, help="Then keep a few of its runs progressing until stopped.")
 @json_option
 @with_appcontext
 def demo(keep_moving: bool, as_json: bool) -> None:
-    """Make a sample workspace with realistic history; where it exists already, change nothing."""
+    """Create a sample workspace with realistic history; if it exists, change nothing."""
     installed = install_demo(moments.now())
     show(as_json, installed.to_json(), installed.to_text())
     if keep_moving:

@@ -1,1 +1,1 @@
-"""The database: engine, transactions, column types, both kinds of servers, tables and migrations."""
+"""The database: engine, transactions, column types, SQLite, PostgreSQL, models and migrations."""

@@ -1,8 +1,8 @@
-"""Column types of our own, and the base class of every table."""
+"""Custom column types and the declarative base."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, SafeUUID
 
 import sqlalchemy as sa
@@ -12,28 +12,33 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
+# Any: what a driver stores and returns differs between the databases.
+_Storage = TypeEngine[Any]
+_Value = TypeVar("_Value")
+_Decoder = Callable[[Any], _Value | None]
+
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC: `timestamptz` on PostgreSQL, microseconds since 1970 on SQLite."""
+    """An aware datetime in UTC: `timestamptz` on PostgreSQL, microseconds since the epoch on SQLite."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> _Storage:
         if dialect.name == "sqlite":
             return dialect.type_descriptor(sa.BigInteger())
         return dialect.type_descriptor(sa.DateTime(timezone=True))
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | datetime | None:
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a moment needs a time zone")
+            raise ValueError("a datetime needs a time zone")
         if dialect.name == "sqlite":
             return (value - _EPOCH) // _MICROSECOND
         return value.astimezone(UTC)
 
-    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> _Decoder[datetime]:
         if dialect.name == "sqlite":
             return _from_microseconds
         return _in_utc
@@ -48,25 +53,25 @@ def _in_utc(value: datetime | None) -> datetime | None:
 
 
 class Id(TypeDecorator[UUID]):
-    """A UUID: native on PostgreSQL, its 16 bytes on SQLite. Both sort like the lower-case text."""
+    """A UUID: native on PostgreSQL, 16 bytes on SQLite. Both sort like the lower-case text."""
 
     impl = sa.Uuid
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
+    def load_dialect_impl(self, dialect: sa.Dialect) -> _Storage:
         if dialect.name == "sqlite":
             return dialect.type_descriptor(sa.LargeBinary(16))
         return dialect.type_descriptor(sa.Uuid())
 
-    def process_bind_param(self, value: UUID | None, dialect: sa.Dialect) -> Any:
+    def process_bind_param(self, value: UUID | None, dialect: sa.Dialect) -> bytes | UUID | None:
         return value.bytes if value is not None and dialect.name == "sqlite" else value
 
-    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], UUID | None] | None:
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> _Decoder[UUID] | None:
         return _from_bytes if dialect.name == "sqlite" else None
 
 
 def _from_bytes(value: bytes | None) -> UUID | None:
-    """What UUID(bytes=value) gives, without its checks of other ways to write one: lists are full of them."""
+    """UUID(bytes=value) without the argument checks of its constructor: lists decode many."""
     if value is None:
         return None
     found = UUID.__new__(UUID)
@@ -88,5 +93,8 @@ class Base(DeclarativeBase):
     )
 
 
+JsonObject = dict[str, Any]
+"""A JSON column's object, whose members are of any type."""
+
 FoldedText = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-"""Text in code point order on both databases, whatever the installation's locale."""
+"""Text that both databases sort by code point, whatever the locale."""

@@ -1,8 +1,7 @@
-"""The engine: how it connects to either kind of database, and how it reads and writes JSON columns."""
+"""The SQLAlchemy engine: connection options of both databases, and JSON columns."""
 
 import json
 import re
-from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -12,13 +11,13 @@ from flask_sqlalchemy import SQLAlchemy
 from portal.database.columns import Base
 
 SQLITE_BUSY_SECONDS = 30
-"""How long a SQLite connection waits for another one's lock before it gives up."""
+"""SQLite's busy timeout."""
 
 CONNECT_SECONDS = 3
-"""How long PostgreSQL may take to accept a connection."""
+"""Connect timeout of PostgreSQL."""
 
 CONNECTIONS = 8
-"""How many connections a process keeps open: one for each thread that serves (gunicorn.conf.py)."""
+"""Size of the connection pool: one for each worker thread (gunicorn.conf.py)."""
 
 SQLITE_CACHE_KIB = 16 * 1024
 
@@ -28,20 +27,21 @@ db = SQLAlchemy(metadata=Base.metadata, disable_autonaming=True)
 migrate = Migrate()
 
 
-def _to_json(value: Any) -> str:
+def _to_json(value: object) -> str:
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # whole numbers of more than 64 bits
+    except TypeError:  # integers over 64 bits
         return json.dumps(value)
 
 
-def _from_json(text: str | bytes) -> Any:
-    """Read what the database keeps; whole numbers of more than 64 bits by the library's own reader."""
-    written = text if isinstance(text, str) else text.decode()
-    return json.loads(written) if _LONG_NUMBER.search(written) else orjson.loads(written)
+def _from_json(text: str | bytes) -> object:
+    """Parse a JSON column; the standard library reads integers over 64 bits, which orjson cannot."""
+    decoded = text if isinstance(text, str) else text.decode()
+    value: object = json.loads(decoded) if _LONG_NUMBER.search(decoded) else orjson.loads(decoded)
+    return value
 
 
-PINNED = {
+SESSION_SETTINGS = {
     "timezone": "UTC",
     "client_encoding": "UTF8",
     "datestyle": "ISO,MDY",
@@ -53,22 +53,26 @@ PINNED = {
     "default_transaction_isolation": r"read\ committed",
     "jit": "off",
 }
-"""Settings of PostgreSQL on which what is read and written depends; a role or a database may have others."""
+"""PostgreSQL settings that the portal depends on, whatever role and database have as defaults."""
 
 
-def engine_options(url: sa.URL) -> dict[str, Any]:
-    """Options for the engine of this URL (`SQLALCHEMY_ENGINE_OPTIONS`).
+def engine_options(url: sa.URL) -> dict[str, object]:
+    """`SQLALCHEMY_ENGINE_OPTIONS` for this URL.
 
-    On PostgreSQL reading needs no transaction: each statement of one would see the newest all the same.
+    Reads on PostgreSQL run in autocommit: under READ COMMITTED each statement has its own snapshot anyway.
     """
-    kept = {"json_serializer": _to_json, "json_deserializer": _from_json, "pool_size": CONNECTIONS}
+    options: dict[str, object] = {
+        "json_serializer": _to_json,
+        "json_deserializer": _from_json,
+        "pool_size": CONNECTIONS,
+    }
     if url.get_backend_name() == "sqlite":
-        return kept | {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}}
+        return options | {"connect_args": {"timeout": SQLITE_BUSY_SECONDS}}
     wanted = url.query.get("options", ())
-    options = [wanted] if isinstance(wanted, str) else [*wanted]
-    options += [f"-c {name}={value}" for name, value in PINNED.items()]
-    return kept | {
+    flags = [wanted] if isinstance(wanted, str) else [*wanted]
+    flags += [f"-c {name}={value}" for name, value in SESSION_SETTINGS.items()]
+    return options | {
         "isolation_level": "AUTOCOMMIT",
         "pool_timeout": 5,
-        "connect_args": {"connect_timeout": CONNECT_SECONDS, "options": " ".join(options)},
+        "connect_args": {"connect_timeout": CONNECT_SECONDS, "options": " ".join(flags)},
     }

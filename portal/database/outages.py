@@ -1,4 +1,4 @@
-"""Why something failed that is no bug of ours: what an operator can do about it, and what people are told."""
+"""Failures that are not bugs, of database and system: advice for the operator, a message for users."""
 
 import errno
 import re
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from portal.database.refusals import ReadOnlyDatabase, TakesNoChanges, UnfitDatabase
+from portal.database.refusals import ReadOnlyDatabase, UnfitDatabase, WriteRefused
 from portal.errors import Unavailable
 
-MOST = 400
+MAX_REASON = 400
 """Characters of a reason that are shown."""
 
 
@@ -17,44 +17,44 @@ MOST = 400
 class Cause:
     code: str
     headline: str
-    """What has happened; the reason follows in brackets."""
+    """What happened; the reason follows in brackets."""
     advice: str
     """What the operator can do."""
-    words: str | None = None
-    """What people who use the portal read, with a 503; none where it is the portal's fault, a 500."""
-    soon: bool = True
-    """Whether this may pass by itself in a few seconds."""
+    public_message: str | None = None
+    """The message to users, with a 503; None answers 500."""
+    transient: bool = True
+    """Whether it may pass within seconds."""
 
 
 _AWAY = str(Unavailable())
 FULL = Cause(
     "DISK_FULL",
-    "There is no room left",
-    "Make room, then try again.",
-    "The portal has no room left to store this. Nothing was changed. Tell your operator.",
-    soon=False,
+    "No space is left",
+    "Free some space, then try again.",
+    "The portal has no space left to store this. Nothing was changed. Tell your operator.",
+    transient=False,
 )
 READ_ONLY = Cause(
     "DATABASE_READ_ONLY",
-    "The database takes no changes at the moment",
-    "Let it take changes again, or point PORTAL_DATABASE_URL at one that does: after a failover at the new "
-    "primary, with SQLite at a file that this user may write, in a folder that this user may write.",
-    "The portal's database takes no changes at the moment. You can read everything; try to change it later.",
-    soon=False,
+    "The database is read-only at the moment",
+    "Make it writable, or point PORTAL_DATABASE_URL at one that is: after a failover at the new primary, "
+    "with SQLite at a file that this user may write, in a folder that this user may write.",
+    "The portal's database is read-only at the moment. You can read everything; try the change again later.",
+    transient=False,
 )
 NOT_WRITER = Cause(
     "DATABASE_NEWER",
     "This release does not write to the database",
     "",
-    "The portal's database takes no changes from this server, which is older than it. You can read "
-    "everything; your operator must start the newer release.",
-    soon=False,
+    "The portal's database accepts no changes from this older server. You can read everything; your operator "
+    "must start the newer release.",
+    transient=False,
 )
-UNFIT = Cause("DATABASE_UNFIT", "The database cannot be used", "", _AWAY, soon=False)
+UNFIT = Cause("DATABASE_UNFIT", "The database cannot be used", "", _AWAY, transient=False)
 LOCKED = Cause(
     "DATABASE_LOCKED",
-    "Somebody else is changing the database",
-    "Wait until they have finished, then try again.",
+    "The database is locked by another writer",
+    "Wait until it has finished, then try again.",
     "The portal's database is busy. Try again in a moment.",
 )
 REFUSED = Cause(
@@ -83,7 +83,7 @@ OLDER = Cause(
     "The database lacks tables or columns of this release",
     "Run: flask db upgrade",
     "The portal's database is not ready for this release. Your operator must run: flask db upgrade",
-    soon=False,
+    transient=False,
 )
 FORBIDDEN = Cause(
     "NOT_PERMITTED", "This is not permitted", "Give this user the rights, or use one that has them."
@@ -96,12 +96,12 @@ DAMAGED = Cause(
 )
 DISK = Cause(
     "DISK_FAILS",
-    "The disk does not do what the database asks",
+    "The disk fails",
     "Is there room, is the disk sound, and are files this large allowed?",
     _AWAY,
 )
-FAILED = Cause("DATABASE_FAILED", "The database does not do this", "", _AWAY)
-SYSTEM = Cause("SYSTEM_FAILED", "The system does not do this", "")
+FAILED = Cause("DATABASE_FAILED", "The database failed", "", _AWAY)
+SYSTEM = Cause("SYSTEM_FAILED", "The system failed", "")
 
 _OF_POSTGRES = {
     "53100": FULL,
@@ -140,20 +140,20 @@ _NO_DATABASE = re.compile("database .* does not exist", re.I)
 _LACKS = re.compile("no such (table|column)|has no column named")
 
 
-def find(error: BaseException) -> Cause | None:
-    """The cause of a failure; None where it is a bug."""
-    if isinstance(error, TakesNoChanges):
+def cause_of(error: BaseException) -> Cause | None:
+    """The cause of a failure; None if it is a bug."""
+    if isinstance(error, WriteRefused):
         return READ_ONLY if isinstance(error, ReadOnlyDatabase) else NOT_WRITER
     if isinstance(error, UnfitDatabase):
         return UNFIT
     if isinstance(error, OSError):
         return _OF_SYSTEM.get(error.errno or 0, SYSTEM)
     if isinstance(error, sa.exc.DBAPIError):
-        return _of_statement(error)
+        return _cause_of_statement(error)
     return NO_ANSWER if isinstance(error, sa.exc.TimeoutError) else None
 
 
-def _of_statement(error: sa.exc.DBAPIError) -> Cause | None:
+def _cause_of_statement(error: sa.exc.DBAPIError) -> Cause | None:
     name: str | None = getattr(error.orig, "sqlite_errorname", None)
     state: str | None = getattr(error.orig, "sqlstate", None)
     text = str(error.orig)
@@ -168,37 +168,39 @@ def _of_statement(error: sa.exc.DBAPIError) -> Cause | None:
     if not isinstance(error, sa.exc.OperationalError):
         return None
     return (
-        FAILED if name is not None or (state is not None and state[:2] not in _GONE) else _of_connection(text)
+        FAILED
+        if name is not None or (state is not None and state[:2] not in _GONE)
+        else _cause_of_connection(text)
     )
 
 
 _GONE = ("08", "57")
-"""Classes of SQLSTATE: the connection failed, the server ends or begins."""
+"""SQLSTATE classes of a failed connection and of a server that starts or shuts down."""
 
 
-def _of_connection(text: str) -> Cause:
-    """A connection that fails has no code: the server's words, where they are English, must do."""
+def _cause_of_connection(text: str) -> Cause:
+    """A failed connection has no SQLSTATE, so its English message must do."""
     if _SIGN_IN.search(text):
         return REFUSED
     return NO_DATABASE if _NO_DATABASE.search(text) else NO_ANSWER
 
 
-def tell(error: BaseException) -> str:
-    """What has happened, why, and what to do about it, in a line."""
-    cause, reason = find(error), reason_of(error)
+def explain(error: BaseException) -> str:
+    """One line for an operator: what happened, why, and what to do."""
+    cause, reason = cause_of(error), reason_of(error)
     if cause is None:
-        return f"{type(error).__name__}: {reason}. This is a bug of the portal: please report it."
-    if isinstance(error, TakesNoChanges | UnfitDatabase):
+        return f"{type(error).__name__}: {reason}. This is a bug in the portal: please report it."
+    if isinstance(error, WriteRefused | UnfitDatabase):
         return f"{cause.headline}. {reason}. {cause.advice}".rstrip()
     return f"{cause.headline} ({reason}). {cause.advice}".rstrip()
 
 
 def reason_of(error: BaseException) -> str:
-    """What the database or the system said, in a line."""
-    said: object = error
+    """The message of the database or the system, on one line."""
+    source: object = error
     if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
-        said = error.orig
+        source = error.orig
     elif isinstance(error, OSError) and error.strerror:
-        said = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    line = " ".join(str(said).split()).removesuffix(".")
-    return line if len(line) <= MOST else f"{line[:MOST]}…"
+        source = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    line = " ".join(str(source).split()).removesuffix(".")
+    return line if len(line) <= MAX_REASON else f"{line[:MAX_REASON]}…"

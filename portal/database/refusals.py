@@ -1,13 +1,13 @@
-"""Why a database refuses to take changes, or cannot be used at all."""
+"""Exceptions for a database that refuses writes or cannot be used."""
 
 
-class TakesNoChanges(Exception):
-    """The database takes no changes from here; the text says why."""
+class WriteRefused(Exception):
+    """The database accepts no writes from this process; the message says why."""
 
 
-class ReadOnlyDatabase(TakesNoChanges):
-    """The database takes no changes from anybody, at least on this connection."""
+class ReadOnlyDatabase(WriteRefused):
+    """The database is read-only, at least on this connection."""
 
 
 class UnfitDatabase(Exception):
-    """A database that cannot keep what the portal stores; the text says why."""
+    """A database that cannot store the portal's data; the message says why."""

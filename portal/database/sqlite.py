@@ -1,26 +1,24 @@
-"""Connections to SQLite: set up for the portal, and dropped where the file is not the one they opened."""
+"""SQLite connections: PRAGMAs, transactions, and invalidation when the database file is replaced."""
 
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from portal.database.engine import SQLITE_BUSY_SECONDS, SQLITE_CACHE_KIB
 from portal.database.refusals import ReadOnlyDatabase, UnfitDatabase
 
 READ_ONLY = "The database file cannot be written"
 
-_Identity = tuple[int, int]
-
 
 def prepare_engine(engine: sa.Engine) -> None:
-    """Make a SQLite engine behave: WAL, foreign keys, transactions begun by us and not by the driver."""
+    """Configure the engine: WAL, foreign keys, explicit transactions instead of the driver's."""
     if engine.dialect.name != "sqlite":
         return
     _set_up(engine)
-    _watch_the_file(engine, Path(engine.url.database or ""))
+    _invalidate_on_replacement(engine, Path(engine.url.database or ""))
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -28,10 +26,10 @@ def prepare_engine(engine: sa.Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     @sa.event.listens_for(engine, "handle_error")
-    def tell(context: sa.engine.ExceptionContext) -> None:
-        """A connection that was opened while the file was read-only stays so for its life: drop it.
+    def translate(context: sa.engine.ExceptionContext) -> None:
+        """Drop a connection opened while the file was read-only: it stays read-only for good.
 
-        The cursor would keep it open, and the next one would share its read-only index of the log.
+        An open cursor would keep it alive, and the next connection would share its read-only WAL index.
         """
         error = context.original_exception
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
@@ -43,7 +41,7 @@ def prepare_engine(engine: sa.Engine) -> None:
 
 def _set_up(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: Any) -> None:
+    def configure(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}")
@@ -57,36 +55,33 @@ def _set_up(engine: sa.Engine) -> None:
             raise UnfitDatabase(f"The database's encoding is {encoding}; the portal needs UTF-8.")
 
 
-def _watch_the_file(engine: sa.Engine, file: Path) -> None:
-    """Look before a connection is used again whether the file is still the one that it opened.
-
-    A backup that is moved over the file of a running portal is another file with the same name.
-    """
-    log = Path(f"{file}-wal")
+def _invalidate_on_replacement(engine: sa.Engine, file: Path) -> None:
+    """At checkout, invalidate a connection whose file was replaced, for instance by restoring a backup."""
+    wal = Path(f"{file}-wal")
 
     @sa.event.listens_for(engine, "connect")
-    def remember(_connection: Any, record: Any) -> None:
+    def remember_file(_connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         record.info["file"] = _identity(file)
 
     @sa.event.listens_for(engine, "checkin")
-    def remember_log(_connection: Any, record: Any) -> None:
-        record.info["log"] = _identity(log)
+    def remember_wal(_connection: sqlite3.Connection | None, record: ConnectionPoolEntry) -> None:
+        record.info["wal"] = _identity(wal)
 
     @sa.event.listens_for(engine, "checkout")
-    def look(_connection: Any, record: Any, _proxy: Any) -> None:
+    def check(_connection: sqlite3.Connection, record: ConnectionPoolEntry, _proxy: object) -> None:
         found = _identity(file)
         if found == record.info.get("file"):
             return
         if found is None:
             gone = sqlite3.OperationalError("the database file is not there any more")
             raise sa.exc.OperationalError("", None, gone)
-        if _identity(log) == record.info.get("log"):
-            _remove_log(file)
+        if _identity(wal) == record.info.get("wal"):
+            _remove_wal(file)
         raise sa.exc.InvalidatePoolError
 
 
-def _identity(file: Path) -> _Identity | None:
-    """Which file this is, whatever its name; None where there is none."""
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Device and inode of the file; None if it does not exist."""
     try:
         found = file.stat()
     except OSError:
@@ -94,8 +89,8 @@ def _identity(file: Path) -> _Identity | None:
     return found.st_dev, found.st_ino
 
 
-def _remove_log(file: Path) -> None:
-    """Take away the log of the file before: SQLite would write its pages over those of the new one."""
+def _remove_wal(file: Path) -> None:
+    """Remove the WAL of the replaced file: SQLite would apply its pages to the new one."""
     for ending in ("-wal", "-shm"):
         with suppress(OSError):
             Path(f"{file}{ending}").unlink()

@@ -1,9 +1,7 @@
-"""Read and write transactions.
-
-Reading goes through `db.session`; writing through `writing()`, one transaction a use case.
-"""
+"""Read and write transactions: reads use `db.session`, writes `writing()`, one transaction per use case."""
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,46 +11,43 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.engine import SQLITE_BUSY_SECONDS, db
-from portal.database.refusals import ReadOnlyDatabase, TakesNoChanges, UnfitDatabase
+from portal.database.refusals import ReadOnlyDatabase, UnfitDatabase, WriteRefused
 
-MARK_BUSY_SECONDS = 0.1
-"""How long a mark that nobody waits for may wait for a lock."""
+BEST_EFFORT_BUSY_SECONDS = 0.1
+"""How long a best-effort write may wait for a lock."""
 
 SQLITE_BULK_CACHE_KIB = 192 * 1024
-"""Pages that a connection may keep: while importing, enough for the indexes, whose keys come in any order."""
+"""Page cache for bulk writes: large enough for the indexes, whose keys arrive in any order."""
 SQLITE_BULK_CHECKPOINT_PAGES = 100_000
-"""How far the log may grow then: pages that change again and again are copied once."""
+"""WAL size for bulk writes: a page that changes often is checkpointed once."""
 
 log = logging.getLogger(__name__)
 
 Checks = Literal["all", "read-only", "none"]
-"""What is looked at when a write transaction begins: may it write at all, and may this release write here?"""
+"""Checks when a write transaction begins: read-only database, and schema of another release."""
 
-_sqlite_writers = threading.Lock()  # SQLite's busy handler is not fair; a queue in front of it is
+_sqlite_writers = threading.Lock()  # a fair queue in front of SQLite's unfair busy handler
 
 
-def read(statement: sa.Executable, **parameters: Any) -> sa.CursorResult[*tuple[Any, ...]]:
-    """Rows of columns in the request's read transaction, below the ORM, which costs more than most queries.
+def read(statement: sa.Executable, **parameters: object) -> sa.CursorResult[*tuple[Any, ...]]:  # columns
+    """Execute a Core statement in the request's read transaction: the ORM costs more than most queries.
 
-    Statements that every request asks are made once, as constants with `sa.bindparam`.
+    Statements of every request are built once, as constants with `sa.bindparam`.
     """
     return db.session.connection().execute(statement, parameters)
 
 
 @contextmanager
 def writing(*, bulk: bool = False) -> Iterator[Session]:
-    """One write transaction: committed at the end, rolled back on any error.
+    """A write transaction: committed at the end, rolled back on any error.
 
-    What `db.session` was reading is given up first: a request never holds two connections, or many
-    at once would wait for each other's.
-
-    On SQLite it begins with BEGIN IMMEDIATE, because a read transaction that turns into a write
-    one fails at once instead of waiting, and writers of this process queue. `bulk` lets it keep many
-    pages in memory, for transactions of thousands of rows.
+    It first ends the read transaction of `db.session`: a request never holds two connections, which could
+    deadlock the pool. On SQLite it uses BEGIN IMMEDIATE, since upgrading a read transaction fails instead of
+    waiting, and writers of this process queue. `bulk` enlarges the page cache, for thousands of rows.
     """
     db.session.rollback()
     engine = writing_engine()
-    queue: AbstractContextManager[Any] = nullcontext()
+    queue: AbstractContextManager[object] = nullcontext()
     if engine.dialect.name == "sqlite":
         queue = _sqlite_writers
     with queue, _begin(engine) as session:
@@ -64,7 +59,7 @@ def writing(*, bulk: bool = False) -> Iterator[Session]:
 
 
 def _begin(engine: sa.Engine) -> Session:
-    """A session in a write transaction; connections opened while the database was read-only are replaced."""
+    """A session in a write transaction; connections opened on a read-only database are replaced."""
     session = Session(engine, expire_on_commit=False)
     try:
         session.connection()
@@ -74,17 +69,17 @@ def _begin(engine: sa.Engine) -> Session:
     return session
 
 
-def leave_mark(statement: sa.Update) -> None:
-    """Write what nobody waits for, such as a last use; left out while the database is busy or fails."""
+def write_best_effort(statement: sa.Update) -> None:
+    """Write something dispensable, such as a last use; skipped while the database is busy or fails."""
     db.session.rollback()
     try:
         _write_unless_busy(writing_engine(), statement)
-    except (sa.exc.SQLAlchemyError, TakesNoChanges, UnfitDatabase) as error:
-        log.warning("a mark was not written: %s", type(error).__name__)
+    except (sa.exc.SQLAlchemyError, WriteRefused, UnfitDatabase) as error:
+        log.warning("a best-effort write was skipped: %s", type(error).__name__)
 
 
 def try_to_write() -> None:
-    """Begin a write transaction and end it. Raises ReadOnlyDatabase, or whatever else stands in the way."""
+    """Begin and end a write transaction. Raises ReadOnlyDatabase or another database error."""
     engine = writing_engine("read-only")
     try:
         _write_unless_busy(engine)
@@ -99,7 +94,7 @@ def _write_unless_busy(engine: sa.Engine, statement: sa.Update | None = None) ->
         return
     try:
         with engine.connect() as connection:
-            _set_busy_timeout(connection, MARK_BUSY_SECONDS)
+            _set_busy_timeout(connection, BEST_EFFORT_BUSY_SECONDS)
             try:
                 with connection.begin():
                     if statement is not None:
@@ -113,7 +108,7 @@ def _write_unless_busy(engine: sa.Engine, statement: sa.Update | None = None) ->
 
 
 def writing_engine(checks: Checks = "all") -> sa.Engine:
-    """The engine whose connections begin write transactions."""
+    """The engine, with options that make its transactions write transactions."""
     engine = db.engine
     if engine.dialect.name == "postgresql":
         return engine.execution_options(portal_writes=checks, isolation_level="READ COMMITTED")
@@ -121,7 +116,7 @@ def writing_engine(checks: Checks = "all") -> sa.Engine:
 
 
 def _set_busy_timeout(connection: sa.Connection, seconds: float) -> None:
-    """Say, before a transaction begins, how long a SQLite connection waits for a lock."""
-    driver: Any = connection.connection.driver_connection
-    if connection.dialect.name == "sqlite":
+    """Set SQLite's busy timeout, outside of a transaction."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
         driver.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")

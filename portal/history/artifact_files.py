@@ -12,7 +12,7 @@ from uuid import UUID
 from portal import storage
 from portal.history.parsing.readers import BadField
 from portal.history.parsing.results import File
-from portal.storage import Kept
+from portal.storage import ContentDigest
 
 MAX_FILE = 512 * 1024 * 1024
 """The most bytes that one file may have."""
@@ -75,14 +75,14 @@ def read_files(workspace_id: UUID, files: Sequence[File], source: FileSource) ->
 def keep_files(workspace_id: UUID, files: Sequence[File], source: FileSource) -> None:
     """Store the files of a line, which have been read, unless they are stored already. Raises BadField."""
     for file in files:
-        wanted = Kept(file.artifact["sha256"], file.artifact["size_bytes"])
-        if storage.is_kept(workspace_id, wanted):
+        wanted = ContentDigest(file.artifact["sha256"], file.artifact["size_bytes"])
+        if storage.is_stored(workspace_id, wanted):
             continue
-        if _read(file, source, partial(storage.keep, workspace_id)) != wanted:
+        if _read(file, source, partial(storage.store_content, workspace_id)) != wanted:
             raise BadField(file.field, "has changed while it was read.")
 
 
-def _read(file: File, source: FileSource, read: Callable[[BinaryIO], Kept]) -> Kept:
+def _read(file: File, source: FileSource, read: Callable[[BinaryIO], ContentDigest]) -> ContentDigest:
     try:
         with source.open(file.path) as content:
             return read(content)

@@ -12,7 +12,7 @@ from portal.history.parsing.lines import WorkflowLine
 from portal.history.parsing.readers import BadField, Values
 from portal.history.parsing.uploads import UploadLine
 from portal.history.summary import Counts
-from portal.workspaces.people import Identity
+from portal.workspaces.people import SourcePerson
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Plan:
     runs: dict[UUID, PlannedRun] = field(default_factory=dict)
     uploads: dict[UUID, tuple[UploadLine, StoredUpload]] = field(default_factory=dict)
     """Uploads that are new or changed: the line and what is to be stored."""
-    named: list[Identity] = field(default_factory=list)
+    named: list[SourcePerson] = field(default_factory=list)
     """Whom changed lines name, in their order: the last mention of a person wins."""
     next_numbers: dict[UUID, int] = field(default_factory=dict)
     bad: list[tuple[int, BadField]] = field(default_factory=list)
@@ -214,6 +214,6 @@ def _plan(
     plan.next_numbers[workflow.id] = workflow.next_run_number
 
 
-def _name(plan: Plan, identity: Identity | None) -> None:
+def _name(plan: Plan, identity: SourcePerson | None) -> None:
     if identity is not None:
         plan.named.append(identity)

@@ -39,7 +39,7 @@ from portal.runs.recording.workflow_rows import (
     raise_run_numbers,
     set_versions,
 )
-from portal.workspaces.people import Identity, store_people
+from portal.workspaces.people import SourcePerson, store_people
 
 _WORKFLOWS = cast(sa.Table, Workflow.__table__)
 _RUNS = cast(sa.Table, Run.__table__)
@@ -165,7 +165,7 @@ class Store:
         self._session, self._workspace_id, self._now = session, workspace_id, now
         self._workflows: dict[UUID, StoredWorkflow] = {}
         self._people: dict[UUID, int] = {}
-        self._identities: dict[UUID, Identity] = {}
+        self._identities: dict[UUID, SourcePerson] = {}
         self._counted = counts.Changes()
         self._next_numbers: dict[UUID, int] = {}
         self._versions: dict[UUID, int] = {}
@@ -207,7 +207,7 @@ class Store:
     def _take_versions(self, workflow_ids: set[UUID]) -> None:
         """Choose the version that each changed workflow gets in this transaction."""
         for workflow_id in workflow_ids - self._versions.keys():
-            self._versions[workflow_id] = versions.following(self._workflows[workflow_id].version)
+            self._versions[workflow_id] = versions.next_version(self._workflows[workflow_id].version)
 
     def _store_people(self, plan: Plan) -> None:
         """Insert or update the people whose names or e-mails differ from those in the lines before."""
@@ -284,7 +284,7 @@ def _store_workflows(session: Session, workspace_id: UUID, plan: Plan, now: date
             "user_id": _importer_id(workspace_id),
             "name_source": "user",
             "next_run_number": 1,
-            "version": versions.following(0),
+            "version": versions.next_version(0),
             "change_stamp": 0,
             "updated_at": now,
         }

@@ -1,1 +1,1 @@
-"""Reading what comes in: parameters, bodies, addresses, and how large values may be."""
+"""Parsing and validating input: parameters, request bodies, addresses, and the bounds of values."""

@@ -1,8 +1,7 @@
-"""How web addresses are spelled: as browsers spell them in Host and Origin (the URL Standard of WHATWG).
+"""Normalising hosts, URLs and paths as browsers do for Host and Origin (WHATWG URL Standard).
 
-Browsers write one spelling whatever was typed, so addresses can be compared as text once ours are
-written so too. What browsers would take and no portal needs, such as a backslash for a slash, is refused
-and not guessed at.
+Normalised addresses compare as text. What the standard allows and no portal needs, such as a backslash for
+a slash, is refused.
 """
 
 import ipaddress
@@ -19,17 +18,17 @@ _URL = re.compile(r"(https?)://([^/?#@\\]+)(/[^?#\\]*)?", re.IGNORECASE | re.ASC
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]+)(?::([0-9]{0,9}))?")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_MEANT_OTHERWISE = frozenset("/\\?#%")
-"""What has a meaning of its own in an address, and none as part of a name in its path."""
-_LEFT_AS_THEY_ARE = "!$&'()*+,;=:@~"
+_RESERVED = frozenset("/\\?#%")
+"""Characters with a meaning in URLs that no path segment of ours contains."""
+_UNQUOTED = "!$&'()*+,;=:@~"
 
 
 class BadAddress(ValueError):
-    """Something that is no address; the text says what it must be."""
+    """A malformed address; the message says what it must be."""
 
 
 def normal_url(text: str) -> str:
-    """An address such as `https://portal.example.com/team`, without a slash at its end. Raises BadAddress."""
+    """Normalise a URL such as `https://portal.example.com/team`; no trailing slash. Raises BadAddress."""
     parts = _URL.fullmatch(text)
     if parts is None or any(character.isspace() or character < " " for character in text):
         raise BadAddress("must look like https://portal.example.com")
@@ -38,10 +37,10 @@ def normal_url(text: str) -> str:
 
 
 def normal_authority(text: str, scheme: str) -> str:
-    """A host with its port, where that is not the scheme's own. Raises BadAddress."""
+    """Normalise a host and port; the scheme's default port is dropped. Raises BadAddress."""
     parts = _AUTHORITY.fullmatch(text)
     if parts is None:
-        raise BadAddress("must name a host, and after a colon its port if need be")
+        raise BadAddress("must be a host, optionally with a colon and a port")
     host, port = normal_host(parts[1]), int(parts[2] or DEFAULT_PORTS[scheme])
     if not 1 <= port <= 65535:
         raise BadAddress("must have a port from 1 to 65535")
@@ -49,7 +48,7 @@ def normal_authority(text: str, scheme: str) -> str:
 
 
 def normal_host(text: str) -> str:
-    """A host name in lower case and Punycode, or an IP address in its short form. Raises BadAddress."""
+    """Normalise a host name to lower-case Punycode, or an IP address to its short form. Raises BadAddress."""
     if text.startswith("["):
         return _ipv6(text[1:-1])
     try:
@@ -68,9 +67,9 @@ def normal_host(text: str) -> str:
 
 
 def normal_path(text: str) -> str:
-    """A path of plain names, percent-encoded, without a slash at its end; of the root, nothing.
+    """Normalise a path: percent-encoded, no trailing slash, empty for the root.
 
-    Raises BadAddress for names that are empty or dots alone, or that would mean something else elsewhere.
+    Raises BadAddress for segments that are empty, dots or contain reserved characters.
     """
     start, *names = text.rstrip("/").split("/")
     try:
@@ -79,11 +78,11 @@ def normal_path(text: str) -> str:
         raise BadAddress("must have a path in UTF-8") from None
     if start or not all(map(_is_plain_name, plain)):
         raise BadAddress("must have a path of plain names between single slashes, without . and ..")
-    return "".join(f"/{quote(name, safe=_LEFT_AS_THEY_ARE)}" for name in plain)
+    return "".join(f"/{quote(name, safe=_UNQUOTED)}" for name in plain)
 
 
 def normal_ip(text: str) -> str:
-    """An IP address, without the port that some proxies add to it. Raises BadAddress."""
+    """Normalise an IP address; a port, which some proxies append, is dropped. Raises BadAddress."""
     parts = _AUTHORITY.fullmatch(text)
     try:
         address = ipaddress.ip_address(parts[1].strip("[]") if parts else text)
@@ -93,9 +92,9 @@ def normal_ip(text: str) -> str:
 
 
 def normal_host_pattern(text: str) -> str:
-    """A host that is trusted, or with a dot before it the host and all below it. Raises BadAddress.
+    """Normalise a trusted host; a leading dot includes its subdomains. Raises BadAddress.
 
-    A port says nothing here and is left out; an IPv6 address may come without its brackets.
+    A port is ignored, and the brackets of an IPv6 address are optional.
     """
     name = text.removeprefix(".")
     if name.count(":") > 1 and not name.startswith("["):
@@ -105,17 +104,17 @@ def normal_host_pattern(text: str) -> str:
 
 
 def matches(host: str, pattern: str) -> bool:
-    """Whether a host is the one that the pattern names, or below it where the pattern begins with a dot."""
+    """Whether a host matches the pattern, whose leading dot includes subdomains."""
     return host == pattern.removeprefix(".") or (pattern.startswith(".") and host.endswith(pattern))
 
 
 def split_host(authority: str) -> str:
-    """The host without its port, IPv6 in its brackets."""
+    """The host without its port; IPv6 keeps its brackets."""
     return re.sub(r":[0-9]+\Z", "", authority)
 
 
 def split_origin(url: str) -> tuple[str, str]:
-    """The origin of a normal address, as browsers send it, and the path after it."""
+    """Split a normalised URL into its origin and its path."""
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     return f"{scheme}://{authority}", slash + path
@@ -132,14 +131,14 @@ def _ipv6(text: str) -> str:
         address = None
     if address is None or address.scope_id is not None:
         raise BadAddress("must have an IPv6 address between its brackets, without a zone")
-    if address.ipv4_mapped is not None:  # some releases of Python write its end in decimal
+    if address.ipv4_mapped is not None:  # Python versions differ in how they write the last 32 bits
         last = address.packed[12:].hex()
         return f"[::ffff:{int(last[:4], 16):x}:{int(last[4:], 16):x}]"
     return f"[{address.compressed}]"
 
 
 def _ipv4(text: str) -> str:
-    """Browsers read 127.1 and 0x7f.1 as the C library does."""
+    """Browsers accept the forms of inet_aton, such as 127.1 and 0x7f.1."""
     try:
         return socket.inet_ntoa(socket.inet_aton(text))
     except OSError:
@@ -147,4 +146,4 @@ def _ipv4(text: str) -> str:
 
 
 def _is_plain_name(name: str) -> bool:
-    return name.isprintable() and name not in ("", ".", "..") and not _MEANT_OTHERWISE & set(name)
+    return name.isprintable() and name not in ("", ".", "..") and not _RESERVED & set(name)

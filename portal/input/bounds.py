@@ -1,9 +1,9 @@
-"""How large values may be, whichever way they come in: each bound stands here and nowhere else."""
+"""Maximum sizes of values, the same for every way in."""
 
 MAX_NUMBER = 2**53 - 1
-"""Whole numbers up to here mean the same to every reader of JSON."""
+"""The largest integer that every JSON parser reads exactly."""
 MAX_BIGINT = 2**63 - 1
-"""The largest whole number of a database column."""
+"""The largest value of a BIGINT column."""
 MAX_EMAIL = 254
 MAX_FIRST_OR_LAST_NAME = 100
 MAX_PERSON_NAME = 200

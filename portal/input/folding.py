@@ -1,9 +1,9 @@
-"""Text as search sees it: without case, the same on every database."""
+"""Case folding for search, the same on every database."""
 
 import unicodedata
 
 
 def fold(text: str) -> str:
-    """Fold case and compatibility forms for all of Unicode, so that containment ignores both."""
+    """NFKC case folding for all of Unicode: search ignores case and compatibility forms."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return unicodedata.normalize("NFKC", folded)

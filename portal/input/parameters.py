@@ -1,6 +1,6 @@
-"""Reading request parameters: each reader takes text and gives a value or says what is allowed.
+"""Parsing request parameters: each parser takes text and returns a value or raises `Refused`.
 
-`Reader` collects every complaint of a request, so that all are reported at once (contract 1.4).
+`Reader` collects the errors of a request, so that one response reports them all (contract 1.4).
 """
 
 import re
@@ -24,29 +24,31 @@ MAX_TEXT = 1000
 """Characters of an id that a source may have given, such as a node's."""
 
 MAX_LINKED, MAX_LINKED_BYTES = 200, 300
-"""Characters, and bytes in an address, of a type of node or a language that links of a page carry."""
+"""Characters, and bytes once percent-encoded, of a node type or language in the links of a page."""
 
 UUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _UUID = re.compile(UUID_PATTERN)
 _DIGITS = re.compile(r"[0-9]+")
-_MAX_DIGITS = 4000  # Python itself refuses to convert more than 4300
+_MAX_DIGITS = 4000  # int() refuses more than 4300
 
 Value = TypeVar("Value")
+Parser = Callable[[Any], Value]
+"""Parses text of a parameter or JSON of a body, which may be of any type; raises Refused."""
 
 
 class Refused(ValueError):
-    """A parameter's value is not allowed; the text says what is."""
+    """A value is not allowed; the message says what is."""
 
 
 class Reader:
-    """Reads named values from a mapping and remembers what was wrong with them."""
+    """Parses named values of a mapping and collects the errors."""
 
-    def __init__(self, args: Mapping[str, Any]) -> None:
+    def __init__(self, args: Mapping[str, object]) -> None:
         self._args = args
         self.errors: list[FieldError] = []
 
-    def read(self, name: str, parse: Callable[[Any], Value], default: Value) -> Value:
-        """The parsed value of `name`; `default` where it is absent or, with a complaint noted, bad."""
+    def read(self, name: str, parse: Parser[Value], default: Value) -> Value:
+        """Parse the value of `name`; the default if it is absent or, with an error recorded, invalid."""
         if name not in self._args:
             return default
         try:
@@ -55,15 +57,15 @@ class Reader:
             self.refuse(name, str(refusal))
             return default
 
-    def require(self, name: str, parse: Callable[[Any], Value], default: Value) -> Value:
-        """Like `read`, and it is a complaint where `name` is absent."""
+    def require(self, name: str, parse: Parser[Value], default: Value) -> Value:
+        """Like `read`, but an absent value is an error."""
         if name not in self._args:
             self.refuse(name, "is required.")
         return self.read(name, parse, default)
 
-    def changes(self, readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
-        """The parsed values of those names that are there: what a PATCH changes."""
-        return {name: self.read(name, parse, None) for name, parse in readers.items() if name in self._args}
+    def changes(self, parsers: Mapping[str, Parser[object]]) -> dict[str, object]:
+        """Parse the names that are present: the changes of a PATCH."""
+        return {name: self.read(name, parse, None) for name, parse in parsers.items() if name in self._args}
 
     def uuid(self, name: str) -> UUID:
         return self.read(name, uuid, UUID(int=0))
@@ -75,24 +77,24 @@ class Reader:
         return Slice(self.read("offset", offset, 0), self.read("limit", limit, DEFAULT_LIMIT))
 
     def window(self, earliest: str, latest: str) -> tuple[datetime | None, datetime | None]:
-        """Two moments, both inclusive; the first may not be after the second."""
+        """An inclusive time range whose begin may not be after its end."""
         begin, end = self.read(earliest, optional_moment, None), self.read(latest, optional_moment, None)
         if begin is not None and end is not None and begin > end:
             self.refuse(earliest, f"must not be after {latest}.")
         return begin, end
 
     def finish(self) -> None:
-        """Raise InvalidQuery with every complaint, if there is any."""
+        """Raise InvalidQuery if there are errors."""
         if self.errors:
             raise InvalidQuery(self.errors)
 
 
-def whole_number(text: str, least: int, most: int | None, allowed: str) -> int:
-    """ASCII digits only; what `int` takes beyond them is refused (contract 1.7)."""
+def whole_number(text: str, minimum: int, maximum: int | None, allowed: str) -> int:
+    """Parse ASCII digits only: `int` accepts more, such as signs, blanks and other scripts (contract 1.7)."""
     if not _DIGITS.fullmatch(text) or len(text) > _MAX_DIGITS:
         raise Refused(allowed)
     number = int(text)
-    if number < least or (most is not None and number > most):
+    if number < minimum or (maximum is not None and number > maximum):
         raise Refused(allowed)
     return number
 
@@ -112,7 +114,7 @@ def uuid(text: str) -> UUID:
 
 
 def one_of(words: Sequence[str]) -> Callable[[str], str]:
-    """A reader of exactly one of these words, case-sensitive."""
+    """A parser of exactly one of these words, case-sensitive."""
 
     def parse(text: str) -> str:
         if text not in words:
@@ -131,7 +133,7 @@ def search(text: str) -> str:
 
 
 def workflow_name(value: str) -> str:
-    """A name for a workflow, trimmed."""
+    """The name of a workflow, trimmed."""
     name = text(value).strip()
     if not 1 <= len(name) <= MAX_WORKFLOW_NAME:
         raise Refused(f"must be 1 to {MAX_WORKFLOW_NAME} characters and not only blanks.")
@@ -139,28 +141,26 @@ def workflow_name(value: str) -> str:
 
 
 def text(value: str) -> str:
-    """Any text that a database takes."""
+    """Text that both databases can store."""
     if len(value) > MAX_TEXT or "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
         raise Refused(f"must be at most {MAX_TEXT} characters, without NUL or broken ones.")
     return value
 
 
 def linked_text(value: str) -> str:
-    """A name that links of a page carry, dozens of times."""
+    """A name short enough for the links of a page."""
     if not fits_links(text(value)):
         raise Refused(f"must be at most {MAX_LINKED} characters, and {MAX_LINKED_BYTES} bytes in an address.")
     return value
 
 
 def fits_links(name: str) -> bool:
-    """Whether a page links by this name: in an address each character may take twelve."""
+    """Whether a page links by this name: percent-encoding may take twelve bytes per character."""
     return len(name) <= MAX_LINKED and len(quote(name, safe="")) <= MAX_LINKED_BYTES
 
 
 def fits_path(name: str) -> bool:
-    """Whether an address may hold this name as part of its path: browsers take dots for steps, and servers
-    empty parts for none.
-    """
+    """Whether a name can be part of a path: browsers resolve dot segments, servers merge empty ones."""
     return fits_links(name) and not {"", ".", ".."} & set(name.split("/"))
 
 
@@ -181,5 +181,5 @@ def boolean(text: str) -> bool:
 
 
 def single(args: MultiDict[str, str]) -> dict[str, str]:
-    """A plain mapping of a query string: of a repeated parameter the last value counts (contract 1.8)."""
+    """Flatten a query string: the last value of a repeated parameter counts (contract 1.8)."""
     return {name: values[-1] for name, values in args.lists()}

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
-from portal.database.sql.excerpts import Room
+from portal.database.sql.excerpts import TextBudget
 from portal.errors import FieldError, InvalidQuery, NotFound, PortalError
 from portal.input import parameters
 from portal.input.parameters import Reader, Refused, single
@@ -133,7 +133,7 @@ class ComparePage:
     comparison: Comparison
     steps: Page[BarPair]
     pager: Pager
-    room: Room
+    room: TextBudget
     """Shared by all texts of the page, so that together they stay short."""
     absent: object = ABSENT
     most_steps: int = MAX_STEPS
@@ -230,7 +230,7 @@ def _page(
         comparison=comparison,
         steps=steps,
         pager=Pager(steps),
-        room=Room(),
+        room=TextBudget(),
     )
     return render("runs/compare.html", page)
 

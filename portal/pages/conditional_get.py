@@ -29,7 +29,7 @@ from portal import moments
 from portal.auth.access import SeenWorkflow
 from portal.auth.gate import current_principal
 from portal.web import htmx
-from portal.web.proxy import asked_url
+from portal.web.proxy import request_url
 
 RELEASE_FOLDERS = ("portal", "static", "templates")
 """What pages are made of: a file that changes here changes every ETag."""
@@ -62,9 +62,9 @@ def _etag(*shown: object) -> str:
     seen = (
         shown,
         _principal(),
-        asked_url(),
+        request_url(),
         request.headers.get("Cookie"),
-        htmx.asked_by_htmx(),
+        htmx.htmx_request(),
         moments.now().date(),
         release(Path(current_app.root_path)),
     )

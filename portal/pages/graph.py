@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from portal.database.sql.excerpts import cut, key_of
+from portal.database.sql.excerpts import cut, short_key_of
 
 MAX_NODES = 150
 """A graph of more nodes is not readable; a table is."""
@@ -36,7 +36,7 @@ class Node:
     @property
     def key(self) -> str:
         """Its id, or a short key for a long id."""
-        return key_of(self.id)
+        return short_key_of(self.id)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def read_nodes(definition: Mapping[str, object] | None, known: Mapping[str, str]
     """
     nodes = list(_objects(definition, "nodes"))
     names = {
-        node_id: _text(node.get("name")) or known.get(key_of(node_id), node_id)
+        node_id: _text(node.get("name")) or known.get(short_key_of(node_id), node_id)
         for node in nodes
         if isinstance(node_id := node.get("id"), str)
     }

@@ -19,14 +19,14 @@ from portal.workspaces import invitations
 class InvitationPage:
     """What `invitations/page.html` shows."""
 
-    welcome: invitations.Welcome
+    welcome: invitations.Offer
     must_sign_in: bool
 
 
 @bp.get("/invitations/<token>")
 @public
 def invitation(token: str) -> str | tuple[str, int]:
-    welcome = invitations.look_at(token, moments.now())
+    welcome = invitations.find_offer(token, moments.now())
     if welcome is None:
         return render_template("invitations/gone.html"), 404
     must_sign_in = signed_in() is None and (welcome.has_account or accounts_come_from_provider())

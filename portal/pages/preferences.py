@@ -30,7 +30,7 @@ def choose_theme() -> Response:
     theme = request.form.get("theme", "")
     if theme not in THEMES:
         raise InvalidQuery([FieldError("theme", f"must be one of {', '.join(THEMES)}.")])
-    before = safe_next(htmx.page_before())
+    before = safe_next(htmx.referring_page())
     answer = redirect(within_portal(before) if before else url_for(".workflows"), code=303)
     answer.set_cookie(
         _cookie_name(),

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
-from portal.database.sql.excerpts import Room
+from portal.database.sql.excerpts import TextBudget
 from portal.errors import InvalidQuery
 from portal.input.parameters import fits_links, fits_path, single
 from portal.pages import bp, conditional_get
@@ -139,7 +139,7 @@ class RunFragment:
     step_results: StepResults
     results: Results | None
     line_pager: Pager | None
-    room: Room
+    room: TextBudget
     """Shared by all texts of the page, so that together they stay short."""
     most_step_error: int = MAX_ERROR
     step_duration_ms: Callable[[ListedStep], int | None] = step_duration_ms
@@ -193,7 +193,7 @@ def run_view(workflow_id: str, run_id: str) -> Response | BaseResponse:
     if not htmx.wants_fragment():
         return redirect(page, code=303)
     answer = make_response(render("runs/_run.html", _read(workflow_id, run_id)))
-    return htmx.show_address(answer, page)
+    return htmx.set_browser_url(answer, page)
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/live")
@@ -243,7 +243,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         step_results=read_step_results(run.id, steps, links.steps),
         results=results,
         line_pager=Pager(results.lines) if results else None,
-        room=Room(),
+        room=TextBudget(),
     )
 
 

@@ -51,7 +51,7 @@ def _line(run: RunRow, subject: Subject | None, now: datetime) -> RunLine:
         run=run,
         title=subject.title if subject and formats.is_visible(subject.title or "") else None,
         labels=_labels(subject.labels) if subject else (),
-        why=run.error or run.pause_error or formats.sentence(formats.words(run.pause_reason or "")),
+        why=run.error or run.pause_error or formats.sentence(formats.humanize(run.pause_reason or "")),
         elapsed_ms=moments.elapsed_ms(run.started_at, end, run.paused_ms),
         ticking=ticking,
         duration_note=_duration_note(run),

@@ -161,7 +161,7 @@ def _refusal(template: str, workflow_id: UUID, plain: dict[str, str], refusal: I
 
 def _addressed(html: str, workflow_id: UUID, args: dict[str, str]) -> Response:
     url = url_for(".runs", workflow_id=workflow_id, **args)  # type: ignore[arg-type]
-    return htmx.show_address(make_response(html), url, typing_in=SEARCH_FIELD)
+    return htmx.set_browser_url(make_response(html), url, typing_in=SEARCH_FIELD)
 
 
 def _to_offset(workflow_id: UUID) -> Response | BaseResponse:

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from portal import moments
 from portal.auth import sessions, signin
-from portal.auth.gate import attempt, public, signed_in
+from portal.auth.gate import count_attempts, public, signed_in
 from portal.auth.openid import code_flow
 from portal.auth.origin import kind_of_page, safe_next, within_portal
 from portal.errors import NotFound, PortalError
@@ -28,7 +28,7 @@ def login() -> str | Response:
 
 @bp.get("/auth/start")
 @public
-@attempt
+@count_attempts
 def start() -> Response:
     """Go to the provider. It changes nothing but this browser's own session."""
     if not code_flow.accounts_come_from_provider():
@@ -38,7 +38,7 @@ def start() -> Response:
 
 @bp.get("/auth/callback")
 @public
-@attempt
+@count_attempts
 def callback() -> Response | tuple[str, int]:
     if not code_flow.accounts_come_from_provider():
         raise NotFound
@@ -66,7 +66,7 @@ def confirm(token: str) -> str | tuple[str, int]:
 
 @bp.post("/signin/<token>")
 @public
-@attempt
+@count_attempts
 def use(token: str) -> tuple[str, int] | Response:
     session_token = signin.use_link(token, moments.now(), request.headers.get("User-Agent"))
     if session_token is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from portal.paging import Slice
 from portal.runs.query import RunQuery
-from portal.workflows.query import WorkflowQuery
+from portal.workflows.workflow_query import WorkflowQuery
 
 SORT_LABELS = {
     "created_at": "Created",

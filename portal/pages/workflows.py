@@ -18,8 +18,8 @@ from portal.pages.sort_links import ARIA_SORT, OPPOSITE, SortLink
 from portal.paging import Page, Slice
 from portal.web import htmx
 from portal.workflows.listing import WorkflowRow, list_workflows, state_of
-from portal.workflows.query import WorkflowQuery
-from portal.workflows.strips import STRIP_RUNS, Mark, last_runs
+from portal.workflows.recent_runs import RECENT_RUNS, RecentRun, recent_runs
+from portal.workflows.workflow_query import WorkflowQuery
 
 SEARCH_FIELD = "search"
 SORT_LABELS = {"name": "Name", "runs_count": "Runs", "updated_at": "Updated"}
@@ -53,10 +53,10 @@ class WorkflowsPage(FilterForm):
     query: WorkflowQuery
     page: Page[WorkflowRow]
     pager: Pager
-    strips: Mapping[UUID, Sequence[Mark]]
+    strips: Mapping[UUID, Sequence[RecentRun]]
     """The last runs of each workflow, oldest first."""
     sortings: Mapping[str, SortLink]
-    strip_runs: int = STRIP_RUNS
+    strip_runs: int = RECENT_RUNS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +107,11 @@ def _answer(template: str) -> Response:
         form=filled(_last_values(args)),
         page=page,
         pager=Pager(page),
-        strips=last_runs([row.id for row in page.rows]),
+        strips=recent_runs([row.id for row in page.rows]),
         sortings=_sort_links(query),
     )
     html = make_response(render(template, page_of_list))
-    return htmx.show_address(html, _page_url(**query.to_args()), typing_in=SEARCH_FIELD)
+    return htmx.set_browser_url(html, _page_url(**query.to_args()), typing_in=SEARCH_FIELD)
 
 
 def _refusal(template: str, args: Mapping[str, Sequence[str]], refusal: InvalidQuery) -> Response:
@@ -122,7 +122,7 @@ def _refusal(template: str, args: Mapping[str, Sequence[str]], refusal: InvalidQ
     answer = make_response(render(template, refused))
     answer.status_code = refusal.status
     shown = {name: list(args[name]) for name in PARAMETERS if name in args}
-    return htmx.show_address(answer, _page_url(**shown), typing_in=SEARCH_FIELD)
+    return htmx.set_browser_url(answer, _page_url(**shown), typing_in=SEARCH_FIELD)
 
 
 def _plain_args() -> dict[str, list[str]]:

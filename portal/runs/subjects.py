@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import RunDetail
-from portal.database.sql.excerpts import cut, excerpt, members
+from portal.database.sql.excerpts import cut, excerpt, json_members
 
 MOST_TITLE = 500
 MOST_LABELS = 1000
@@ -43,5 +43,5 @@ _NAMED = sa.select(
 
 def _subject(title: str | None, labels: str | None) -> Subject:
     """Labels are a free object; what a source gives in another shape names nothing."""
-    first, _ = members(labels, MOST_LABELS)
+    first, _ = json_members(labels, MOST_LABELS)
     return Subject(title and cut(title, MOST_TITLE), first or {})

@@ -1,17 +1,18 @@
-"""Where the content of artifacts lies: a local folder, or a bucket of an S3-compatible store.
+"""The artifact store: content-addressed files in a local folder or an S3-compatible bucket.
 
-Content is kept by workspace and digest, so the same file is stored once, an import that is repeated stores
-nothing, and one that was cut off leaves at most a file that the next try finds. What is stored is looked at
-before it is trusted: content may be lost or damaged behind the portal's back.
+The key is made of workspace and SHA-256, so a file is stored once, a repeated import stores nothing, and an
+interrupted one leaves at most a file that the next attempt finds. Stored content is verified before it is
+trusted: it may be lost or damaged outside the portal.
 """
 
 import hashlib
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import BinaryIO, Protocol, cast
 from uuid import UUID
 
@@ -22,46 +23,46 @@ from portal.errors import NotFound, Unavailable
 from portal.storage.local import LocalStore
 from portal.storage.stored_object import StoredObject
 
-PIECE = 256 * 1024
-"""Bytes that are held in memory at a time."""
+CHUNK_BYTES = 256 * 1024
+"""Bytes held in memory at a time."""
 
 _IN_MEMORY = 1024 * 1024
-_AT_ONCE = 16
-"""Questions that a store over the network is asked at the same time."""
+_PARALLEL = 16
+"""Concurrent requests to a store over the network."""
 
 
 class Store(Protocol):
-    """Content by key. A key is a few plain names joined by slashes. Where it cannot be used: Unavailable."""
+    """Content by key, plain names joined by slashes. Every method raises Unavailable if the store fails."""
 
     is_local: bool
-    """Whether looking and reading cost next to nothing, no round trip over a network."""
+    """Whether reads need no network round trip."""
 
     def put(self, key: str, content: BinaryIO) -> None:
-        """Keep the content from here to its end; whole or not at all."""
+        """Store the rest of the stream, atomically."""
 
     def size(self, key: str) -> int | None:
-        """The bytes of the content of this key; None where there is none."""
+        """The size in bytes; None if the key does not exist."""
 
     def read(self, key: str, first: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """The content, or a stretch of it, a piece at a time. Raises NotFound before the first piece."""
+        """Read the content or a range of it in chunks. Raises NotFound before the first chunk."""
 
     def delete(self, key: str) -> None:
-        """Forget the content; nothing happens where there is none."""
+        """Delete the content, if it exists."""
 
     def objects(self, folder: str) -> Iterator[StoredObject]:
-        """Everything whose key begins with this folder."""
+        """List all objects below a folder."""
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Content that is in the store now."""
+class ContentDigest:
+    """SHA-256 and size of content: its identity in the store."""
 
     sha256: bytes
     size: int
 
 
 class Flaw(StrEnum):
-    """What can be wrong with content that was stored."""
+    """What can be wrong with stored content."""
 
     MISSING = "missing"
     SIZE = "size"
@@ -69,65 +70,66 @@ class Flaw(StrEnum):
     UNREADABLE = "unreadable"
 
 
-class CutShort(Exception):
-    """A stored file ended too early while it was sent."""
+class TruncatedContent(Exception):
+    """A stored file ended early while it was sent."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["portal_artifacts"] = _open(settings)
 
 
-def artifacts() -> Store:
+def artifact_store() -> Store:
     """The artifact store of this portal."""
     return cast(Store, current_app.extensions["portal_artifacts"])
 
 
 def _open(settings: Settings) -> Store:
     if isinstance(settings.artifacts, S3Settings):
-        from portal.storage.s3 import S3Store  # its library takes as long to load as the rest of the portal
+        from portal.storage.s3 import S3Store  # boto3 takes as long to import as the rest of the portal
 
         return S3Store(settings.artifacts)
     return LocalStore(settings.artifacts)
 
 
-def key_of(workspace_id: UUID, sha256: bytes) -> str:
-    """Where content of a workspace lies."""
+def object_key(workspace_id: UUID, sha256: bytes) -> str:
+    """The key of content of a workspace."""
     digest = sha256.hex()
     return f"{workspace_id}/{digest[:2]}/{digest}"
 
 
-def digest_of(content: BinaryIO) -> Kept:
-    """Digest and size of the content from here to its end."""
+def digest_of(content: BinaryIO) -> ContentDigest:
+    """Hash the rest of a stream."""
+    return _hash_chunks(iter(partial(content.read, CHUNK_BYTES), b""))
+
+
+def _hash_chunks(chunks: Iterable[bytes]) -> ContentDigest:
     digest, size = hashlib.sha256(), 0
-    while piece := content.read(PIECE):
-        digest.update(piece)
-        size += len(piece)
-    return Kept(digest.digest(), size)
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+    return ContentDigest(digest.digest(), size)
 
 
-def keep(workspace_id: UUID, content: BinaryIO) -> Kept:
-    """Store content unless it is there already, whole; it is read once, whatever it comes from."""
+def store_content(workspace_id: UUID, content: BinaryIO) -> ContentDigest:
+    """Store content unless it is already there intact; the stream is read once."""
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spooled:
         copy = cast(BinaryIO, spooled)
-        kept = _copy(content, copy)
-        if not is_kept(workspace_id, kept):
-            artifacts().put(key_of(workspace_id, kept.sha256), copy)
-            if not is_kept(workspace_id, kept):
-                raise Unavailable("The artifact store did not keep a file as it was given.")
-    return kept
-
-
-def _copy(content: BinaryIO, copy: BinaryIO) -> Kept:
-    """Copy the content and go back to the copy's beginning."""
-    digest, size = hashlib.sha256(), 0
-    while piece := content.read(PIECE):
-        digest.update(piece)
-        size += len(piece)
+        digest = _hash_chunks(_copy_chunks(content, copy))
         with _temporary_failures():
-            copy.write(piece)
-    with _temporary_failures():
-        copy.seek(0)
-    return Kept(digest.digest(), size)
+            copy.seek(0)
+        if not is_stored(workspace_id, digest):
+            artifact_store().put(object_key(workspace_id, digest.sha256), copy)
+            if not is_stored(workspace_id, digest):
+                raise Unavailable("The artifact store did not store a file correctly.")
+    return digest
+
+
+def _copy_chunks(content: BinaryIO, copy: BinaryIO) -> Iterator[bytes]:
+    """The chunks of the content, each written to the copy first."""
+    while chunk := content.read(CHUNK_BYTES):
+        with _temporary_failures():
+            copy.write(chunk)
+        yield chunk
 
 
 @contextmanager
@@ -136,64 +138,57 @@ def _temporary_failures() -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise Unavailable(f"The folder for temporary files cannot be written: {reason}.") from error
+        raise Unavailable(f"The folder for temporary files is not writable: {reason}.") from error
 
 
-def is_kept(workspace_id: UUID, kept: Kept) -> bool:
-    """Whether this content is there already, as far as that can be told without reading over a network.
+def is_stored(workspace_id: UUID, digest: ContentDigest) -> bool:
+    """Whether this content is already stored, as far as can be told without reading over a network.
 
-    An S3-compatible store checks what it is sent and what it has by checksums of its own, and reading it all
-    back would take as long as sending it and cost money: so there the size has to do.
+    An S3-compatible store verifies its content by its own checksums, and reading everything back would double
+    time and cost, so there only the size is compared.
     """
-    return find_flaw(workspace_id, kept, read=artifacts().is_local) is None
+    return find_flaw(workspace_id, digest, read=artifact_store().is_local) is None
 
 
-def find_flaw(workspace_id: UUID, kept: Kept, *, read: bool = True) -> Flaw | None:
-    """What is wrong with content that should be stored; unless it is read, only its size is looked at."""
-    store, key = artifacts(), key_of(workspace_id, kept.sha256)
+def find_flaw(workspace_id: UUID, digest: ContentDigest, *, read: bool = True) -> Flaw | None:
+    """Verify stored content: its size and, if `read`, its hash."""
+    store, key = artifact_store(), object_key(workspace_id, digest.sha256)
     size = store.size(key)
     if size is None:
         return Flaw.MISSING
-    if size != kept.size:
+    if size != digest.size:
         return Flaw.SIZE
     try:
-        return Flaw.CONTENT if read and _digest(store.read(key)) != kept.sha256 else None
+        return Flaw.CONTENT if read and _hash_chunks(store.read(key)) != digest else None
     except NotFound:
         return Flaw.MISSING
     except Unavailable:
-        if store.is_local:  # one file that cannot be read does not tell of the others
+        if store.is_local:  # one unreadable file says nothing about the others
             return Flaw.UNREADABLE
         raise
 
 
-def _digest(pieces: Iterator[bytes]) -> bytes:
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.digest()
-
-
 def sizes(keys: Collection[str]) -> dict[str, int | None]:
-    """The size of the content of each key, None where there is none."""
-    store = artifacts()
+    """The size of each key's content; None if it does not exist."""
+    store = artifact_store()
     if store.is_local or len(keys) < 2:
         return {key: store.size(key) for key in keys}
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_PARALLEL) as pool:
         return dict(zip(keys, pool.map(store.size, keys), strict=True))
 
 
 def read_exactly(store: Store, key: str, first: int, length: int) -> Iterator[bytes]:
-    """A stretch of the content. Raises NotFound before the first piece.
+    """Read a range of the content. Raises NotFound before the first chunk.
 
-    Raises CutShort where the content ends too early: the server then ends the connection, so that nobody
+    Raises TruncatedContent if the content ends early: the server then closes the connection, so that nobody
     takes a part for the whole.
     """
-    return _exactly(store.read(key, first, length), length)
+    return _check_length(store.read(key, first, length), length)
 
 
-def _exactly(pieces: Iterator[bytes], length: int) -> Iterator[bytes]:
-    for piece in pieces:
-        length -= len(piece)
-        yield piece
+def _check_length(chunks: Iterator[bytes], length: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        length -= len(chunk)
+        yield chunk
     if length:
-        raise CutShort(f"a stored file ended {length} bytes too early while it was sent")
+        raise TruncatedContent(f"a stored file ended {length} bytes early while it was sent")

@@ -1,4 +1,4 @@
-"""ZIP files written while they are read: no more of them in memory than a piece at a time."""
+"""ZIP archives streamed as they are built, and safe names for what is in them."""
 
 import re
 import unicodedata
@@ -9,17 +9,17 @@ from datetime import datetime
 from typing import IO, cast
 
 MAX_PART = 100
-"""Characters of one part of a path in an archive."""
+"""Characters of one segment of a path in an archive."""
 
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_PACKED = (".mp3", ".ogg", ".opus", ".flac", ".m4a", ".webm", ".zip", ".gz", ".png", ".jpg")
-_BIG = 2**31
+_COMPRESSED = (".mp3", ".ogg", ".opus", ".flac", ".m4a", ".webm", ".zip", ".gz", ".png", ".jpg")
+_ZIP64_SIZE = 2**31
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One file of an archive: its path, its size, and the key of its content in the artifact store."""
+class ArchiveEntry:
+    """A file of an archive: its path, its size and the key of its content in the artifact store."""
 
     path: str
     size: int
@@ -27,7 +27,7 @@ class Entry:
 
 
 def safe_name(text: str, default: str = "file") -> str:
-    """One part of a path that no system takes for anything but a name."""
+    """A path segment that is a plain file name on every operating system."""
     name = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", text))
     name = "".join(c for c in name if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn"))
     stem, dot, ending = name.strip(" .").rpartition(".")
@@ -37,14 +37,14 @@ def safe_name(text: str, default: str = "file") -> str:
     return f"_{name}" if _RESERVED.fullmatch(name) else name
 
 
-class Names:
-    """Paths of an archive, none of them twice, whatever system it is unpacked on."""
+class ArchivePaths:
+    """Unique paths in an archive, also on case-insensitive file systems."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
     def path(self, *parts: str) -> str:
-        """A path of these parts, with a number where another file has it."""
+        """Join the segments to a path, numbered if the path is taken."""
         safe = "/".join(safe_name(part) for part in parts)
         stem, dot, ending = safe.rpartition(".")
         if not dot or "/" in ending:
@@ -57,48 +57,48 @@ class Names:
         return path
 
 
-class _Pipe:
-    """What zipfile writes to; it cannot go back, so sizes follow each file."""
+class _Buffer:
+    """The unseekable file that zipfile writes to, so each size follows its data."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
 
-    def write(self, piece: bytes) -> int:
-        self._pieces.append(bytes(piece))
-        return len(piece)
+    def write(self, chunk: bytes) -> int:
+        self._chunks.append(bytes(chunk))
+        return len(chunk)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Required by zipfile."""
 
     def take(self) -> bytes:
-        piece = b"".join(self._pieces)
-        self._pieces.clear()
-        return piece
+        chunk = b"".join(self._chunks)
+        self._chunks.clear()
+        return chunk
 
 
 def stream_zip(
-    entries: Iterable[Entry], read: Callable[[Entry], Iterator[bytes]], made_at: datetime
+    entries: Iterable[ArchiveEntry], read: Callable[[ArchiveEntry], Iterator[bytes]], made_at: datetime
 ) -> Iterator[bytes]:
-    """The archive of these entries, in their order; `read` gives the content of one.
+    """Stream an archive of these entries; `read` returns the content of one.
 
-    The same entries and moment give the same bytes.
+    Deterministic: the same entries and time give the same bytes.
     """
-    pipe = _Pipe()
-    with zipfile.ZipFile(cast(IO[bytes], pipe), "w") as archive:
+    buffer = _Buffer()
+    with zipfile.ZipFile(cast(IO[bytes], buffer), "w") as archive:
         for entry in entries:
-            with archive.open(_member(entry, made_at), "w", force_zip64=entry.size >= _BIG) as member:
-                for piece in read(entry):
-                    member.write(piece)
-                    yield pipe.take()
-            yield pipe.take()
-    yield pipe.take()
+            with archive.open(_member(entry, made_at), "w", force_zip64=entry.size >= _ZIP64_SIZE) as member:
+                for chunk in read(entry):
+                    member.write(chunk)
+                    yield buffer.take()
+            yield buffer.take()
+    yield buffer.take()
 
 
-def _member(entry: Entry, made_at: datetime) -> zipfile.ZipInfo:
-    year = min(max(made_at.year, 1980), 2107)  # what the format can say
+def _member(entry: ArchiveEntry, made_at: datetime) -> zipfile.ZipInfo:
+    year = min(max(made_at.year, 1980), 2107)  # the range of ZIP's DOS dates
     member = zipfile.ZipInfo(entry.path, (year, *made_at.timetuple()[1:6]))
     member.external_attr = 0o644 << 16
     member.file_size = entry.size
-    packed = entry.path.lower().endswith(_PACKED)
-    member.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
+    compressed = entry.path.lower().endswith(_COMPRESSED)
+    member.compress_type = zipfile.ZIP_STORED if compressed else zipfile.ZIP_DEFLATED
     return member

@@ -1,4 +1,4 @@
-"""The artifact store in a folder of this machine."""
+"""The artifact store in a local folder."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from typing import BinaryIO, NoReturn
 from portal.errors import NotFound, Unavailable
 from portal.storage.stored_object import StoredObject
 
-_PIECE = 256 * 1024
+_CHUNK_BYTES = 256 * 1024
 _UNFINISHED = ".new-"
 _KEY = re.compile(rf"[0-9a-zA-Z-]+(/[0-9a-zA-Z-]+)*(/{re.escape(_UNFINISHED)}\w+)?")
 
@@ -31,9 +31,9 @@ class LocalStore:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_UNFINISHED, delete=False) as file:
                 try:
-                    copyfileobj(content, file, _PIECE)
+                    copyfileobj(content, file, _CHUNK_BYTES)
                     file.flush()
-                    os.fsync(file.fileno())  # a row may point here a moment later
+                    os.fsync(file.fileno())  # durable before a row refers to it
                     Path(file.name).replace(path)
                 except BaseException:
                     Path(file.name).unlink(missing_ok=True)
@@ -41,7 +41,7 @@ class LocalStore:
 
     def size(self, key: str) -> int | None:
         with _failures("read"):
-            found = _look_at(self._path(key))
+            found = _stat(self._path(key))
         return found.st_size if found is not None else None
 
     def read(self, key: str, first: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -51,7 +51,7 @@ class LocalStore:
             except FileNotFoundError:
                 raise NotFound("The stored file is gone.") from None
             file.seek(first)
-        return _pieces(file, length)
+        return _read_chunks(file, length)
 
     def delete(self, key: str) -> None:
         with _failures("written"):
@@ -62,10 +62,10 @@ class LocalStore:
         with _failures("read"):
             if not top.exists():
                 return
-            for place, folders, names in os.walk(top, onerror=_fail):
+            for parent, folders, names in os.walk(top, onerror=_fail):
                 folders.sort()
-                for path in (Path(place, name) for name in sorted(names)):
-                    found = _look_at(path)
+                for path in (Path(parent, name) for name in sorted(names)):
+                    found = _stat(path)
                     if found is not None:
                         changed_at = datetime.fromtimestamp(found.st_mtime, UTC)
                         key = path.relative_to(self._folder).as_posix()
@@ -77,8 +77,8 @@ class LocalStore:
         return self._folder / key
 
 
-def _look_at(path: Path) -> os.stat_result | None:
-    """What there is of a file; None where there is none."""
+def _stat(path: Path) -> os.stat_result | None:
+    """The status of a regular file; None if there is none."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -86,12 +86,12 @@ def _look_at(path: Path) -> os.stat_result | None:
     return found if stat.S_ISREG(found.st_mode) else None
 
 
-def _pieces(file: BinaryIO, length: int | None) -> Iterator[bytes]:
+def _read_chunks(file: BinaryIO, length: int | None) -> Iterator[bytes]:
     with _failures("read"), file:
-        while piece := file.read(_PIECE if length is None else min(_PIECE, length)):
-            yield piece
+        while chunk := file.read(_CHUNK_BYTES if length is None else min(_CHUNK_BYTES, length)):
+            yield chunk
             if length is not None:
-                length -= len(piece)
+                length -= len(chunk)
 
 
 def _fail(error: OSError) -> NoReturn:
@@ -99,10 +99,10 @@ def _fail(error: OSError) -> NoReturn:
 
 
 @contextmanager
-def _failures(done: str) -> Iterator[None]:
-    """Say in words why the system does not let the folder be used; its path stays out of it."""
+def _failures(action: str) -> Iterator[None]:
+    """Translate OSError to Unavailable with the system's reason, without the path."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise Unavailable(f"The artifact store cannot be {done}: {reason}.") from error
+        raise Unavailable(f"The artifact store cannot be {action}: {reason}.") from error

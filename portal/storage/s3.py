@@ -1,18 +1,19 @@
-"""The artifact store in a bucket of an S3-compatible service."""
+"""The artifact store in an S3-compatible bucket."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.response import StreamingBody
 
 from portal.config import S3Settings
 from portal.errors import NotFound, Unavailable
 from portal.storage.stored_object import StoredObject
 
-_PIECE = 256 * 1024
+_CHUNK_BYTES = 256 * 1024
 _ABSENT = ("404", "NoSuchKey", "NotFound")
 
 
@@ -21,7 +22,7 @@ class S3Store:
 
     def __init__(self, settings: S3Settings) -> None:
         self._bucket, self._prefix = settings.bucket, settings.prefix
-        self._client: Any = boto3.client(
+        self._client = boto3.client(
             "s3",
             endpoint_url=settings.endpoint,
             region_name=settings.region,
@@ -55,7 +56,7 @@ class S3Store:
         ranged = {"Range": f"bytes={first}-{last}"} if first or length is not None else {}
         with _failures():
             found = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key, **ranged)
-        return _pieces(found["Body"])
+        return _read_chunks(found["Body"])
 
     def delete(self, key: str) -> None:
         with _failures():
@@ -70,17 +71,17 @@ class S3Store:
                     yield StoredObject(key, found["Size"], found["LastModified"])
 
 
-def _pieces(body: Any) -> Iterator[bytes]:
+def _read_chunks(body: StreamingBody) -> Iterator[bytes]:
     try:
         with _failures():
-            yield from body.iter_chunks(_PIECE)
+            yield from body.iter_chunks(_CHUNK_BYTES)
     finally:
         body.close()
 
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Say what went wrong in the portal's own words; keys and addresses of the store stay out of it."""
+    """Translate boto3's errors to the portal's, without the store's keys and addresses."""
     try:
         yield
     except ClientError as error:

@@ -1,11 +1,11 @@
-"""What a store lists."""
+"""An entry in the listing of a store."""
 
 from datetime import datetime
 from typing import NamedTuple
 
 
 class StoredObject(NamedTuple):
-    """Content that lies in a store, or what is left of an attempt to put some there."""
+    """A stored file, possibly the temporary file of an interrupted upload."""
 
     key: str
     size: int

@@ -1,4 +1,4 @@
-"""The addresses of static files, which change with their content."""
+"""URLs of static files, versioned by a hash of their content."""
 
 import hashlib
 from functools import cache
@@ -13,12 +13,12 @@ def _content_hash(path: Path, _modified_ns: int) -> str:
 
 
 def asset_url(filename: str) -> str:
-    """The address of a static file, another one whenever its content changes."""
+    """The URL of a static file; it changes with the content."""
     return url_for("static", filename=filename, v=asset_version(filename))
 
 
 def asset_version(filename: str) -> str:
-    """A mark of the content of a static file that is there."""
+    """The content hash of a static file, cached until the file is modified."""
     path = Path(current_app.static_folder or "") / filename
     return _content_hash(path, path.stat().st_mtime_ns)
 

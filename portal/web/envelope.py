@@ -1,7 +1,6 @@
-"""The JSON envelope of every API answer (contract 1.3, 1.4)."""
+"""The JSON envelope of every API response (contract 1.3, 1.4)."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
 from flask import g
@@ -9,20 +8,20 @@ from flask import g
 from portal import moments
 from portal.errors import FieldError
 
-Json = dict[str, Any]
+Json = dict[str, object]
 
 
 def request_id() -> str:
-    """The id of this request, made here and sent as `X-Request-Id` too."""
+    """The id of this request, generated here; also sent as `X-Request-Id`."""
     if "request_id" not in g:
         g.request_id = str(uuid4())
     identifier: str = g.request_id
     return identifier
 
 
-def success(payload: Any, pagination: Json | None = None) -> Json:
-    body = {"data": payload, "meta": _meta()}
-    return body if pagination is None else body | {"pagination": pagination}
+def success(payload: object, pagination: Mapping[str, object] | None = None) -> Json:
+    body: Json = {"data": payload, "meta": _meta()}
+    return body if pagination is None else {**body, "pagination": pagination}
 
 
 def failure(code: str, message: str, details: Sequence[FieldError] = ()) -> Json:

@@ -1,4 +1,4 @@
-"""How values read to people: moments, durations, numbers, names; the filters of the templates."""
+"""Template filters: how moments, durations, numbers and names read."""
 
 import json
 import unicodedata
@@ -6,22 +6,21 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from datetime import date as Date
 from decimal import Decimal
-from typing import Any
 
 from flask import Flask
 
 from portal.moments import elapsed_ms
 
 NOTHING = "–"
-"""What stands where there is no value."""
+"""Shown in place of a missing value."""
 
 MANY_DIGITS, FEW_TENTHS = 10**18, 1e-4
-"""From here on numbers are written as powers of ten."""
+"""Numbers this large or small are written as powers of ten."""
 MAX_DURATION = 10**15
-"""Of a usage summary: larger values of a key such as `cpu_seconds` are shown as numbers."""
+"""Larger values of a usage key such as `cpu_seconds` are shown as plain numbers."""
 
-_LOOK_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
-"""Letters and signs that are drawn as nothing: fillers of Hangul, and Braille without a dot."""
+_INVISIBLE = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and symbols that render blank: Hangul fillers and the empty Braille pattern."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ACRONYMS = {
@@ -32,7 +31,7 @@ _SIZES = {"bytes": "B", "kb": "kB", "mb": "MB", "gb": "GB"}
 
 
 def number(value: int | float) -> str:
-    """A number with thousands separated; one of very many digits as a power of ten, such as `1.8 × 10³⁰⁸`."""
+    """A number with thousands separators; a very large or small one as a power of ten: `1.8 × 10³⁰⁸`."""
     size = abs(value)
     if size >= MANY_DIGITS or 0 < size < FEW_TENTHS:
         digits, exponent = f"{Decimal(value):.2e}".split("e")
@@ -74,61 +73,61 @@ def duration_ms(milliseconds: int | None) -> str:
 
 
 def round_duration_ms(milliseconds: int) -> str:
-    """A duration for an axis: without a second unit of zero, such as `10 m`."""
+    """A duration for an axis: a zero second unit is dropped, as in `10 m`."""
     text = duration_ms(milliseconds) if milliseconds else "0"
     return text[:-5] if text[-5:-2] == " 00" else text
 
 
 def initials(name: str) -> str:
-    """One or two letters, of any script, that stand for a name or an e-mail address."""
+    """The initials of a name or e-mail address, in any script: one or two letters."""
     words = "".join(" " if c in ".-_" else c for c in name.split("@")[0]).split()
     letters = [letter for letter in map(_first_letter, words) if letter]
     return "".join(letters[:1] + letters[-1:] if len(letters) > 1 else letters).upper() or "?"
 
 
 def _first_letter(word: str) -> str:
-    """The first letter or digit of a word, with the marks that belong to it."""
-    for place, character in enumerate(word):
+    """The first letter or digit of a word, with its combining marks."""
+    for position, character in enumerate(word):
         if character.isalnum():
-            rest = word[place + 1 :]
+            rest = word[position + 1 :]
             marks = next((n for n, c in enumerate(rest) if not unicodedata.combining(c)), len(rest))
             return character + rest[:marks]
     return ""
 
 
 def is_visible(text: str) -> bool:
-    """Whether a text has a letter, a digit or a sign that is drawn."""
-    return any(unicodedata.category(c)[0] in "LNPS" and c not in _LOOK_BLANK for c in text)
+    """Whether any character of the text renders."""
+    return any(unicodedata.category(c)[0] in "LNPS" and c not in _INVISIBLE for c in text)
 
 
 def named(name: str | None, id_: object = "") -> str:
-    """A name to show; where it cannot be seen, the beginning of its id, by which it is found."""
+    """A name to show; if it would render blank, the start of its id instead."""
     return name if name and is_visible(name) else f"Unnamed {str(id_)[:8]}".rstrip()
 
 
-def words(key: str) -> str:
-    """A key such as `api_calls` as words."""
+def humanize(key: str) -> str:
+    """A key such as `api_calls` in words: `API calls`."""
     return " ".join(_ACRONYMS.get(word, word) for word in key.split("_"))
 
 
 def sentence(text: str) -> str:
-    """The text with a capital at its beginning and nothing else changed."""
+    """The text with its first letter capitalised and the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
-def usage(summary: Mapping[str, Any] | None) -> list[str]:
+def usage(summary: Mapping[str, object] | None) -> list[str]:
     """The counts of a usage summary, each in words: `1,525 API calls`, `4 m 12 s CPU`, `512 MB memory`."""
-    counts = [(key, value) for key, value in (summary or {}).items() if _is_count(value)]
-    return [_amount(key, value) for key, value in counts]
+    counts = ((key, value) for key, value in (summary or {}).items() if not isinstance(value, bool))
+    return [_amount(key, value) for key, value in counts if isinstance(value, int | float)]
 
 
 def _amount(key: str, value: int | float) -> str:
     subject, _, unit = key.rpartition("_")
     if subject and unit in _DURATIONS and 0 <= value <= MAX_DURATION:
-        return f"{duration_ms(round(value * _DURATIONS[unit]))} {words(subject)}"
+        return f"{duration_ms(round(value * _DURATIONS[unit]))} {humanize(subject)}"
     if subject and unit in _SIZES:
-        return f"{number(value)} {_SIZES[unit]} {words(subject)}"
-    return f"{number(value)} {words(key)}"
+        return f"{number(value)} {_SIZES[unit]} {humanize(subject)}"
+    return f"{number(value)} {humanize(key)}"
 
 
 def size(number_of_bytes: int) -> str:
@@ -145,17 +144,13 @@ def score(value: float | None) -> str:
 
 
 def change(value: float, kind: str) -> str:
-    """How much more or less, with its sign, such as `+12 s`; `kind` as for a Difference."""
+    """A signed difference such as `+12 s`; `kind` is that of the `Difference`."""
     size_of = {"duration": lambda: duration_ms(round(abs(value))), "score": lambda: score(abs(value))}
     return ("+" if value > 0 else "−") + size_of.get(kind, lambda: number(abs(value)))()
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def pretty_json(value: Any, most: int) -> str:
-    """A structure as people read it, or its beginning: a little more than the first `most` characters."""
+def pretty_json(value: object, most: int) -> str:
+    """Indented JSON, or its beginning: slightly more than the first `most` characters."""
     written, length = [], 0
     for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
         written.append(part[: most + 1])
@@ -166,7 +161,7 @@ def pretty_json(value: Any, most: int) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share with one decimal, such as `96.8 %`; whole only where it is exactly so."""
+    """A share with one decimal, such as `96.8 %`; 0 % and 100 % only when exact."""
     if share is None:
         return NOTHING
     if share in (0, 1):
@@ -174,7 +169,7 @@ def percent(share: float | None) -> str:
     return f"{min(max(share * 100, 0.1), 99.9):.1f} %"
 
 
-FILTERS: tuple[Callable[..., Any], ...] = (
+FILTERS: tuple[Callable[..., str], ...] = (
     number,
     percent,
     day,
@@ -185,7 +180,7 @@ FILTERS: tuple[Callable[..., Any], ...] = (
     round_duration_ms,
     initials,
     named,
-    words,
+    humanize,
     sentence,
     size,
     score,

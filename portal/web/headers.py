@@ -1,4 +1,4 @@
-"""Headers that every answer carries: request id, caching, and what a browser may do with it."""
+"""Headers of every response: request id, caching and browser security."""
 
 from flask import Flask, request
 from werkzeug.wrappers import Response
@@ -41,7 +41,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         if secure:
             headers["Strict-Transport-Security"] = f"max-age={A_YEAR}"
         if request.endpoint == "static":
-            if _is_this_very_version(response):
+            if _is_current_version(response):
                 headers["Cache-Control"] = f"public, max-age={A_YEAR}, immutable"
             return response
         if not response.cache_control.no_store:
@@ -51,8 +51,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         return response
 
 
-def _is_this_very_version(response: Response) -> bool:
-    """Whether a static file was asked for by the mark of its present content: that never changes."""
+def _is_current_version(response: Response) -> bool:
+    """Whether the URL names the file's current content hash: such a response never changes."""
     named, version = (request.view_args or {}).get("filename"), request.args.get("v")
     return (
         response.status_code in (200, 304) and bool(version) and version == assets.asset_version(str(named))

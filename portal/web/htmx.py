@@ -1,4 +1,4 @@
-"""Whether a browser wants a page or a fragment: all reading and writing of htmx's headers."""
+"""htmx request and response headers: page or fragment, and which URL the address bar shows."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from portal.web.proxy import path_within, root_path
 
 @dataclass(frozen=True)
 class HtmxRequest:
-    """What htmx says about a request of its own."""
+    """What the headers of an htmx request say."""
 
     source: str
-    """The element that asked, as `tag#id`."""
+    """The element that triggered the request, as `tag#id`."""
     page_path: str | None
-    """Path and query, below the portal's root, of the page that the browser shows; None if it is not ours."""
+    """Path and query of the page in the browser, relative to the portal's root; None if it is not ours."""
 
 
-def asked_by_htmx() -> HtmxRequest | None:
-    """What htmx says of this request; None if a whole page is wanted, as when history is restored."""
+def htmx_request() -> HtmxRequest | None:
+    """The htmx headers of this request; None if it wants a full page, as when htmx restores history."""
     headers = request.headers
     if headers.get("HX-Request") != "true" or headers.get("HX-History-Restore-Request") == "true":
         return None
@@ -26,31 +26,31 @@ def asked_by_htmx() -> HtmxRequest | None:
 
 
 def wants_fragment() -> bool:
-    """Whether the answer goes into a page that is there already."""
-    return asked_by_htmx() is not None
+    """Whether the response is swapped into a page that is already open."""
+    return htmx_request() is not None
 
 
 def current_page_path() -> str | None:
-    """The page from which htmx asked: its path and query below the portal's root."""
-    asked = asked_by_htmx()
-    return asked.page_path if asked else None
+    """The page that sent the htmx request: path and query, relative to the portal's root."""
+    htmx = htmx_request()
+    return htmx.page_path if htmx else None
 
 
-def page_before() -> str | None:
-    """The page of ours that sent this request: its path and query below the portal's root."""
+def referring_page() -> str | None:
+    """The page of ours in the Referer header: path and query, relative to the portal's root."""
     return path_within(request.headers.get("Referer", ""))
 
 
-def show_address(response: Response, url: str, typing_in: str = "") -> Response:
-    """Tell htmx which page this fragment belongs to, so that the address bar says so.
+def set_browser_url(response: Response, url: str, typing_in: str = "") -> Response:
+    """Have htmx put the URL of the fragment's page into the address bar.
 
-    A new history entry, unless the page is there already or somebody is typing in the field `typing_in`:
-    Back should not go letter by letter.
+    This adds a history entry unless the URL is unchanged or the request comes from typing in the field
+    `typing_in`: Back should not undo a search letter by letter.
     """
-    asked = asked_by_htmx()
-    if asked is None:
+    htmx = htmx_request()
+    if htmx is None:
         return response
-    same = asked.page_path == url.removeprefix(root_path())
-    typing = bool(typing_in) and asked.source.endswith(f"#{typing_in}")
+    same = htmx.page_path == url.removeprefix(root_path())
+    typing = bool(typing_in) and htmx.source.endswith(f"#{typing_in}")
     response.headers["HX-Replace-Url" if same or typing else "HX-Push-Url"] = url
     return response

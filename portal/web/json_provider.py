@@ -1,33 +1,33 @@
-"""JSON answers written by orjson, five times as fast as Flask's own provider for a page of runs."""
+"""JSON responses written by orjson: for a page of runs, five times as fast as the standard library."""
 
 from datetime import datetime
-from typing import Any
 
 import orjson
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.sansio.response import Response
 
 from portal.moments import format_moment
 
 
-def _to_json(value: object) -> Any:
-    """A value that JSON has no type for: moments as the API writes them, the rest as Flask does."""
+def _default(value: object) -> object:
+    """Types that JSON lacks: moments in the API's format, the rest as Flask writes them."""
     return format_moment(value) if isinstance(value, datetime) else DefaultJSONProvider.default(value)
 
 
-class Provider(DefaultJSONProvider):
-    """Flask's provider, but answers are written by orjson and moments in UTC."""
+class OrjsonProvider(DefaultJSONProvider):
+    """Flask's JSON provider, with responses written by orjson and moments in UTC."""
 
-    default = staticmethod(_to_json)
+    default = staticmethod(_default)
 
-    def response(self, *args: Any, **kwargs: Any) -> Any:
+    def response(self, *args: object, **kwargs: object) -> Response:
         payload = self._prepare_response_obj(args, kwargs)
         try:
-            body = orjson.dumps(payload, default=_to_json, option=orjson.OPT_PASSTHROUGH_DATETIME)
-        except TypeError:  # integers of more than 64 bits
+            body = orjson.dumps(payload, default=_default, option=orjson.OPT_PASSTHROUGH_DATETIME)
+        except TypeError:  # integers over 64 bits
             return super().response(*args, **kwargs)
         return self._app.response_class(body, mimetype=self.mimetype)  # type: ignore[arg-type]
 
 
 def init_app(app: Flask) -> None:
-    app.json = Provider(app)
+    app.json = OrjsonProvider(app)

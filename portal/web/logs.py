@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, with every secret taken out."""
+"""Logs: one JSON object per line, secrets redacted."""
 
 import json
 import logging
@@ -17,8 +17,8 @@ _SECRETS = re.compile(
 
 
 def redact(text: str) -> str:
-    """The text without API keys, tokens, cookies, passwords, sign-in, invitation and file links."""
-    return _SECRETS.sub(lambda match: next(kept for kept in match.groups() if kept) + "[redacted]", text)
+    """Redact API keys, tokens, cookies, passwords, and sign-in, invitation and file links."""
+    return _SECRETS.sub(lambda match: next(label for label in match.groups() if label) + "[redacted]", text)
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,7 +35,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def init_logging() -> None:
-    """Log warnings and worse of everything, and what happens in the portal, to standard error."""
+    """Log to standard error: INFO from the portal, WARNING from everything else."""
     root = logging.getLogger()
     if any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers):
         return

@@ -1,1 +1,1 @@
-"""Workflows: who may see them, and lists of them."""
+"""Workflows: lists, recent runs, uploads, Markdown."""

@@ -1,16 +1,17 @@
-"""Lists of workflows, each with the counts and the latest of its runs (contract 3.13)."""
+"""Lists of workflows, each with run counts and the latest run (contract 3.13)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
 
-from portal.auth.access import MOST_DESCRIPTION, SeenWorkflow
-from portal.database.columns import Id
+from portal.auth.access import DESCRIPTION_EXCERPT, SeenWorkflow
+from portal.database.columns import Id, JsonObject
 from portal.database.engine import db
 from portal.database.models import ACTIVE, Run, RunTotals, Workflow, Workspace
 from portal.database.sql import versions
@@ -19,7 +20,7 @@ from portal.database.transactions import read
 from portal.input.folding import fold
 from portal.paging import Page, Slice
 from portal.runs.query import STATUSES
-from portal.workflows.query import WorkflowQuery
+from portal.workflows.workflow_query import WorkflowQuery
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +36,17 @@ class WorkflowRow:
     last_run_at: datetime | None
     last_run_status: str | None
     run_status_counts: dict[str, int]
-    definition: dict[str, Any] | None
+    definition: JsonObject | None
 
 
+Value = TypeVar("Value")
+_Rows = sa.Select[*tuple[Any, ...]]  # of columns chosen by name
 _COUNTS = [sa.func.coalesce(getattr(RunTotals, status), 0).label(status) for status in STATUSES]
 _RUNS_COUNT: sa.ColumnElement[int] = sum(_COUNTS[1:], start=_COUNTS[0])
 
 
-def _latest(column: Any) -> sa.ScalarSelect[Any]:
-    """This column of the run that stands first in the workflow's list: newest, then least id."""
+def _latest(column: InstrumentedAttribute[Value]) -> sa.ScalarSelect[Value]:
+    """A column of the latest run: newest, then lowest id."""
     newest = sa.select(sa.func.max(Run.created_at)).where(Run.workflow_id == Workflow.id).correlate(Workflow)
     return (
         sa.select(column)
@@ -60,7 +63,7 @@ _COLUMNS = tuple(
     getattr(Workflow, name)
     for name in ("id", "user_id", "name", "name_source", "description", "created_at", "updated_at")
 )
-_BEGINNING = excerpt(Workflow.description, MOST_DESCRIPTION).label("description")
+_BEGINNING = excerpt(Workflow.description, DESCRIPTION_EXCERPT).label("description")
 
 
 _STATE = (
@@ -78,16 +81,16 @@ _STATE = (
 
 
 def state_of(workspace_id: UUID) -> tuple[int, ...]:
-    """What differs whenever a workflow of the workspace, one of their runs or a person has changed.
+    """Values that change with every workflow, run or person of the workspace.
 
-    Versions only grow, so their sum tells that one of them did.
+    Versions only grow, so their sum changes when one of them does.
     """
     row = read(_STATE, workspace_id=workspace_id).first()
     return tuple(map(int, row)) if row else ()
 
 
 def list_workflows(workspace_id: UUID, query: WorkflowQuery, brief: bool = False) -> Page[WorkflowRow]:
-    """One page of a workspace's workflows, `brief` as pages show them, and how many match in all."""
+    """A page of a workspace's workflows; `brief` truncates descriptions, as HTML pages do."""
     slice_ = query.slice
     counted, page = _statements(query.at(Slice()), brief)
     total = read(counted, workspace_id=workspace_id).scalar_one()
@@ -99,8 +102,8 @@ def list_workflows(workspace_id: UUID, query: WorkflowQuery, brief: bool = False
 
 
 @lru_cache(maxsize=64)
-def _statements(query: WorkflowQuery, brief: bool) -> tuple[sa.Select[Any], sa.Select[Any]]:
-    """What counts the workflows that match and what reads a page; made once for what is often asked."""
+def _statements(query: WorkflowQuery, brief: bool) -> tuple[sa.Select[int], _Rows]:
+    """The statements that count the matching workflows and read a page, cached by query."""
     matching = [Workflow.workspace_id == sa.bindparam("workspace_id", type_=Id())]
     matching += [Workflow.deleted_at.is_(None), *_filters(query)]
     counted = sa.select(sa.func.count()).select_from(Workflow).outerjoin(RunTotals).where(*matching)
@@ -109,30 +112,30 @@ def _statements(query: WorkflowQuery, brief: bool) -> tuple[sa.Select[Any], sa.S
 
 
 def describe_workflow(workflow: SeenWorkflow) -> WorkflowRow:
-    """One workflow with its definition, its counts and its latest run."""
+    """A workflow with its definition, run counts and latest run."""
     [row] = _rows(db.session.execute(_select(True).where(Workflow.id == workflow.id)).all())
     return row
 
 
-def _select(with_definition: bool, brief: bool = False) -> sa.Select[Any]:
+def _select(with_definition: bool, brief: bool = False) -> _Rows:
     columns = [_BEGINNING if brief and column.key == "description" else column for column in _COLUMNS]
     definition = Workflow.definition if with_definition else sa.null().label("definition")
     last = (_LAST_AT.label("last_run_at"), _LAST_STATUS.label("last_run_status"))
     return sa.select(*columns, *last, definition, *_COUNTS).outerjoin(RunTotals)
 
 
-def _rows(rows: Sequence[sa.Row[Any]]) -> list[WorkflowRow]:
+def _rows(rows: Sequence[sa.Row[*tuple[Any, ...]]]) -> list[WorkflowRow]:
     return [_row(dict(row._mapping)) for row in rows]
 
 
-def _row(values: dict[str, Any]) -> WorkflowRow:
+def _row(values: JsonObject) -> WorkflowRow:
     counts = {status: values.pop(status) for status in STATUSES}
     return WorkflowRow(**values, runs_count=sum(counts.values()), run_status_counts=counts)
 
 
 def _shorten(row: WorkflowRow) -> WorkflowRow:
-    """With an ellipsis where the excerpt that was read is not all of the description."""
-    return replace(row, description=row.description and cut(row.description, MOST_DESCRIPTION))
+    """Truncate the excerpt of the description."""
+    return replace(row, description=row.description and cut(row.description, DESCRIPTION_EXCERPT))
 
 
 def _filters(query: WorkflowQuery) -> list[sa.ColumnElement[bool]]:
@@ -154,7 +157,7 @@ def _filters(query: WorkflowQuery) -> list[sa.ColumnElement[bool]]:
 
 
 def _has_status(status: str) -> sa.ColumnElement[bool]:
-    """A workflow's status is that of its latest run; `paused` finds nothing, in all versions of the API."""
+    """Filter by the status of the latest run; `paused` matches nothing, in every version of the API."""
     match status:
         case "draft":
             return _RUNS_COUNT == 0
@@ -168,7 +171,7 @@ def _has_status(status: str) -> sa.ColumnElement[bool]:
 
 def _ordering(query: WorkflowQuery) -> list[sa.ColumnElement[Any]]:
     keys = {"name": Workflow.name_folded, "updated_at": Workflow.updated_at, "runs_count": _RUNS_COUNT}
-    if not query.sorts:  # an import makes many workflows at one moment: those with news stand first
+    if not query.sorts:  # workflows of one import share updated_at: the latest run comes first
         return [Workflow.updated_at.desc(), _LAST_AT.desc().nulls_last(), Workflow.id.asc()]
     directed = [keys[key].asc() if order == "asc" else keys[key].desc() for key, order in query.sorts]
     return [*directed, Workflow.id.asc()]

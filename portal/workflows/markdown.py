@@ -1,19 +1,18 @@
-"""A workflow as a Markdown document, for a terminal or a chat (contract 3.13)."""
+"""Rendering a workflow as Markdown (contract 3.13)."""
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from portal.definitions.graph import Node, edges_of, nodes_of, type_in_words
 
 MAX_VALUE = 80
-"""Characters of one setting that the table shows."""
+"""Characters of a setting in the table."""
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
-def to_markdown(name: str, description: str | None, definition: Mapping[str, Any]) -> str:
-    """Name, description, then the nodes in order with where each leads and how it is set."""
+def to_markdown(name: str, description: str | None, definition: Mapping[str, object]) -> str:
+    """Name, description, the pipeline and a table of nodes with their settings."""
     nodes = nodes_of(definition)
     lines = [f"# {_plain(name)}", ""]
     if description:
@@ -26,7 +25,7 @@ def to_markdown(name: str, description: str | None, definition: Mapping[str, Any
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _pipeline(definition: Mapping[str, Any], nodes: list[Node]) -> list[str]:
+def _pipeline(definition: Mapping[str, object], nodes: list[Node]) -> list[str]:
     names = {node.id: node.display_name for node in nodes}
     leads = {node.id: [b for a, b in edges_of(definition) if a == node.id and b in names] for node in nodes}
     lines = ["## Pipeline", ""]
@@ -60,5 +59,5 @@ def _value(value: object) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that stays on its line and means nothing in Markdown."""
+    """Escape Markdown and line breaks."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""The files that people gave a workflow (contract 3.13)."""
+"""Uploads of a workflow (contract 3.13)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class UploadsQuery:
 
     @classmethod
     def parse(cls, args: Mapping[str, str], *, workflow_id: str) -> Self:
-        """Read a request's parameters. Raises InvalidQuery with an error for each bad field."""
+        """Parse path and query parameters. Raises InvalidQuery."""
         reader = Reader({**args, "workflow_id": workflow_id})
         query = cls(reader.read("workflow_id", parameters.uuid, UUID(int=0)), reader.slice())
         reader.finish()
@@ -46,11 +46,11 @@ class UploadRow:
     created_at: datetime
     updated_at: datetime
     artifact_id: UUID | None
-    """None where its content is not stored here."""
+    """None if its content is not stored here."""
 
 
 def check_stored(workflow: SeenWorkflow, upload_id: UUID) -> None:
-    """Raises NotFound unless this is an upload of the workflow whose content is stored here."""
+    """Raise NotFound unless this is an upload of the workflow with stored content."""
     mine = sa.exists().where(
         Upload.id == upload_id, Upload.workflow_id == workflow.id, Upload.artifact_id.is_not(None)
     )
@@ -62,7 +62,7 @@ _COLUMNS = tuple(getattr(Upload, name) for name in UploadRow.__dataclass_fields_
 
 
 def list_uploads(workflow: SeenWorkflow, query: UploadsQuery) -> Page[UploadRow]:
-    """One page of a workflow's uploads, newest first."""
+    """A page of a workflow's uploads, newest first."""
     mine = Upload.workflow_id == workflow.id
     total = db.session.scalar(sa.select(sa.func.count()).select_from(Upload).where(mine)) or 0
     if query.slice.offset >= total:

@@ -1,1 +1,1 @@
-"""Workspaces: who belongs to them, how people join, and whom their runs name."""
+"""Workspaces: members, invitations, joining at sign-in, and the people their runs name."""

@@ -1,4 +1,4 @@
-"""Users and members as an operator makes and changes them."""
+"""Users and members, as an operator manages them."""
 
 import re
 from datetime import datetime
@@ -20,7 +20,7 @@ ROLES = tuple(role.value for role in Role)
 
 
 def add_user(email: str, first_name: str, last_name: str, now: datetime) -> User:
-    """Make somebody who can sign in. Raises InvalidQuery, Conflict."""
+    """Create a user. Raises InvalidQuery, Conflict."""
     errors = [*_email_errors(email)]
     for field, text in (("first_name", first_name), ("last_name", last_name)):
         if len(text) > MAX_FIRST_OR_LAST_NAME or "\0" in text:
@@ -36,14 +36,14 @@ def add_user(email: str, first_name: str, last_name: str, now: datetime) -> User
     )
     with writing() as session:
         if session.scalar(sa.select(User.id).where(User.email == user.email)):
-            raise Conflict(f"There is a user {user.email} already.")
+            raise Conflict(f"There is already a user {user.email}.")
         session.add(user)
         trail.record(session, "user.created", trail.OPERATOR, now, subject=user.email)
     return user
 
 
 def check_email(email: str) -> None:
-    """Raises InvalidQuery where this is no e-mail address."""
+    """Validate an e-mail address. Raises InvalidQuery."""
     if errors := _email_errors(email):
         raise InvalidQuery(errors)
 
@@ -55,10 +55,10 @@ def _email_errors(email: str) -> list[FieldError]:
 
 
 def set_member(slug: str, email: str, role: str, now: datetime) -> Member:
-    """Make a user a member, or give a member another role. Raises InvalidQuery, NotFound."""
+    """Add a member or change a member's role. Raises InvalidQuery, NotFound."""
     if role not in ROLES:
         raise InvalidQuery([FieldError("role", f"must be one of {', '.join(ROLES)}.")])
-    workspace = get_workspace(slug)
+    workspace = workspace_by_slug(slug)
     with writing() as session:
         user_id = session.scalar(sa.select(User.id).where(User.email == email.lower()))
         if user_id is None:
@@ -79,8 +79,8 @@ def set_member(slug: str, email: str, role: str, now: datetime) -> Member:
     return member
 
 
-def get_workspace(slug: str | None) -> Workspace:
-    """The workspace with this slug, or the only one there is. Raises NotFound, InvalidQuery."""
+def workspace_by_slug(slug: str | None) -> Workspace:
+    """The workspace with this slug, or the only one. Raises NotFound, InvalidQuery."""
     slugs = db.session.scalars(
         sa.select(Workspace.slug).where(_LIVE).order_by(Workspace.slug).limit(20)
     ).all()

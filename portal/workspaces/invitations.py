@@ -1,8 +1,8 @@
-"""Invitations: a link that makes whoever holds it a member, once, within a week.
+"""Invitations: single-use links that make their holder a member, valid for a week.
 
-The portal sends no mail: an admin passes the link on. Somebody who has an account signs in first and then
-joins, so a link to another's e-mail address opens nobody's account. Who has none gets one by joining, unless
-people sign in with a provider: then the account comes from there.
+The portal sends no mail: an admin passes the link on. A user with an account signs in before joining, so a
+link never opens another person's account. Joining creates an account for a new user, unless a sign-in
+provider is configured: then the account comes from there.
 """
 
 import hashlib
@@ -23,26 +23,26 @@ from portal.database.transactions import writing
 from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
 from portal.workspaces.accounts import check_email
 from portal.workspaces.members import add_member, check_role
-from portal.workspaces.workspaces import here, locked
+from portal.workspaces.workspaces import lock_workspace, workspace_id_of
 
 LIFE = timedelta(days=7)
 MAX_OPEN = 200
-"""Invitations of a workspace that may be open at once."""
+"""Open invitations per workspace."""
 
 
 @dataclass(frozen=True)
-class Welcome:
-    """What an invitation says to who opens it."""
+class Offer:
+    """What an invitation offers, as its page shows it."""
 
     workspace: str
     email: str
     role: str
     has_account: bool
-    """Whether its e-mail is that of a user, who then must sign in."""
+    """Whether a user with its e-mail exists, who then must sign in."""
 
 
 def invite(principal: Principal, email: str, role: str, now: datetime) -> str:
-    """Invite somebody into the workspace: the token of the link. Raises InvalidQuery, Conflict."""
+    """Create an invitation: the token of its link. Raises InvalidQuery, Conflict."""
     errors: list[FieldError] = []
     for check, text in ((check_email, email), (check_role, role)):
         try:
@@ -53,7 +53,7 @@ def invite(principal: Principal, email: str, role: str, now: datetime) -> str:
         raise InvalidQuery(errors)
     token, email = secrets.token_urlsafe(32), email.lower()
     with writing() as session:
-        workspace = locked(session, here(principal))
+        workspace = lock_workspace(session, workspace_id_of(principal))
         _refuse_needless(session, workspace.id, email, now)
         invitation = Invitation(
             id=uuid4(),
@@ -74,11 +74,15 @@ def invite(principal: Principal, email: str, role: str, now: datetime) -> str:
 
 
 def withdraw(principal: Principal, invitation_id: UUID, now: datetime) -> None:
-    """Make an invitation worth nothing. Raises NotFound."""
+    """Withdraw an open invitation. Raises NotFound."""
     with writing() as session:
         invitation = session.scalar(
             sa.select(Invitation)
-            .where(Invitation.id == invitation_id, Invitation.workspace_id == here(principal), *_open(now))
+            .where(
+                Invitation.id == invitation_id,
+                Invitation.workspace_id == workspace_id_of(principal),
+                *_open(now),
+            )
             .with_for_update()
         )
         if invitation is None:
@@ -90,8 +94,8 @@ def withdraw(principal: Principal, invitation_id: UUID, now: datetime) -> None:
         )
 
 
-def look_at(token: str, now: datetime) -> Welcome | None:
-    """What the link offers; None where it is unknown, used, withdrawn or expired. Changes nothing."""
+def find_offer(token: str, now: datetime) -> Offer | None:
+    """The offer of a link; None if it is unknown, used, withdrawn or expired. Does not use it up."""
     row = db.session.execute(
         sa.select(Invitation, Workspace.name)
         .join(Workspace, Workspace.id == Invitation.workspace_id)
@@ -101,11 +105,11 @@ def look_at(token: str, now: datetime) -> Welcome | None:
         return None
     invitation, name = row
     known = db.session.scalar(sa.select(User.id).where(User.email == invitation.email)) is not None
-    return Welcome(name, invitation.email, invitation.role, known)
+    return Offer(name, invitation.email, invitation.role, known)
 
 
 def accept(token: str, principal: Principal, now: datetime) -> UUID:
-    """Join the workspace as who is signed in: its id. Raises NotFound."""
+    """Join the workspace as the signed-in user: its id. Raises NotFound."""
     with writing() as session:
         invitation = _use_up(session, token, now)
         _join(session, invitation, principal.user.id, trail.actor_of(principal), now)
@@ -113,11 +117,11 @@ def accept(token: str, principal: Principal, now: datetime) -> UUID:
 
 
 def accept_as_new(token: str, now: datetime, browser: str | None) -> tuple[UUID, str]:
-    """Join with a new account: the workspace's id and the token of a session. Raises NotFound, Conflict."""
+    """Join with a new account: the workspace's id and a session token. Raises NotFound, Conflict."""
     with writing() as session:
         invitation = _use_up(session, token, now)
         if session.scalar(sa.select(User.id).where(User.email == invitation.email)) is not None:
-            raise Conflict("There is an account with this e-mail. Sign in, then open the link again.")
+            raise Conflict("An account with this e-mail exists. Sign in, then open the link again.")
         user = User(id=uuid4(), email=invitation.email, first_name="", last_name="", created_at=now)
         session.add(user)
         session.flush()
@@ -133,7 +137,7 @@ def _use_up(session: Session, token: str, now: datetime) -> Invitation:
     )
     if invitation is None:
         raise NotFound("This invitation no longer works.")
-    locked(session, invitation.workspace_id)
+    lock_workspace(session, invitation.workspace_id)
     invitation.closed_at = now
     return invitation
 
@@ -147,7 +151,7 @@ def _join(session: Session, invitation: Invitation, user_id: UUID, by: trail.Act
 def _refuse_needless(session: Session, workspace_id: UUID, email: str, now: datetime) -> None:
     member = sa.select(User.id).join(Member, Member.user_id == User.id)
     if session.scalar(member.where(User.email == email, Member.workspace_id == workspace_id)) is not None:
-        raise InvalidQuery([FieldError("email", "is a member's already.")])
+        raise InvalidQuery([FieldError("email", "is already a member's.")])
     open_ones = sa.select(sa.func.count()).where(Invitation.workspace_id == workspace_id, *_open(now))
     if (session.scalar(open_ones) or 0) >= MAX_OPEN:
         raise Conflict(f"{MAX_OPEN} invitations are open. Withdraw some first.")

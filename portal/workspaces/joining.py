@@ -1,8 +1,8 @@
-"""Who may come in through the identity provider, as which user and into which workspaces.
+"""Provisioning at sign-in with the identity provider: the user and their memberships.
 
-Somebody is known by issuer and subject. A new one gets in by a rule of PORTAL_OIDC_JOIN, by an invitation to
-their verified e-mail, as the owner of an account made here for that e-mail (if PORTAL_OIDC_LINK_EMAIL says
-so), or as the very first.
+A user is identified by issuer and subject. A new one is admitted by a rule of PORTAL_OIDC_JOIN, by an
+invitation to their verified e-mail, by an existing account with that e-mail (if PORTAL_OIDC_LINK_EMAIL is
+set), or as the first user.
 """
 
 import logging
@@ -21,14 +21,14 @@ from portal.database.transactions import writing
 from portal.errors import Forbidden
 
 FIRST_WORKSPACE = "Main", "main"
-_ONE_AT_A_TIME = 4_905_117_903_388_110_341
-"""The advisory lock that keeps two from both being the first."""
+_ADVISORY_LOCK = 4_905_117_903_388_110_341
+"""Key of the advisory lock that serialises sign-ins, so that only one user is the first."""
 
 log = logging.getLogger(__name__)
 
 
 class NotAdmitted(Forbidden):
-    """You have signed in at your provider, but nothing here lets you in."""
+    """You have signed in at your provider, but you have no access here."""
 
 
 def admit(
@@ -39,15 +39,14 @@ def admit(
     browser: str | None,
     sample_email: str,
 ) -> str:
-    """Let the visitor in: the token of a new session. Raises NotAdmitted.
+    """Admit a visitor: the token of a new session. Raises NotAdmitted.
 
-    The user of the sample history, whose address is `sample_email`, does not count when the first user is
-    looked for.
+    The user of the sample data, `sample_email`, does not count as the first user.
     """
     given = grants(visitor, rules)
     with writing() as session:
-        _one_at_a_time(session)
-        first = _nobody_is_here(session, sample_email)
+        _serialise(session)
+        first = _is_first(session, sample_email)
         user = _known(session, visitor) or _own_account(session, visitor, settings, now)
         if user is None:
             if not (given or _invited(session, visitor, now) or (first and not rules)):
@@ -71,7 +70,7 @@ def _known(session: Session, visitor: Visitor) -> User | None:
 
 
 def _own_account(session: Session, visitor: Visitor, settings: OidcSettings, now: datetime) -> User | None:
-    """The account made here for the visitor's e-mail, unless somebody of this issuer has it already."""
+    """The existing account with the visitor's e-mail, unless another identity of the issuer has it."""
     if visitor.email is None:
         return None
     user = session.scalar(sa.select(User).where(User.email == visitor.email))
@@ -80,10 +79,10 @@ def _own_account(session: Session, visitor: Visitor, settings: OidcSettings, now
     taken = sa.select(Identity.user_id).where(Identity.user_id == user.id, Identity.issuer == visitor.issuer)
     if not settings.link_email or session.scalar(taken) is not None:
         raise NotAdmitted(
-            f"The account for {visitor.email} here is not tied to the one that you have at the provider. "
-            "Ask your operator to tie them."
+            f"The account for {visitor.email} here is not linked to your account at the provider. "
+            "Ask your operator to link them."
         )
-    _tie(session, user, visitor, now)
+    _link_identity(session, user, visitor, now)
     return user
 
 
@@ -103,18 +102,18 @@ def _new_account(session: Session, visitor: Visitor, now: datetime) -> User:
     session.add(user)
     session.flush()
     trail.record(session, "user.created", trail.Actor(user.id, user.email), now, subject=user.email)
-    _tie(session, user, visitor, now)
+    _link_identity(session, user, visitor, now)
     return user
 
 
-def _tie(session: Session, user: User, visitor: Visitor, now: datetime) -> None:
+def _link_identity(session: Session, user: User, visitor: Visitor, now: datetime) -> None:
     session.add(Identity(issuer=visitor.issuer, subject=visitor.subject, user_id=user.id, created_at=now))
     by = trail.Actor(user.id, user.email)
     trail.record(session, "identity.linked", by, now, subject=user.email, issuer=visitor.issuer)
 
 
 def _join(session: Session, workspace: Workspace, by: trail.Actor, role: str, now: datetime) -> None:
-    """Add a member; who is one already keeps the role that an admin gave."""
+    """Add a member; an existing one keeps their role."""
     if session.get(Member, (workspace.id, by.id)) is None:
         session.add(Member(workspace_id=workspace.id, user_id=by.id, role=role, created_at=now))
         session.flush()
@@ -124,16 +123,16 @@ def _join(session: Session, workspace: Workspace, by: trail.Actor, role: str, no
 
 
 def _workspaces(session: Session, given: dict[str, str]) -> list[Workspace]:
-    """The live workspaces that rules name; the log says which there are not."""
+    """The live workspaces that the rules name; logs those that do not exist."""
     live = sa.select(Workspace).where(Workspace.slug.in_(given), Workspace.deleted_at.is_(None))
     found = list(session.scalars(live.order_by(Workspace.slug)))
     for slug in given.keys() - {workspace.slug for workspace in found}:
-        log.warning("PORTAL_OIDC_JOIN names the workspace %s, which is not there", slug)
+        log.warning("PORTAL_OIDC_JOIN names the workspace %s, which does not exist", slug)
     return found
 
 
 def _all_workspaces(session: Session, by: trail.Actor, now: datetime) -> list[Workspace]:
-    """Every workspace, for the first user; one is made where there is none."""
+    """All workspaces, for the first user; creates one if there is none."""
     live = sa.select(Workspace).where(Workspace.deleted_at.is_(None)).order_by(Workspace.slug)
     found = list(session.scalars(live))
     if not found:
@@ -145,8 +144,8 @@ def _all_workspaces(session: Session, by: trail.Actor, now: datetime) -> list[Wo
     return found
 
 
-def _nobody_is_here(session: Session, sample_email: str) -> bool:
-    """Whether no workspace has a member and nobody has an identity, the sample's user aside."""
+def _is_first(session: Session, sample_email: str) -> bool:
+    """Whether there are no members and no identities, apart from the user of the sample data."""
     member = sa.select(User.id).join(Member, Member.user_id == User.id).where(User.email != sample_email)
     return (
         session.scalar(member.limit(1)) is None
@@ -155,7 +154,7 @@ def _nobody_is_here(session: Session, sample_email: str) -> bool:
 
 
 def _invited(session: Session, visitor: Visitor, now: datetime) -> bool:
-    """Whether an invitation to the visitor's e-mail is open; its link then makes them a member."""
+    """Whether an invitation to the visitor's e-mail is open; following its link then makes them a member."""
     open_one = sa.select(Invitation.id).where(
         Invitation.email == visitor.email, Invitation.closed_at.is_(None), Invitation.expires_at > now
     )
@@ -171,7 +170,7 @@ def _why_not(visitor: Visitor, settings: OidcSettings) -> str:
     )
 
 
-def _one_at_a_time(session: Session) -> None:
-    """SQLite has one writer anyway."""
+def _serialise(session: Session) -> None:
+    """Serialise sign-ins until the transaction ends; SQLite has a single writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
+        session.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))

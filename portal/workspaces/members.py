@@ -1,9 +1,8 @@
-"""Who belongs to a workspace, and with which role. The last admin stays one."""
+"""The members of a workspace and their roles. The last admin cannot leave or change role."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -17,12 +16,12 @@ from portal.database.models import ApiKey, BrowserSession, Invitation, Member, R
 from portal.database.transactions import writing
 from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
 from portal.paging import Page, Slice
-from portal.workspaces.workspaces import here, locked
+from portal.workspaces.workspaces import lock_workspace, workspace_id_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class RosterRow:
-    """A member, or somebody who is invited."""
+    """A member, or the addressee of an open invitation."""
 
     id: UUID
     user_id: UUID | None
@@ -41,26 +40,26 @@ class RosterRow:
 
 
 def roster(workspace_id: UUID, caller: UUID, now: datetime) -> Sequence[RosterRow]:
-    """Everybody: the caller, admins by the day they joined, the others likewise, then who is invited."""
+    """All members and open invitations: the caller, then admins, then others by date of joining."""
     rows = db.session.execute(_in_order(workspace_id, caller))
     return [*(_member_row(*row) for row in rows), *list_invited(workspace_id, now)]
 
 
 def list_members(workspace_id: UUID, caller: UUID, slice_: Slice) -> Page[RosterRow]:
-    """One page of the members, in the same order."""
-    here = sa.select(sa.func.count()).select_from(Member).where(Member.workspace_id == workspace_id)
-    total = db.session.scalar(here) or 0
+    """A page of the members, in the same order."""
+    counted = sa.select(sa.func.count()).select_from(Member).where(Member.workspace_id == workspace_id)
+    total = db.session.scalar(counted) or 0
     page = _in_order(workspace_id, caller).offset(slice_.sql_offset).limit(slice_.limit)
     return Page([_member_row(*row) for row in db.session.execute(page)], total, slice_)
 
 
 def list_invited(workspace_id: UUID, now: datetime) -> Sequence[RosterRow]:
-    """Who is invited: never very many (`invitations.MAX_OPEN`)."""
+    """The open invitations, at most `invitations.MAX_OPEN`."""
     return [_invited_row(found) for found in _open(workspace_id, now)]
 
 
-def _in_order(workspace_id: UUID, caller: UUID) -> sa.Select[Any]:
-    """Members as users, and when each was last seen."""
+def _in_order(workspace_id: UUID, caller: UUID) -> sa.Select[Member, User, datetime | None]:
+    """The members with their users and the time of their last activity."""
     seen = sa.select(BrowserSession.user_id, sa.func.max(BrowserSession.seen_at).label("at"))
     seen_at = seen.group_by(BrowserSession.user_id).subquery()
     return (
@@ -77,11 +76,11 @@ def _in_order(workspace_id: UUID, caller: UUID) -> sa.Select[Any]:
 
 
 def get_member(principal: Principal, user_id: UUID) -> User:
-    """A member of the workspace that the principal is in. Raises NotFound."""
+    """A member of the principal's workspace. Raises NotFound."""
     user = db.session.scalar(
         sa.select(User)
         .join(Member, Member.user_id == User.id)
-        .where(Member.workspace_id == here(principal), Member.user_id == user_id)
+        .where(Member.workspace_id == workspace_id_of(principal), Member.user_id == user_id)
     )
     if user is None:
         raise NotFound("There is no such member here.")
@@ -89,24 +88,24 @@ def get_member(principal: Principal, user_id: UUID) -> User:
 
 
 def count_keys(principal: Principal, user_id: UUID) -> int:
-    """How many keys would be revoked if this member were gone."""
-    made = (ApiKey.workspace_id == here(principal), ApiKey.created_by == user_id)
+    """The number of keys that removing this member would revoke."""
+    made = (ApiKey.workspace_id == workspace_id_of(principal), ApiKey.created_by == user_id)
     unrevoked = sa.select(sa.func.count()).select_from(ApiKey).where(*made, ApiKey.revoked_at.is_(None))
     return db.session.scalar(unrevoked) or 0
 
 
 def check_role(role: str) -> str:
-    """The role, if there is such a one. Raises InvalidQuery."""
+    """Validate a role. Raises InvalidQuery."""
     if role not in tuple(Role):
         raise InvalidQuery([FieldError("role", f"must be one of {', '.join(Role)}.")])
     return role
 
 
 def change_role(principal: Principal, user_id: UUID, role: str, now: datetime) -> None:
-    """Give a member another role. Raises InvalidQuery, NotFound, Conflict for the last admin."""
+    """Change a member's role. Raises InvalidQuery, NotFound, and Conflict for the last admin."""
     check_role(role)
     with writing() as session:
-        member, email = _find(session, here(principal), user_id)
+        member, email = _find(session, workspace_id_of(principal), user_id)
         if member.role == role:
             return
         if role != Role.ADMIN:
@@ -116,12 +115,12 @@ def change_role(principal: Principal, user_id: UUID, role: str, now: datetime) -
 
 
 def remove_member(principal: Principal, user_id: UUID, now: datetime) -> None:
-    """End a membership, one's own included, and revoke the keys made by who goes: they know them.
+    """End a membership, possibly one's own, and revoke the member's keys, whose secrets they know.
 
-    Raises NotFound, Conflict for the last admin.
+    Raises NotFound, and Conflict for the last admin.
     """
     with writing() as session:
-        member, email = _find(session, here(principal), user_id)
+        member, email = _find(session, workspace_id_of(principal), user_id)
         _keep_an_admin(session, member)
         revoked = revoke_keys_of(session, member.workspace_id, user_id, now)
         session.delete(member)
@@ -130,7 +129,7 @@ def remove_member(principal: Principal, user_id: UUID, now: datetime) -> None:
 
 
 def add_member(session: Session, workspace_id: UUID, user_id: UUID, role: str, now: datetime) -> bool:
-    """Make a user a member within this transaction; whether they are new to it."""
+    """Add a member in this transaction; returns False for an existing one."""
     if session.get(Member, (workspace_id, user_id)) is not None:
         return False
     session.add(Member(workspace_id=workspace_id, user_id=user_id, role=role, created_at=now))
@@ -138,7 +137,7 @@ def add_member(session: Session, workspace_id: UUID, user_id: UUID, role: str, n
 
 
 def _find(session: Session, workspace_id: UUID, user_id: UUID) -> tuple[Member, str]:
-    locked(session, workspace_id)
+    lock_workspace(session, workspace_id)
     member = session.get(Member, (workspace_id, user_id))
     if member is None:
         raise NotFound("There is no such member here.")
@@ -154,7 +153,7 @@ def _keep_an_admin(session: Session, member: Member) -> None:
         Member.user_id != member.user_id,
     )
     if not session.scalar(others):
-        raise Conflict("The last admin must stay one. Make somebody else an admin first.")
+        raise Conflict("The last admin must remain one. Make another member an admin first.")
 
 
 def _open(workspace_id: UUID, now: datetime) -> Sequence[Invitation]:

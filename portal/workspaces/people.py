@@ -1,8 +1,8 @@
-"""The people of a workspace: who triggered runs, made known by imported history or by signing in."""
+"""The people of a workspace who triggered runs: members, or named by imported history."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -17,11 +17,25 @@ from portal.input.folding import fold
 
 _NAMESPACE = UUID("8f1f1d5e-6c3b-5a53-9d5b-0d6b5f7c2a41")
 _PEOPLE = cast(sa.Table, Person.__table__)
+_Stored = sa.Row[Any]  # a row of `_PEOPLE`: a Table does not type its columns
+
+
+class PersonRow(TypedDict):
+    """The columns of a person to insert or update."""
+
+    workspace_id: UUID
+    user_id: UUID
+    source_id: str | None
+    name: str | None
+    email: str | None
+    display_name: str
+    display_name_folded: str
+    email_folded: str
 
 
 @dataclass(frozen=True)
-class Identity:
-    """Who triggered a run, as the run's source names them."""
+class SourcePerson:
+    """The person who triggered a run, as the source of the history names them."""
 
     user_id: UUID
     source_id: str | None = None
@@ -29,11 +43,8 @@ class Identity:
     email: str | None = None
 
 
-def identify(source_id: str | None, name: str | None, email: str | None) -> Identity | None:
-    """The person whom an id, a name and an e-mail stand for; nobody if there is none of them.
-
-    The same id is always the same person; without an id the e-mail decides, else the name.
-    """
+def identify(source_id: str | None, name: str | None, email: str | None) -> SourcePerson | None:
+    """Identify a person by id, else by e-mail, else by name; None without any of them."""
     if source_id:
         try:
             user_id = parameters.uuid(source_id)
@@ -45,14 +56,14 @@ def identify(source_id: str | None, name: str | None, email: str | None) -> Iden
         user_id = uuid5(_NAMESPACE, f"name:{name}")
     else:
         return None
-    return Identity(user_id, source_id or None, name or None, email or None)
+    return SourcePerson(user_id, source_id or None, name or None, email or None)
 
 
 def store_people(
-    session: Session, workspace_id: UUID, identities: Iterable[Identity]
+    session: Session, workspace_id: UUID, identities: Iterable[SourcePerson]
 ) -> tuple[dict[UUID, int], int]:
-    """Make or update these people, later ones last: person ids by user id, and how many are new."""
-    merged: dict[UUID, Identity] = {}
+    """Upsert people, later ones taking precedence: person ids by user id, and the number of new ones."""
+    merged: dict[UUID, SourcePerson] = {}
     for identity in identities:
         before = merged.get(identity.user_id)
         if before is not identity:
@@ -61,16 +72,16 @@ def store_people(
     known = _known(session, workspace_id, wanted)
     members = _members(session, workspace_id, wanted)
     for user_id, person in known.items():
-        stored = Identity(user_id, person.source_id, person.name, person.email)
+        stored = SourcePerson(user_id, person.source_id, person.name, person.email)
         merged[user_id] = _merge(stored, merged[user_id])
     rows = [_row(workspace_id, merged[user_id], members.get(user_id)) for user_id in wanted]
     made = [row for row in rows if row["user_id"] not in known]
     changed = [row for row in rows if row["user_id"] in known and _differs(row, known[row["user_id"]])]
     if made:
         session.connection().execute(_insert(session), made)
-    if changed:  # lists of all its workflows show their names
+    if changed:  # all lists of the workspace show their names
         update = sa.update(Workspace).where(Workspace.id == workspace_id)
-        version = versions.following_in_sql(Workspace.version)
+        version = versions.next_version_in_sql(Workspace.version)
         session.execute(update.values(version=version, change_stamp=Workspace.change_stamp + 1))
     for row in changed:
         session.execute(sa.update(_PEOPLE).where(_PEOPLE.c.id == known[row["user_id"]].id).values(row))
@@ -81,16 +92,16 @@ def store_people(
 
 
 def person_of(session: Session, workspace_id: UUID, user: User) -> int:
-    """The person id of somebody who is signed in, for runs started here."""
-    identity = Identity(user.id, None, user.display_name, user.email)
+    """The person id of a user, for runs started here."""
+    identity = SourcePerson(user.id, None, user.display_name, user.email)
     ids, _ = store_people(session, workspace_id, [identity])
     return ids[user.id]
 
 
-def _merge(before: Identity | None, after: Identity) -> Identity:
+def _merge(before: SourcePerson | None, after: SourcePerson) -> SourcePerson:
     if before is None:
         return after
-    return Identity(
+    return SourcePerson(
         after.user_id,
         after.source_id or before.source_id,
         after.name or before.name,
@@ -98,8 +109,8 @@ def _merge(before: Identity | None, after: Identity) -> Identity:
     )
 
 
-def _known(session: Session, workspace_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, Any]:
-    found: dict[UUID, Any] = {}
+def _known(session: Session, workspace_id: UUID, user_ids: Sequence[UUID]) -> dict[UUID, _Stored]:
+    found: dict[UUID, _Stored] = {}
     for chunk in chunks(user_ids):
         people = sa.select(_PEOPLE).where(
             _PEOPLE.c.workspace_id == workspace_id, _PEOPLE.c.user_id.in_(chunk)
@@ -120,8 +131,8 @@ def _members(session: Session, workspace_id: UUID, user_ids: Sequence[UUID]) -> 
     return found
 
 
-def _row(workspace_id: UUID, identity: Identity, member: User | None) -> dict[str, Any]:
-    """A row of people; a member's own name and e-mail win over what history says."""
+def _row(workspace_id: UUID, identity: SourcePerson, member: User | None) -> PersonRow:
+    """The row of a person; a member's own name and e-mail take precedence over the history's."""
     name, email = identity.name, identity.email
     if member is not None:
         name, email = member.display_name, member.email
@@ -132,7 +143,7 @@ def _row(workspace_id: UUID, identity: Identity, member: User | None) -> dict[st
         "source_id": identity.source_id,
         "name": name[: bounds.MAX_PERSON_NAME]
         if name
-        else None,  # first and last name may together be longer
+        else None,  # first and last name together may exceed it
         "email": email,
         "display_name": display_name,
         "display_name_folded": fold(display_name),
@@ -140,12 +151,12 @@ def _row(workspace_id: UUID, identity: Identity, member: User | None) -> dict[st
     }
 
 
-def _differs(row: Mapping[str, Any], person: object) -> bool:
+def _differs(row: PersonRow, person: _Stored) -> bool:
     return any(getattr(person, column) != value for column, value in row.items())
 
 
 def _insert(session: Session) -> sa.Insert:
-    """An insert that leaves a person alone whom another transaction has just made."""
+    """An INSERT that ignores a person whom a concurrent transaction has just inserted."""
     key = ["workspace_id", "user_id"]
     if session.get_bind().dialect.name == "postgresql":
         return postgresql.insert(_PEOPLE).on_conflict_do_nothing(index_elements=key)

@@ -1,4 +1,4 @@
-"""Workspaces: made, changed and deleted by the people in them (contract 2.7)."""
+"""Creating, listing, changing and deleting workspaces (contract 2.7)."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ class WorkspaceSpec(bodies.Body):
 
     @classmethod
     def parse(cls, body: Mapping[str, object]) -> Self:
-        """Read what a request, a form or a command says. Raises InvalidQuery."""
+        """Parse a request body, a form or the options of a command. Raises InvalidQuery."""
         return cls.read(body)
 
 
@@ -69,9 +69,9 @@ class WorkspaceChanges(bodies.Changes):
 
 
 def create_workspace(spec: WorkspaceSpec, founder: PrincipalUser | None, now: datetime) -> Workspace:
-    """Make a workspace with its founder as admin; an operator's has no member yet. Raises SlugTaken."""
+    """Create a workspace with its founder as admin; an operator's has no members. Raises SlugTaken."""
     by = trail.Actor(founder.id, founder.email) if founder else trail.OPERATOR
-    with _slugs_apart(spec.slug), writing() as session:
+    with _translate_conflict(spec.slug), writing() as session:
         if spec.slug is not None:
             _refuse_taken(session, spec.slug)
         workspace = Workspace(
@@ -94,7 +94,7 @@ def create_workspace(spec: WorkspaceSpec, founder: PrincipalUser | None, now: da
 
 
 def list_workspaces(principal: Principal, slice_: Slice) -> Page[Workspace]:
-    """The workspaces of a person, first joined first; of a key the one that it is bound to."""
+    """The workspaces of a user in the order of joining; of a key the one it is bound to."""
     ids = list(_roles(principal))
     shown = ids[slice_.sql_offset : slice_.sql_offset + slice_.limit]
     found = {row.id: row for row in db.session.scalars(sa.select(Workspace).where(Workspace.id.in_(shown)))}
@@ -102,7 +102,7 @@ def list_workspaces(principal: Principal, slice_: Slice) -> Page[Workspace]:
 
 
 def get_workspace(principal: Principal, workspace_id: UUID) -> Workspace:
-    """A workspace of theirs. Raises NotFound, the same for foreign, deleted and absent ones."""
+    """A workspace of the principal. Raises NotFound, also for a foreign or deleted one."""
     if workspace_id not in _roles(principal):
         raise NotFound("There is no such workspace here.")
     return db.session.get_one(Workspace, workspace_id)
@@ -111,17 +111,19 @@ def get_workspace(principal: Principal, workspace_id: UUID) -> Workspace:
 def change_workspace(
     principal: Principal, workspace_id: str, body: Mapping[str, object], now: datetime
 ) -> Workspace:
-    """Change what the request names. Raises InvalidQuery, NotFound to who is no admin, SlugTaken."""
+    """Change the fields that the body names. Raises InvalidQuery, SlugTaken, NotFound unless an admin."""
     reader = Reader({"workspace_id": workspace_id})
     found_id = reader.uuid("workspace_id")
     changes = WorkspaceChanges.read(body, *reader.errors).named()
     if _roles(principal).get(found_id) != Role.ADMIN:
         raise NotFound("There is no such workspace here.")
-    with _slugs_apart(changes.get("slug")), writing() as session:
-        workspace = locked(session, found_id)
+    slug = changes.get("slug")
+    slug = slug if isinstance(slug, str) else None
+    with _translate_conflict(slug), writing() as session:
+        workspace = lock_workspace(session, found_id)
         changed = {name: value for name, value in changes.items() if getattr(workspace, name) != value}
-        if "slug" in changed:
-            _refuse_taken(session, changed["slug"])
+        if slug is not None and "slug" in changed:
+            _refuse_taken(session, slug)
         for name, value in changed.items():
             setattr(workspace, name, value)
         if changed:
@@ -140,11 +142,11 @@ def change_workspace(
 
 
 def delete_workspace(principal: Principal, workspace_id: UUID, now: datetime) -> Workspace:
-    """Delete a workspace with all that is in it. Raises NotFound to who is not its owner."""
+    """Delete a workspace and everything in it. Raises NotFound unless the principal owns it."""
     if _roles(principal).get(workspace_id) != Role.ADMIN:
         raise NotFound("There is no such workspace here.")
     with writing() as session:
-        workspace = locked(session, workspace_id)
+        workspace = lock_workspace(session, workspace_id)
         if owner_id(session, workspace) != principal.user.id:
             raise NotFound("There is no such workspace here.")
         workspace.deleted_at = workspace.updated_at = now
@@ -158,7 +160,7 @@ def is_owner(principal: Principal, workspace: Workspace) -> bool:
 
 
 def owner_id(session: Session, workspace: Workspace) -> UUID | None:
-    """Who may delete it: its maker while an admin of it, else who has been an admin for longest."""
+    """The user who may delete it: its creator while an admin of it, else the longest-serving admin."""
     admins = session.scalars(
         sa.select(Member.user_id)
         .where(Member.workspace_id == workspace.id, Member.role == Role.ADMIN)
@@ -169,8 +171,8 @@ def owner_id(session: Session, workspace: Workspace) -> UUID | None:
     return admins[0] if admins else None
 
 
-def locked(session: Session, workspace_id: UUID) -> Workspace:
-    """A live workspace that nobody else changes, nor its members, until this transaction ends."""
+def lock_workspace(session: Session, workspace_id: UUID) -> Workspace:
+    """Lock a live workspace and its members against changes until this transaction ends."""
     live = sa.select(Workspace).where(Workspace.id == workspace_id, Workspace.deleted_at.is_(None))
     workspace = session.scalar(live.with_for_update())
     if workspace is None:
@@ -178,15 +180,15 @@ def locked(session: Session, workspace_id: UUID) -> Workspace:
     return workspace
 
 
-def here(principal: Principal) -> UUID:
-    """The workspace that the principal is in. Raises NotFound where there is none."""
+def workspace_id_of(principal: Principal) -> UUID:
+    """The id of the principal's current workspace. Raises NotFound without one."""
     if principal.workspace is None:
         raise NotFound("There is no such workspace here.")
     return principal.workspace.id
 
 
 def _roles(principal: Principal) -> dict[UUID, str | None]:
-    """Every workspace that this one may see, however far the request has narrowed them down."""
+    """The role in every workspace of the principal, including those the request excludes."""
     if principal.kind == "api_key":
         return {found.id: None for found in principal.workspaces}
     return {found.id: found.role for found in memberships_of(principal.user.id)}
@@ -209,8 +211,8 @@ def _refuse_taken(session: Session, slug: str) -> None:
 
 
 @contextmanager
-def _slugs_apart(slug: str | None) -> Iterator[None]:
-    """Where two take the same slug at once, the database decides who was first."""
+def _translate_conflict(slug: str | None) -> Iterator[None]:
+    """Turn the unique violation of two concurrent writers into SlugTaken."""
     try:
         yield
     except sa.exc.IntegrityError:

@@ -90,7 +90,7 @@ def test_reserved_kinds_are_refused_even_if_the_rest_would_match(api: Api, kind:
 
 def test_a_revoked_key_is_refused_at_once_with_the_same_text_as_an_unknown_one(api: Api) -> None:
     key_id = UUID(api.get("/auth/whoami").get_json()["data"]["api_key_id"])
-    management.revoke_any_key(key_id, moments.now())
+    management.revoke_key_as_operator(key_id, moments.now())
     db.session.rollback()
     revoked = api.get("/auth/whoami")
     unknown = api.with_key("op_live_" + "0" * 32).get("/auth/whoami")
@@ -210,7 +210,7 @@ def test_a_key_is_made_for_members_only_and_every_bad_field_is_named(app: Flask)
 
     workspace, stranger = make_workspace(), make_user("stranger@acme.example")
     with pytest.raises(NotFound):
-        management.create_key_for(
+        management.create_key_as_operator(
             workspace,
             stranger.email,
             management.KeySpec(name="nightly", scopes=("workflows:read",)),

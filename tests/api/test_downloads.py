@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 
 from portal import moments
 from portal.database.models import Run, Workflow, Workspace
-from portal.storage import key_of
+from portal.storage import object_key
 from portal.storage.signed_links import Grant, sign
 from portal.web.logs import redact
 from tests.api.conftest import Api
@@ -192,7 +192,7 @@ def test_a_signature_never_reaches_a_log(api: Api, run: Run) -> None:
 
 def stored(tmp_path: Path, workspace: Workspace, content: bytes) -> Path:
     """Where the artifact store of a test has this content."""
-    return tmp_path / "artifacts" / key_of(workspace.id, sha256(content).digest())
+    return tmp_path / "artifacts" / object_key(workspace.id, sha256(content).digest())
 
 
 @pytest.fixture(params=["gone", "empty", "cut", "grown"])
@@ -279,7 +279,7 @@ def test_an_archive_out_of_s3_is_looked_at_when_its_link_is_opened(
     url = link(api, run, "download")["url"]
     archive = zipfile.ZipFile(io.BytesIO(fetch(url).data))
     assert archive.read("files/run/19.txt") == b"19"
-    store.delete(key_of(api.workspace.id, sha256(b"7").digest()))
+    store.delete(object_key(api.workspace.id, sha256(b"7").digest()))
     assert link(api, run, "download")["url"]
     answer = fetch(url)
     assert answer.status_code == 404

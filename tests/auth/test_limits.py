@@ -14,7 +14,7 @@ import time_machine
 from flask import Flask
 
 from portal import create_app, moments
-from portal.auth.limits import Counter, Windows, neighbourhood
+from portal.auth.limits import FixedWindows, RateLimiter, client_network
 from portal.config import LimitSettings
 from portal.database.engine import db
 from portal.errors import TooManyRequests
@@ -45,7 +45,7 @@ def limited(empty_sqlite: Path, tmp_path: Path) -> Iterator[Flask]:
 def stopwatch(limited: Flask) -> Stopwatch:
     """The clock by which that portal counts."""
     stopwatch = Stopwatch()
-    limited.extensions["portal.limits"] = Counter(limited.extensions["portal.limits"].settings, stopwatch)
+    limited.extensions["portal.limits"] = RateLimiter(limited.extensions["portal.limits"].settings, stopwatch)
     return stopwatch
 
 
@@ -97,11 +97,11 @@ def test_a_minute_is_a_minute_when_the_wall_clock_jumps(
 def test_a_wall_clock_that_jumps_neither_lifts_nor_lengthens_a_limit(
     monkeypatch: pytest.MonkeyPatch, jump: int
 ) -> None:
-    count, wall = Counter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=None)), time.time
-    count.spend("test", "x", 1)
+    count, wall = RateLimiter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=None)), time.time
+    count.hit("test", "x", 1)
     monkeypatch.setattr(time, "time", lambda: wall() + jump)
     with pytest.raises(TooManyRequests) as refusal:
-        count.spend("test", "x", 1)
+        count.hit("test", "x", 1)
     assert 1 <= refusal.value.retry_after <= 60
 
 
@@ -160,16 +160,16 @@ def test_pages_of_a_person_are_limited_with_a_page_that_says_so(limited: Flask) 
 
 
 def test_nothing_is_limited_where_the_limit_is_none(limited: Flask) -> None:
-    count = Counter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=None))
+    count = RateLimiter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=None))
     for _ in range(50):
-        count.spend("request", "x", 0)
+        count.hit("request", "x", 0)
 
 
 def test_an_ipv6_neighbourhood_is_one_address() -> None:
-    assert neighbourhood("2001:db8:1:2::3") == neighbourhood("2001:db8:1:2:ffff::9")
-    assert neighbourhood("2001:db8:1:2::3") != neighbourhood("2001:db8:1:3::3")
-    assert neighbourhood("::ffff:192.0.2.7") == neighbourhood("192.0.2.7") != neighbourhood("192.0.2.8")
-    assert neighbourhood(None) == neighbourhood("")
+    assert client_network("2001:db8:1:2::3") == client_network("2001:db8:1:2:ffff::9")
+    assert client_network("2001:db8:1:2::3") != client_network("2001:db8:1:3::3")
+    assert client_network("::ffff:192.0.2.7") == client_network("192.0.2.7") != client_network("192.0.2.8")
+    assert client_network(None) == client_network("")
 
 
 @pytest.fixture
@@ -184,11 +184,11 @@ def redis_url() -> str:
 
 def spend(url: str, owner: str, times: int) -> int:
     """How many of so many requests are taken."""
-    count = Counter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=url))
+    count = RateLimiter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=url))
     taken = 0
     for _ in range(times):
         with contextlib.suppress(TooManyRequests):
-            count.spend("test", owner, 25)
+            count.hit("test", owner, 25)
             taken += 1
     return taken
 
@@ -200,17 +200,19 @@ def test_with_redis_several_processes_count_together(redis_url: str) -> None:
         taken = workers.starmap(spend, [(redis_url, owner, 20)] * 3)
     assert sum(taken) == 25
     with pytest.raises(TooManyRequests) as refusal:
-        Counter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=redis_url)).spend("test", owner, 25)
+        RateLimiter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=redis_url)).hit(
+            "test", owner, 25
+        )
     assert 1 <= refusal.value.retry_after <= 60
 
 
 @pytest.mark.parametrize("jump", [AN_HOUR, -AN_HOUR])
 def test_with_redis_the_wait_is_right_when_the_wall_clock_jumps(redis_url: str, jump: int) -> None:
     owner = uuid4().hex
-    count = Counter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=redis_url))
-    count.spend("test", owner, 1)
+    count = RateLimiter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=redis_url))
+    count.hit("test", owner, 1)
     with time_machine.travel(moments.now().timestamp() + jump), pytest.raises(TooManyRequests) as refusal:
-        count.spend("test", owner, 1)
+        count.hit("test", owner, 1)
     assert 30 <= refusal.value.retry_after <= 60
 
 
@@ -219,22 +221,24 @@ def test_while_redis_is_down_the_portal_counts_in_memory_and_says_so(
 ) -> None:
     with key_server() as gone:
         port = gone.url.split(":")[2].split("/")[0]
-    count = Counter(LimitSettings(per_min=0, attempts_per_min=0, storage_url=f"redis://127.0.0.1:{port}/0"))
+    count = RateLimiter(
+        LimitSettings(per_min=0, attempts_per_min=0, storage_url=f"redis://127.0.0.1:{port}/0")
+    )
     for _ in range(3):
-        count.spend("test", "x", 3)
+        count.hit("test", "x", 3)
     with pytest.raises(TooManyRequests):
-        count.spend("test", "x", 3)
+        count.hit("test", "x", 3)
     assert caplog.text.count("shared storage fails") == 1
-    assert not count.shared_answers()
+    assert not count.redis_answers()
 
 
 def test_what_was_counted_is_forgotten_when_its_minute_has_ended() -> None:
     stopwatch = Stopwatch()
-    windows = Windows(stopwatch)
+    windows = FixedWindows(stopwatch)
     for number in range(100):
-        assert windows.spend("request", f"owner {number}", 1) is None
-    assert windows.spend("request", "owner 7", 1) == 60
+        assert windows.hit("request", f"owner {number}", 1) is None
+    assert windows.hit("request", "owner 7", 1) == 60
     assert len(windows) == 100
     stopwatch.now += 60
-    assert windows.spend("request", "owner 7", 1) is None
+    assert windows.hit("request", "owner 7", 1) is None
     assert len(windows) == 1

@@ -12,7 +12,7 @@ from portal.history.demo import audio
 from portal.runs.recording.recorder import apply_event, start_run
 from portal.runs.recording.state_machine import Event
 from portal.runs.recording.steps import add_step, finish_step
-from portal.storage import artifacts, key_of
+from portal.storage import artifact_store, object_key
 from tests.browser.conftest import NO_SIDEWAYS, OpenBrowser, Portal
 from tests.browser.pages import make_spoken_run
 from tests.factories import make_output, make_run, make_workflow
@@ -116,7 +116,7 @@ def test_a_player_whose_file_is_gone_says_so(portal: Portal, open_browser: OpenB
         run = make_run(make_workflow(portal.workspace, "Gone"))
         make_output(run, portal.workspace, {"takes": [{"audio": b"RIFF-gone"}]})
         path = path_of(run.workflow_id, run.id)
-        artifacts().delete(key_of(portal.workspace.id, sha256(b"RIFF-gone").digest()))
+        artifact_store().delete(object_key(portal.workspace.id, sha256(b"RIFF-gone").digest()))
     page = open_browser()
     page.goto(portal.url + path)
     expect(page.locator("#trouble")).to_be_hidden()

@@ -101,7 +101,7 @@ def test_a_provider_with_its_keys_and_rules_is_looked_at(
     app = start(**settings)
     status, levels, text = doctor(app)
     assert (status, levels["provider"], levels["rules"], levels["token keys"]) == (1, "ok", "bad", "ok")
-    assert "not there: acme" in text
+    assert "do not exist: acme" in text
     assert "http://127.0.0.1:8000/auth/callback" in text
     with app.app_context():
         make_workspace()

@@ -14,10 +14,10 @@ from click.testing import Result
 from flask import Flask
 
 from portal import moments
-from portal.checks.file_check import FilesFinding, check_files
+from portal.checks.file_check import FileCheckResult, check_files
 from portal.database.models import Workspace
 from portal.history.importer import import_lines
-from portal.storage import artifacts, digest_of, key_of
+from portal.storage import artifact_store, digest_of, object_key
 from tests.factories import NOON, make_artifact, make_run, make_upload, make_workflow, make_workspace
 from tests.history.lines import run_line, workflow_line
 from tests.s3 import new_store
@@ -27,12 +27,12 @@ Check = Callable[..., Result]
 
 
 def key(workspace: Workspace, content: bytes) -> str:
-    return key_of(workspace.id, digest_of(io.BytesIO(content)).sha256)
+    return object_key(workspace.id, digest_of(io.BytesIO(content)).sha256)
 
 
 def put(workspace: Workspace, name: bytes, content: bytes) -> None:
     """Let this content lie where that of `name` belongs."""
-    artifacts().put(key(workspace, name), io.BytesIO(content))
+    artifact_store().put(key(workspace, name), io.BytesIO(content))
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -72,17 +72,17 @@ def test_files_that_are_as_they_were_stored_are_fine(check: Check, workspace: Wo
 
 @pytest.mark.usefixtures("any_store")
 def test_each_file_that_is_not_whole_is_named_with_what_is_wrong(check: Check, workspace: Workspace) -> None:
-    artifacts().delete(key(workspace, SOUND))
+    artifact_store().delete(key(workspace, SOUND))
     put(workspace, OTHER, b"")
     put(workspace, SCRIPT, b"Good morning")
     checked = check()
     assert checked.exit_code == 1
-    assert "BAD  files: of 4, 1 missing, 1 of another size, 1 of another content." in checked.output
+    assert "BAD  files: of 4, 1 missing, 1 of the wrong size, 1 with the wrong content." in checked.output
     for said in (
         "missing: Nightly dub (acme), run 7, one.wav",
         "missing: Nightly dub (acme), run 8, same.wav",
-        "of another size: Nightly dub (acme), run 7, two.wav",
-        "of another content: Nightly dub (acme), upload, news.txt",
+        "of the wrong size: Nightly dub (acme), run 7, two.wav",
+        "with the wrong content: Nightly dub (acme), upload, news.txt",
         "flask check --files --repair",
     ):
         assert said in checked.output
@@ -102,11 +102,11 @@ def test_a_repair_removes_what_is_damaged_and_keeps_what_is_whole(check: Check, 
     put(workspace, SCRIPT, b"Good morning")
     repaired = check("--repair")
     assert repaired.exit_code == 1
-    assert "Removed 2. Import again the history that brought the files below." in repaired.output
-    assert artifacts().size(key(workspace, OTHER)) is None
-    assert artifacts().size(key(workspace, SCRIPT)) is None
-    assert artifacts().size(key(workspace, SOUND)) == len(SOUND)
-    assert "of 4, 2 missing. Import again the history that brought them." in check().output
+    assert "Removed 2. Import the history of the files below again." in repaired.output
+    assert artifact_store().size(key(workspace, OTHER)) is None
+    assert artifact_store().size(key(workspace, SCRIPT)) is None
+    assert artifact_store().size(key(workspace, SOUND)) == len(SOUND)
+    assert "of 4, 2 missing. Import their history again." in check().output
 
 
 @pytest.mark.usefixtures("any_store")
@@ -126,7 +126,7 @@ def test_leftovers_are_counted_and_removed_when_they_are_a_day_old(app: Flask, w
     put(workspace, b"left over", b"left over")
     now = moments.now()
     [_, counted] = check_files(repair=False, now=now + timedelta(days=2))
-    assert (counted.ok, counted.detail) == (True, "1 stored files (9 bytes) that nothing points to")
+    assert (counted.ok, counted.detail) == (True, "1 unreferenced files (9 bytes)")
     [_, kept] = check_files(repair=True, now=now + timedelta(hours=23))
     assert "removed 0" in kept.detail
     [files, removed] = check_files(repair=True, now=now + timedelta(hours=25))
@@ -138,7 +138,7 @@ def test_leftovers_are_counted_and_removed_when_they_are_a_day_old(app: Flask, w
 def test_half_written_files_are_leftovers(check: Check, workspace: Workspace, tmp_path: Path) -> None:
     half = (tmp_path / "artifacts" / key(workspace, SOUND)).with_name(".new-abc123")
     half.write_bytes(b"half")
-    assert "1 stored files (4 bytes) that nothing points to" in check().output
+    assert "1 unreferenced files (4 bytes)" in check().output
     os.utime(half, (0, 0))
     assert check("--repair").exit_code == 0
     assert not half.exists()
@@ -147,8 +147,8 @@ def test_half_written_files_are_leftovers(check: Check, workspace: Workspace, tm
 def test_what_is_not_the_portals_is_left_alone(check: Check, workspace: Workspace, tmp_path: Path) -> None:
     """Other people's files, and those of workspaces that only another database knows."""
     folder = tmp_path / "artifacts"
-    stranger = key_of(uuid4(), digest_of(io.BytesIO(SOUND)).sha256)
-    artifacts().put(stranger, io.BytesIO(SOUND))
+    stranger = object_key(uuid4(), digest_of(io.BytesIO(SOUND)).sha256)
+    artifact_store().put(stranger, io.BytesIO(SOUND))
     others = [folder / "README", folder / str(workspace.id) / "notes.txt", folder / stranger]
     for file in others:
         file.write_bytes(b"mine")
@@ -157,10 +157,10 @@ def test_what_is_not_the_portals_is_left_alone(check: Check, workspace: Workspac
     assert all(file.exists() for file in others)
 
 
-def test_many_files_are_looked_up_in_portions_and_the_text_names_some(
+def test_many_files_are_looked_up_in_batches_and_the_text_names_some(
     check: Check, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portal.checks.file_check.PORTION", 7)
+    monkeypatch.setattr("portal.checks.file_check.BATCH", 7)
     workspace = make_workspace()
     run = make_run(make_workflow(workspace))
     for number in range(30):
@@ -170,11 +170,11 @@ def test_many_files_are_looked_up_in_portions_and_the_text_names_some(
     [files, leftovers] = check_files(repair=False, now=moments.now(), progress=lambda *at: seen.append(at))
     assert files.ok
     assert seen[-1] == (50, 50, 30)
-    assert leftovers.detail.startswith("30 stored files")
+    assert leftovers.detail.startswith("30 unreferenced files")
     for number in range(30):
-        artifacts().delete(key(workspace, str(number).encode()))
+        artifact_store().delete(key(workspace, str(number).encode()))
     [lost, _] = check_files(repair=False, now=moments.now())
-    assert isinstance(lost, FilesFinding)
+    assert isinstance(lost, FileCheckResult)
     assert len(lost.files) == 30
     assert lost.detail.count("missing: ") == 20
     assert lost.detail.endswith("and 10 more; --json names all")

@@ -161,7 +161,7 @@ def test_check_finds_counts_that_are_wrong_and_mends_them(run: Run) -> None:
     assert checked.exit_code == 1
     assert "BAD  counts: wrong in Nightly dub: run_totals, run_buckets" in checked.output
     repaired = run("check", "--repair")
-    assert "Counted the runs of Nightly dub anew." in repaired.output
+    assert "Recounted the runs of Nightly dub." in repaired.output
     assert "ok  counts: as recounted" in repaired.output
     assert "anew" not in run("check", "--repair").output
     assert sum(count_by_status(workflow, RunQuery(workflow_id=workflow.id)).values()) == 1

@@ -191,7 +191,7 @@ def test_an_import_that_fails_says_so_in_words_too(
     failed = run("import", long_history(tmp_path))
     assert failed.exit_code == 1
     assert failed.stderr.strip() == (
-        "Error: There is no room left (No space left on device). Make room, then try again."
+        "Error: No space is left (No space left on device). Free some space, then try again."
     )
     assert "What was done before it failed:" in failed.stdout
     assert "Runs: 0 new" in failed.stdout
@@ -269,7 +269,7 @@ def test_a_locked_database_is_said_to_be_locked(sqlite_team: Flask) -> None:
     other.close()
     other.engine.dispose()
     assert refused.exit_code == 1
-    assert "Somebody else is changing the database (database is locked)" in refused.stderr
+    assert "The database is locked by another writer (database is locked)" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -381,4 +381,4 @@ def test_a_request_that_finds_no_room_is_answered_with_503(sqlite_app: Flask) ->
     answer = sqlite_app.test_client().get("/api/fill")
     assert answer.status_code == 503
     assert answer.json is not None
-    assert "no room left" in answer.json["error"]["message"]
+    assert "no space left" in answer.json["error"]["message"]

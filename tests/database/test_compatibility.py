@@ -11,7 +11,7 @@ from flask import Flask
 
 from portal import moments
 from portal.auth import signin
-from portal.database.compatibility import NEWEST, Schema, Standing
+from portal.database.compatibility import NEWEST, MigrationStatus, Schema
 from portal.database.engine import db
 from tests.factories import make_key, make_member, make_user, make_workspace
 
@@ -44,19 +44,21 @@ def run(app: Flask, *words: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    ("version", "oldest_writer", "standing"),
+    ("version", "oldest_writer", "status"),
     [
-        (None, None, Standing.OLDER),
-        ("0001", None, Standing.OLDER),
-        (NEWEST, "0010", Standing.NEWEST),
-        (LATER, None, Standing.NEWER),
-        (LATER, NEWEST, Standing.NEWER),
-        (LATER, "0001", Standing.NEWER),
-        (LATER, "9998", Standing.TOO_NEW),
+        (None, None, MigrationStatus.OLDER),
+        ("0001", None, MigrationStatus.OLDER),
+        (NEWEST, "0010", MigrationStatus.NEWEST),
+        (LATER, None, MigrationStatus.NEWER),
+        (LATER, NEWEST, MigrationStatus.NEWER),
+        (LATER, "0001", MigrationStatus.NEWER),
+        (LATER, "9998", MigrationStatus.TOO_NEW),
     ],
 )
-def test_the_standing_of_a_database(version: str | None, oldest_writer: str | None, standing: str) -> None:
-    assert Schema(version, oldest_writer).standing == standing
+def test_the_migration_status_of_a_database(
+    version: str | None, oldest_writer: str | None, status: str
+) -> None:
+    assert Schema(version, oldest_writer).status == status
 
 
 def test_the_newest_migration_is_that_of_the_files(sqlite_app: Flask) -> None:

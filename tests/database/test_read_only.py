@@ -1,4 +1,4 @@
-"""A database that takes no changes for a while: everything can be read, changes are refused in words."""
+"""A database that is read-only for a while: everything can be read, changes are refused with a reason."""
 
 import contextvars
 import shutil
@@ -28,7 +28,7 @@ from tests.factories import make_key, make_member, make_user, make_workflow, mak
 from tests.odd_databases import Database, unprivileged
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
-SAID = "takes no changes at the moment"
+SAID = "read-only at the moment"
 
 
 @dataclass

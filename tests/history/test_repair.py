@@ -14,7 +14,7 @@ from portal.database.models import Artifact, Run, Workspace
 from portal.errors import Unavailable
 from portal.history.importer import import_files
 from portal.history.summary import ImportSummary
-from portal.storage import artifacts, digest_of, key_of
+from portal.storage import artifact_store, digest_of, object_key
 from portal.storage.local import LocalStore
 from tests.factories import NOON
 from tests.history.conftest import Import
@@ -36,7 +36,7 @@ def files(tmp_path: Path) -> None:
 
 
 def key(workspace: Workspace, content: bytes) -> str:
-    return key_of(workspace.id, digest_of(BytesIO(content)).sha256)
+    return object_key(workspace.id, digest_of(BytesIO(content)).sha256)
 
 
 @pytest.mark.parametrize("content", [SOUND, SCRIPT])
@@ -72,7 +72,7 @@ def test_a_full_disk_ends_an_import_and_keeps_the_batches_before(
         load(*LINES, long, run_line("after"), batch_size=3)
     assert db.session.scalars(sa.select(Run.id)).all() == [UUID(str(LINES[2]["id"]))]
     assert {each.name for each in db.session.scalars(sa.select(Artifact))} == {"one.wav", "script.txt"}
-    assert b"".join(artifacts().read(key(workspace, SOUND))) == SOUND
+    assert b"".join(artifact_store().read(key(workspace, SOUND))) == SOUND
 
 
 def test_the_command_says_in_one_line_why_it_ended(

@@ -10,7 +10,7 @@ from flask import Flask
 
 from portal.database.engine import db
 from portal.database.models import Artifact, OutputLine, RunResult, StepResult, Take, Validation, Workspace
-from portal.storage import artifacts, key_of
+from portal.storage import artifact_store, object_key
 from tests.history.conftest import Import
 from tests.history.lines import an_id, dump, run_line, workflow_line
 
@@ -97,7 +97,7 @@ def test_files_are_kept_and_what_is_no_audio_is_never_shown_as_a_page(load: Impo
     }
     sound = kept["one.wav"]
     assert sound.sha256 == hashlib.sha256(SOUND).digest()
-    assert b"".join(artifacts().read(key_of(sound.workspace_id, sound.sha256))) == SOUND
+    assert b"".join(artifact_store().read(object_key(sound.workspace_id, sound.sha256))) == SOUND
 
 
 def test_a_second_time_changes_nothing(load: Import, files: Path, app: Flask) -> None:
@@ -160,8 +160,8 @@ def test_a_file_with_another_digest_is_refused(load: Import, files: Path) -> Non
 
 
 def test_nothing_is_kept_of_a_line_that_is_refused(load: Import, files: Path, workspace: Workspace) -> None:
-    def is_kept(content: bytes) -> bool:
-        return artifacts().size(key_of(workspace.id, hashlib.sha256(content).digest())) is not None
+    def is_stored(content: bytes) -> bool:
+        return artifact_store().size(object_key(workspace.id, hashlib.sha256(content).digest())) is not None
 
     report, sound = {"path": "report.html"}, {"path": "audio/one.wav"}
     summary = load(
@@ -172,10 +172,10 @@ def test_nothing_is_kept_of_a_line_that_is_refused(load: Import, files: Path, wo
         run_line(files=[sound]),
     )
     assert [bad.line_number for bad in summary.bad] == [2, 3, 4]
-    assert is_kept(SOUND)
-    assert not is_kept(b"<script>")
+    assert is_stored(SOUND)
+    assert not is_stored(b"<script>")
     assert load(run_line("later", files=[report])).ok
-    assert is_kept(b"<script>")
+    assert is_stored(b"<script>")
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,8 @@ def test_login_with_an_unknown_key_saves_nothing(onepin: Onepin, tmp_path: Path)
 
 
 def test_a_revoked_key_stops_working(onepin: Onepin, app: Flask) -> None:
-    [(key, _)] = management.every_key(None)
-    management.revoke_any_key(key.id, moments.now())
+    [(key, _)] = management.list_all_keys(None)
+    management.revoke_key_as_operator(key.id, moments.now())
     refused = onepin("whoami", check=False)
     assert refused.returncode == 1
     assert "INVALID_API_KEY" in refused.stderr
@@ -58,7 +58,7 @@ def test_a_revoked_key_stops_working(onepin: Onepin, app: Flask) -> None:
 def test_a_key_that_opens_nothing_is_told_apart_by_nobody(onepin: Onepin, app: Flask, kind: str) -> None:
     onepin.home = onepin.home / kind
     onepin.home.mkdir()
-    [(row, _)] = management.every_key(None)
+    [(row, _)] = management.list_all_keys(None)
     if kind in ("revoked", "expired"):
         spoilt = {"revoked_at": moments.now()} if kind == "revoked" else {"expires_at": moments.now()}
         with db.engine.begin() as connection:

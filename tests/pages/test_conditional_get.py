@@ -19,7 +19,7 @@ from portal.pages.conditional_get import release
 from portal.runs.recording import recorder
 from portal.runs.recording.state_machine import Event
 from portal.workspaces.accounts import set_member
-from portal.workspaces.people import Identity, store_people
+from portal.workspaces.people import SourcePerson, store_people
 from tests.factories import make_key, make_person, make_run, make_user, make_workflow, seen
 from tests.pages.conftest import HTMX, Browser
 from tests.statements import statements
@@ -87,7 +87,7 @@ def test_what_changes_is_shown(ask: Ask, surface: str, browser: Browser, run: Ru
     def new_name() -> None:
         with writing() as session:
             person = session.scalars(sa.select(Person).where(Person.id == run.person_id)).one()
-            store_people(session, browser.workspace.id, [Identity(person.user_id, name="Grace Hopper")])
+            store_people(session, browser.workspace.id, [SourcePerson(person.user_id, name="Grace Hopper")])
 
     def new_workflow() -> None:
         make_workflow(browser.workspace, "Another")

@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 
 from portal.database.models import Run, StepResult
 from portal.database.transactions import writing
-from portal.storage import artifacts, key_of
+from portal.storage import artifact_store, object_key
 from tests.factories import make_artifact, make_detail, make_key, make_output, make_run, make_steps
 from tests.pages.conftest import HTMX, Browser, one, parsed
 from tests.pages.test_run import text_of
@@ -81,7 +81,7 @@ def test_a_player_and_a_download_get_a_link_that_is_signed_when_asked_for(browse
 def test_a_player_and_a_download_whose_file_is_gone_name_it(browser: Browser) -> None:
     run = spoken_run(browser, {"takes": [take(audio=b"RIFF", name="one.wav")]})
     page = results(browser, run)
-    artifacts().delete(key_of(browser.workspace.id, sha256(b"RIFF").digest()))
+    artifact_store().delete(object_key(browser.workspace.id, sha256(b"RIFF").digest()))
     for link in (str(one(page, "audio")["src"]), str(one(page, "#download")["href"])):
         answer = browser.open(link)
         assert answer.status_code == 404

@@ -10,7 +10,7 @@ import pytest
 
 from portal.database.models import Step
 from portal.database.transactions import writing
-from portal.storage import artifacts, key_of
+from portal.storage import artifact_store, object_key
 from tests.factories import (
     NOON,
     make_person,
@@ -140,7 +140,7 @@ def test_uploads_are_listed_and_those_that_are_stored_can_be_fetched(browser: Br
     assert browser.open(link.replace(str(kept.id), str(lost.id))).status_code == 404
     other = make_workflow(browser.workspace, "Other")
     assert browser.open(f"/workflows/{other.id}/uploads/{kept.id}").status_code == 404
-    artifacts().delete(key_of(browser.workspace.id, sha256(b"Hello\n").digest()))
+    artifact_store().delete(object_key(browser.workspace.id, sha256(b"Hello\n").digest()))
     gone = browser.open(link)
     assert (gone.status_code, "Morning news.txt" in gone.text) == (404, True)
 

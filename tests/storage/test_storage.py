@@ -9,13 +9,13 @@ import pytest
 
 from portal import moments
 from portal.errors import NotFound, Unavailable
-from portal.storage import Store, digest_of, key_of
+from portal.storage import Store, digest_of, object_key
 from portal.storage.local import LocalStore
 from portal.storage.s3 import S3Store
 from tests.s3 import bucket, new_store
 
 CONTENT = bytes(range(256)) * 5000
-KEY = key_of(uuid4(), digest_of(io.BytesIO(CONTENT)).sha256)
+KEY = object_key(uuid4(), digest_of(io.BytesIO(CONTENT)).sha256)
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -51,7 +51,7 @@ def test_what_is_gone_is_said_before_anything_is_read(store: Store) -> None:
 
 def test_what_is_in_a_folder_is_listed(store: Store) -> None:
     workspace_id, folder = uuid4(), KEY.split("/")[0]
-    other = key_of(workspace_id, digest_of(io.BytesIO(b"other")).sha256)
+    other = object_key(workspace_id, digest_of(io.BytesIO(b"other")).sha256)
     store.put(KEY, io.BytesIO(CONTENT))
     store.put(other, io.BytesIO(b"other"))
     [found] = store.objects(folder)

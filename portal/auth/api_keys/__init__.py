@@ -1,1 +1,1 @@
-"""API keys: their secrets, and who makes and revokes them."""
+"""API keys: authentication and management."""

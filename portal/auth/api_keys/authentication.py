@@ -1,4 +1,4 @@
-"""The API key as a credential: its form, its hash, and whom it stands for (contract 2.1)."""
+"""Authentication by API key: format, hash and principal (contract 2.1)."""
 
 import hashlib
 import hmac
@@ -6,7 +6,7 @@ import re
 import secrets
 import string
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,42 +14,45 @@ import sqlalchemy as sa
 from portal.auth.principals import Membership, Principal, PrincipalUser
 from portal.database.models import ApiKey, User, Workspace
 from portal.database.models.accounts import full_name
-from portal.database.transactions import leave_mark, read
+from portal.database.transactions import read, write_best_effort
 from portal.errors import InvalidApiKey
 
 PREFIX = "op_live_"
 SECRET_LENGTH = 32
 SUFFIX_LENGTH = 4
 TOUCH_EVERY = timedelta(minutes=1)
-"""How often `last_used_at` is written at most, so that reading stays reading (contract 2.6)."""
+"""Minimum interval between writes of `last_used_at`, so that reads stay reads (contract 2.6)."""
 
 _KEY = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{SECRET_LENGTH}}}")
 _BASE62 = string.digits + string.ascii_letters
 
 
 def new_secret() -> str:
-    """A new key in plain text: shown once, kept nowhere."""
+    """Generate a key in plain text: shown once, never stored."""
     return PREFIX + "".join(secrets.choice(_BASE62) for _ in range(SECRET_LENGTH))
 
 
 def preview(suffix: str) -> str:
-    """How a key is shown once its secret is gone."""
+    """The display form of a stored key."""
     return f"{PREFIX}…{suffix}"
 
 
 def hash_key(token: str) -> bytes:
-    """SHA-256 is enough: the secret has 190 random bits."""
+    """A plain SHA-256 suffices for a secret of 190 random bits."""
     return hashlib.sha256(token.encode()).digest()
 
 
 class _Key(Protocol):
-    active: bool
-    expires_at: datetime | None
-    revoked_at: datetime | None
+    @property
+    def active(self) -> bool: ...
+    @property
+    def expires_at(self) -> datetime | None: ...
+    @property
+    def revoked_at(self) -> datetime | None: ...
 
 
 def is_usable(key: _Key, now: datetime) -> bool:
-    """Whether the key opens anything: switched on, not revoked, not expired."""
+    """Whether the key is active, not revoked and not expired."""
     return key.active and key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
 
 
@@ -78,11 +81,11 @@ _FIND = (
 
 
 def principal_of_key(token: str, now: datetime) -> Principal:
-    """The principal that this key stands for. Raises InvalidApiKey, with one text for every reason."""
+    """Authenticate a key. Raises InvalidApiKey, with the same message for every reason."""
     if not _KEY.fullmatch(token):
         raise InvalidApiKey
     digest = hash_key(token)
-    key: Any = read(_FIND, key_hash=digest).first()
+    key = read(_FIND, key_hash=digest).first()
     if key is None:
         raise InvalidApiKey
     if not hmac.compare_digest(key.key_hash, digest) or not is_usable(key, now):
@@ -101,7 +104,7 @@ def principal_of_key(token: str, now: datetime) -> Principal:
 
 
 def _touch(key_id: UUID, last_used_at: datetime | None, now: datetime) -> None:
-    """A use in the future is older too: it was written before the clock was set back."""
+    """Record the use, at most once per interval; one in the future predates a clock that was set back."""
     if last_used_at is not None and abs(now - last_used_at) < TOUCH_EVERY:
         return
     stale = sa.or_(
@@ -109,4 +112,4 @@ def _touch(key_id: UUID, last_used_at: datetime | None, now: datetime) -> None:
         ApiKey.last_used_at <= now - TOUCH_EVERY,
         ApiKey.last_used_at >= now + TOUCH_EVERY,
     )
-    leave_mark(sa.update(ApiKey).where(ApiKey.id == key_id, stale).values(last_used_at=now))
+    write_best_effort(sa.update(ApiKey).where(ApiKey.id == key_id, stale).values(last_used_at=now))

@@ -1,12 +1,12 @@
-"""The keys of a workspace: made, listed, changed, rotated and revoked (contract 2.6).
+"""Managing API keys: create, list, change, rotate and revoke (contract 2.6).
 
-Keys are found through the workspace of who asks; an operator at the command line sees them all.
+A principal manages the keys of its own workspace; an operator at the command line manages all.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -28,7 +28,7 @@ MAX_NAME = 120
 MAX_RATE_LIMIT = 100_000
 KEY_STATUSES = ("active", "revoked", "all")
 DEFAULT_SCOPES = ("workflows:read",)
-"""What a key may do that was asked for without scopes: look at history."""
+"""The scopes of a key created without any: read-only."""
 
 _Name = Annotated[str, bodies.Text(1, MAX_NAME)]
 _Scopes = Annotated[tuple[str, ...], bodies.SomeOf(SCOPES)]
@@ -65,7 +65,7 @@ class KeySpec(bodies.Body):
 
     @classmethod
     def parse(cls, body: Mapping[str, object], now: datetime) -> Self:
-        """Read what a request, a form or a command says. Raises InvalidQuery."""
+        """Parse a request body, a form or the options of a command. Raises InvalidQuery."""
         return cls.read(body, now=now)
 
 
@@ -82,7 +82,7 @@ class KeyChanges(bodies.Changes):
 
 @dataclass(frozen=True)
 class KeyQuery:
-    """Which keys to list."""
+    """The parameters of the list of keys."""
 
     slice: Slice = Slice()
     status: str = "active"
@@ -101,7 +101,7 @@ class KeyQuery:
         return replace(self, slice=slice_)
 
     def to_args(self) -> dict[str, str]:
-        """The shortest parameters that give these keys."""
+        """The canonical query parameters, defaults left out."""
         texts = {"offset": str(self.slice.offset or ""), "status": self.status}
         return {name: text for name, text in texts.items() if text and text != "active"}
 
@@ -114,7 +114,7 @@ class KeyQuery:
 class CreatedKey:
     row: ApiKey
     plain: str
-    """The key in plain text: shown now, kept nowhere."""
+    """The key in plain text: shown once, never stored."""
 
 
 def list_keys(principal: Principal, query: KeyQuery, now: datetime) -> Page[ApiKey]:
@@ -130,28 +130,29 @@ def list_keys(principal: Principal, query: KeyQuery, now: datetime) -> Page[ApiK
 
 
 def get_key(principal: Principal, key_id: UUID) -> ApiKey:
-    """A key of the workspace, revoked ones too. Raises NotFound, the same for foreign and absent ones."""
+    """A key of the workspace, possibly revoked. Raises NotFound, also for a key of another workspace."""
     return _found(db.session.scalar(_mine(principal, key_id)))
 
 
 def create_key(principal: Principal, spec: KeySpec, now: datetime) -> CreatedKey:
-    """Make a key that acts for who asks."""
+    """Create a key that acts for the principal's user."""
     workspace_id = _workspace_id(principal)
     with writing() as session:
         return _add(session, workspace_id, principal.user.id, spec, trail.actor_of(principal), now)
 
 
 def change_key(principal: Principal, key_id: str, body: Mapping[str, object], now: datetime) -> ApiKey:
-    """Change what the request names. Raises InvalidQuery with every bad field, NotFound, Conflict."""
+    """Change the fields that the body names. Raises InvalidQuery, NotFound, Conflict."""
     reader = Reader({"key_id": key_id})
     found_id = reader.uuid("key_id")
     changes = KeyChanges.read(body, *reader.errors).named()
     with writing() as session:
         key = _find(session, principal, found_id)
         _refuse_revoked(key)
-        changed = {name: value for name, value in changes.items() if _plain(getattr(key, name)) != value}
+        stored = {name: list(value) if isinstance(value, tuple) else value for name, value in changes.items()}
+        changed = {name: value for name, value in stored.items() if getattr(key, name) != value}
         for name, value in changed.items():
-            setattr(key, name, list(value) if name == "scopes" else value)
+            setattr(key, name, value)
         if changed:
             key.updated_at = now
             _record(session, "key.changed", key, trail.actor_of(principal), now, **changed)
@@ -159,13 +160,13 @@ def change_key(principal: Principal, key_id: str, body: Mapping[str, object], no
 
 
 def rotate_key(principal: Principal, key_id: UUID, now: datetime) -> tuple[ApiKey, CreatedKey]:
-    """Revoke a key and make its successor, which may do the same. Raises NotFound, Conflict."""
+    """Revoke a key and create a successor with the same properties. Raises NotFound, Conflict."""
     by = trail.actor_of(principal)
     with writing() as session:
         old = _find(session, principal, key_id)
         _refuse_revoked(old)
         if not authentication.is_usable(old, now):
-            raise Conflict("This key is switched off or has expired. Make a new one instead.")
+            raise Conflict("This key is switched off or has expired. Create a new one instead.")
         spec = KeySpec(
             name=old.name,
             scopes=tuple(old.scopes),
@@ -178,7 +179,7 @@ def rotate_key(principal: Principal, key_id: UUID, now: datetime) -> tuple[ApiKe
 
 
 def revoke_key(principal: Principal, key_id: UUID, now: datetime) -> ApiKey:
-    """Revoke a key at once and for good; one revoked before keeps its moment. Raises NotFound."""
+    """Revoke a key for good; revoking it again changes nothing. Raises NotFound."""
     with writing() as session:
         key = _find(session, principal, key_id)
         if key.revoked_at is None:
@@ -188,7 +189,7 @@ def revoke_key(principal: Principal, key_id: UUID, now: datetime) -> ApiKey:
 
 
 def revoke_keys_of(session: Session, workspace_id: UUID, user_id: UUID, now: datetime) -> int:
-    """Revoke what somebody made who leaves the workspace: they know these keys. How many there were."""
+    """Revoke the keys that a leaving member created, since they know the secrets; returns the count."""
     made = (ApiKey.workspace_id == workspace_id, ApiKey.created_by == user_id, ApiKey.revoked_at.is_(None))
     found = session.scalars(sa.select(ApiKey).where(*made)).all()
     for key in found:
@@ -196,8 +197,8 @@ def revoke_keys_of(session: Session, workspace_id: UUID, user_id: UUID, now: dat
     return len(found)
 
 
-def create_key_for(workspace: Workspace, email: str, spec: KeySpec, now: datetime) -> CreatedKey:
-    """Make a key for a member, at the command line. Raises NotFound where the e-mail is no member's."""
+def create_key_as_operator(workspace: Workspace, email: str, spec: KeySpec, now: datetime) -> CreatedKey:
+    """Create a key for a member. Raises NotFound if the e-mail is not a member's."""
     with writing() as session:
         user_id = session.scalar(
             sa.select(User.id)
@@ -209,8 +210,8 @@ def create_key_for(workspace: Workspace, email: str, spec: KeySpec, now: datetim
         return _add(session, workspace.id, user_id, spec, trail.OPERATOR, now)
 
 
-def every_key(workspace: Workspace | None) -> Sequence[tuple[ApiKey, Workspace]]:
-    """The keys of one workspace, or of all, oldest first."""
+def list_all_keys(workspace: Workspace | None) -> Sequence[tuple[ApiKey, Workspace]]:
+    """The keys of one workspace or of all, oldest first."""
     query = sa.select(ApiKey, Workspace).join(Workspace, ApiKey.workspace_id == Workspace.id)
     if workspace is not None:
         query = query.where(Workspace.id == workspace.id)
@@ -218,8 +219,8 @@ def every_key(workspace: Workspace | None) -> Sequence[tuple[ApiKey, Workspace]]
     return [(key, found) for key, found in rows]
 
 
-def revoke_any_key(key_id: UUID, now: datetime) -> ApiKey:
-    """Revoke a key of whatever workspace, at the command line. Raises NotFound."""
+def revoke_key_as_operator(key_id: UUID, now: datetime) -> ApiKey:
+    """Revoke a key of any workspace. Raises NotFound."""
     with writing() as session:
         key = session.get(ApiKey, key_id)
         if key is None:
@@ -241,7 +242,7 @@ def _mine(principal: Principal, key_id: UUID) -> sa.Select[ApiKey]:
 
 
 def _find(session: Session, principal: Principal, key_id: UUID) -> ApiKey:
-    """The key, to be changed in this transaction."""
+    """The key, locked for an update."""
     return _found(session.scalar(_mine(principal, key_id).with_for_update()))
 
 
@@ -287,14 +288,12 @@ def _revoke(key: ApiKey, now: datetime) -> None:
 
 def _refuse_revoked(key: ApiKey) -> None:
     if key.revoked_at is not None:
-        raise Conflict("This key is revoked, and stays so. Make a new one instead.")
+        raise Conflict("This key is revoked for good. Create a new one instead.")
 
 
-def _record(session: Session, kind: str, key: ApiKey, by: trail.Actor, now: datetime, **details: Any) -> None:
+def _record(
+    session: Session, kind: str, key: ApiKey, by: trail.Actor, now: datetime, **details: object
+) -> None:
     trail.record(
         session, kind, by, now, workspace_id=key.workspace_id, subject=key.name, key_id=str(key.id), **details
     )
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

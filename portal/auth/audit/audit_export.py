@@ -1,9 +1,9 @@
-"""The audit log as a file: JSON lines, or CSV whose cells no spreadsheet takes for formulas."""
+"""Export of the audit log as JSON Lines, or as CSV safe against formula injection."""
 
 import csv
 import json
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import TextIO
 
 from portal.database.models import AuditEntry
 from portal.moments import format_moment
@@ -18,7 +18,7 @@ def write_json_lines(entries: Iterable[AuditEntry], file: TextIO) -> None:
 
 
 def write_csv(entries: Iterable[AuditEntry], file: TextIO) -> None:
-    """RFC 4180 with a line of names."""
+    """Write RFC 4180 CSV with a header line."""
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
     for entry in entries:
@@ -26,13 +26,13 @@ def write_csv(entries: Iterable[AuditEntry], file: TextIO) -> None:
         writer.writerow([safe_cell(values[name]) for name in COLUMNS])
 
 
-def safe_cell(value: Any) -> str:
-    """The text of a cell; one that begins like a formula gets an apostrophe in front (ASVS 1.2.10)."""
+def safe_cell(value: object) -> str:
+    """The text of a cell, prefixed with an apostrophe if it begins like a formula (ASVS 1.2.10)."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
-def _values(entry: AuditEntry) -> dict[str, Any]:
+def _values(entry: AuditEntry) -> dict[str, object]:
     return {
         "at": format_moment(entry.at),
         "kind": entry.kind,

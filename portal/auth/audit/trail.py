@@ -1,6 +1,6 @@
-"""The audit log: who did what to accounts, keys and settings, when and from which address.
+"""The audit log: who changed accounts, keys and settings, when and from which address.
 
-An entry is written in the transaction of what it tells: both are there or neither is.
+An entry is written in the transaction of the change it records.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from portal.auth.principals import Principal
 from portal.database.engine import db
 from portal.database.models import AuditEntry, Member
-from portal.database.sql.excerpts import json_excerpt, members
+from portal.database.sql.excerpts import json_excerpt, json_members
 from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.paging import DEFAULT_LIMIT, Page, Slice
@@ -44,21 +44,22 @@ KINDS = {
     "key.rotated": "Rotated a key",
     "key.revoked": "Revoked a key",
 }
-"""Every kind of entry and how it reads."""
+"""Every kind of entry with its label."""
 
 MAX_REFUSALS = 20
-"""Refused sign-ins of one address that are written in an hour: a flood must not fill the table."""
+"""Refused sign-ins recorded per address and hour: a flood must not fill the table."""
 MAX_REFUSALS_IN_ALL = 1000
-MOST_DETAILS = 600
-"""Characters of an entry's details, as JSON, that the page reads."""
-PORTION = 500
-"""How many entries an export reads at a time."""
+"""The same for all addresses together."""
+DETAILS_EXCERPT = 600
+"""Characters of an entry's details, as JSON, on the page."""
+BATCH = 500
+"""Entries that an export reads at a time."""
 _AN_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who did it: a user, or somebody at the command line."""
+    """Who did it: a user, or an operator at the command line."""
 
     id: UUID | None
     name: str
@@ -80,10 +81,10 @@ def record(
     *,
     workspace_id: UUID | None = None,
     subject: str = "",
-    **details: Any,
+    **details: object,
 ) -> None:
-    """Add an entry to the transaction of what it tells."""
-    assert kind in KINDS, kind  # noqa: S101  (a slip of ours, found by any test of the caller)
+    """Add an entry to the transaction of the change."""
+    assert kind in KINDS, kind  # noqa: S101  (a programming error)
     entry = AuditEntry(
         id=uuid4(),
         at=now,
@@ -99,7 +100,7 @@ def record(
 
 
 def record_refusal(session: Session, now: datetime, reason: str) -> None:
-    """Write that a sign-in was refused, unless this address or all together had enough of them lately."""
+    """Record a refused sign-in, unless the limits per hour are reached."""
     recent = sa.select(sa.func.count()).where(
         AuditEntry.kind == "session.refused", AuditEntry.at.between(now - _AN_HOUR, now)
     )
@@ -109,22 +110,22 @@ def record_refusal(session: Session, now: datetime, reason: str) -> None:
 
 
 def from_address() -> str | None:
-    """The address of the request; None at the command line."""
+    """The client's address; None at the command line."""
     return (request.remote_addr or "")[:45] or None if has_request_context() else None
 
 
 @dataclass(frozen=True)
 class AuditQuery:
-    """Which entries to show."""
+    """The parameters of the list of entries."""
 
     slice: Slice = Slice()
     kind: str | None = None
     actor: str = ""
-    """Part of the e-mail of who did it."""
+    """Part of the actor's e-mail."""
 
     @classmethod
     def parse(cls, args: Mapping[str, str]) -> Self:
-        """Read a request's parameters. Raises InvalidQuery."""
+        """Parse query parameters. Raises InvalidQuery."""
         reader = Reader(args)
         query = cls(
             slice=reader.slice(),
@@ -135,11 +136,11 @@ class AuditQuery:
         return query
 
     def at(self, slice_: Slice) -> Self:
-        """The same entries, another page."""
+        """The same list, another page."""
         return replace(self, slice=slice_)
 
     def to_args(self) -> dict[str, str]:
-        """The shortest parameters that give these entries."""
+        """The canonical query parameters, defaults left out."""
         texts = {
             "kind": self.kind or "",
             "actor": self.actor,
@@ -151,20 +152,20 @@ class AuditQuery:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditRow:
-    """An entry as the page shows it."""
+    """An entry as shown on the page."""
 
     at: datetime
     kind: str
     actor: str
     address: str | None
     subject: str
-    details: Mapping[str, Any]
-    """The first ones."""
+    details: Mapping[str, object]
+    """The members that fit `DETAILS_EXCERPT`."""
     more_details: bool
 
 
 def list_entries(workspace_id: UUID, query: AuditQuery) -> Page[AuditRow]:
-    """The entries of a workspace and the sign-ins of its members, newest first."""
+    """A page of the entries of a workspace and the sign-ins of its members, newest first."""
     of_members = sa.select(Member.user_id).where(Member.workspace_id == workspace_id)
     signins = AuditEntry.workspace_id.is_(None) & AuditEntry.actor_id.in_(of_members)
     matching: list[sa.ColumnElement[bool]] = [(AuditEntry.workspace_id == workspace_id) | signins]
@@ -175,7 +176,7 @@ def list_entries(workspace_id: UUID, query: AuditQuery) -> Page[AuditRow]:
     total = db.session.scalar(sa.select(sa.func.count()).select_from(AuditEntry).where(*matching)) or 0
     newest_first = sa.select(*_ROW).where(*matching).order_by(AuditEntry.at.desc(), AuditEntry.id)
     page = newest_first.offset(query.slice.sql_offset).limit(query.slice.limit)
-    return Page([_row(**row._mapping) for row in db.session.execute(page)], total, query.slice)
+    return Page([_row(dict(row._mapping)) for row in db.session.execute(page)], total, query.slice)
 
 
 _ROW = (
@@ -184,21 +185,21 @@ _ROW = (
     AuditEntry.actor,
     AuditEntry.address,
     AuditEntry.subject,
-    json_excerpt(AuditEntry.details, MOST_DETAILS).label("details"),
+    json_excerpt(AuditEntry.details, DETAILS_EXCERPT).label("details"),
 )
 
 
-def _row(details: str, **columns: Any) -> AuditRow:
-    first, whole = members(details, MOST_DETAILS)
-    return AuditRow(details=first or {}, more_details=not whole, **columns)
+def _row(values: dict[str, Any]) -> AuditRow:  # columns of any type
+    details, whole = json_members(values.pop("details"), DETAILS_EXCERPT)
+    return AuditRow(**values, details=details or {}, more_details=not whole)
 
 
-def every_entry(since: datetime | None = None) -> Iterator[AuditEntry]:
-    """All entries, oldest first, read in portions."""
-    query = sa.select(AuditEntry).order_by(AuditEntry.at, AuditEntry.id).limit(PORTION)
-    portion = query if since is None else query.where(AuditEntry.at >= since)
-    while entries := db.session.scalars(portion).all():
+def iterate_entries(since: datetime | None = None) -> Iterator[AuditEntry]:
+    """All entries, oldest first, read in batches."""
+    query = sa.select(AuditEntry).order_by(AuditEntry.at, AuditEntry.id).limit(BATCH)
+    batch = query if since is None else query.where(AuditEntry.at >= since)
+    while entries := db.session.scalars(batch).all():
         yield from entries
         last = entries[-1]
         later = sa.and_(AuditEntry.at == last.at, AuditEntry.id > last.id)
-        portion = query.where((AuditEntry.at > last.at) | later)
+        batch = query.where((AuditEntry.at > last.at) | later)

@@ -1,1 +1,1 @@
-"""OpenID Connect: the provider, its keys and tokens, and who is who there."""
+"""OpenID Connect: sign-in, tokens, keys and linked identities."""

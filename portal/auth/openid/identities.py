@@ -1,4 +1,4 @@
-"""Whom a provider's issuer and subject stand for: tied by an operator here, or by signing in (`joining`)."""
+"""Linking users to identities of a provider, as an operator; `workspaces.joining` links at sign-in."""
 
 from datetime import datetime
 
@@ -13,11 +13,11 @@ from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
 MAX_ISSUER = 500
 
 
-def tie(email: str, issuer: str, subject: str, now: datetime) -> User:
-    """Tie an identity of a provider to a user. Raises InvalidQuery, NotFound, Conflict."""
+def link_identity(email: str, issuer: str, subject: str, now: datetime) -> User:
+    """Link an identity to a user. Raises InvalidQuery, NotFound, Conflict."""
     errors = []
     if not issuer.startswith(("https://", "http://")) or not issuer.isascii() or len(issuer) > MAX_ISSUER:
-        errors.append(FieldError("issuer", "must be the provider's address, exactly as its tokens say it."))
+        errors.append(FieldError("issuer", "must be the provider's URL, exactly as in its tokens."))
     if not is_subject(subject):
         errors.append(FieldError("subject", "must have 1 to 255 printable ASCII characters."))
     if errors:
@@ -27,7 +27,7 @@ def tie(email: str, issuer: str, subject: str, now: datetime) -> User:
         if user is None:
             raise NotFound(f"There is no user {email}. Add one with: flask users add {email}")
         if session.get(Identity, (issuer, subject)) is not None:
-            raise Conflict(f"{subject} at {issuer} stands for somebody already.")
+            raise Conflict(f"{subject} at {issuer} is already linked to a user.")
         session.add(Identity(issuer=issuer, subject=subject, user_id=user.id, created_at=now))
         trail.record(session, "identity.linked", trail.OPERATOR, now, subject=user.email, issuer=issuer)
     return user

@@ -1,4 +1,4 @@
-"""PORTAL_OIDC_JOIN: rules that give people of the identity provider a role in a workspace."""
+"""The rules of PORTAL_OIDC_JOIN: which users of the provider get which role in a workspace."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _RULE = re.compile(
 
 @dataclass(frozen=True)
 class JoinRule:
-    """People of a domain, of a group, or all, and what they become in a workspace."""
+    """A role in a workspace for users of a domain, of a group, or for everyone."""
 
     kind: str
     value: str
@@ -24,25 +24,25 @@ class JoinRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """What the provider says of somebody who has just signed in there."""
+    """A user as the provider describes them after sign-in."""
 
     issuer: str
     subject: str
     email: str | None
-    """Lower-case, and verified: an e-mail that is not counts for nothing."""
+    """Lower-case and verified; None for an unverified one."""
     first_name: str
     last_name: str
     groups: frozenset[str]
 
 
 def read_rules(text: str) -> tuple[JoinRule, ...]:
-    """The rules of PORTAL_OIDC_JOIN, separated by `;` or line ends. Raises BadSetting."""
+    """Parse the rules, separated by `;` or line breaks. Raises BadSetting."""
     rules = []
     for part in (part.strip() for part in re.split(r"[;\n]", text)):
         match = _RULE.fullmatch(part)
         if part and match is None:
             raise BadSetting(
-                f"PORTAL_OIDC_JOIN: “{part}” is no rule. Write, separated by semicolons: "
+                f"PORTAL_OIDC_JOIN: “{part}” is not a rule. Write, separated by semicolons: "
                 "domain example.com -> workspace-slug viewer; group ops -> workspace-slug admin; "
                 "anyone -> workspace-slug viewer."
             )
@@ -54,17 +54,17 @@ def read_rules(text: str) -> tuple[JoinRule, ...]:
 
 
 def grants(visitor: Visitor, rules: tuple[JoinRule, ...]) -> dict[str, str]:
-    """The role in each workspace (by slug) that the rules give: the highest where several do."""
+    """The roles that the rules grant, by workspace slug: the highest if several apply."""
     ranks = {role: rank for rank, role in enumerate(Role)}  # admin first
     given: dict[str, str] = {}
     for rule in rules:
         best = given.get(rule.workspace, rule.role)
-        if _fits(rule, visitor):
+        if _applies(rule, visitor):
             given[rule.workspace] = min(rule.role, best, key=lambda role: ranks[Role(role)])
     return given
 
 
-def _fits(rule: JoinRule, visitor: Visitor) -> bool:
+def _applies(rule: JoinRule, visitor: Visitor) -> bool:
     if rule.kind == "domain":
         return visitor.email is not None and visitor.email.rsplit("@", 1)[-1] == rule.value
     return rule.kind == "anyone" or rule.value in visitor.groups

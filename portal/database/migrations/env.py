@@ -1,15 +1,15 @@
-"""How migrations reach the database: through the application's own engine."""
+"""Alembic environment: migrations run on the application's engine."""
 
 from alembic import context
 
-from portal.cli.failures import told
+from portal.cli.failures import report_failures
 from portal.database import compatibility
 from portal.database.columns import Base
 from portal.database.transactions import writing_engine
 
 
 def run() -> None:
-    # SQLite's batch mode rebuilds tables, which foreign keys must not notice.
+    # SQLite's batch mode rebuilds tables, which must not cascade through foreign keys.
     with writing_engine(checks="none").connect() as connection:
         compatibility.refuse_newer(compatibility.read_schema(connection))
         connection.rollback()
@@ -31,5 +31,5 @@ def run() -> None:
 
 if context.is_offline_mode():
     raise SystemExit("Migrations run on a live database only.")
-with told():
+with report_failures():
     run()

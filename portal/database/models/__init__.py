@@ -1,4 +1,4 @@
-"""The tables: columns, states, constraints and indexes. No queries."""
+"""The tables: columns, constraints and indexes. No queries."""
 
 from portal.database.models.accounts import (
     ApiKey,

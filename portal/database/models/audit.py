@@ -1,7 +1,6 @@
-"""What happened to accounts, keys and settings: written once, never changed."""
+"""The audit log: append-only."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -22,10 +21,10 @@ class AuditEntry(Base):
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     kind: Mapped[str] = mapped_column(sa.String(40))
     workspace_id: Mapped[UUID | None] = mapped_column(Id)
-    """No foreign key, nor has the actor: entries outlive what they tell of."""
+    """No foreign key, like `actor_id`: entries outlive what they refer to."""
     actor_id: Mapped[UUID | None] = mapped_column(Id)
     actor: Mapped[str] = mapped_column(sa.String(254))
     address: Mapped[str | None] = mapped_column(sa.String(45))
     subject: Mapped[str] = mapped_column(sa.String(254))
-    """What it happened to, in words: a name, an e-mail."""
-    details: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    """The name or e-mail of what it happened to."""
+    details: Mapped[dict[str, object]] = mapped_column(sa.JSON)

@@ -9,9 +9,9 @@ from portal.database.columns import Base, FoldedText, Id
 
 
 class Person(Base):
-    """Somebody who triggered runs, as one workspace knows them: a member, or named by imported history.
+    """Somebody who triggered runs in a workspace: a member, or a person named by imported history.
 
-    `user_id` is what the API serves. The same one may stand in several workspaces.
+    `user_id` is the id in the API, and may occur in several workspaces.
     """
 
     __tablename__ = "people"
@@ -21,10 +21,10 @@ class Person(Base):
     workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"))
     user_id: Mapped[UUID] = mapped_column(Id)
     source_id: Mapped[str | None] = mapped_column(sa.String(200))
-    """The id that the source of imported history gave, as it came."""
+    """The id in the source of the imported history, unchanged."""
     name: Mapped[str | None] = mapped_column(sa.String(200))
     email: Mapped[str | None] = mapped_column(sa.String(254))
     display_name: Mapped[str] = mapped_column(sa.String(254))
-    """Name, else e-mail, else the source's id: never empty."""
+    """Name, else e-mail, else the source's id; never empty."""
     display_name_folded: Mapped[str] = mapped_column(FoldedText)
     email_folded: Mapped[str] = mapped_column(FoldedText)

@@ -1,36 +1,35 @@
-"""What runs gave: results of steps, lines of output with their takes and scores, and stored files.
+"""Results of runs: step results, output lines with takes and validations, and artifacts.
 
-A run has lines; a line has takes, one an attempt in one language; a take has validations. The files
-themselves lie in the artifact store (`portal.storage`), known here by the digest of their content.
+A run has lines, a line has takes (one per attempt and language), a take has validations. The files are in the
+artifact store (`portal.storage`), addressed by the SHA-256 of their content.
 """
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database.columns import Base, FoldedText, Id, UTCDateTime
-from portal.database.models.states import TakeStatus, UploadCategory, one_of
+from portal.database.columns import Base, FoldedText, Id, JsonObject, UTCDateTime
+from portal.database.models.states import TakeStatus, UploadCategory, check_one_of
 
-_json: Any = sa.JSON(none_as_null=True)
+_json = sa.JSON(none_as_null=True)
 
 
 class RunResult(Base):
-    """What a run says of itself beyond its row and its lines; most runs have none."""
+    """Result values of a whole run; most runs have none."""
 
     __tablename__ = "run_results"
 
     run_id: Mapped[UUID] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     token_cost: Mapped[int | None] = mapped_column(sa.BigInteger)
     credits_absorbed: Mapped[float | None] = mapped_column(sa.Float)
-    held_nodes: Mapped[list[dict[str, Any]] | None] = mapped_column(_json)
-    """Nodes in front of which a paused run waits; null where that was never said (contract 3.2)."""
+    held_nodes: Mapped[list[JsonObject] | None] = mapped_column(_json)
+    """Nodes before which a paused run waits; null if unknown (contract 3.2)."""
 
 
 class StepResult(Base):
-    """What a step worked on and gave. The wide part comes last, so that the rest is read without it."""
+    """The result of a step. The wide column comes last, so that the others are read without it."""
 
     __tablename__ = "step_results"
     __table_args__ = (
@@ -45,11 +44,11 @@ class StepResult(Base):
     locales: Mapped[list[str] | None] = mapped_column(_json)
     pause_reason: Mapped[str | None] = mapped_column(sa.String(30))
     pause_error: Mapped[str | None] = mapped_column(sa.Text)
-    result: Mapped[dict[str, Any] | None] = mapped_column(_json)
+    result: Mapped[JsonObject | None] = mapped_column(_json)
 
 
 class OutputLine(Base):
-    """One line of the source text that a run worked on."""
+    """A line of the source text of a run."""
 
     __tablename__ = "output_lines"
 
@@ -63,7 +62,7 @@ class OutputLine(Base):
 
 
 class Artifact(Base):
-    """One stored file: audio of a take, another file of a run, or an upload of a workflow."""
+    """A stored file: audio of a take, another file of a run, or an upload of a workflow."""
 
     __tablename__ = "artifacts"
     __table_args__ = (sa.Index("ix_artifacts_run_id", "run_id"),)
@@ -73,7 +72,7 @@ class Artifact(Base):
     run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"))
     """None for an upload."""
     node_id: Mapped[str | None] = mapped_column(sa.Text)
-    """The output node that gave it; none for a file of the whole run."""
+    """The output node that produced it; None for a file of the whole run."""
     name: Mapped[str] = mapped_column(sa.Text)
     content_type: Mapped[str] = mapped_column(sa.String(100))
     size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
@@ -81,7 +80,7 @@ class Artifact(Base):
 
 
 class Take(Base):
-    """One attempt at speaking a line in one language."""
+    """An attempt at speaking a line in one language."""
 
     __tablename__ = "takes"
     __table_args__ = (
@@ -90,17 +89,17 @@ class Take(Base):
         ),
         sa.UniqueConstraint("run_id", "audio_id"),
         sa.Index("ix_takes_artifact_id", "artifact_id"),
-        one_of("status", TakeStatus),
+        check_one_of("status", TakeStatus),
     )
 
     run_id: Mapped[UUID] = mapped_column(Id, primary_key=True)
     line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     audio_id: Mapped[str] = mapped_column(sa.String(16))
-    """16 hex digits that clients name the audio by."""
+    """16 hex digits: the id of the audio in the API."""
     locale_code: Mapped[str | None] = mapped_column(sa.String(35))
     output_node_id: Mapped[str | None] = mapped_column(sa.Text)
-    """The output node that it went to; none means all of them."""
+    """The output node that received it; None means all."""
     script: Mapped[str | None] = mapped_column(sa.Text)
     status: Mapped[str] = mapped_column(sa.String(13))
     retry_count: Mapped[int] = mapped_column(sa.BigInteger)
@@ -113,7 +112,7 @@ class Take(Base):
 
 
 class Validation(Base):
-    """What one validator said of one take."""
+    """The verdict of one validator on one take."""
 
     __tablename__ = "validations"
     __table_args__ = (
@@ -138,18 +137,18 @@ class Validation(Base):
     transcript: Mapped[str | None] = mapped_column(sa.Text)
     scored_on: Mapped[str | None] = mapped_column(sa.String(100))
     inherited_from_take: Mapped[int | None] = mapped_column(sa.BigInteger)
-    segments: Mapped[list[dict[str, Any]] | None] = mapped_column(_json)
-    error_counts: Mapped[dict[str, Any] | None] = mapped_column(_json)
+    segments: Mapped[list[JsonObject] | None] = mapped_column(_json)
+    error_counts: Mapped[JsonObject | None] = mapped_column(_json)
 
 
 class Upload(Base):
-    """A file that somebody gave a workflow: a script or a dictionary (contract 3.13)."""
+    """A script or dictionary uploaded to a workflow (contract 3.13)."""
 
     __tablename__ = "uploads"
     __table_args__ = (
         sa.Index("ix_uploads_workflow_id_created_at", "workflow_id", "created_at", "id"),
         sa.Index("ix_uploads_artifact_id", "artifact_id"),
-        one_of("category", UploadCategory),
+        check_one_of("category", UploadCategory),
     )
 
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database.columns import Base, UTCDateTime
-from portal.database.models.states import RunStatus, one_of
+from portal.database.models.states import RunStatus, check_one_of
 
 
 class RunEvent(Base):
@@ -19,8 +19,8 @@ class RunEvent(Base):
 
     __tablename__ = "run_events"
     __table_args__ = (
-        one_of("from_status", RunStatus),
-        one_of("to_status", RunStatus),
+        check_one_of("from_status", RunStatus),
+        check_one_of("to_status", RunStatus),
         sa.Index("ix_run_events_run_id", "run_id", "id"),
         sa.Index("ix_run_events_occurred_at", "occurred_at", "id"),
         {"sqlite_autoincrement": True},

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database.columns import Base, Id, UTCDateTime
-from portal.database.models.states import RunStatus, one_of
+from portal.database.models.states import RunStatus, check_one_of
 
 
 class Run(Base):
@@ -20,7 +20,7 @@ class Run(Base):
 
     __tablename__ = "runs"
     __table_args__ = (
-        one_of("status", RunStatus),
+        check_one_of("status", RunStatus),
         sa.CheckConstraint("run_number >= 1", name="run_number"),
         sa.CheckConstraint(
             "imported OR ((started_at IS NULL OR created_at <= started_at)"
@@ -107,7 +107,7 @@ class Step(Base):
     """One attempt at one node, in the order of execution."""
 
     __tablename__ = "steps"
-    __table_args__ = (one_of("status", RunStatus),)
+    __table_args__ = (check_one_of("status", RunStatus),)
 
     run_id: Mapped[UUID] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

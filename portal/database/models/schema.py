@@ -1,4 +1,4 @@
-"""What the database says of itself."""
+"""The compatibility of the schema with releases."""
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,10 +7,10 @@ from portal.database.columns import Base
 
 
 class SchemaState(Base):
-    """One row, kept up by migrations."""
+    """A single row, maintained by migrations."""
 
     __tablename__ = "schema_state"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     oldest_writer: Mapped[str] = mapped_column(sa.String(32))
-    """The newest migration that a release must know to write here still: that of the release before."""
+    """The migration that a release must know to write here: the latest one of the previous release."""

@@ -1,4 +1,4 @@
-"""The words that columns may hold, and what they mean."""
+"""Enumerations stored in columns."""
 
 from enum import StrEnum
 
@@ -22,7 +22,7 @@ OCCUPYING = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
 
 
 class Role(StrEnum):
-    """What a member may do in a workspace (contract 2.4)."""
+    """The role of a member in a workspace (contract 2.4)."""
 
     ADMIN = "admin"
     EDITOR = "editor"
@@ -40,7 +40,7 @@ class PauseReason(StrEnum):
 
 
 class TakeStatus(StrEnum):
-    """What became of a take of a line (contract 3.8)."""
+    """The outcome of a take (contract 3.8)."""
 
     DELIVERED = "delivered"
     GENERATED = "generated"
@@ -49,13 +49,13 @@ class TakeStatus(StrEnum):
 
 
 class UploadCategory(StrEnum):
-    """What an upload is for (contract 3.13)."""
+    """The purpose of an upload (contract 3.13)."""
 
     SCRIPT = "script"
     DICTIONARY = "dictionary"
 
 
-def one_of(column: str, words: type[StrEnum]) -> sa.CheckConstraint:
-    """The check that a column holds one of these words."""
+def check_one_of(column: str, words: type[StrEnum]) -> sa.CheckConstraint:
+    """The CHECK constraint of an enumeration."""
     listed = ", ".join(f"'{word}'" for word in words)
     return sa.CheckConstraint(f"{column} IN ({listed})", name=column)

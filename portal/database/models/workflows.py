@@ -1,13 +1,12 @@
 """Workflows and their definitions."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database.columns import Base, FoldedText, Id, UTCDateTime
+from portal.database.columns import Base, FoldedText, Id, JsonObject, UTCDateTime
 
 
 class Workflow(Base):
@@ -20,20 +19,20 @@ class Workflow(Base):
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)
     workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"))
     user_id: Mapped[UUID] = mapped_column(Id)
-    """Who made it; for imported ones an id that stands for the import."""
+    """The creator; for an imported workflow a placeholder id."""
     name: Mapped[str] = mapped_column(sa.String(200))
     name_source: Mapped[str] = mapped_column(sa.String(20), default="user")
     description: Mapped[str | None] = mapped_column(sa.String(5000))
     name_folded: Mapped[str] = mapped_column(FoldedText)
     description_folded: Mapped[str] = mapped_column(FoldedText)
-    definition: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
-    source: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
-    """What imported history says of it beyond these columns; null for a workflow made here."""
+    definition: Mapped[JsonObject] = mapped_column(sa.JSON)
+    source: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
+    """Further values of imported history; null for a workflow created here."""
     next_run_number: Mapped[int] = mapped_column(sa.BigInteger, default=1)
     version: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
-    """Grows with each transaction that writes to the workflow or its runs (portal.database.sql.versions)."""
+    """Changes with each transaction that writes to the workflow or its runs (`sql.versions`)."""
     change_stamp: Mapped[int] = mapped_column(sa.BigInteger, default=0)
-    """Counts the same transactions, for servers of the release before, which write no version."""
+    """Counts the same transactions, for servers of the previous release, which write no version."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -1,4 +1,4 @@
-"""IN lists of many values, in chunks: both databases limit the variables of a statement."""
+"""Chunked IN lists: both databases limit the parameters of a statement."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -10,5 +10,5 @@ Value = TypeVar("Value")
 
 
 def chunks(values: Sequence[Value]) -> Iterable[Sequence[Value]]:
-    """The values in pieces that fit an IN list."""
+    """Split the values into chunks that fit an IN list."""
     return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))

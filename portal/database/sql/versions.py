@@ -1,38 +1,37 @@
-"""Versions: numbers that only grow, and of which none ever comes again.
+"""Versions: unique, monotonic numbers for ETags and caches.
 
-A version is the time in milliseconds, or one more than the version before where the clock stands still or
-was set back, and 20 random bits behind it. So an ETag, a cache or an open page that knows a version of a
-database never takes a later state for that one, also after the database was restored from a backup and
-written to as often as before.
+A version is a timestamp in milliseconds followed by 20 random bits; if the clock did not advance, it is the
+previous version's timestamp plus one. The random bits keep versions unique even when a database is restored
+from a backup and then written to as often as before.
 """
 
 import secrets
-from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal import moments
 
 RANDOM_BITS = 20
 STEP = 1 << RANDOM_BITS
-"""Milliseconds are counted in steps of this size; 63 bits last until the year 2248."""
+"""One millisecond of a version; 63 bits last until the year 2248."""
 
 
-def following(version: int) -> int:
-    """A version after this one."""
+def next_version(version: int) -> int:
+    """The version after this one."""
     return max(version // STEP + 1, _milliseconds()) * STEP + secrets.randbits(RANDOM_BITS)
 
 
-def following_in_sql(column: Any) -> sa.ColumnElement[int]:
-    """The same of a column, for an UPDATE; one statement gives all its rows the same random bits."""
+def next_version_in_sql(column: InstrumentedAttribute[int]) -> sa.ColumnElement[int]:
+    """The next version of a column, for an UPDATE; all rows of the statement get the same random bits."""
     after = column - column % STEP + STEP
     now = _milliseconds() * STEP
     larger = sa.case((after > now, after), else_=sa.literal(now, sa.BigInteger()))
     return larger + sa.literal(secrets.randbits(RANDOM_BITS), sa.BigInteger())
 
 
-def sums_in_sql(column: Any) -> tuple[sa.ColumnElement[int], ...]:
-    """What differs whenever one of many versions has changed: they are too large to be added up whole."""
+def sums_in_sql(column: InstrumentedAttribute[int]) -> tuple[sa.ColumnElement[int], ...]:
+    """Sums that change whenever one of the versions does, in two parts because whole ones would overflow."""
     parts = (column.bitwise_rshift(sa.literal(RANDOM_BITS, sa.Integer())), column.bitwise_and(STEP - 1))
     return tuple(sa.func.coalesce(sa.func.sum(part), 0) for part in parts)
 

@@ -13,7 +13,7 @@ from portal.history.parsing.readers import Values
 from portal.history.parsing.results import File, RunResults
 from portal.history.parsing.uploads import UploadLine
 from portal.runs.recording.run_parameters import CountedValues, encode_runs
-from portal.workspaces.people import Identity
+from portal.workspaces.people import SourcePerson
 
 
 class EncodedRun(NamedTuple):
@@ -23,7 +23,7 @@ class EncodedRun(NamedTuple):
     workflow_id: UUID
     number: int | None
     ordinal: int | None
-    identity: Identity | None
+    identity: SourcePerson | None
     definition_snapshot: Values | None
     source: Values
     steps: list[Values]

@@ -23,7 +23,7 @@ from portal.history.parsing.results import (
 )
 from portal.history.parsing.uploads import UploadLine, take_upload
 from portal.input import bounds
-from portal.workspaces.people import Identity, identify
+from portal.workspaces.people import SourcePerson, identify
 
 MAX_DEPTH = 64
 """Levels of nesting; deeper JSON is no history, and would overflow the stack of some parsers."""
@@ -53,7 +53,7 @@ class ParsedRun(NamedTuple):
     workflow_id: UUID
     number: int | None
     ordinal: int | None
-    identity: Identity | None
+    identity: SourcePerson | None
     definition_snapshot: Values | None
     source: Values
     """Fields without a column."""
@@ -251,7 +251,7 @@ def _complete(columns: Values, source: Values, steps: list[Values]) -> None:
         columns["finished_steps"] = sum(step["status"] in _FINISHED for step in steps)
 
 
-def _identity(value: object) -> Identity | None:
+def _identity(value: object) -> SourcePerson | None:
     named = readers.object_(value)
     parts = tuple(named.get(key) for key in ("id", "name", "email"))
     if all(part is None or type(part) is str for part in parts):
@@ -260,11 +260,11 @@ def _identity(value: object) -> Identity | None:
 
 
 @lru_cache(maxsize=10_000)  # history names few people, each in many lines
-def _named(source_id: str | None, name: str | None, email: str | None) -> Identity | None:
+def _named(source_id: str | None, name: str | None, email: str | None) -> SourcePerson | None:
     return _read_identity({"id": source_id, "name": name, "email": email})
 
 
-def _read_identity(named: Mapping[str, object]) -> Identity | None:
+def _read_identity(named: Mapping[str, object]) -> SourcePerson | None:
     fields = Fields(named)
     source_id = fields.take("id", _source_id)
     name = fields.take("name", readers.text_of(0, bounds.MAX_PERSON_NAME))

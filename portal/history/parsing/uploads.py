@@ -9,7 +9,7 @@ from portal.database.models import UploadCategory
 from portal.history.parsing import readers
 from portal.history.parsing.readers import BadField, Fields, Reader, Values
 from portal.history.parsing.results import OTHER_TYPE, File, extension_of, path
-from portal.workspaces.people import Identity
+from portal.workspaces.people import SourcePerson
 
 CONTENT_TYPES: Mapping[str, str] = {
     ".txt": "text/plain",
@@ -42,7 +42,7 @@ class UploadLine:
     workflow_id: UUID
     columns: Values
     """Columns of the upload; its moments may be None."""
-    identity: Identity | None
+    identity: SourcePerson | None
     file: File | None
     """None if the content is not part of the history."""
 
@@ -56,7 +56,7 @@ class UploadLine:
         return self
 
 
-def take_upload(fields: Fields, identity: Identity | None) -> UploadLine:
+def take_upload(fields: Fields, identity: SourcePerson | None) -> UploadLine:
     """An upload from the fields of a line; other fields are dropped. Raises BadField."""
     upload_id = fields.need("id", readers.uuid)
     workflow_id = fields.need("workflow_id", readers.workflow_id)

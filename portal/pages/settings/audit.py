@@ -15,7 +15,7 @@ from portal.pages.forms import Form, filled
 from portal.pages.pager import Pager
 from portal.pages.rendering import render
 from portal.paging import Page
-from portal.workspaces.workspaces import here
+from portal.workspaces.workspaces import workspace_id_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,6 @@ def audit_log(workspace_id: str) -> tuple[str, int]:
         query = AuditQuery.parse(args)
     except InvalidQuery as refusal:
         errors = refusal.errors
-    page = trail.list_entries(here(current_principal()), query)
+    page = trail.list_entries(workspace_id_of(current_principal()), query)
     log = AuditLog(page=page, pager=Pager(page), query=query, form=filled(args, errors), kinds=KINDS)
     return render("settings/audit.html", log), 422 if errors else 200

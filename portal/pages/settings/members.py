@@ -20,7 +20,7 @@ from portal.pages.settings.confirmation import confirm
 from portal.paging import Page
 from portal.web.proxy import absolute_url_for
 from portal.workspaces import invitations, members
-from portal.workspaces.workspaces import here
+from portal.workspaces.workspaces import workspace_id_of
 
 ROLES = tuple(ROLE_ALLOWS)
 
@@ -104,14 +104,14 @@ def leave(workspace_id: str) -> Response:
 
 def _list(form: Form, status: int = 200) -> Response:
     principal, query = current_principal(), PageQuery.parse(single(request.args))
-    page = members.list_members(here(principal), principal.user.id, query.slice)
+    page = members.list_members(workspace_id_of(principal), principal.user.id, query.slice)
     found = MembersPage(
         page=page,
         pager=Pager(page),
         query=query,
-        invited=members.list_invited(here(principal), moments.now()),
+        invited=members.list_invited(workspace_id_of(principal), moments.now()),
         form=form,
-        link=one_time_secrets.take(str(here(principal))),
+        link=one_time_secrets.take(str(workspace_id_of(principal))),
     )
     return one_time_secrets.uncached(render("settings/members.html", found), status)
 

@@ -19,7 +19,7 @@ from portal.pages.rendering import render
 from portal.pages.settings.confirmation import confirm
 from portal.paging import Page
 from portal.workspaces import workspaces
-from portal.workspaces.workspaces import WorkspaceSpec, here
+from portal.workspaces.workspaces import WorkspaceSpec, workspace_id_of
 
 Answer = Response | str | tuple[str, int]
 
@@ -73,7 +73,7 @@ def create_workspace() -> Answer:
 @bp.get("/settings/workspaces/<workspace_id>")
 @requires("workspace:read")
 def workspace_settings(workspace_id: str) -> Answer:
-    found = workspaces.get_workspace(current_principal(), here(current_principal()))
+    found = workspaces.get_workspace(current_principal(), workspace_id_of(current_principal()))
     return _one(found, Form({"name": found.name, "slug": found.slug}))
 
 
@@ -84,7 +84,7 @@ def change_workspace(workspace_id: str) -> Answer:
     try:
         workspaces.change_workspace(principal, workspace_id, _wanted(), moments.now())
     except (InvalidQuery, workspaces.SlugTaken) as refusal:
-        found = workspaces.get_workspace(principal, here(principal))
+        found = workspaces.get_workspace(principal, workspace_id_of(principal))
         return _one(found, _filled(refusal), refusal.status)
     return redirect(url_for(".workspace_settings", workspace_id=workspace_id), code=303)
 
@@ -92,7 +92,7 @@ def change_workspace(workspace_id: str) -> Answer:
 @bp.get("/settings/workspaces/<workspace_id>/delete")
 @requires("workspace:manage")
 def confirm_deletion(workspace_id: str) -> str:
-    name = workspaces.get_workspace(current_principal(), here(current_principal())).name
+    name = workspaces.get_workspace(current_principal(), workspace_id_of(current_principal())).name
     return confirm(
         question=f"Delete {name}?",
         consequence="Its workflows, runs, members and keys are deleted at once, for everybody.",
@@ -104,14 +104,14 @@ def confirm_deletion(workspace_id: str) -> str:
 @bp.post("/settings/workspaces/<workspace_id>/delete")
 @requires("workspace:manage")
 def delete_workspace(workspace_id: str) -> Response:
-    workspaces.delete_workspace(current_principal(), here(current_principal()), moments.now())
+    workspaces.delete_workspace(current_principal(), workspace_id_of(current_principal()), moments.now())
     return redirect(url_for(".workspaces_page"), code=303)
 
 
 @bp.post("/settings/workspaces/<workspace_id>/choose")
 @requires("workspace:read")
 def switch_workspace(workspace_id: str) -> Response:
-    choose_workspace(here(current_principal()))
+    choose_workspace(workspace_id_of(current_principal()))
     return redirect(url_for(".workflows"), code=303)
 
 

@@ -25,7 +25,7 @@ class Sums(NamedTuple):
     @classmethod
     def of(cls, timed: int, active: int, active_high: int, audio: int, audio_high: int) -> Self:
         """Of the values of the columns SUMS."""
-        return cls(int(timed), sums.whole(active, active_high), sums.whole(audio, audio_high))
+        return cls(int(timed), sums.combine(active, active_high), sums.combine(audio, audio_high))
 
 
 def day_of(moment: datetime) -> int:

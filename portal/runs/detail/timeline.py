@@ -155,7 +155,7 @@ class Timeline:
     spans: Sequence[Span]
     """All that were placed, in order of execution, also those outside of what is shown."""
     node_states: Mapping[str, str]
-    """The status of each node by its last attempt, placed or not; long ids by `excerpts.key_of`."""
+    """The status of each node by its last attempt, placed or not; long ids by `excerpts.short_key_of`."""
     node_names: Mapping[str, str]
     """What the steps call their nodes."""
     waves: Sequence[int]

@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.models import Person, Run
-from portal.database.sql.excerpts import cut, excerpt, json_excerpt, members
+from portal.database.sql.excerpts import cut, excerpt, json_excerpt, json_members
 from portal.database.transactions import read
 
 MOST_TEXT = 240
@@ -123,7 +123,7 @@ def _shorten(row: Any) -> RunRow:
     """Make of the excerpts that were read what a brief row has."""
     row.error = row.error and cut(row.error, MOST_TEXT)
     row.pause_error = row.pause_error and cut(row.pause_error, MOST_TEXT)
-    usage, whole = members(row.usage_summary, MOST_USAGE)
+    usage, whole = json_members(row.usage_summary, MOST_USAGE)
     row.usage_summary, row.usage_cut = usage and dict(usage), not whole
     found: RunRow = row
     return found

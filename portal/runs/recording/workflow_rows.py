@@ -19,7 +19,7 @@ def take_run_number(session: Session, workflow_id: UUID) -> tuple[int, int]:
         .where(Workflow.id == workflow_id, Workflow.deleted_at.is_(None))
         .values(
             next_run_number=Workflow.next_run_number + 1,
-            version=versions.following_in_sql(Workflow.version),
+            version=versions.next_version_in_sql(Workflow.version),
             change_stamp=Workflow.change_stamp + 1,
         )
         .returning(Workflow.next_run_number, Workflow.version)
@@ -55,7 +55,7 @@ def touch_workflows(session: Session, workflow_ids: Iterable[UUID]) -> None:
             sa.update(Workflow)
             .where(Workflow.id.in_(chunk))
             .values(
-                version=versions.following_in_sql(Workflow.version), change_stamp=Workflow.change_stamp + 1
+                version=versions.next_version_in_sql(Workflow.version), change_stamp=Workflow.change_stamp + 1
             )
             .execution_options(synchronize_session=False)
         )

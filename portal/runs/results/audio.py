@@ -65,7 +65,7 @@ def delivered_audio(run_id: UUID) -> DeliveredAudio:
     select = sa.select(count(known), count(~known), low_half, high_half)
     delivered = select.where(Take.run_id == run_id, Take.status == TakeStatus.DELIVERED)
     takes, missing, low, high = db.session.execute(delivered).one()
-    return DeliveredAudio(sums.whole(low, high) if takes else None, missing)
+    return DeliveredAudio(sums.combine(low, high) if takes else None, missing)
 
 
 def run_audio(run_id: UUID, most: int | None = None) -> RunAudio:
@@ -91,5 +91,5 @@ def run_audio(run_id: UUID, most: int | None = None) -> RunAudio:
 
 
 def _locale(locale: str | None, lines: int, missing: int, replaced_missing: int, *halves: int) -> LocaleAudio:
-    delivered, replaced = sums.whole(*halves[:2]), sums.whole(*halves[2:])
+    delivered, replaced = sums.combine(*halves[:2]), sums.combine(*halves[2:])
     return LocaleAudio(locale or "", lines, delivered, missing, replaced, replaced_missing)

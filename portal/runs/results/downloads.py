@@ -18,8 +18,8 @@ from portal.database.models import Artifact, Run, RunStatus, Take, TakeStatus, U
 from portal.errors import Conflict, NotFound
 from portal.runs.detail.full_run import RunDetailView, RunView
 from portal.runs.results.outputs import output_nodes
-from portal.storage import artifacts, key_of, sizes
-from portal.storage.archives import Entry, Names, safe_name
+from portal.storage import artifact_store, object_key, sizes
+from portal.storage.archives import ArchiveEntry, ArchivePaths, safe_name
 
 MAX_NAMED = 10
 """Files that are gone or damaged which a refusal names."""
@@ -38,7 +38,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Archive:
-    entries: list[Entry]
+    entries: list[ArchiveEntry]
     made_at: datetime
 
 
@@ -49,7 +49,7 @@ def archive_name(workflow: SeenWorkflow, run: RunDetailView, node_id: str | None
     _refuse_unless_completed(run)
     if not db.session.scalar(sa.select(sa.exists().where(*_files(run.id, node_id)))):
         raise NotFound("There is nothing to download: no audio of this run is stored here.")
-    if artifacts().is_local:  # else it takes long for many files, and the link looks at them anyway
+    if artifact_store().is_local:  # else it takes long for many files, and the link looks at them anyway
         archive_of(workflow.workspace_id, run.id, node_id)
     node = f"-{node_id}" if node_id is not None else ""
     return safe_name(f"{workflow.name}-run-{run.run_number}{node}.zip".replace(" ", "-"))
@@ -88,13 +88,13 @@ def archive_of(workspace_id: UUID, run_id: UUID, node_id: str | None = None) -> 
     made_at = db.session.scalar(moments)
     if not rows or made_at is None:
         raise NotFound("There is nothing to download any more.")
-    names, entries = Names(), []
+    names, entries = ArchivePaths(), []
     for artifact, line, locale, _ in sorted(rows, key=_place):
         if line is None:
             path = names.path("files", artifact.node_id or "run", artifact.name)
         else:
             path = names.path(locale or "audio", f"{line + 1:04d}-{artifact.name}")
-        entries.append(Entry(path, artifact.size_bytes, key_of(workspace_id, artifact.sha256)))
+        entries.append(ArchiveEntry(path, artifact.size_bytes, object_key(workspace_id, artifact.sha256)))
     _refuse_damaged((entry.path, entry.key, entry.size) for entry in entries)
     return Archive(entries, made_at)
 
@@ -141,7 +141,7 @@ def _stored(select: sa.Select[Artifact]) -> StoredFile:
 
 def _whole(artifact: Artifact) -> StoredFile:
     """The file of this artifact. Raises NotFound where it is not stored whole."""
-    key, name = key_of(artifact.workspace_id, artifact.sha256), safe_name(artifact.name)
+    key, name = object_key(artifact.workspace_id, artifact.sha256), safe_name(artifact.name)
     _refuse_damaged([(name, key, artifact.size_bytes)])
     return StoredFile(key, name, artifact.content_type, artifact.size_bytes, artifact.sha256)
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import Artifact, Take, TakeStatus
-from portal.database.sql.excerpts import cut, key_of, short_key
+from portal.database.sql.excerpts import cut, short_key, short_key_of
 from portal.definitions.graph import outputs_of, type_in_words
 
 MAX_NAME = 100
@@ -18,7 +18,7 @@ MAX_NAME = 100
 @dataclass(frozen=True)
 class ShownOutput:
     node_id: str
-    """Of a long id what tells it apart (`excerpts.key_of`)."""
+    """Of a long id what tells it apart (`excerpts.short_key_of`)."""
     name: str
     line_count: int
     """Each language on its own."""
@@ -35,7 +35,7 @@ class ShownOutputs:
 
 def show_outputs(run_id: UUID, definition: Mapping[str, Any] | None, most: int) -> ShownOutputs:
     """The output nodes of the graph in its order, then those that only takes and files name; two queries."""
-    names = {key_of(node.id): cut(node.display_name, MAX_NAME) for node in outputs_of(definition)}
+    names = {short_key_of(node.id): cut(node.display_name, MAX_NAME) for node in outputs_of(definition)}
     first = list(names)[:most]
     to_all, counts = _line_counts(run_id, first, most)
     files_to_all, files = _files(run_id, first, most)

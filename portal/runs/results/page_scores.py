@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import Take, TakeStatus, Validation
-from portal.database.sql.excerpts import cut, excerpt, key_of, short_key
+from portal.database.sql.excerpts import cut, excerpt, short_key, short_key_of
 from portal.definitions.graph import Node, nodes_of, type_in_words
 from portal.runs.results.scores import VALIDATOR_FAMILY, threshold_of
 
@@ -22,7 +22,7 @@ class ShownScore:
     """One validator of the run, on delivered takes."""
 
     node_id: str
-    """Of a long id what tells it apart (`excerpts.key_of`)."""
+    """Of a long id what tells it apart (`excerpts.short_key_of`)."""
     label: str
     threshold: float | None
     avg_score: float | None
@@ -50,7 +50,9 @@ class ShownScores:
 
 def show_scores(run_id: UUID, definition: Mapping[str, Any] | None, most: int) -> ShownScores:
     """The validators of the graph in its order, then those that only scores name; one query."""
-    graph = {key_of(node.id): node for node in nodes_of(definition) if node.type.startswith(VALIDATOR_FAMILY)}
+    graph = {
+        short_key_of(node.id): node for node in nodes_of(definition) if node.type.startswith(VALIDATOR_FAMILY)
+    }
     first = list(graph)[:most]
     found: dict[str, list[Any]] = {}
     for row in db.session.execute(_select(run_id, first, most)):

@@ -44,13 +44,15 @@ def test_a_version_grows_when_the_clock_stands_still_or_jumps(app: Flask, jump: 
 
 def test_two_versions_that_follow_the_same_one_differ(app: Flask) -> None:
     with time_machine.travel(NOW, tick=False):
-        assert len({versions.following(7) for _ in range(100)}) > 90
-        assert len({versions.following(versions.following(0)) // versions.STEP for _ in range(100)}) == 1
+        assert len({versions.next_version(7) for _ in range(100)}) > 90
+        assert (
+            len({versions.next_version(versions.next_version(0)) // versions.STEP for _ in range(100)}) == 1
+        )
 
 
 def test_versions_fit_their_column_for_two_centuries() -> None:
     with time_machine.travel(datetime(2240, 1, 1, tzinfo=UTC), tick=False):
-        assert versions.following(0) < 2**63
+        assert versions.next_version(0) < 2**63
 
 
 def test_many_workflows_change_in_one_statement_and_their_sums_tell(app: Flask) -> None:

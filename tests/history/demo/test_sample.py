@@ -24,7 +24,7 @@ from portal.database.models import (
 from portal.database.transactions import writing
 from portal.history.demo.sample import USER_EMAIL, demo_lines, install_demo
 from portal.moments import parse_moment
-from portal.storage import artifacts, key_of
+from portal.storage import artifact_store, object_key
 from tests.factories import NOON, make_workspace
 from tests.history.lines import dump
 
@@ -111,7 +111,7 @@ def test_the_sample_keeps_the_order_of_moments_and_has_none_in_the_future() -> N
 def test_the_sample_can_be_listened_to(app: Flask) -> None:
     install_demo(NOON)
     played = db.session.scalars(sa.select(Artifact).where(Artifact.name == "01.wav").limit(1)).one()
-    content = b"".join(artifacts().read(key_of(played.workspace_id, played.sha256)))
+    content = b"".join(artifact_store().read(object_key(played.workspace_id, played.sha256)))
     with wave.open(io.BytesIO(content)) as sound:
         assert sound.getnframes() / sound.getframerate() == pytest.approx(0.5, abs=0.01)
     counted = sa.select(sa.func.count()).select_from(Validation).group_by(Validation.passed)

@@ -84,7 +84,7 @@ def test_an_entry_is_undone_with_what_it_tells(app: Flask, workspace: Workspace)
 def test_the_export_is_json_lines_or_csv_that_no_spreadsheet_runs(
     app: Flask, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trail, "PORTION", 3)
+    monkeypatch.setattr(trail, "BATCH", 3)
     with writing() as session:
         for subject in ("=1+1", "+1", "-1", "@x", "\tx", "plain", 'quote"d, and\nlines'):
             trail.record(session, "key.created", trail.OPERATOR, moments.now(), subject=subject)

@@ -31,7 +31,7 @@ def test_a_key_is_shown_once_and_no_cache_keeps_the_page(admin: Visitor, app: Fl
     assert "op_live_" in page.text
     again = admin.soup(made.headers["Location"])
     assert again.select_one("#secret") is None
-    [(key, _)] = management.every_key(None)
+    [(key, _)] = management.list_all_keys(None)
     assert (key.name, key.scopes) == ("nightly", ["workflows:read", "workspace:read"])
 
 
@@ -41,14 +41,14 @@ def test_a_refused_form_keeps_what_was_said_and_names_each_bad_field(admin: Visi
     for field in ("name", "scopes", "rate_limit_per_min", "expires_at"):
         assert f'id="{field}-error"' in refused.text
     assert 'value="many"' in refused.text
-    assert management.every_key(None) == []
+    assert management.list_all_keys(None) == []
 
 
 def test_a_key_is_changed_switched_off_and_on(admin: Visitor, app: Flask) -> None:
     page, secret = make(admin)
     form = {"name": "renamed", "scopes": ["workspace:read"], "rate_limit_per_min": "5"}
     assert admin.send(page, **form).status_code == 303
-    [(key, _)] = management.every_key(None)
+    [(key, _)] = management.list_all_keys(None)
     assert (key.name, key.scopes, key.rate_limit_per_min, key.active) == (
         "renamed",
         ["workspace:read"],
@@ -80,4 +80,4 @@ def test_only_admins_see_keys(visit: Callable[..., Visitor], role: str | None, s
     other = visit(role)
     assert other.get("keys").status_code == status
     assert other.send("keys", name="x", scopes=["workflows:read"]).status_code == status
-    assert management.every_key(None) == []
+    assert management.list_all_keys(None) == []

@@ -107,7 +107,7 @@ def test_admins_change_roles_and_remove_members_with_their_keys(
     assert "1 API key is revoked" in admin.get(f"members/{other.user.id}/remove").text
     assert admin.send(f"members/{other.user.id}/remove").status_code == 303
     assert "grace@acme.example" not in roles()
-    [(key, _)] = management.every_key(None)
+    [(key, _)] = management.list_all_keys(None)
     assert key.revoked_at is not None
     assert other.get("members").status_code == 404
 
@@ -145,4 +145,4 @@ def test_an_invitation_is_stored_as_a_hash_only(admin: Visitor) -> None:
     stored = str(db.session.execute(sa.text("SELECT * FROM invitations")).all())
     stored += str(db.session.execute(sa.text("SELECT * FROM audit_entries")).all())
     assert token not in stored
-    assert invitations.look_at(token, moments.now()) is not None
+    assert invitations.find_offer(token, moments.now()) is not None

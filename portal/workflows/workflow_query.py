@@ -18,23 +18,23 @@ Args = dict[str, str | list[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowQuery:
-    """What to list: a valid query, whatever it was made from."""
+    """Validated query parameters."""
 
     slice: Slice = Slice()
     status: str | None = None
     search: str = ""
     sorts: tuple[tuple[str, str], ...] = ()
-    """Pairs of sort key and direction; none means newest change first."""
+    """Pairs of sort key and direction; empty means latest change first."""
     last_run_after: datetime | None = None
     last_run_before: datetime | None = None
     has_failed_run: bool | None = None
     include_definition: bool = False
     named: frozenset[str] = frozenset()
-    """Which parameters the request wrote, defaults included."""
+    """The parameters that the request contained, defaults included."""
 
     @classmethod
     def parse(cls, args: Mapping[str, Sequence[str]]) -> Self:
-        """Read a request's parameters, each a list of its values; raises InvalidQuery."""
+        """Parse query parameters, each with all its values. Raises InvalidQuery."""
         reader = Reader({name: values[-1] for name, values in args.items()})
         after, before = reader.window("last_run_after", "last_run_before")
         query = cls(
@@ -53,7 +53,7 @@ class WorkflowQuery:
 
     @property
     def filtered(self) -> bool:
-        """Whether anything narrows the list down."""
+        """Whether any filter is set."""
         window = self.last_run_after or self.last_run_before
         return bool(self.status or self.search or window) or self.has_failed_run is not None
 
@@ -62,12 +62,12 @@ class WorkflowQuery:
         return replace(self, slice=slice_)
 
     def to_args(self) -> Args:
-        """The shortest parameters that give this list, in fixed order."""
+        """The canonical query parameters, defaults left out."""
         defaults = {"limit": str(DEFAULT_LIMIT), "offset": "0", "include_definition": "false"}
         return {name: text for name, text in self._texts().items() if text and text != defaults.get(name)}
 
     def to_api_args(self) -> Args:
-        """The parameters of a `next` or `prev` link: offset and limit, then what the request named (1.7)."""
+        """Parameters of a `next` or `prev` link: offset, limit, then those of the request (contract 1.7)."""
         texts = self._texts()
         paging: Args = {name: texts[name] for name in ("offset", "limit")}
         rest = {name: text for name, text in texts.items() if text or name == "search"}
@@ -89,7 +89,7 @@ class WorkflowQuery:
 
 
 def _sorts(reader: Reader, keys: Sequence[str], orders: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Pair keys and orders by position; a key without one takes its own default."""
+    """Pair sort keys and directions by position; a key without a direction takes its default."""
     for field, words, values in (("sort", SORTS, keys), ("order", ORDERS, orders)):
         try:
             for value in values:
