@@ -29,9 +29,9 @@ from portal.runs.comparison.comparison import (
 )
 from portal.runs.comparison.differences import ABSENT
 from portal.runs.comparison.step_pairs import StepPair, StepPairs
-from portal.runs.detail.full_run import find_run
-from portal.runs.detail.page_values import ShownRun, show_run
-from portal.runs.detail.timeline import MAX_STEPS, page_number
+from portal.runs.detail.run import RunExcerpt, find_run, get_run_excerpt
+from portal.runs.detail.step_excerpts import MAX_STEPS
+from portal.runs.detail.timeline import page_number
 from portal.runs.finding import MAX_TEXT, Hit
 from portal.runs.statistics.usual_durations import pace_of
 
@@ -111,9 +111,9 @@ def compare(workflow_id: str, run_id: str) -> Response | tuple[str, int]:
         if {error.field for error in refusal.errors} != {"with"}:
             raise
         workflow = get_workflow(current_principal(), ids[0])
-        return _refused(workflow, show_run(workflow, ids[1]), refusal)
+        return _refused(workflow, get_run_excerpt(workflow, ids[1]), refusal)
     workflow = get_workflow(current_principal(), ids[0])
-    run = show_run(workflow, ids[1])
+    run = get_run_excerpt(workflow, ids[1])
     try:
         other, last_good = _other(workflow, run, query.wanted)
     except (NoSuchRun, InvalidQuery) as problem:
@@ -134,12 +134,12 @@ def permanent_comparison(run_id: str) -> BaseResponse:
 
 
 def _other(
-    workflow: SeenWorkflow, run: ShownRun, wanted: str
-) -> tuple[tuple[SeenWorkflow, ShownRun] | None, LastGood | None]:
+    workflow: SeenWorkflow, run: RunExcerpt, wanted: str
+) -> tuple[tuple[SeenWorkflow, RunExcerpt] | None, LastGood | None]:
     """The run to compare with, and why it was chosen if nobody named it. Raises NoSuchRun, InvalidQuery."""
     if not wanted:
         good = last_good_run(workflow, run)
-        return ((workflow, show_run(workflow, good.run.id)) if good else None), good
+        return ((workflow, get_run_excerpt(workflow, good.run.id)) if good else None), good
     hits = find_runs(current_principal(), wanted, workflow)
     if not hits:
         raise NoSuchRun("names no run that you may see.")
@@ -148,10 +148,10 @@ def _other(
     if hits[0].run_id is None or hits[0].run_id == run.id:
         raise InvalidQuery([FieldError("with", "must name another run than this one.")])
     its_workflow = get_workflow(current_principal(), hits[0].workflow_id)
-    return (its_workflow, show_run(its_workflow, hits[0].run_id)), None
+    return (its_workflow, get_run_excerpt(its_workflow, hits[0].run_id)), None
 
 
-def _refused(workflow: SeenWorkflow, run: ShownRun, problem: PortalError) -> tuple[str, int]:
+def _refused(workflow: SeenWorkflow, run: RunExcerpt, problem: PortalError) -> tuple[str, int]:
     """The form with what is wrong with it."""
     errors = problem.errors if isinstance(problem, InvalidQuery) else [FieldError("with", problem.message)]
     html = render_template(
@@ -167,8 +167,8 @@ def _refused(workflow: SeenWorkflow, run: ShownRun, problem: PortalError) -> tup
 
 def _page(
     workflow: SeenWorkflow,
-    run: ShownRun,
-    other: tuple[SeenWorkflow, ShownRun],
+    run: RunExcerpt,
+    other: tuple[SeenWorkflow, RunExcerpt],
     last_good: LastGood | None,
     query: CompareQuery,
 ) -> str:

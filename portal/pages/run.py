@@ -23,10 +23,10 @@ from portal.pages.graph import draw_graph, read_nodes
 from portal.pages.pager import Pager
 from portal.pages.timeline_chart import draw_timeline, lane_pages
 from portal.runs.detail.failed_steps import MAX_ERROR, first_failed_step
-from portal.runs.detail.full_run import find_run
-from portal.runs.detail.page_values import read_structures, show_run
-from portal.runs.detail.step_table import StepQuery, count_steps, list_steps, read_step_results
-from portal.runs.detail.timeline import TimelineQuery, began_before, read_timeline, step_duration_ms
+from portal.runs.detail.run import find_run, get_run_excerpt, read_run_json
+from portal.runs.detail.step_excerpts import step_duration_ms
+from portal.runs.detail.step_table import StepTableQuery, count_steps, list_step_excerpts, read_step_results
+from portal.runs.detail.timeline import TimelineQuery, read_timeline, steps_before_start
 from portal.runs.neighbours import find_neighbours
 from portal.runs.query import RunQuery
 from portal.runs.results.page_results import ResultQuery, read_results
@@ -55,7 +55,7 @@ class Place:
     behind: RunQuery
     """The list that led here."""
     timeline: TimelineQuery
-    steps: StepQuery
+    steps: StepTableQuery
     results: ResultQuery
 
     @property
@@ -73,7 +73,7 @@ class Place:
     def here(self) -> dict[str, str]:
         return self.at_timeline(self.timeline)
 
-    def at_steps(self, query: StepQuery) -> dict[str, str]:
+    def at_steps(self, query: StepTableQuery) -> dict[str, str]:
         """Other rows of the table."""
         return {**self._rest, **self.timeline.to_args(), **query.to_args()}
 
@@ -90,7 +90,7 @@ class Place:
 def run(workflow_id: str, run_id: str) -> str:
     """The whole page."""
     found = _look(workflow_id, run_id)
-    said = read_structures(found["run"].id)
+    said = read_run_json(found["run"].id)
     snapshot = said.definition
     definition = snapshot or describe_workflow(found["workflow"]).definition
     timeline = found["timeline"]
@@ -142,9 +142,9 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
     place = _place(found_id)
     workflow = get_workflow(current_principal(), found_id)
     freshness.stop_if_known(workflow, freshness.second(workflow))
-    run = show_run(workflow, id_in_path(run_id))
+    run = get_run_excerpt(workflow, id_in_path(run_id))
     timeline = read_timeline(run.id, place.timeline, now)
-    steps = list_steps(run.id, place.steps)
+    steps = list_step_excerpts(run.id, place.steps)
     results = read_results(run, place.results)
     pace = pace_of(run, usual_duration(workflow), now)
     return {
@@ -157,7 +157,7 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
         "failed_step": first_failed_step(run.id) if run.status == "failed" else None,
         "most_step_error": MAX_ERROR,
         "timeline": timeline,
-        "before_start": began_before(timeline, run.started_at),
+        "before_start": steps_before_start(timeline, run.started_at),
         "chart": draw_timeline(timeline),
         "lane_pages": lane_pages(timeline),
         "steps": steps,
@@ -178,7 +178,7 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
 def _place(workflow_id: UUID) -> Place:
     """Where the request's parameters stand. Raises InvalidQuery."""
     args = single(request.args)
-    timeline, steps, results = TimelineQuery.parse(args), StepQuery.parse(args), ResultQuery.parse(args)
+    timeline, steps, results = TimelineQuery.parse(args), StepTableQuery.parse(args), ResultQuery.parse(args)
     return Place(list_behind(workflow_id), timeline, steps, results)
 
 

@@ -7,7 +7,7 @@ from portal.auth.gate import current_principal
 from portal.errors import NotFound
 from portal.pages import bp, freshness
 from portal.pages.forms import id_in_path
-from portal.runs.detail.full_run import find_run
+from portal.runs.detail.run import find_run
 from portal.runs.results.whole_texts import read_whole
 
 

@@ -16,7 +16,7 @@ from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
 from portal.database.models import Artifact, Run, RunStatus, Take, TakeStatus, Upload
 from portal.errors import Conflict, NotFound
-from portal.runs.detail.full_run import RunDetailView, RunView
+from portal.runs.detail.run import RunDetailView, RunView
 from portal.runs.results.outputs import output_nodes
 from portal.storage import artifacts, key_of, sizes
 from portal.storage.archives import Entry, Names, safe_name

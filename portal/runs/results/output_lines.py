@@ -13,7 +13,7 @@ from portal.input import parameters
 from portal.input.folding import fold
 from portal.paging import Page, Slice
 from portal.runs.address import RunAddress, reader_of
-from portal.runs.detail.full_run import RunView
+from portal.runs.detail.run import RunView
 from portal.runs.results.takes import TakeRow, read_takes
 
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from portal.database.engine import db
 from portal.database.models import Artifact, Take, TakeStatus
 from portal.definitions.graph import Node, outputs_of
-from portal.runs.detail.full_run import RunDetailView
 from portal.runs.detail.node_states import node_states
+from portal.runs.detail.run import RunDetailView
 from portal.runs.results.takes import TakeRow, ValidationRow, read_takes
 
 MAX_TAKES = 2000

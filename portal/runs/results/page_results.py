@@ -14,7 +14,7 @@ from portal.database.sql.excerpts import excerpt
 from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.paging import Page, Slice
-from portal.runs.detail.full_run import RunDetailView
+from portal.runs.detail.run import RunDetailView
 from portal.runs.detail.timeline import page_number
 from portal.runs.results.audio import DeliveredAudio, delivered_audio
 from portal.runs.results.output_lines import locale_code
