@@ -29,7 +29,7 @@ from portal.runs.detail.step_table import StepTableQuery, count_steps, list_step
 from portal.runs.detail.timeline import TimelineQuery, read_timeline, steps_before_start
 from portal.runs.neighbours import find_neighbours
 from portal.runs.query import RunQuery
-from portal.runs.results.page_results import ResultQuery, read_results
+from portal.runs.results.run_results import ResultQuery, read_results
 from portal.runs.statistics.summary import usual_duration
 from portal.runs.statistics.usual_durations import Pace, pace_of
 from portal.web import htmx

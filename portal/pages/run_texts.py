@@ -8,7 +8,7 @@ from portal.errors import NotFound
 from portal.pages import bp, freshness
 from portal.pages.forms import id_in_path
 from portal.runs.detail.run import find_run
-from portal.runs.results.whole_texts import read_whole
+from portal.runs.results.full_texts import read_full_text
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/texts/<path:name>")
@@ -19,5 +19,5 @@ def run_text(workflow_id: str, run_id: str, name: str) -> Response:
     if its_workflow != workflow.id:
         raise NotFound("There is no such run here.")
     freshness.stop_if_known(workflow)
-    whole = read_whole(found_id, name)
-    return Response(whole.content, content_type=f"{whole.media_type}; charset=utf-8")
+    text = read_full_text(found_id, name)
+    return Response(text.content, content_type=f"{text.media_type}; charset=utf-8")

@@ -15,8 +15,8 @@ from portal.runs.finding import MIN_PREFIX, Hit, find
 from portal.runs.neighbours import Neighbour, find_neighbours
 from portal.runs.query import RunQuery
 from portal.runs.results.audio import run_audio
-from portal.runs.results.page_outputs import show_outputs
-from portal.runs.results.page_scores import show_scores
+from portal.runs.results.output_summaries import summarize_outputs
+from portal.runs.results.score_summaries import summarize_scores
 from portal.runs.statistics.usual_durations import Pace
 
 MAX_SHOWN = 100
@@ -51,7 +51,7 @@ class Group:
 
 @dataclass(frozen=True)
 class RunAtPace:
-    """A run with how long it waited and took."""
+    """A run with its timing."""
 
     run: RunExcerpt
     pace: Pace
@@ -176,7 +176,7 @@ def _definition(here: Mapping[str, object], there: Mapping[str, object]) -> Iter
 def _outputs(here: RunExcerpt, there: RunExcerpt) -> Iterator[Difference]:
     yield from compared("Output lines", here.output_line_count, there.output_line_count, "number")
     yield from compared("Delivered audio", here.delivered_audio_ms, there.delivered_audio_ms, "duration")
-    sides = [show_outputs(run.id, run.definition_snapshot, MAX_LISTED) for run in (here, there)]
+    sides = [summarize_outputs(run.id, run.definition_snapshot, MAX_LISTED) for run in (here, there)]
     left, right = ({each.node_id: each for each in side.rows} for side in sides)
     for node_id in _comparable(left, right, any(side.more for side in sides)):
         a, b = left.get(node_id), right.get(node_id)
@@ -202,7 +202,7 @@ def _comparable(left: Mapping[str, object], right: Mapping[str, object], cut: bo
 
 
 def _scores(here: RunExcerpt, there: RunExcerpt) -> Iterator[Difference]:
-    sides = [show_scores(run.id, run.definition_snapshot, MAX_LISTED) for run in (here, there)]
+    sides = [summarize_scores(run.id, run.definition_snapshot, MAX_LISTED) for run in (here, there)]
     left, right = ({each.node_id: each for each in side.rows} for side in sides)
     for node_id in _comparable(left, right, any(side.more for side in sides)):
         a, b = left.get(node_id), right.get(node_id)
