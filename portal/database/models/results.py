@@ -1,11 +1,10 @@
-"""What runs gave: results of steps, lines of output with their takes and scores, and stored files.
+"""Results of runs: step results, output lines with takes and validations, and stored files.
 
-A run has lines; a line has takes, one an attempt in one language; a take has validations. The files
-themselves lie in the artifact store (`portal.storage`), known here by the digest of their content.
+A run has lines, a line has takes (one for each attempt in a language), a take has validations. The artifact
+store (`portal.storage`) holds the content of files; the rows here have its digest.
 """
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,23 +13,23 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.database.columns import Base, FoldedText, Id, UTCDateTime
 from portal.database.models.states import TakeStatus, UploadCategory, one_of
 
-_json: Any = sa.JSON(none_as_null=True)
+_JSON = sa.JSON(none_as_null=True)
 
 
 class RunResult(Base):
-    """What a run says of itself beyond its row and its lines; most runs have none."""
+    """Optional values of a run that lists do not need; most runs have none."""
 
     __tablename__ = "run_results"
 
     run_id: Mapped[UUID] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     token_cost: Mapped[int | None] = mapped_column(sa.BigInteger)
     credits_absorbed: Mapped[float | None] = mapped_column(sa.Float)
-    held_nodes: Mapped[list[dict[str, Any]] | None] = mapped_column(_json)
-    """Nodes in front of which a paused run waits; null where that was never said (contract 3.2)."""
+    held_nodes: Mapped[list[dict[str, object]] | None] = mapped_column(_JSON)
+    """The nodes before which a paused run waits; null if unknown (contract 3.2)."""
 
 
 class StepResult(Base):
-    """What a step worked on and gave. The wide part comes last, so that the rest is read without it."""
+    """The result of a step. The large column comes last, so that reading the others can skip it."""
 
     __tablename__ = "step_results"
     __table_args__ = (
@@ -41,15 +40,15 @@ class StepResult(Base):
 
     run_id: Mapped[UUID] = mapped_column(Id, primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    active_ports: Mapped[list[str] | None] = mapped_column(_json)
-    locales: Mapped[list[str] | None] = mapped_column(_json)
+    active_ports: Mapped[list[str] | None] = mapped_column(_JSON)
+    locales: Mapped[list[str] | None] = mapped_column(_JSON)
     pause_reason: Mapped[str | None] = mapped_column(sa.String(30))
     pause_error: Mapped[str | None] = mapped_column(sa.Text)
-    result: Mapped[dict[str, Any] | None] = mapped_column(_json)
+    result: Mapped[dict[str, object] | None] = mapped_column(_JSON)
 
 
 class OutputLine(Base):
-    """One line of the source text that a run worked on."""
+    """One line of a run's script."""
 
     __tablename__ = "output_lines"
 
@@ -63,7 +62,7 @@ class OutputLine(Base):
 
 
 class Artifact(Base):
-    """One stored file: audio of a take, another file of a run, or an upload of a workflow."""
+    """One stored file: the audio of a take, another file of a run, or an upload of a workflow."""
 
     __tablename__ = "artifacts"
     __table_args__ = (sa.Index("ix_artifacts_run_id", "run_id"),)
@@ -71,9 +70,9 @@ class Artifact(Base):
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)
     workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"))
     run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"))
-    """None for an upload."""
+    """Null for an upload."""
     node_id: Mapped[str | None] = mapped_column(sa.Text)
-    """The output node that gave it; none for a file of the whole run."""
+    """The output node that produced the file; null for a file of the run."""
     name: Mapped[str] = mapped_column(sa.Text)
     content_type: Mapped[str] = mapped_column(sa.String(100))
     size_bytes: Mapped[int] = mapped_column(sa.BigInteger)
@@ -97,10 +96,10 @@ class Take(Base):
     line: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     audio_id: Mapped[str] = mapped_column(sa.String(16))
-    """16 hex digits that clients name the audio by."""
+    """The audio's id in the API: 16 hexadecimal digits."""
     locale_code: Mapped[str | None] = mapped_column(sa.String(35))
     output_node_id: Mapped[str | None] = mapped_column(sa.Text)
-    """The output node that it went to; none means all of them."""
+    """The output node that received the take; null for all."""
     script: Mapped[str | None] = mapped_column(sa.Text)
     status: Mapped[str] = mapped_column(sa.String(13))
     retry_count: Mapped[int] = mapped_column(sa.BigInteger)
@@ -113,7 +112,7 @@ class Take(Base):
 
 
 class Validation(Base):
-    """What one validator said of one take."""
+    """The result of one validator for one take."""
 
     __tablename__ = "validations"
     __table_args__ = (
@@ -138,12 +137,12 @@ class Validation(Base):
     transcript: Mapped[str | None] = mapped_column(sa.Text)
     scored_on: Mapped[str | None] = mapped_column(sa.String(100))
     inherited_from_take: Mapped[int | None] = mapped_column(sa.BigInteger)
-    segments: Mapped[list[dict[str, Any]] | None] = mapped_column(_json)
-    error_counts: Mapped[dict[str, Any] | None] = mapped_column(_json)
+    segments: Mapped[list[dict[str, object]] | None] = mapped_column(_JSON)
+    error_counts: Mapped[dict[str, object] | None] = mapped_column(_JSON)
 
 
 class Upload(Base):
-    """A file that somebody gave a workflow: a script or a dictionary (contract 3.13)."""
+    """A file uploaded to a workflow: a script or a dictionary (contract 3.13)."""
 
     __tablename__ = "uploads"
     __table_args__ = (
