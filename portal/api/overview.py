@@ -16,7 +16,7 @@ from portal.runs.detail.run import RunDetailView, get_run
 from portal.runs.live import is_active
 from portal.runs.results.audio import LocaleAudio, run_audio
 from portal.runs.results.scores import ValidatorScore, validator_scores
-from portal.runs.statistics.usual_durations import queued_ms
+from portal.runs.statistics.run_timing import queued_ms
 from portal.web import formats
 
 RUN = (

@@ -22,7 +22,7 @@ from portal.paging import Page, Slice
 from portal.runs.comparison.comparison import (
     NAMES_A_RUN,
     LastGood,
-    RunAtPace,
+    TimedRun,
     compare_runs,
     find_runs,
     last_good_run,
@@ -33,7 +33,7 @@ from portal.runs.detail.run import RunExcerpt, find_run, get_run_excerpt
 from portal.runs.detail.step_excerpts import MAX_STEPS
 from portal.runs.detail.timeline import page_number
 from portal.runs.finding import MAX_TEXT, Hit
-from portal.runs.statistics.usual_durations import pace_of
+from portal.runs.statistics.run_timing import timing_of
 
 PARAMETERS = ("with", "all_steps", "page")
 PAIRS_A_PAGE = 50
@@ -173,7 +173,7 @@ def _page(
     query: CompareQuery,
 ) -> str:
     now = moments.now()
-    sides = [RunAtPace(each, pace_of(each, None, now)) for each in (run, other[1])]
+    sides = [TimedRun(each, timing_of(each, None, now)) for each in (run, other[1])]
     comparison = compare_runs(*sides)
     steps = _steps(comparison.steps, query)
     return render_template(
@@ -210,7 +210,7 @@ def _took(side: Any) -> int:
     return side.took_ms or 0 if side else 0
 
 
-def _whole_bars(sides: Sequence[RunAtPace]) -> Sequence[WholeBar]:
+def _whole_bars(sides: Sequence[TimedRun]) -> Sequence[WholeBar]:
     """How both runs waited and ran on one scale; empty where neither is known to have run."""
     spans = [(side.pace.queued_ms or 0, side.pace.took_ms or 0) for side in sides]
     scale = Scale(0, max(sum(span) for span in spans))

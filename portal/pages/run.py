@@ -30,8 +30,8 @@ from portal.runs.detail.timeline import TimelineQuery, read_timeline, steps_befo
 from portal.runs.neighbours import find_neighbours
 from portal.runs.query import RunQuery
 from portal.runs.results.run_results import ResultQuery, read_results
+from portal.runs.statistics.run_timing import RunTiming, timing_of
 from portal.runs.statistics.summary import usual_duration
-from portal.runs.statistics.usual_durations import Pace, pace_of
 from portal.web import htmx
 from portal.workflows.listing import describe_workflow
 
@@ -146,7 +146,7 @@ def _look(workflow_id: str, run_id: str) -> dict[str, Any]:
     timeline = read_timeline(run.id, place.timeline, now)
     steps = list_step_excerpts(run.id, place.steps)
     results = read_results(run, place.results)
-    pace = pace_of(run, usual_duration(workflow), now)
+    pace = timing_of(run, usual_duration(workflow), now)
     return {
         "workflow": workflow,
         "run": run,
@@ -194,7 +194,7 @@ def _list_parameters(plain: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in plain.items() if name != "page"}
 
 
-def _pace_bar(pace: Pace) -> PaceBar | None:
+def _pace_bar(pace: RunTiming) -> PaceBar | None:
     """None where there is nothing to compare, or nothing that is usual."""
     if pace.usual is None or pace.took_ms is None or pace.usual.runs < 2:
         return None

@@ -17,7 +17,7 @@ from portal.runs.query import RunQuery
 from portal.runs.results.audio import run_audio
 from portal.runs.results.output_summaries import summarize_outputs
 from portal.runs.results.score_summaries import summarize_scores
-from portal.runs.statistics.usual_durations import Pace
+from portal.runs.statistics.run_timing import RunTiming
 
 MAX_SHOWN = 100
 """Differences listed for each group."""
@@ -50,11 +50,11 @@ class Group:
 
 
 @dataclass(frozen=True)
-class RunAtPace:
+class TimedRun:
     """A run with its timing."""
 
     run: RunExcerpt
-    pace: Pace
+    pace: RunTiming
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def find_runs(principal: Principal, text: str, workflow: SeenWorkflow) -> Sequen
     return [hit for hit in hits if hit.workflow_id == workflow.id] or hits
 
 
-def compare_runs(here: RunAtPace, there: RunAtPace) -> Comparison:
+def compare_runs(here: TimedRun, there: TimedRun) -> Comparison:
     """What differs between two runs, in a fixed number of queries. The caller has checked access to both."""
     a, b = here.run, there.run
     left, right = read_run_json(a.id), read_run_json(b.id)
@@ -139,7 +139,7 @@ def _group(
     return Group(title, rows[:MAX_SHOWN], keys, len(rows) > MAX_SHOWN, whole, recorded)
 
 
-def _facts(here: RunAtPace, there: RunAtPace) -> Iterator[Difference]:
+def _facts(here: TimedRun, there: TimedRun) -> Iterator[Difference]:
     a, b = here.run, there.run
     yield from compared("Status", a.status, b.status, "status")
     yield from compared("Waited", here.pace.queued_ms, there.pace.queued_ms, "duration")
