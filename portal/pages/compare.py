@@ -212,7 +212,7 @@ def _took(side: Any) -> int:
 
 def _whole_bars(sides: Sequence[TimedRun]) -> Sequence[WholeBar]:
     """How both runs waited and ran on one scale; empty where neither is known to have run."""
-    spans = [(side.pace.queued_ms or 0, side.pace.took_ms or 0) for side in sides]
+    spans = [(side.timing.queued_ms or 0, side.timing.took_ms or 0) for side in sides]
     scale = Scale(0, max(sum(span) for span in spans))
     return [WholeBar(scale.at(waited), scale.at(took)) for waited, took in spans] if scale.end else ()
 

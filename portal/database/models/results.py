@@ -17,7 +17,7 @@ _JSON = sa.JSON(none_as_null=True)
 
 
 class RunResult(Base):
-    """Optional values of a run that lists do not need; most runs have none."""
+    """Optional values of a run that lists do not need."""
 
     __tablename__ = "run_results"
 

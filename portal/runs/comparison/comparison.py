@@ -19,7 +19,7 @@ from portal.runs.results.output_summaries import summarize_outputs
 from portal.runs.results.score_summaries import summarize_scores
 from portal.runs.statistics.run_timing import RunTiming
 
-MAX_SHOWN = 100
+MAX_DIFFERENCES = 100
 """Differences listed for each group."""
 
 MAX_LISTED = 200
@@ -43,7 +43,7 @@ class Group:
     """Whether the names are keys of the source, such as `api_calls`."""
     more: bool = False
     """Whether there are more differences than are listed."""
-    whole: str = ""
+    text_name: str = ""
     """Name of the complete text that was compared (`portal.runs.results.full_texts`)."""
     recorded: tuple[bool, bool] = (True, True)
     """Whether each of the two runs has that text."""
@@ -54,7 +54,7 @@ class TimedRun:
     """A run with its timing."""
 
     run: RunExcerpt
-    pace: RunTiming
+    timing: RunTiming
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,7 @@ def compare_runs(here: TimedRun, there: TimedRun) -> Comparison:
     a, b = here.run, there.run
     left, right = read_run_json(a.id), read_run_json(b.id)
     definitions = [each.definition for each in (left, right) if each.definition is not None]
+    changes = _definition(*definitions) if len(definitions) == 2 else iter(())
     groups = [
         _group("Run", _facts(here, there), False, "error", (a.error, b.error)),
         _group(
@@ -116,12 +117,10 @@ def compare_runs(here: TimedRun, there: TimedRun) -> Comparison:
             "source",
             (left.source, right.source),
         ),
-        _group(
-            "Definition", _definition(*definitions) if len(definitions) == 2 else iter(()), whole="definition"
-        ),
+        _group("Definition", changes, text_name="definition"),
         _group("Usage", json_differences(left.usage, right.usage), True, "usage", (left.usage, right.usage)),
-        _group("Outputs", _outputs(a, b), whole="outputs"),
-        _group("Scores", _scores(a, b), whole="validators"),
+        _group("Outputs", _outputs(a, b), text_name="outputs"),
+        _group("Scores", _scores(a, b), text_name="validators"),
     ]
     steps = read_step_pairs(a.id, b.id)
     return Comparison([group for group in groups if group.rows], steps, len(definitions))
@@ -131,19 +130,19 @@ def _group(
     title: str,
     differences: Iterator[Difference],
     keys: bool = False,
-    whole: str = "",
+    text_name: str = "",
     texts: tuple[object, object] = (True, True),
 ) -> Group:
-    rows = list(islice(differences, MAX_SHOWN + 1))
+    rows = list(islice(differences, MAX_DIFFERENCES + 1))
     recorded = bool(texts[0]), bool(texts[1])
-    return Group(title, rows[:MAX_SHOWN], keys, len(rows) > MAX_SHOWN, whole, recorded)
+    return Group(title, rows[:MAX_DIFFERENCES], keys, len(rows) > MAX_DIFFERENCES, text_name, recorded)
 
 
 def _facts(here: TimedRun, there: TimedRun) -> Iterator[Difference]:
     a, b = here.run, there.run
     yield from compared("Status", a.status, b.status, "status")
-    yield from compared("Waited", here.pace.queued_ms, there.pace.queued_ms, "duration")
-    yield from compared("Took", here.pace.took_ms, there.pace.took_ms, "duration")
+    yield from compared("Waited", here.timing.queued_ms, there.timing.queued_ms, "duration")
+    yield from compared("Took", here.timing.took_ms, there.timing.took_ms, "duration")
     yield from compared("Paused for", a.paused_ms or 0, b.paused_ms or 0, "duration")
     yield from compared("Triggered by", _who(a), _who(b))
     yield from compared("Error", a.error or "No error", b.error or "No error")

@@ -39,8 +39,8 @@ class Difference:
         if self.kind in ("text", "status") or not (_is_number(self.here) and _is_number(self.there)):
             return None
         change = round(Fraction(self.here) - Fraction(self.there), 3)  # exact for any int and float
-        whole = change.denominator == 1 or abs(change) > MAX_NUMBER
-        return int(change) if whole else float(change)
+        is_integer = change.denominator == 1 or abs(change) > MAX_NUMBER
+        return int(change) if is_integer else float(change)
 
 
 def compared(name: str, here: object, there: object, kind: str = "text") -> list[Difference]:

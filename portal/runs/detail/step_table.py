@@ -89,7 +89,7 @@ class StepResults:
 
     known: frozenset[int]
     """Positions of the steps that have a result."""
-    shown: dict[str, object] | None
+    opened: dict[str, object] | None
     """The open result, if it is short enough."""
     beginning: str | None
     """The beginning of the open result's JSON, if it is too long."""

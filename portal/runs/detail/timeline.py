@@ -67,7 +67,7 @@ class TimelineQuery:
         return {name: str(value) for name, value in texts.items() if value is not None}
 
     def zoom(self, window: tuple[int, int] | None) -> Self:
-        """Another visible range; None for the whole run."""
+        """Another visible range; None for the entire run."""
         begin, end = window or (None, None)
         return replace(self, from_ms=begin, to_ms=end, lane_page=1)
 
