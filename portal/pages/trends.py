@@ -13,7 +13,7 @@ from portal.input.parameters import single
 from portal.pages import bp, freshness
 from portal.pages.charts import Piece, Scale, Tick, count_ticks, histogram, stack, time_ticks
 from portal.pages.forms import filled, id_in_path
-from portal.runs.statistics.trends import WINDOWS, Column, TrendQuery, Trends, read_trends
+from portal.runs.statistics.trends import WINDOWS, TrendColumn, TrendQuery, Trends, read_trends
 from portal.web.formats import day as written_day
 from portal.workflows.uploads import UploadsQuery, list_uploads
 
@@ -23,7 +23,7 @@ WINDOW_LABELS = {"7": "7 days", "30": "30 days", "90": "90 days", "all": "All"}
 
 @dataclass(frozen=True)
 class Bar:
-    column: Column
+    column: TrendColumn
     at: float
     size: float
     pieces: Sequence[Piece]
@@ -100,6 +100,6 @@ def _trend(trends: Trends) -> tuple[list[tuple[float, float, str]], list[Tick]]:
     return dots, ticks
 
 
-def _days(column: Column) -> str:
+def _days(column: TrendColumn) -> str:
     first, last = written_day(column.first), written_day(column.last)
     return first if column.first == column.last else f"{first} – {last}"

@@ -34,7 +34,7 @@ _UNIQUE_TO_RUN = frozenset({"source_id", "ordinal", "created_at_from"})
 
 
 @dataclass(frozen=True)
-class Group:
+class DifferenceGroup:
     """The differences of one kind."""
 
     title: str
@@ -61,7 +61,7 @@ class TimedRun:
 class Comparison:
     """What differs between two runs."""
 
-    groups: Sequence[Group]
+    groups: Sequence[DifferenceGroup]
     """Groups that have a difference."""
     steps: StepPairs
     definitions: int
@@ -132,10 +132,12 @@ def _group(
     keys: bool = False,
     text_name: str = "",
     texts: tuple[object, object] = (True, True),
-) -> Group:
+) -> DifferenceGroup:
     rows = list(islice(differences, MAX_DIFFERENCES + 1))
     recorded = bool(texts[0]), bool(texts[1])
-    return Group(title, rows[:MAX_DIFFERENCES], keys, len(rows) > MAX_DIFFERENCES, text_name, recorded)
+    return DifferenceGroup(
+        title, rows[:MAX_DIFFERENCES], keys, len(rows) > MAX_DIFFERENCES, text_name, recorded
+    )
 
 
 def _facts(here: TimedRun, there: TimedRun) -> Iterator[Difference]:

@@ -11,12 +11,14 @@ from portal.database.sql.excerpts import excerpt
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Column = sa.SQLColumnExpression[object]
+SelectColumn = sa.SQLColumnExpression[object]
 
 
-def columns_of(table: type[Base], row: "type[DataclassInstance]", **max_length: int) -> dict[str, Column]:
+def columns_of(
+    table: type[Base], row: "type[DataclassInstance]", **max_length: int
+) -> dict[str, SelectColumn]:
     """The columns by name; a text with a maximum length is read as an excerpt."""
-    columns: dict[str, Column] = {}
+    columns: dict[str, SelectColumn] = {}
     for name in [field.name for field in fields(row) if field.name in table.__table__.columns]:
         column = getattr(table, name)
         columns[name] = excerpt(column, max_length[name]).label(name) if name in max_length else column

@@ -25,7 +25,7 @@ from portal.database.models import (
 from portal.database.sql.excerpts import json_text, small_json
 from portal.errors import NotFound
 from portal.moments import elapsed_ms
-from portal.runs.detail.columns import Column, columns_of
+from portal.runs.detail.columns import SelectColumn, columns_of
 from portal.runs.rows import RunRow, TriggeredBy
 
 MAX_ERROR = 4_000
@@ -128,7 +128,7 @@ def get_run_excerpt(workflow: SeenWorkflow, run_id: UUID) -> RunExcerpt:
     return RunExcerpt(**values, source={name: text for name, text in source.items() if text is not None})
 
 
-def _read(workflow: SeenWorkflow, run_id: UUID, columns: Iterable[Column]) -> dict[str, Any]:
+def _read(workflow: SeenWorkflow, run_id: UUID, columns: Iterable[SelectColumn]) -> dict[str, Any]:
     row = db.session.execute(
         sa.select(Person.user_id, Person.display_name, *columns)
         .select_from(Run)

@@ -13,7 +13,7 @@ from portal.database.models import Step
 from portal.database.sql.excerpts import excerpt, short_key
 from portal.moments import elapsed_ms
 from portal.runs.detail.attempts import Attempt
-from portal.runs.detail.columns import Column
+from portal.runs.detail.columns import SelectColumn
 
 MAX_STEPS = 5_000
 """Steps of a run that a timeline or a comparison reads; the table lists all."""
@@ -72,7 +72,7 @@ class StepExcerpt:
     error: str | None
 
 
-def step_columns(max_name: int = MAX_LABEL) -> tuple[Column, ...]:
+def step_columns(max_name: int = MAX_LABEL) -> tuple[SelectColumn, ...]:
     """The columns of StepTimes. They are short: a live page reads them for thousands of steps."""
     return (
         Step.position,
@@ -106,7 +106,7 @@ def read_compared_steps(run_id: UUID, max_error: int) -> Sequence[ComparedStep]:
     return cast(Sequence[ComparedStep], _first_steps(run_id, error_excerpt(max_error), length))
 
 
-def _first_steps(run_id: UUID, *more: Column) -> object:
+def _first_steps(run_id: UUID, *more: SelectColumn) -> object:
     select = sa.select(*_TIMES, *more).where(Step.run_id == run_id).order_by(Step.position)
     return db.session.execute(select.limit(MAX_STEPS)).all()
 

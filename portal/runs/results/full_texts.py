@@ -27,7 +27,7 @@ from portal.database.models import (
 )
 from portal.database.sql.excerpts import json_text
 from portal.errors import NotFound
-from portal.runs.detail.columns import Column
+from portal.runs.detail.columns import SelectColumn
 from portal.runs.results.run_results import read_languages
 
 TEXT, JSON = "text/plain", "application/json"
@@ -57,7 +57,7 @@ Content = tuple[str | None, str]
 Read = Callable[..., Content]
 
 
-def _stored(column: Column, *key: Column) -> Read:
+def _stored(column: SelectColumn, *key: SelectColumn) -> Read:
     """A function that reads a column of one row; JSON as it is stored."""
     is_json = isinstance(sa.label("text", column).type, sa.JSON)
     content = sa.cast(column, sa.Text()) if is_json else sa.type_coerce(column, sa.Text())

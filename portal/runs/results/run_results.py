@@ -111,7 +111,7 @@ class Languages:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunResults:
+class ResultsView:
     """What the results section of a run's page contains."""
 
     query: ResultQuery
@@ -128,14 +128,14 @@ class RunResults:
     file_count: int
 
 
-def read_results(run: RunDetailView, query: ResultQuery) -> RunResults | None:
+def read_results(run: RunDetailView, query: ResultQuery) -> ResultsView | None:
     """The results of a run in at most twelve queries; None if there are none. The caller checked access."""
     any_line = sa.exists().where(OutputLine.run_id == run.id)
     any_file = sa.exists().where(Artifact.run_id == run.id)
     if not db.session.scalar(sa.select(any_line | any_file)):
         return None
     files, file_count = _other_files(run.id)
-    return RunResults(
+    return ResultsView(
         query=query,
         lines=_lines(run.id, query),
         audio=delivered_audio(run.id),

@@ -41,7 +41,7 @@ class ScoreSummary:
         return self.pass_count + self.fail_count
 
 
-class _LanguageRow(NamedTuple):
+class _TotalsRow(NamedTuple):
     """The scores of a validator in one language, with its totals over all languages."""
 
     validator: str
@@ -65,14 +65,14 @@ def summarize_scores(
 ) -> FirstRows[ScoreSummary]:
     """The validators of the graph in its order, then those that only scores name; one query."""
     graph = {key_of(node.id): node for node in nodes_of(definition) if node.type.startswith(VALIDATOR_FAMILY)}
-    found: dict[str, list[_LanguageRow]] = {}
-    for row in map(_LanguageRow._make, db.session.execute(_select(run_id, list(graph)[:limit], limit))):
+    found: dict[str, list[_TotalsRow]] = {}
+    for row in map(_TotalsRow._make, db.session.execute(_select(run_id, list(graph)[:limit], limit))):
         found.setdefault(row.validator, []).append(row)
     keys, more = first_keys(graph, found, limit)
     return FirstRows([_summary(key, graph.get(key), found.get(key, [])) for key in keys], more)
 
 
-def _summary(key: str, node: Node | None, rows: Sequence[_LanguageRow]) -> ScoreSummary:
+def _summary(key: str, node: Node | None, rows: Sequence[_TotalsRow]) -> ScoreSummary:
     configured = threshold_of(node.config.get("threshold")) if node else None
     if not rows:
         return ScoreSummary(
@@ -95,7 +95,7 @@ def _summary(key: str, node: Node | None, rows: Sequence[_LanguageRow]) -> Score
 
 
 def _select(run_id: UUID, known: Sequence[str], limit: int) -> sa.Select[*tuple[object, ...]]:
-    """The columns of _LanguageRow for the first languages of the known and some other validators."""
+    """The columns of _TotalsRow for the first languages of the known and some other validators."""
     label = excerpt(LABEL, MAX_NAME)
     each = scores_by_language(run_id, short_key(VALIDATOR), label).subquery()
     delivered_first = (sa.case((each.c.delivered > 0, 0), else_=1), each.c.locale_code)
@@ -132,7 +132,7 @@ def _select(run_id: UUID, known: Sequence[str], limit: int) -> sa.Select[*tuple[
         validator_number.label("validator_number"),
         language_number.label("language_number"),
     ).subquery()
-    listed = sa.select(*(numbered.c[name] for name in _LanguageRow._fields)).where(
+    listed = sa.select(*(numbered.c[name] for name in _TotalsRow._fields)).where(
         numbered.c.validator_number <= limit + 1, numbered.c.language_number <= LANGUAGES_EACH
     )
     return listed.order_by(numbered.c.validator_number, numbered.c.language_number)

@@ -66,7 +66,7 @@ class TrendQuery:
 
 
 @dataclass(frozen=True)
-class Column:
+class TrendColumn:
     """The runs of one day, or of several days in a long window."""
 
     first: date
@@ -97,7 +97,7 @@ class Trends:
     first: date
     last: date
     """The first and the last day of the window."""
-    columns: Sequence[Column]
+    columns: Sequence[TrendColumn]
     """The columns of charts: the window, or its main range if its runs are far apart."""
     outside: Sequence[Outside]
     counts: Mapping[str, int]
@@ -233,7 +233,9 @@ def _people(newest: sa.Select[UUID]) -> tuple[list[tuple[str, int]], int]:
     return [(names[person], runs) for person, runs in busiest], total
 
 
-def _columns(days: Sequence[Day], timed: Sequence[tuple[date, int]], first: date, last: date) -> list[Column]:
+def _columns(
+    days: Sequence[Day], timed: Sequence[tuple[date, int]], first: date, last: date
+) -> list[TrendColumn]:
     """One column for each day, or for several days so that there are at most MAX_COLUMNS."""
     length = (last - first).days + 1
     size = -(-length // MAX_COLUMNS)
@@ -247,7 +249,7 @@ def _columns(days: Sequence[Day], timed: Sequence[tuple[date, int]], first: date
     for created, milliseconds in timed:
         took[(created - first).days // size].append(milliseconds)
     return [
-        Column(
+        TrendColumn(
             first + timedelta(days=index * size),
             min(last, first + timedelta(days=min((index + 1) * size, length) - 1)),
             column,
