@@ -111,32 +111,39 @@ _EXCERPT = (
 )
 
 
-def get_run_status(workflow: SeenWorkflow, run_id: UUID) -> RunView:
-    """The run of this workflow without its large JSON, in one query. Raises NotFound."""
-    return RunView(**_read(workflow, run_id, _STATUS))
-
-
-def get_run(workflow: SeenWorkflow, run_id: UUID) -> RunDetailView:
-    """The run of this workflow with its definition and source, in one query. Raises NotFound."""
-    return RunDetailView(**_read(workflow, run_id, _DETAIL))
-
-
-def get_run_excerpt(workflow: SeenWorkflow, run_id: UUID) -> RunExcerpt:
-    """The run of this workflow for a page, in one query that reads a bounded amount. Raises NotFound."""
-    values = _read(workflow, run_id, _EXCERPT)
-    source = {name: values.pop(name) for name in ("title", "created_at_from")}
-    return RunExcerpt(**values, source={name: text for name, text in source.items() if text is not None})
-
-
-def _read(workflow: SeenWorkflow, run_id: UUID, columns: Iterable[SelectColumn]) -> dict[str, Any]:
-    row = db.session.execute(
+def _select(columns: Iterable[SelectColumn]) -> sa.Select[*tuple[object, ...]]:
+    return (
         sa.select(Person.user_id, Person.display_name, *columns)
         .select_from(Run)
         .outerjoin(Person, Person.id == Run.person_id)
         .outerjoin(RunDetail, RunDetail.run_id == Run.id)
         .outerjoin(RunResult, RunResult.run_id == Run.id)
-        .where(Run.id == run_id, Run.workflow_id == workflow.id)
-    ).first()
+        .where(Run.id == sa.bindparam("run_id"), Run.workflow_id == sa.bindparam("workflow_id"))
+    )
+
+
+_SELECT_STATUS, _SELECT_DETAIL, _SELECT_EXCERPT = map(_select, (_STATUS, _DETAIL, _EXCERPT))
+
+
+def get_run_status(workflow: SeenWorkflow, run_id: UUID) -> RunView:
+    """The run of this workflow without its large JSON, in one query. Raises NotFound."""
+    return RunView(**_read(workflow, run_id, _SELECT_STATUS))
+
+
+def get_run(workflow: SeenWorkflow, run_id: UUID) -> RunDetailView:
+    """The run of this workflow with its definition and source, in one query. Raises NotFound."""
+    return RunDetailView(**_read(workflow, run_id, _SELECT_DETAIL))
+
+
+def get_run_excerpt(workflow: SeenWorkflow, run_id: UUID) -> RunExcerpt:
+    """The run of this workflow for a page, in one query that reads a bounded amount. Raises NotFound."""
+    values = _read(workflow, run_id, _SELECT_EXCERPT)
+    source = {name: values.pop(name) for name in ("title", "created_at_from")}
+    return RunExcerpt(**values, source={name: text for name, text in source.items() if text is not None})
+
+
+def _read(workflow: SeenWorkflow, run_id: UUID, select: sa.Select[*tuple[object, ...]]) -> dict[str, Any]:
+    row = db.session.execute(select, {"run_id": run_id, "workflow_id": workflow.id}).first()
     if row is None:
         raise NotFound(_NOT_FOUND)
     values = row._asdict()
