@@ -11,7 +11,7 @@ from portal.api.audio import AudioUrl, audio_urls
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.input.parameters import single
-from portal.runs.detail.full_run import RunView, get_run_status
+from portal.runs.detail.run import RunView, get_run_status
 from portal.runs.results.output_lines import LineRow, LinesQuery, completeness, list_lines
 from portal.runs.results.takes import TakeRow, ValidationRow
 from portal.web import envelope

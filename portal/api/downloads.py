@@ -13,7 +13,7 @@ from portal.api.answers import one
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.runs.address import RunAddress
-from portal.runs.detail.full_run import get_run, get_run_status
+from portal.runs.detail.run import get_run, get_run_status
 from portal.runs.results.downloads import archive_name, audio_name
 from portal.storage.signed_links import Grant, sign
 

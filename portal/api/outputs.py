@@ -14,7 +14,7 @@ from portal.api.audio import AudioUrl, audio_urls
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.runs.address import RunAddress
-from portal.runs.detail.full_run import RunDetailView, get_run
+from portal.runs.detail.run import RunDetailView, get_run
 from portal.runs.results.audio import RunAudio, run_audio
 from portal.runs.results.outputs import DeliveredLine, Output, list_outputs
 from portal.runs.results.scores import LocaleScore, ValidatorScore, validator_scores

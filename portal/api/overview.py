@@ -14,12 +14,12 @@ from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.definitions.graph import EMPTY_DEFINITION
 from portal.runs.address import RunAddress
-from portal.runs.detail.full_run import RunDetailView, get_run
 from portal.runs.detail.node_states import NodeState, node_states
+from portal.runs.detail.run import RunDetailView, get_run
 from portal.runs.listing.changes_since import is_active
 from portal.runs.results.audio import LocaleAudio, run_audio
 from portal.runs.results.scores import ValidatorScore, validator_scores
-from portal.runs.statistics.usual_durations import queued_ms
+from portal.runs.statistics.run_timing import queued_ms
 from portal.web import formats
 
 Readiness = Literal["available", "not_ready", "unavailable"]

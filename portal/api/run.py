@@ -13,7 +13,7 @@ from portal.api.answers import FREE_FORM, Count, Status, TriggeredByJson, one, t
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.runs.address import RunAddress
-from portal.runs.detail.full_run import RunDetailView, RunView, get_run, get_run_status
+from portal.runs.detail.run import RunDetailView, RunView, get_run, get_run_status
 
 
 class RunJson(TypedDict):

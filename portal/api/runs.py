@@ -27,8 +27,7 @@ from portal.input.parameters import single
 from portal.runs.listing import list_runs
 from portal.runs.listing.rows import RunRow
 from portal.runs.query import RunQuery
-from portal.runs.statistics.summary import Summary, summarize
-from portal.runs.window import Window
+from portal.runs.statistics.summary import Summary, SummaryQuery, summarize
 
 
 class RunRowJson(TypedDict):
@@ -79,9 +78,9 @@ def runs(workflow_id: str) -> Response:
 @bp.get("/workflows/<workflow_id>/runs/summary")
 @requires("workflows:read")
 def runs_summary(workflow_id: str) -> Response:
-    window = Window.parse(single(request.args), workflow_id=workflow_id)
-    workflow = get_workflow(current_principal(), window.workflow_id)
-    return one(_summary(summarize(workflow, window.created_from, window.created_to)))
+    query = SummaryQuery.parse(single(request.args), workflow_id=workflow_id)
+    workflow = get_workflow(current_principal(), query.workflow_id)
+    return one(_summary(summarize(workflow, query.created_from, query.created_to)))
 
 
 def _row(run: RunRow) -> RunRowJson:

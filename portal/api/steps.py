@@ -13,7 +13,7 @@ from portal.api.answers import Count, one
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.input.parameters import single
-from portal.runs.detail.full_run import get_run_status
+from portal.runs.detail.run import get_run_status
 from portal.runs.detail.steps import StepRow, StepsQuery, list_steps
 
 

@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 from portal import moments
 from portal.cli.failures import Command, report_progress_of
 from portal.cli.output import json_option, show
-from portal.history.demo import motion
+from portal.history.demo import simulation
 from portal.history.demo.sample import install_demo
 from portal.history.importer import DEFAULT_BATCH_SIZE, import_files
 from portal.history.parsing.schema import import_schema
@@ -77,4 +77,4 @@ def demo(keep_moving: bool, as_json: bool) -> None:
     installed = install_demo(moments.now())
     show(as_json, installed.to_json(), installed.to_text())
     if keep_moving:
-        motion.keep_moving()
+        simulation.simulate()

@@ -1,1 +1,1 @@
-"""What workflow definitions say."""
+"""Workflow definitions: node types and the graph."""

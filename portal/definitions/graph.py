@@ -1,8 +1,7 @@
-"""The graph that a run ran, read leniently: imported definitions may lack anything."""
+"""The graph of a definition, read leniently: imported definitions may be incomplete."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 NODE_TYPES = (
     "source_script",
@@ -17,9 +16,9 @@ NODE_TYPES = (
     "validator_pronunciation",
     "operator_pronunciation_corrector",
 )
-"""The types of nodes that the API knows (contract 3.10); imported history may have others."""
+"""The node types of the API (contract 3.10); imported history may have others."""
 
-EMPTY_DEFINITION: Mapping[str, Any] = {
+EMPTY_DEFINITION: Mapping[str, object] = {
     "graph": {"nodes": [], "edges": []},
     "execution": {"steps": [], "params": {}},
 }
@@ -29,31 +28,33 @@ _OUTPUT = "sink_"
 
 @dataclass(frozen=True)
 class Node:
+    """One node of a graph."""
+
     id: str
     type: str
     name: str | None
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
 
     @property
     def display_name(self) -> str:
-        """Its own name, else its type in words: `sink_preview` is Preview."""
+        """The node's name, or else its type in words: `sink_preview` is Preview."""
         return self.name or type_in_words(self.type)
 
     @property
     def is_output(self) -> bool:
-        """Whether what reaches it is what the run delivers."""
+        """Whether the run delivers what reaches this node."""
         return self.type.startswith(_OUTPUT)
 
 
 def type_in_words(node_type: str) -> str:
-    """A type of node as people read it, without the family that it belongs to."""
+    """A node type for people, without the prefix of its family."""
     family, _, rest = node_type.partition("_")
     known = family in ("source", "operator", "sink", "validator") and rest
     return (rest if known else node_type).replace("_", " ").strip().capitalize() or node_type
 
 
-def nodes_of(definition: Mapping[str, Any] | None) -> list[Node]:
-    """The nodes of a definition in graph order; what is no node is left out."""
+def nodes_of(definition: Mapping[str, object] | None) -> list[Node]:
+    """The nodes of a definition in its order; malformed ones are skipped."""
     found: dict[str, Node] = {}
     for value in _list(_object(_object(definition).get("graph")).get("nodes")):
         node = _object(value)
@@ -69,21 +70,21 @@ def nodes_of(definition: Mapping[str, Any] | None) -> list[Node]:
     return list(found.values())
 
 
-def outputs_of(definition: Mapping[str, Any] | None) -> list[Node]:
-    """The output nodes of a definition, in graph order."""
+def outputs_of(definition: Mapping[str, object] | None) -> list[Node]:
+    """The output nodes of a definition in its order."""
     return [node for node in nodes_of(definition) if node.is_output]
 
 
-def edges_of(definition: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """Pairs of node ids, from and to, of the edges whose ends are texts."""
+def edges_of(definition: Mapping[str, object] | None) -> list[tuple[str, str]]:
+    """The edges as pairs of node ids; malformed ones are skipped."""
     edges = [_object(value) for value in _list(_object(_object(definition).get("graph")).get("edges"))]
     pairs = [(edge.get("source"), edge.get("target")) for edge in edges]
     return [(a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str)]
 
 
-def _object(value: object) -> Mapping[str, Any]:
+def _object(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _list(value: object) -> Sequence[Any]:
+def _list(value: object) -> Sequence[object]:
     return value if isinstance(value, list) else ()

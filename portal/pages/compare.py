@@ -24,18 +24,18 @@ from portal.runs.comparison.comparison import (
     NAMES_A_RUN,
     Comparison,
     LastGood,
-    RunAtPace,
+    TimedRun,
     compare_runs,
     find_runs,
     last_good_run,
 )
 from portal.runs.comparison.differences import ABSENT
-from portal.runs.comparison.step_pairs import Side, StepPair, StepPairs
-from portal.runs.detail.full_run import find_run
-from portal.runs.detail.page_values import ShownRun, show_run
-from portal.runs.detail.timeline import MAX_STEPS, page_number
+from portal.runs.comparison.step_pairs import StepOutcome, StepPair, StepPairs
+from portal.runs.detail.run import RunExcerpt, find_run, get_run_excerpt
+from portal.runs.detail.step_excerpts import MAX_STEPS
+from portal.runs.detail.timeline import page_number
 from portal.runs.listing.lookup import MAX_TEXT, Hit
-from portal.runs.statistics.usual_durations import pace_of
+from portal.runs.statistics.run_timing import timing_of
 
 PARAMETERS = ("with", "all_steps", "page")
 PAIRS_A_PAGE = 50
@@ -109,7 +109,7 @@ class CompareForm:
     """What `runs/compare.html` shows where there is no run to compare with."""
 
     workflow: SeenWorkflow
-    run: ShownRun
+    run: RunExcerpt
     form: Form
     choices: Sequence[Hit] = ()
     """The runs that may be meant, where the text in the form fits several."""
@@ -121,14 +121,14 @@ class ComparePage:
     """What `runs/compare.html` shows of two runs: `run`, and `other` of `other_workflow`."""
 
     workflow: SeenWorkflow
-    run: ShownRun
+    run: RunExcerpt
     other_workflow: SeenWorkflow
-    other: ShownRun
+    other: RunExcerpt
     form: Form
     query: CompareQuery
     last_good: LastGood | None
     """Why `other` was chosen, where nobody named it."""
-    sides: Sequence[RunAtPace]
+    sides: Sequence[TimedRun]
     whole: Sequence[WholeBar]
     comparison: Comparison
     steps: Page[BarPair]
@@ -148,9 +148,9 @@ def compare(workflow_id: str, run_id: str) -> Response | tuple[str, int]:
         if {error.field for error in refusal.errors} != {"with"}:
             raise
         workflow = get_workflow(current_principal(), ids[0])
-        return _refused(workflow, show_run(workflow, ids[1]), refusal)
+        return _refused(workflow, get_run_excerpt(workflow, ids[1]), refusal)
     workflow = get_workflow(current_principal(), ids[0])
-    run = show_run(workflow, ids[1])
+    run = get_run_excerpt(workflow, ids[1])
     try:
         other, last_good = _other(workflow, run, query.wanted)
     except (NoSuchRun, InvalidQuery) as problem:
@@ -177,12 +177,12 @@ def permanent_comparison(run_id: str) -> BaseResponse:
 
 
 def _other(
-    workflow: SeenWorkflow, run: ShownRun, wanted: str
-) -> tuple[tuple[SeenWorkflow, ShownRun] | None, LastGood | None]:
+    workflow: SeenWorkflow, run: RunExcerpt, wanted: str
+) -> tuple[tuple[SeenWorkflow, RunExcerpt] | None, LastGood | None]:
     """The run to compare with, and why it was chosen. Raises NoSuchRun, InvalidQuery."""
     if not wanted:
         good = last_good_run(workflow, run)
-        return ((workflow, show_run(workflow, good.run.id)) if good else None), good
+        return ((workflow, get_run_excerpt(workflow, good.run.id)) if good else None), good
     hits = find_runs(current_principal(), wanted, workflow)
     if not hits:
         raise NoSuchRun("names no run that you may see.")
@@ -191,10 +191,10 @@ def _other(
     if hits[0].run_id is None or hits[0].run_id == run.id:
         raise InvalidQuery([FieldError("with", "must name another run than this one.")])
     its_workflow = get_workflow(current_principal(), hits[0].workflow_id)
-    return (its_workflow, show_run(its_workflow, hits[0].run_id)), None
+    return (its_workflow, get_run_excerpt(its_workflow, hits[0].run_id)), None
 
 
-def _refused(workflow: SeenWorkflow, run: ShownRun, problem: PortalError) -> tuple[str, int]:
+def _refused(workflow: SeenWorkflow, run: RunExcerpt, problem: PortalError) -> tuple[str, int]:
     """The form with its errors."""
     errors = problem.errors if isinstance(problem, InvalidQuery) else [FieldError("with", problem.message)]
     page = CompareForm(
@@ -208,13 +208,13 @@ def _refused(workflow: SeenWorkflow, run: ShownRun, problem: PortalError) -> tup
 
 def _page(
     workflow: SeenWorkflow,
-    run: ShownRun,
-    other: tuple[SeenWorkflow, ShownRun],
+    run: RunExcerpt,
+    other: tuple[SeenWorkflow, RunExcerpt],
     last_good: LastGood | None,
     query: CompareQuery,
 ) -> str:
     now = moments.now()
-    sides = [RunAtPace(each, pace_of(each, None, now)) for each in (run, other[1])]
+    sides = [TimedRun(each, timing_of(each, None, now)) for each in (run, other[1])]
     comparison = compare_runs(*sides)
     steps = _steps(comparison.steps, query)
     page = ComparePage(
@@ -245,13 +245,13 @@ def _steps(pairs: StepPairs, query: CompareQuery) -> Page[BarPair]:
     return Page(bars, len(listed), slice_)
 
 
-def _took(side: Side | None) -> int:
+def _took(side: StepOutcome | None) -> int:
     return side.took_ms or 0 if side else 0
 
 
-def _whole_bars(sides: Sequence[RunAtPace]) -> Sequence[WholeBar]:
+def _whole_bars(sides: Sequence[TimedRun]) -> Sequence[WholeBar]:
     """Both runs on the same scale; empty where the times of neither are known."""
-    spans = [(side.pace.queued_ms or 0, side.pace.took_ms or 0) for side in sides]
+    spans = [(side.timing.queued_ms or 0, side.timing.took_ms or 0) for side in sides]
     scale = Scale(0, max(sum(span) for span in spans))
     return [WholeBar(scale.at(waited), scale.at(took)) for waited, took in spans] if scale.end else ()
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 from uuid import UUID
 
 from flask import Response, make_response, redirect, request, url_for
@@ -24,23 +23,27 @@ from portal.pages.pager import Pager
 from portal.pages.rendering import render
 from portal.pages.timeline_chart import TimelineChart, draw_timeline, lane_pages
 from portal.paging import Page
-from portal.runs.detail.failed_steps import MAX_ERROR, first_failed_step
-from portal.runs.detail.full_run import find_run
-from portal.runs.detail.page_values import ShownRun, read_structures, show_run
+from portal.runs.detail.failed_steps import MAX_ERROR, FailedStep, first_failed_step
+from portal.runs.detail.run import RunExcerpt, find_run, get_run_excerpt, read_run_json
+from portal.runs.detail.step_excerpts import StepExcerpt, step_duration_ms
 from portal.runs.detail.step_table import (
-    ListedStep,
-    StepQuery,
     StepResults,
+    StepTableQuery,
     count_steps,
-    list_steps,
+    list_step_excerpts,
     read_step_results,
 )
-from portal.runs.detail.timeline import Timeline, TimelineQuery, began_before, read_timeline, step_duration_ms
+from portal.runs.detail.timeline import (
+    Timeline,
+    TimelineQuery,
+    read_timeline,
+    steps_before_start,
+)
 from portal.runs.listing.neighbours import Neighbours, find_neighbours
 from portal.runs.query import RunQuery
-from portal.runs.results.page_results import ResultQuery, Results, read_results
+from portal.runs.results.run_results import ResultQuery, ResultsView, read_results
+from portal.runs.statistics.run_timing import RunTiming, timing_of
 from portal.runs.statistics.summary import usual_duration
-from portal.runs.statistics.usual_durations import Pace, pace_of
 from portal.web import htmx
 from portal.workflows.listing import describe_workflow
 
@@ -64,7 +67,7 @@ class RunLinks:
     run_list: RunQuery
     """The list that led to the run."""
     timeline: TimelineQuery
-    steps: StepQuery
+    steps: StepTableQuery
     results: ResultQuery
 
     @property
@@ -90,7 +93,7 @@ class RunLinks:
     def here(self) -> dict[str, str]:
         return self.at_timeline(self.timeline)
 
-    def at_steps(self, query: StepQuery) -> dict[str, str]:
+    def at_steps(self, query: StepTableQuery) -> dict[str, str]:
         """Other rows of the table."""
         return {**self._rest, **self.timeline.to_args(), **query.to_args()}
 
@@ -103,28 +106,17 @@ class RunLinks:
         return {**self.came_from, **self.results.to_args()}
 
 
-class FailedStep(Protocol):
-    """The columns of the first failed step."""
-
-    position: int
-    node_id: str
-    name: str | None
-    iteration: int
-    error: str | None
-    last_command: str | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunFragment:
     """What `runs/_run.html` shows: all that changes while a run is active, or while somebody zooms."""
 
     workflow: SeenWorkflow
-    run: ShownRun
+    run: RunExcerpt
     came_from: Mapping[str, str]
     """The parameters of the list that led to the run."""
     links: RunLinks
     neighbours: Neighbours
-    pace: Pace
+    pace: RunTiming
     pace_bar: PaceBar | None
     failed_step: FailedStep | None
     timeline: Timeline
@@ -132,17 +124,17 @@ class RunFragment:
     """Steps that began before the run did."""
     chart: TimelineChart
     lane_pages: Sequence[tuple[str, TimelineQuery]]
-    steps: Page[ListedStep]
-    step_query: StepQuery
+    steps: Page[StepExcerpt]
+    step_query: StepTableQuery
     step_pager: Pager
     step_counts: Mapping[str, int]
     step_results: StepResults
-    results: Results | None
+    results: ResultsView | None
     line_pager: Pager | None
     room: TextBudget
     """Shared by all texts of the page, so that together they stay short."""
     most_step_error: int = MAX_ERROR
-    step_duration_ms: Callable[[ListedStep], int | None] = step_duration_ms
+    step_duration_ms: Callable[[StepExcerpt], int | None] = step_duration_ms
     fits_links: Callable[[str], bool] = fits_links
     fits_path: Callable[[str], bool] = fits_path
 
@@ -168,7 +160,7 @@ class RunPage(RunFragment):
 def run(workflow_id: str, run_id: str) -> str:
     """The whole page."""
     found = _read(workflow_id, run_id)
-    recorded = read_structures(found.run.id)
+    recorded = read_run_json(found.run.id)
     definition = recorded.definition or describe_workflow(found.workflow).definition
     names = found.timeline.node_names
     page = RunPage(
@@ -218,11 +210,11 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
     links = _links(found_id)
     workflow = get_workflow(current_principal(), found_id)
     conditional_get.answer_304_if_unchanged(workflow, conditional_get.second_of_active_run(workflow))
-    run = show_run(workflow, id_in_path(run_id))
+    run = get_run_excerpt(workflow, id_in_path(run_id))
     timeline = read_timeline(run.id, links.timeline, now)
-    steps = list_steps(run.id, links.steps)
+    steps = list_step_excerpts(run.id, links.steps)
     results = read_results(run, links.results)
-    pace = pace_of(run, usual_duration(workflow), now)
+    pace = timing_of(run, usual_duration(workflow), now)
     return RunFragment(
         workflow=workflow,
         run=run,
@@ -233,7 +225,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         pace_bar=_pace_bar(pace),
         failed_step=first_failed_step(run.id) if run.status == "failed" else None,
         timeline=timeline,
-        before_start=began_before(timeline, run.started_at),
+        before_start=steps_before_start(timeline, run.started_at),
         chart=draw_timeline(timeline),
         lane_pages=lane_pages(timeline),
         steps=steps,
@@ -250,7 +242,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
 def _links(workflow_id: UUID) -> RunLinks:
     """The links from the page with this request's parameters. Raises InvalidQuery."""
     args = single(request.args)
-    timeline, steps, results = TimelineQuery.parse(args), StepQuery.parse(args), ResultQuery.parse(args)
+    timeline, steps, results = TimelineQuery.parse(args), StepTableQuery.parse(args), ResultQuery.parse(args)
     return RunLinks(originating_list(workflow_id), timeline, steps, results)
 
 
@@ -266,7 +258,7 @@ def _list_parameters(plain: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in plain.items() if name != "page"}
 
 
-def _pace_bar(pace: Pace) -> PaceBar | None:
+def _pace_bar(pace: RunTiming) -> PaceBar | None:
     """None where the duration is not known, or too few runs say what is usual."""
     if pace.usual is None or pace.took_ms is None or pace.usual.runs < 2:
         return None

@@ -12,7 +12,7 @@ from portal.auth.gate import current_principal
 from portal.auth.origin import within_portal
 from portal.pages import bp
 from portal.pages.forms import id_in_path
-from portal.runs.detail.full_run import get_run, get_run_status
+from portal.runs.detail.run import get_run, get_run_status
 from portal.runs.results.downloads import archive_name, find_audio
 from portal.storage.signed_links import Grant, sign
 

@@ -7,8 +7,8 @@ from portal.auth.gate import current_principal
 from portal.errors import NotFound
 from portal.pages import bp, conditional_get
 from portal.pages.forms import id_in_path
-from portal.runs.detail.full_run import find_run
-from portal.runs.results.whole_texts import read_whole
+from portal.runs.detail.run import find_run
+from portal.runs.results.full_texts import read_full_text
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/texts/<path:name>")
@@ -19,5 +19,5 @@ def run_text(workflow_id: str, run_id: str, name: str) -> Response:
     if its_workflow != workflow.id:
         raise NotFound("There is no such run here.")
     conditional_get.answer_304_if_unchanged(workflow)
-    whole = read_whole(found_id, name)
+    whole = read_full_text(found_id, name)
     return Response(whole.content, content_type=f"{whole.media_type}; charset=utf-8")

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from portal.pages.charts import Scale, Tick, merge, time_ticks
 from portal.paging import Page
-from portal.runs.detail.timeline import Lane, Span, Timeline, TimelineQuery, in_progress
+from portal.runs.detail.timeline import Lane, Span, Timeline, TimelineQuery, concurrency
 from portal.web.formats import duration_ms
 
 OVERVIEW_FROM = 41
@@ -87,8 +87,8 @@ def draw_timeline(timeline: Timeline) -> TimelineChart:
     inside = [wave for wave in timeline.waves if timeline.begin < wave < timeline.end]
     most = max(MAX_BARS // max(len(timeline.lanes.rows), 1), LEAST_BARS)
     with_overview = len(timeline.spans) >= OVERVIEW_FROM and timeline.origin is not None
-    busy = in_progress(timeline.spans, timeline.whole, OVERVIEW_COLUMNS) if with_overview else []
-    whole = Scale(0, timeline.whole)
+    busy = concurrency(timeline.spans, timeline.length, OVERVIEW_COLUMNS) if with_overview else []
+    whole = Scale(0, timeline.length)
     return TimelineChart(
         rows=[_row(lane, scale, most, top=n * ROW_HEIGHT) for n, lane in enumerate(timeline.lanes.rows)],
         height=len(timeline.lanes.rows) * ROW_HEIGHT,
@@ -151,7 +151,7 @@ def _merged(lane: Lane, scale: Scale, most: int) -> list[Bar]:
 
 def _zooms(timeline: Timeline) -> Iterator[Zoom]:
     """Closer, wider and aside: each a link that says where it leads."""
-    begin, end, whole = timeline.begin, timeline.end, timeline.whole
+    begin, end, whole = timeline.begin, timeline.end, timeline.length
     width = end - begin
     centre = begin + width // 2
     query = timeline.query
@@ -187,10 +187,10 @@ def _failures(spans: Sequence[Span], whole: Scale) -> list[float]:
 
 
 def _windows(timeline: Timeline) -> Iterator[Window]:
-    if timeline.whole < OVERVIEW_WINDOWS * _LEAST_MS:
+    if timeline.length < OVERVIEW_WINDOWS * _LEAST_MS:
         return
-    edges = [timeline.whole * n // OVERVIEW_WINDOWS for n in range(OVERVIEW_WINDOWS + 1)]
-    scale = Scale(0, timeline.whole)
+    edges = [timeline.length * n // OVERVIEW_WINDOWS for n in range(OVERVIEW_WINDOWS + 1)]
+    scale = Scale(0, timeline.length)
     for begin, end in pairwise(edges):
         label = f"Zoom to {duration_ms(begin)} – {duration_ms(end)}"
         yield Window(scale.at(begin), scale.between(begin, end), label, timeline.query.zoom((begin, end)))

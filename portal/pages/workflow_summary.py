@@ -15,7 +15,7 @@ from portal.pages.charts import Piece, Scale, Tick, count_ticks, histogram, stac
 from portal.pages.forms import Form, filled, id_in_path
 from portal.pages.rendering import render
 from portal.paging import Page
-from portal.runs.statistics.trends import WINDOWS, Column, TrendQuery, Trends, read_trends
+from portal.runs.statistics.trends import WINDOWS, TrendColumn, TrendQuery, Trends, read_trends
 from portal.web.formats import day as written_day
 from portal.workflows.uploads import UploadRow, UploadsQuery, list_uploads
 
@@ -26,7 +26,7 @@ WINDOW_OPTIONS = tuple((window, WINDOW_LABELS[window]) for window in WINDOWS)
 
 @dataclass(frozen=True)
 class Bar:
-    column: Column
+    column: TrendColumn
     at: float
     size: float
     pieces: Sequence[Piece]
@@ -123,6 +123,6 @@ def _trend(trends: Trends) -> tuple[list[tuple[float, float, str]], list[Tick]]:
     return dots, ticks
 
 
-def _days(column: Column) -> str:
+def _days(column: TrendColumn) -> str:
     first, last = written_day(column.first), written_day(column.last)
     return first if column.first == column.last else f"{first} – {last}"

@@ -70,7 +70,7 @@ class Artifact(Base):
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)
     workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"))
     run_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"))
-    """None for an upload."""
+    """Null for an upload."""
     node_id: Mapped[str | None] = mapped_column(sa.Text)
     """The output node that produced it; None for a file of the whole run."""
     name: Mapped[str] = mapped_column(sa.Text)

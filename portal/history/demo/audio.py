@@ -1,4 +1,4 @@
-"""What the sample's runs deliver: lines with scores and short sounds that are made here, always the same."""
+"""Output of the sample's runs: lines with scores, and short synthetic sounds. Deterministic."""
 
 import io
 import math
@@ -6,10 +6,9 @@ import random
 import wave
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
 
 RATE = 8000
-"""Samples a second: enough to tell the sounds apart, and small."""
+"""Samples a second: enough to tell the sounds apart in small files."""
 LINES = (
     "Good morning, and welcome back.",
     "Here is what changed since yesterday.",
@@ -27,21 +26,21 @@ def path_of(locale: str, line: int) -> str:
 
 
 def sounds(locales: Sequence[str]) -> Mapping[str, bytes]:
-    """The files of all lines in these languages, by path."""
+    """The audio files of all lines in these languages, by path."""
     return {path_of(locale, line): _sound(locale, line) for locale in locales for line in range(len(LINES))}
 
 
 @cache
 def _sound(locale: str, line: int) -> bytes:
-    """Three syllables of a voice-like tone: a pitch of the language, a melody of the line."""
+    """Three syllables of a voice-like tone; the language sets the pitch, the line the melody."""
     pitch = 110 + sum(map(ord, locale)) % 90
     samples = bytearray()
     for syllable in range(3):
         frequency = pitch * (1 + 0.12 * ((line + syllable) % 4))
         length = int(RATE * _SECONDS / 3)
         for n in range(length):
-            turn = 2 * math.pi * frequency * n / RATE
-            voice = math.sin(turn) + 0.5 * math.sin(2 * turn) + 0.25 * math.sin(5 * turn)
+            phase = 2 * math.pi * frequency * n / RATE
+            voice = math.sin(phase) + 0.5 * math.sin(2 * phase) + 0.25 * math.sin(5 * phase)
             samples.append(int(128 + 45 * voice * math.sin(math.pi * n / length)))
     content = io.BytesIO()
     with wave.open(content, "wb") as file:
@@ -52,11 +51,13 @@ def _sound(locale: str, line: int) -> bytes:
     return content.getvalue()
 
 
-def output_lines(chance: random.Random, locales: Sequence[str], validators: Sequence[str]) -> list[Any]:
-    """Every line in every language; now and then one that a validator refused and that was spoken again."""
-    lines = []
+def output_lines(
+    chance: random.Random, locales: Sequence[str], validators: Sequence[str]
+) -> list[dict[str, object]]:
+    """Every line in every language; sometimes with a refused take before the delivered one."""
+    lines: list[dict[str, object]] = []
     for number, script in enumerate(LINES):
-        takes: list[dict[str, Any]] = []
+        takes: list[dict[str, object]] = []
         for locale in locales:
             if validators and chance.random() < 0.15:
                 takes.append(_take(chance, locale, number, validators, passed=False, retry=0))
@@ -68,8 +69,8 @@ def output_lines(chance: random.Random, locales: Sequence[str], validators: Sequ
 
 def _take(
     chance: random.Random, locale: str, line: int, validators: Sequence[str], *, passed: bool, retry: int
-) -> dict[str, Any]:
-    take = {
+) -> dict[str, object]:
+    take: dict[str, object] = {
         "locale": locale,
         "status": "delivered" if passed else "not_delivered",
         "retry_count": retry,
@@ -82,7 +83,7 @@ def _take(
     return take | ({"audio": {"path": path_of(locale, line)}} if passed else {})
 
 
-def _validation(chance: random.Random, node_type: str, passed: bool) -> dict[str, Any]:
+def _validation(chance: random.Random, node_type: str, passed: bool) -> dict[str, object]:
     kind = "wer" if node_type == "validator_error_rate" else node_type.removeprefix("validator_")
     score = round(chance.uniform(0.9, 1.0) if passed else chance.uniform(0.4, 0.85), 3)
     rates = {"wer": round(1 - score, 3), "cer": round((1 - score) / 2, 3)} if kind == "wer" else {}

@@ -1,11 +1,10 @@
-"""A sample workspace: voice workflows with three months of history, the same for the same moment."""
+"""The sample workspace: voice workflows with three months of history. Deterministic for a given moment."""
 
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -24,8 +23,8 @@ USER_EMAIL = "demo@acme.example"
 _NAMESPACE = UUID("3a2ef3b4-5f0e-5c0b-8a39-d7f35c7c4f10")
 _USER_ID = uuid5(_NAMESPACE, "user:ada")
 _DAYS = 90
-_AUDIBLE = timedelta(days=4)
-"""How long ago a run of the sample may have been made to be listened to."""
+_AUDIO_AGE = timedelta(days=4)
+"""Runs that are younger than this have audio."""
 _VALIDATORS = {
     "validator_error_rate": "word error rate {:.2f} over 0.10",
     "validator_naturalness": "naturalness {:.2f} under 0.80",
@@ -38,22 +37,22 @@ _PROVIDER_ERRORS = (
     "{} {}: the text is longer than the model takes",
 )
 
-_ADA: Mapping[str, Any] = {"id": str(_USER_ID), "name": "Ada Lovelace", "email": USER_EMAIL}
-_GRACE: Mapping[str, Any] = {"id": "u-grace", "name": "Grace Hopper", "email": "grace@acme.example"}
-_KATHERINE: Mapping[str, Any] = {
+_ADA: Mapping[str, str] = {"id": str(_USER_ID), "name": "Ada Lovelace", "email": USER_EMAIL}
+_GRACE: Mapping[str, str] = {"id": "u-grace", "name": "Grace Hopper", "email": "grace@acme.example"}
+_KATHERINE: Mapping[str, str] = {
     "id": "u-katherine",
     "name": "Katherine Johnson",
     "email": "katherine@acme.example",
 }
-_ASA: Mapping[str, Any] = {"id": "u-asa", "name": "Åsa Öberg", "email": "asa.oberg@acme.example"}
-_MINSU: Mapping[str, Any] = {"id": "u-minsu", "name": "김민수", "email": "minsu@acme.example"}
-_OPS: Mapping[str, Any] = {"email": "ops@acme.example"}
-_SCHEDULE: Mapping[str, Any] = {"name": "Nightly schedule"}
+_ASA: Mapping[str, str] = {"id": "u-asa", "name": "Åsa Öberg", "email": "asa.oberg@acme.example"}
+_MINSU: Mapping[str, str] = {"id": "u-minsu", "name": "김민수", "email": "minsu@acme.example"}
+_OPS: Mapping[str, str] = {"email": "ops@acme.example"}
+_SCHEDULE: Mapping[str, str] = {"name": "Nightly schedule"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Sample:
-    """A workflow of the sample and what its history is like."""
+    """A workflow of the sample, and the properties of its history."""
 
     key: str
     name: str
@@ -62,11 +61,11 @@ class _Sample:
     locales: Sequence[str]
     runs: int
     fail: float
-    people: Sequence[tuple[Mapping[str, Any] | None, int]]
+    people: Sequence[tuple[Mapping[str, str] | None, int]]
     titles: Sequence[str] = ()
     seconds_a_step: float = 8.0
     bad_days: range = field(default_factory=lambda: range(0))
-    """Days before the end on which most runs fail."""
+    """Days ago on which most runs fail."""
     active: Sequence[str] = ()
     """Statuses of the last runs, oldest first."""
 
@@ -147,10 +146,12 @@ _SAMPLES = (
 
 @dataclass(frozen=True)
 class DemoSummary:
+    """What `flask demo` did."""
+
     made: bool
     imported: ImportSummary | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         history = self.imported.to_json() if self.imported else None
         return {"made": self.made, "workspace": WORKSPACE_SLUG, "user": USER_EMAIL, "history": history}
 
@@ -166,9 +167,9 @@ class DemoSummary:
 
 
 def install_demo(now: datetime) -> DemoSummary:
-    """Make the sample workspace, its user and its history.
+    """Create the sample workspace, its user and its history.
 
-    Where they are there already nothing changes; history that was cut off on the way in is completed.
+    An existing sample does not change, except that an interrupted import of its history is completed.
     """
     workspace_id = uuid5(_NAMESPACE, "workspace")
     with writing() as session:
@@ -187,7 +188,7 @@ def install_demo(now: datetime) -> DemoSummary:
 
 
 def _add_workspace(session: Session, workspace_id: UUID, now: datetime) -> None:
-    """The workspace and its one member, who can sign in."""
+    """Create the workspace with one member."""
     user_id = session.scalar(sa.select(User.id).where(User.email == USER_EMAIL))
     session.add(Workspace(id=workspace_id, name=WORKSPACE_NAME, slug=WORKSPACE_SLUG, created_at=now))
     if user_id is None:
@@ -198,19 +199,19 @@ def _add_workspace(session: Session, workspace_id: UUID, now: datetime) -> None:
     session.add(Member(workspace_id=workspace_id, user_id=user_id, role=Role.ADMIN, created_at=now))
 
 
-def moving_workflows() -> tuple[UUID, ...]:
-    """The sample's workflows that have active runs."""
+def simulated_workflows() -> tuple[UUID, ...]:
+    """The sample's workflows with active runs."""
     return tuple(uuid5(_NAMESPACE, sample.key) for sample in _SAMPLES if sample.active)
 
 
-def error_of(node_type: str, chance: random.Random) -> str:
-    """What a step of this type may complain about."""
+def sample_error(node_type: str, chance: random.Random) -> str:
+    """An error message for a step of this type."""
     locales = next(sample.locales for sample in _SAMPLES if node_type in sample.node_types)
     return _error(chance, node_type, chance.choice(locales))
 
 
-def demo_lines(now: datetime) -> Iterator[dict[str, Any]]:
-    """The sample's history in the import format; the same for the same moment."""
+def demo_lines(now: datetime) -> Iterator[dict[str, object]]:
+    """The sample's history in the import format."""
     now = now.replace(microsecond=0)
     made_at = now - timedelta(days=_DAYS + 4)
     for sample in _SAMPLES:
@@ -223,15 +224,15 @@ def demo_lines(now: datetime) -> Iterator[dict[str, Any]]:
             "created_at": format_moment(made_at),
         }
     for sample in _SAMPLES:
-        who = next((who for who, _ in sample.people if who and "id" in who), None)
-        if who is not None:
-            yield from uploads.upload_lines(uuid5(_NAMESPACE, sample.key), sample.name, who, made_at)
+        person = next((person for person, _ in sample.people if person and "id" in person), None)
+        if person is not None:
+            yield from uploads.upload_lines(uuid5(_NAMESPACE, sample.key), sample.name, person, made_at)
     for sample in _SAMPLES:
         chance = random.Random(f"run-portal {sample.key}")  # noqa: S311 (a sample, no secret)
         yield from _runs(sample, chance, now)
 
 
-def _definition(sample: _Sample) -> dict[str, Any]:
+def _definition(sample: _Sample) -> dict[str, object]:
     nodes = [
         {"id": node_type, "type": node_type, "config": {"locales": list(sample.locales)}}
         for node_type in sample.node_types
@@ -244,7 +245,7 @@ def _definition(sample: _Sample) -> dict[str, Any]:
     }
 
 
-def _runs(sample: _Sample, chance: random.Random, now: datetime) -> Iterator[dict[str, Any]]:
+def _runs(sample: _Sample, chance: random.Random, now: datetime) -> Iterator[dict[str, object]]:
     ended = sample.runs - len(sample.active)
     spread = sorted(chance.random() for _ in range(max(ended, 0)))
     begin = now - timedelta(days=_DAYS)
@@ -266,13 +267,13 @@ def _whole_second(moment: datetime) -> datetime:
 
 def _run(
     sample: _Sample, chance: random.Random, number: int, status: str, created_at: datetime, now: datetime
-) -> dict[str, Any]:
+) -> dict[str, object]:
     run_id = uuid5(_NAMESPACE, f"{sample.key}/{number}")
     locales = sorted(chance.sample(sample.locales, chance.randint(1, len(sample.locales))))
     started_at = None if status == "pending" else created_at + timedelta(seconds=chance.randint(1, 20))
     steps = _steps(sample, chance, status, locales, started_at, now) if started_at else []
     lines = chance.randint(4, 60) * len(locales)
-    run: dict[str, Any] = {
+    run: dict[str, object] = {
         "type": "run",
         "id": str(run_id),
         "workflow_id": str(uuid5(_NAMESPACE, sample.key)),
@@ -284,10 +285,12 @@ def _run(
         "finished_steps": sum("completed_at" in step for step in steps),
         "finished_nodes": len({step["node_id"] for step in steps if step["status"] == "completed"}),
         "title": f"{chance.choice(sample.titles)}, {created_at:%d %B}",
-        "labels": {"locales": ", ".join(locales), "lines": lines},
+        "labels": _labels(locales, lines),
         "steps": steps,
     }
-    person = chance.choices([who for who, _ in sample.people], [weight for _, weight in sample.people])[0]
+    person = chance.choices([person for person, _ in sample.people], [weight for _, weight in sample.people])[
+        0
+    ]
     if person is not None:
         run["triggered_by"] = dict(person)
     if started_at is not None:
@@ -296,34 +299,44 @@ def _run(
         run["credits"] = lines * (3 if status == "completed" else 1)
         run["definition_snapshot"] = _definition(sample)
     _end(run, chance, status, lines, started_at, steps)
-    if status == "completed" and now - created_at < _AUDIBLE:
-        _speak(run, sample, locales)
+    if status == "completed" and now - created_at < _AUDIO_AGE:
+        _add_output(run, sample, locales, steps)
     return run
 
 
-def _speak(run: dict[str, Any], sample: _Sample, locales: Sequence[str]) -> None:
-    """Give a run lines that can be listened to, and counts that say so."""
+def _labels(locales: Sequence[str], lines: int) -> dict[str, object]:
+    return {"locales": ", ".join(locales), "lines": lines}
+
+
+def _add_output(
+    run: dict[str, object], sample: _Sample, locales: Sequence[str], steps: Sequence[dict[str, object]]
+) -> None:
+    """Add output lines with audio, and the counts that go with them."""
     validators = [node_type for node_type in sample.node_types if node_type in _VALIDATORS]
-    own = random.Random(run["id"])  # noqa: S311 (a sample, no secret)
-    run["output_lines"] = audio.output_lines(own, locales, validators)
-    run["output_line_count"] = run["labels"]["lines"] = len(run["output_lines"]) * len(locales)
-    run["delivered_audio_ms"] = run["output_line_count"] * audio.LINE_MS
-    for step in run["steps"]:
-        step["locales"] = list(locales)
-        step["result"] = {"lines": run["output_line_count"]}
+    own = random.Random(str(run["id"]))  # noqa: S311 (a sample, no secret)
+    output_lines = audio.output_lines(own, locales, validators)
+    count = len(output_lines) * len(locales)
+    run |= {
+        "output_lines": output_lines,
+        "output_line_count": count,
+        "delivered_audio_ms": count * audio.LINE_MS,
+        "labels": _labels(locales, count),
+    }
+    for step in steps:
+        step |= {"locales": list(locales), "result": {"lines": count}}
 
 
 def _end(
-    run: dict[str, Any],
+    run: dict[str, object],
     chance: random.Random,
     status: str,
     lines: int,
     started_at: datetime | None,
-    steps: Sequence[dict[str, Any]],
+    steps: Sequence[dict[str, object]],
 ) -> None:
-    """Add what only a run that ended, or waits, has."""
-    ended = [step["completed_at"] for step in steps if "completed_at" in step]
-    last = max(ended, default=format_moment(started_at) if started_at else run["created_at"])
+    """Add the fields of ended and paused runs."""
+    ended = [str(step["completed_at"]) for step in steps if "completed_at" in step]
+    last = max(ended, default=format_moment(started_at) if started_at else str(run["created_at"]))
     if status in ("completed", "failed", "cancelled"):
         run["completed_at"] = last
     if status == "completed":
@@ -336,7 +349,7 @@ def _end(
         run["pause_error"] = "The voice provider asks us to slow down."
 
 
-def _usage(chance: random.Random, steps: int, locales: int) -> dict[str, Any]:
+def _usage(chance: random.Random, steps: int, locales: int) -> dict[str, object]:
     return {
         "cpu_seconds": round(steps * locales * chance.uniform(0.4, 2.2), 1),
         "memory_mb": chance.choice((256, 512, 768, 1024)),
@@ -351,20 +364,20 @@ def _steps(
     locales: Sequence[str],
     started_at: datetime,
     now: datetime,
-) -> list[dict[str, Any]]:
-    """The steps up to where the run stands, now and then with a second try of a validator."""
+) -> list[dict[str, object]]:
+    """The steps that a run of this status has, sometimes with a second attempt of a validator."""
     types = sample.node_types
-    reach = len(types) if status == "completed" else chance.randint(2, len(types) - 1)
-    steps: list[dict[str, Any]] = []
+    count = len(types) if status == "completed" else chance.randint(2, len(types) - 1)
+    steps: list[dict[str, object]] = []
     moment = started_at
-    for position, node_type in enumerate(types[:reach]):
-        is_last = position == reach - 1
+    for position, node_type in enumerate(types[:count]):
+        is_last = position == count - 1
         if node_type in _VALIDATORS and chance.random() < 0.15:
             moment = _add_step(steps, chance, sample, node_type, 1, "failed", locales, moment)
             moment = _add_step(steps, chance, sample, node_type, 2, _last(status, is_last), locales, moment)
         else:
             moment = _add_step(steps, chance, sample, node_type, 1, _last(status, is_last), locales, moment)
-    return _until(steps, now)
+    return _not_after(now, steps)
 
 
 def _last(status: str, is_last: bool) -> str:
@@ -372,7 +385,7 @@ def _last(status: str, is_last: bool) -> str:
 
 
 def _add_step(
-    steps: list[dict[str, Any]],
+    steps: list[dict[str, object]],
     chance: random.Random,
     sample: _Sample,
     node_type: str,
@@ -381,9 +394,9 @@ def _add_step(
     locales: Sequence[str],
     moment: datetime,
 ) -> datetime:
-    """Append one step that begins at the moment, and say when it ended."""
+    """Append one step that starts at a moment. Returns its end."""
     end = moment + timedelta(seconds=max(1, round(chance.expovariate(1 / sample.seconds_a_step))))
-    step: dict[str, Any] = {
+    step: dict[str, object] = {
         "node_id": node_type,
         "node_type": node_type,
         "name": _name(node_type),
@@ -405,17 +418,17 @@ def _name(node_type: str) -> str:
 
 
 def _error(chance: random.Random, node_type: str, locale: str) -> str:
-    complaint = _VALIDATORS.get(node_type)
-    if complaint is None:
+    template = _VALIDATORS.get(node_type)
+    if template is None:
         return chance.choice(_PROVIDER_ERRORS).format(_name(node_type), locale)
-    return f"Validate {locale}: {complaint.format(chance.uniform(0.15, 0.45))}"
+    return f"Validate {locale}: {template.format(chance.uniform(0.15, 0.45))}"
 
 
-def _until(steps: list[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
-    """No step of a run that is still going lies in the future."""
+def _not_after(now: datetime, steps: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Move times in the future to the present."""
     present = format_moment(now)
     for step in steps:
         for name in ("created_at", "started_at", "completed_at"):
-            if step.get(name, "") > present:
+            if str(step.get(name, "")) > present:
                 step[name] = present
     return steps

@@ -1,8 +1,7 @@
-"""What people gave the sample's workflows: the script that is spoken, and a dictionary of names."""
+"""Uploads of the sample's workflows: the script, and a dictionary of names."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid5
 
 from portal.history.demo.audio import LINES
@@ -19,14 +18,16 @@ CONTENTS: Mapping[str, bytes] = {
 """The files, by path."""
 
 
-def upload_lines(workflow_id: UUID, name: str, who: Mapping[str, Any], begin: datetime) -> Iterator[Any]:
-    """A workflow's uploads in the import format; somebody brings them a day after it was made."""
+def upload_lines(
+    workflow_id: UUID, name: str, person: Mapping[str, str], begin: datetime
+) -> Iterator[dict[str, object]]:
+    """A workflow's uploads in the import format, dated a day after the workflow."""
     files = (
         ("script", "uploads/script.txt", f"{name}.txt", _SCRIPT, "en-US"),
         ("dictionary", "uploads/names.csv", "Names.csv", _DICTIONARY, None),
     )
     for number, (category, path, filename, content, language) in enumerate(files, 1):
-        upload = {
+        upload: dict[str, object] = {
             "type": "upload",
             "id": str(uuid5(workflow_id, f"upload:{category}")),
             "workflow_id": str(workflow_id),
@@ -36,7 +37,7 @@ def upload_lines(workflow_id: UUID, name: str, who: Mapping[str, Any], begin: da
             "format": path.rpartition(".")[2],
             "char_count": len(content),
             "line_count": content.count("\n"),
-            "uploaded_by": dict(who),
+            "uploaded_by": dict(person),
             "created_at": format_moment(begin + timedelta(days=1, minutes=number)),
         }
         yield upload | ({"detected_language": language} if language else {})

@@ -1,23 +1,23 @@
-"""What differs between two structures of JSON, by the paths to it. Pure functions."""
+"""The differences between two JSON documents, by path. Pure functions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TypeGuard
 
 from portal.database.sql.excerpts import cut
 from portal.input.bounds import MAX_NUMBER
 
 MAX_DEPTH = 12
-"""What lies deeper is compared as a whole."""
+"""Deeper values are compared as a unit."""
 
 MAX_KEY = 100
-"""Characters of each key of a path."""
+"""Characters of each key in a path."""
 
 
 @dataclass(frozen=True)
 class Absent:
-    """Stands where one side has nothing at all, not even null."""
+    """The value of a side that has no such member; null is a value."""
 
 
 ABSENT = Absent()
@@ -25,38 +25,38 @@ ABSENT = Absent()
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that two runs do not have in common."""
+    """A value that differs between two runs."""
 
     name: str
-    here: Any
-    there: Any
+    here: object
+    there: object
     kind: str = "text"
-    """How it reads: text, status, number, duration (milliseconds) or score."""
+    """Format of the values: text, status, number, duration (milliseconds) or score."""
 
     @property
     def change(self) -> int | float | None:
-        """How much more it is here than there, to three decimals; None where that cannot be said."""
+        """Here minus there, to three decimals; None unless both are numbers."""
         if self.kind in ("text", "status") or not (_is_number(self.here) and _is_number(self.there)):
             return None
-        change = round(Fraction(self.here) - Fraction(self.there), 3)  # exact, whatever the two are
-        whole = change.denominator == 1 or abs(change) > MAX_NUMBER
-        return int(change) if whole else float(change)
+        change = round(Fraction(self.here) - Fraction(self.there), 3)  # exact for any int and float
+        is_integer = change.denominator == 1 or abs(change) > MAX_NUMBER
+        return int(change) if is_integer else float(change)
 
 
-def compared(name: str, here: Any, there: Any, kind: str = "text") -> list[Difference]:
-    """The difference, if there is one."""
+def compared(name: str, here: object, there: object, kind: str = "text") -> list[Difference]:
+    """The difference as a list of one, or an empty list."""
     return [] if here == there else [Difference(name, here, there, kind)]
 
 
-def json_differences(here: Any, there: Any) -> Iterator[Difference]:
-    """The leaves that differ, each under its path, such as `nodes.n1.config.voice`.
+def json_differences(here: object, there: object) -> Iterator[Difference]:
+    """The leaves that differ, by path, such as `nodes.n1.config.voice`.
 
-    Members of a list that have an id are found by it, wherever they stand.
+    List members that have ids are matched by id, not by position.
     """
-    yield from _walk("", here, there, MAX_DEPTH)
+    yield from _differences("", here, there, MAX_DEPTH)
 
 
-def _walk(path: str, here: Any, there: Any, depth: int) -> Iterator[Difference]:
+def _differences(path: str, here: object, there: object, depth: int) -> Iterator[Difference]:
     if here == there and type(here) is type(there):
         return
     left, right = _members(here), _members(there)
@@ -66,11 +66,11 @@ def _walk(path: str, here: Any, there: Any, depth: int) -> Iterator[Difference]:
         return
     for name in dict.fromkeys([*left, *right]):
         inner = f"{path}.{cut(name, MAX_KEY)}" if path else cut(name, MAX_KEY)
-        yield from _walk(inner, left.get(name, ABSENT), right.get(name, ABSENT), depth - 1)
+        yield from _differences(inner, left.get(name, ABSENT), right.get(name, ABSENT), depth - 1)
 
 
-def _members(value: Any) -> Mapping[str, Any] | None:
-    """What a structure is compared by; None for what is compared as a whole."""
+def _members(value: object) -> Mapping[str, object] | None:
+    """The members by which a value is compared; None if it is compared as a unit."""
     if isinstance(value, Mapping):
         return value
     if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
@@ -80,5 +80,5 @@ def _members(value: Any) -> Mapping[str, Any] | None:
     return None
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

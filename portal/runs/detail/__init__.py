@@ -1,1 +1,1 @@
-"""One run: its steps, timeline and texts."""
+"""One run: status, details, steps, timeline and node states."""

@@ -1,9 +1,9 @@
-"""The steps of one run, in the order of execution (contract 3.6)."""
+"""The steps of one run for the API, in order of execution, with complete texts (contract 3.6)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -14,30 +14,13 @@ from portal.definitions.graph import NODE_TYPES
 from portal.input import parameters
 from portal.moments import elapsed_ms
 from portal.runs.address import RunAddress, reader_of
-from portal.runs.detail.full_run import RunView
-
-_LIGHT = (
-    Step.position,
-    Step.node_id,
-    Step.node_type,
-    Step.name,
-    Step.status,
-    Step.iteration,
-    Step.created_at,
-    Step.started_at,
-    Step.completed_at,
-    Step.error,
-    StepResult.active_ports,
-    StepResult.locales,
-    StepResult.pause_reason,
-    StepResult.pause_error,
-    StepResult.result.is_not(None).label("has_result"),
-)
+from portal.runs.detail.columns import columns_of
+from portal.runs.detail.run import RunView
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepsQuery:
-    """Which steps of which run to show."""
+    """The run and the filters of its step list."""
 
     address: RunAddress
     include_result: bool = False
@@ -63,7 +46,7 @@ class StepRow:
     """One attempt at one node."""
 
     id: UUID
-    """Made of the run and the position: the same as long as the run's history is."""
+    """Derived from the run and the position, so that it is stable."""
     position: int
     node_id: str
     node_type: str
@@ -79,13 +62,23 @@ class StepRow:
     pause_reason: str | None
     pause_error: str | None
     has_result: bool
-    result: dict[str, Any] | None
-    """None unless it was asked for, and where there is none."""
+    result: dict[str, object] | None
+    """None unless requested."""
 
     @property
     def duration_ms(self) -> int | None:
-        """How long it took; None where that cannot be said."""
+        """None if a time is missing."""
         return elapsed_ms(self.started_at, self.completed_at)
+
+
+_COLUMNS = (
+    *columns_of(Step, StepRow).values(),
+    StepResult.active_ports,
+    StepResult.locales,
+    StepResult.pause_reason,
+    StepResult.pause_error,
+    StepResult.result.is_not(None).label("has_result"),
+)
 
 
 def list_steps(
@@ -95,12 +88,9 @@ def list_steps(
     node_type: str | None = None,
     node_id: str | None = None,
 ) -> list[StepRow]:
-    """The steps of a run in the order of execution, in one query; the filters combine with AND.
-
-    Results are wide and left out unless asked for; `has_result` says whether there is one.
-    """
+    """The steps of a run in one query. Results are large and only read on request."""
     result = StepResult.result if include_result else sa.null().label("result")
-    select = sa.select(*_LIGHT, result).outerjoin(
+    select = sa.select(*_COLUMNS, result).outerjoin(
         StepResult, sa.and_(StepResult.run_id == Step.run_id, StepResult.position == Step.position)
     )
     select = select.where(Step.run_id == run.id)
@@ -108,8 +98,5 @@ def list_steps(
         select = select.where(Step.node_type == node_type)
     if node_id is not None:
         select = select.where(Step.node_id == node_id)
-    return [_row(run, row) for row in db.session.execute(select.order_by(Step.position))]
-
-
-def _row(run: RunView, row: Any) -> StepRow:
-    return StepRow(id=uuid5(run.id, f"step:{row.position}"), **row._mapping)
+    rows = db.session.execute(select.order_by(Step.position))
+    return [StepRow(id=uuid5(run.id, f"step:{row.position}"), **row._mapping) for row in rows]

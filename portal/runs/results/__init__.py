@@ -1,1 +1,1 @@
-"""What runs produced: lines, takes, scores, audio and files."""
+"""Results of runs: lines, takes, scores, audio, outputs and files."""

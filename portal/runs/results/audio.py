@@ -1,4 +1,4 @@
-"""How much audio a run has, by language and by what became of it."""
+"""The duration of a run's audio: by language, and of delivered and replaced takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _REPLACED = (TakeStatus.GENERATED, TakeStatus.NOT_DELIVERED)
 
 @dataclass(frozen=True)
 class LocaleAudio:
-    """Audio of one language. A take without a length counts as missing, never as zero."""
+    """Audio in one language. A take without a duration counts as missing, not as zero."""
 
     locale_code: str
     delivered_lines: int
@@ -27,21 +27,23 @@ class LocaleAudio:
 
 @dataclass(frozen=True)
 class RunAudio:
+    """Audio of a run by language."""
+
     locales: Sequence[LocaleAudio]
 
     def sum(self, name: str) -> int:
-        """One of LocaleAudio's numbers over all languages."""
+        """The sum of a LocaleAudio field over all languages."""
         return sum(getattr(each, name) for each in self.locales)
 
     @property
     def delivered_ms(self) -> int | None:
-        """Of delivered takes with a length; None where there is none."""
+        """The duration of delivered takes; None if none has a duration."""
         known = self.sum("delivered_lines") - self.sum("delivered_missing")
         return self.sum("delivered_ms") if known else None
 
     @property
     def generated_ms(self) -> int | None:
-        """Delivered and replaced together; None where a part of it is not known."""
+        """The duration of delivered and replaced takes; None if a duration is missing."""
         if self.delivered_ms is None or self.sum("replaced_missing"):
             return None
         return self.delivered_ms + self.sum("replaced_ms")
@@ -49,16 +51,16 @@ class RunAudio:
 
 @dataclass(frozen=True)
 class DeliveredAudio:
-    """The delivered audio of all languages together."""
+    """The delivered audio in all languages."""
 
     milliseconds: int | None
-    """Of takes with a length; None where there is none."""
+    """The total duration; None if no take has a duration."""
     missing: int
-    """Takes without a length."""
+    """Takes without a duration."""
 
 
 def delivered_audio(run_id: UUID) -> DeliveredAudio:
-    """What a page says of a run's audio, in one row however many languages there are."""
+    """The delivered audio of a run, in one row for any number of languages."""
     known = sa.func.coalesce(Take.duration_ms, 0) > 0
     low_half, high_half = (sums.total_in_sql(half, known) for half in sums.halves_in_sql(Take.duration_ms))
     count = sa.func.count().filter
@@ -68,8 +70,8 @@ def delivered_audio(run_id: UUID) -> DeliveredAudio:
     return DeliveredAudio(sums.combine(low, high) if takes else None, missing)
 
 
-def run_audio(run_id: UUID, most: int | None = None) -> RunAudio:
-    """The audio of a run, in the first languages or all; dropped takes are no part of it. One query."""
+def run_audio(run_id: UUID, limit: int | None = None) -> RunAudio:
+    """The audio of a run in its first languages, or in all, without dropped takes; one query."""
     delivered, replaced = Take.status == TakeStatus.DELIVERED, Take.status.in_(_REPLACED)
     known = sa.func.coalesce(Take.duration_ms, 0) > 0
     halves = sums.halves_in_sql(Take.duration_ms)
@@ -84,7 +86,7 @@ def run_audio(run_id: UUID, most: int | None = None) -> RunAudio:
         .where(Take.run_id == run_id, delivered | replaced)
         .group_by(Take.locale_code)
         .order_by(Take.locale_code)
-        .limit(most)
+        .limit(limit)
     )
     rows = [_locale(*row) for row in db.session.execute(select)]
     return RunAudio(sorted(rows, key=lambda each: each.locale_code))

@@ -1,13 +1,11 @@
-"""Files of a run that can be downloaded: one take's audio, or an archive (contract 3.12).
+"""Downloads: the audio of one take, an archive of a run, an upload (contract 3.12).
 
-Before anything is answered with a file, what is stored of it is looked at: part of a file is never sent as
-the whole.
+A stored file is checked for its size before it is offered, so that no truncated file is sent.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,13 +14,13 @@ from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
 from portal.database.models import Artifact, Run, RunStatus, Take, TakeStatus, Upload
 from portal.errors import Conflict, NotFound
-from portal.runs.detail.full_run import RunDetailView, RunView
+from portal.runs.detail.run import RunDetailView, RunView
 from portal.runs.results.outputs import output_nodes
 from portal.storage import artifact_store, object_key, sizes
 from portal.storage.archives import ArchiveEntry, ArchivePaths, safe_name
 
 MAX_NAMED = 10
-"""Files that are gone or damaged which a refusal names."""
+"""Missing or damaged files that an error message names."""
 
 
 @dataclass(frozen=True)
@@ -38,47 +36,49 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Archive:
+    """The content of a ZIP file."""
+
     entries: list[ArchiveEntry]
     made_at: datetime
 
 
 def archive_name(workflow: SeenWorkflow, run: RunDetailView, node_id: str | None = None) -> str:
-    """The name of the run's archive, or of one node's. Raises NotFound, Conflict."""
+    """The file name of a run's archive, or of one output node's. Raises NotFound, Conflict."""
     if node_id is not None and node_id not in {node.id for node in output_nodes(run)}:
         raise NotFound("This run has no such output node.")
     _refuse_unless_completed(run)
     if not db.session.scalar(sa.select(sa.exists().where(*_files(run.id, node_id)))):
         raise NotFound("There is nothing to download: no audio of this run is stored here.")
-    if artifact_store().is_local:  # else it takes long for many files, and the link looks at them anyway
+    if artifact_store().is_local:  # checking many remote files takes long, and the link checks them anyway
         archive_of(workflow.workspace_id, run.id, node_id)
     node = f"-{node_id}" if node_id is not None else ""
     return safe_name(f"{workflow.name}-run-{run.run_number}{node}.zip".replace(" ", "-"))
 
 
 def audio_name(run: RunView, audio_id: str) -> str:
-    """The name of a take's audio file. Raises NotFound, Conflict."""
+    """The file name of a take's audio. Raises NotFound, Conflict."""
     select = sa.select(Artifact).join(Take, Take.artifact_id == Artifact.id)
     found = db.session.scalar(select.where(*_take(run.id, audio_id)))
     if found is None:
         raise NotFound("This run has no such audio.")
     _refuse_unless_completed(run)
-    return _whole(found).name
+    return _stored_file(found).name
 
 
 def find_audio(workspace_id: UUID, run_id: UUID, audio_id: str) -> StoredFile:
-    """A take's audio. Raises NotFound."""
+    """The audio of a take. Raises NotFound."""
     select = sa.select(Artifact).join(Take, Take.artifact_id == Artifact.id)
-    return _stored(select.where(*_take(run_id, audio_id), Artifact.workspace_id == workspace_id))
+    return _find(select.where(*_take(run_id, audio_id), Artifact.workspace_id == workspace_id))
 
 
 def find_upload(workspace_id: UUID, upload_id: UUID) -> StoredFile:
     """The file of an upload. Raises NotFound."""
     select = sa.select(Artifact).join(Upload, Upload.artifact_id == Artifact.id)
-    return _stored(select.where(Upload.id == upload_id, Artifact.workspace_id == workspace_id))
+    return _find(select.where(Upload.id == upload_id, Artifact.workspace_id == workspace_id))
 
 
 def archive_of(workspace_id: UUID, run_id: UUID, node_id: str | None = None) -> Archive:
-    """What goes into an archive, always in the same order. Raises NotFound, also where part of it is gone."""
+    """The files of an archive in a fixed order. Raises NotFound if one is missing."""
     rows = db.session.execute(
         sa.select(Artifact, Take.line, Take.locale_code, Take.position)
         .outerjoin(Take, Take.artifact_id == Artifact.id)
@@ -89,7 +89,7 @@ def archive_of(workspace_id: UUID, run_id: UUID, node_id: str | None = None) -> 
     if not rows or made_at is None:
         raise NotFound("There is nothing to download any more.")
     names, entries = ArchivePaths(), []
-    for artifact, line, locale, _ in sorted(rows, key=_place):
+    for artifact, line, locale, _ in sorted(rows, key=_archive_order):
         if line is None:
             path = names.path("files", artifact.node_id or "run", artifact.name)
         else:
@@ -99,11 +99,11 @@ def archive_of(workspace_id: UUID, run_id: UUID, node_id: str | None = None) -> 
     return Archive(entries, made_at)
 
 
-def _place(row: Any) -> tuple[Any, ...]:
-    """Where a file stands in an archive: audio by line, language and attempt, then the other files."""
+def _archive_order(row: tuple[Artifact, int | None, str | None, int | None]) -> tuple[int | str, ...]:
+    """Audio by line, language and attempt, then the other files by node and name."""
     artifact, line, locale, position = row
     if line is not None:
-        return (0, line, locale or "", position)
+        return (0, line, locale or "", position or 0)
     return (1, artifact.node_id or "", artifact.name, str(artifact.id))
 
 
@@ -117,7 +117,7 @@ def _take(run_id: UUID, audio_id: str) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def _files(run_id: UUID, node_id: str | None) -> list[sa.ColumnElement[bool]]:
-    """The delivered audio and the other files of a run, or those of one output node."""
+    """Conditions for the delivered audio and other files of a run, or of one output node."""
     takes = sa.select(Take.artifact_id).where(
         Take.run_id == run_id, Take.status != TakeStatus.DELIVERED, Take.artifact_id.is_not(None)
     )
@@ -132,22 +132,22 @@ def _files(run_id: UUID, node_id: str | None) -> list[sa.ColumnElement[bool]]:
     return wanted
 
 
-def _stored(select: sa.Select[Artifact]) -> StoredFile:
+def _find(select: sa.Select[Artifact]) -> StoredFile:
     found = db.session.scalar(select)
     if found is None:
         raise NotFound("There is no such file here any more.")
-    return _whole(found)
+    return _stored_file(found)
 
 
-def _whole(artifact: Artifact) -> StoredFile:
-    """The file of this artifact. Raises NotFound where it is not stored whole."""
+def _stored_file(artifact: Artifact) -> StoredFile:
+    """The file of an artifact. Raises NotFound if it is missing or damaged."""
     key, name = object_key(artifact.workspace_id, artifact.sha256), safe_name(artifact.name)
     _refuse_damaged([(name, key, artifact.size_bytes)])
     return StoredFile(key, name, artifact.content_type, artifact.size_bytes, artifact.sha256)
 
 
 def _refuse_damaged(files: Iterable[tuple[str, str, int]]) -> None:
-    """Name the files (each with its key and size) whose stored size is another. Raises NotFound."""
+    """Raises NotFound that names the files (name, key, size) with another stored size."""
     files = list(files)
     found = sizes({key for _, key, _ in files})
     damaged = [name for name, key, size in files if found[key] != size]

@@ -1,4 +1,4 @@
-"""The lines of a run's source text with what became of each (contract 3.8)."""
+"""The lines of a run's script with their takes, for the API (contract 3.8)."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,14 @@ from portal.input import parameters
 from portal.input.folding import fold
 from portal.paging import Page, Slice
 from portal.runs.address import RunAddress, reader_of
-from portal.runs.detail.full_run import RunView
+from portal.runs.detail.columns import columns_of
+from portal.runs.detail.run import RunView
 from portal.runs.results.takes import TakeRow, read_takes
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinesQuery:
-    """Which lines of which run to show, and which of their takes."""
+    """The run, the page of its lines, and the filters of lines and takes."""
 
     address: RunAddress
     slice: Slice = Slice()
@@ -27,7 +28,7 @@ class LinesQuery:
     language: str | None = None
     include_dropped: bool = False
     named: frozenset[str] = frozenset()
-    """Which parameters the request wrote, defaults included."""
+    """The parameters that the request has, also those with default values."""
 
     @classmethod
     def parse(cls, args: Mapping[str, str], *, workflow_id: str, run_id: str) -> Self:
@@ -45,7 +46,7 @@ class LinesQuery:
         return query
 
     def api_args(self, slice_: Slice) -> dict[str, str]:
-        """The parameters of a link to another page: offset and limit, then what was named (1.7)."""
+        """The parameters of a link to another page: offset, limit and those that the request has (1.7)."""
         rest = {
             "search": self.search,
             "language": self.language or "",
@@ -60,13 +61,13 @@ def _language(text: str) -> str:
 
 
 def locale_code(text: str) -> str:
-    """A language as it is stored and compared: `en_US` is `en-US`."""
+    """The stored form of a language: `en_US` becomes `en-US`."""
     return text.replace("_", "-")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LineRow:
-    """One line of the source text and its takes."""
+    """One line of the script with its takes."""
 
     position: int
     line_id: str | None
@@ -78,27 +79,27 @@ class LineRow:
 
 @dataclass(frozen=True)
 class Completeness:
-    """Whether there is more to come, and why there is nothing."""
+    """Whether the lines are complete, and why there are none."""
 
     status: str
     reason: str | None
 
 
-_COLUMNS = tuple(getattr(OutputLine, name) for name in LineRow.__dataclass_fields__ if name != "takes")
+_COLUMNS = columns_of(OutputLine, LineRow).values()
 
 
 def list_lines(run: RunView, query: LinesQuery) -> Page[LineRow]:
-    """One page of a run's lines, in the order of the text, in at most four queries.
+    """One page of a run's lines in order of the script, in at most four queries.
 
-    A language narrows the takes, never the lines; the total is that of the search.
+    The search filters lines; the language filters their takes only.
     """
-    wanted = [OutputLine.run_id == run.id]
+    conditions = [OutputLine.run_id == run.id]
     if query.search:
-        wanted.append(OutputLine.script_folded.contains(fold(query.search), autoescape=True))
-    total = db.session.scalar(sa.select(sa.func.count()).select_from(OutputLine).where(*wanted)) or 0
+        conditions.append(OutputLine.script_folded.contains(fold(query.search), autoescape=True))
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(OutputLine).where(*conditions)) or 0
     if query.slice.offset >= total:
         return Page((), total, query.slice)
-    page = sa.select(*_COLUMNS).where(*wanted).order_by(OutputLine.position)
+    page = sa.select(*_COLUMNS).where(*conditions).order_by(OutputLine.position)
     rows = db.session.execute(page.offset(query.slice.sql_offset).limit(query.slice.limit)).all()
     takes: dict[int, list[TakeRow]] = defaultdict(list)
     for take in read_takes(run.id, lines=[row.position for row in rows], dropped=query.include_dropped):
@@ -108,8 +109,8 @@ def list_lines(run: RunView, query: LinesQuery) -> Page[LineRow]:
     return Page(lines, total, query.slice)
 
 
-def completeness(run: RunView, lines: int) -> Completeness:
-    """Whether the lines of a run, so many, are all that will come."""
+def completeness(run: RunView, line_count: int) -> Completeness:
+    """Whether more lines may follow."""
     if run.status in ACTIVE:
         return Completeness("not_ready", "run_not_finished")
-    return Completeness("available", None) if lines else Completeness("unavailable", "no_lines_recorded")
+    return Completeness("available", None) if line_count else Completeness("unavailable", "no_lines_recorded")

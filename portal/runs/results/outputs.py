@@ -1,4 +1,4 @@
-"""What a run delivered, output node by output node (contract 3.9)."""
+"""The output nodes of a run with their delivered lines, for the API (contract 3.9)."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,28 +11,28 @@ import sqlalchemy as sa
 from portal.database.engine import db
 from portal.database.models import Artifact, Take, TakeStatus
 from portal.definitions.graph import Node, outputs_of
-from portal.runs.detail.full_run import RunDetailView
 from portal.runs.detail.node_states import node_states
+from portal.runs.detail.run import RunDetailView
 from portal.runs.results.takes import TakeRow, ValidationRow, read_takes
 
 MAX_TAKES = 2000
-"""Takes that one answer shows; the counts are of all."""
+"""Takes in one answer; the counts include all."""
 
 
 @dataclass(frozen=True)
 class DeliveredLine:
-    """A line in one language as it reached an output node: its takes, and which of them it is."""
+    """The takes of a line in one language at an output node."""
 
     takes: Sequence[TakeRow]
 
     @property
     def recommended(self) -> int | None:
-        """Which take was delivered; None where none was."""
+        """The index of the delivered take; None if there is none."""
         return next((n for n, take in enumerate(self.takes) if take.status == TakeStatus.DELIVERED), None)
 
     @property
     def failing(self) -> Sequence[ValidationRow]:
-        """Validators that refuse what was delivered, else the last attempt."""
+        """The validations that refused the delivered take, or else the last attempt."""
         return self.takes[-1 if self.recommended is None else self.recommended].failing
 
     @property
@@ -42,11 +42,13 @@ class DeliveredLine:
 
 @dataclass(frozen=True)
 class Output:
+    """One output node with its lines."""
+
     node: Node
     status: str
     lines: Sequence[DeliveredLine]
     line_count: int
-    """Of all lines, also those that `lines` leaves out."""
+    """The number of all lines, also those left out of `lines`."""
 
     @property
     def truncated(self) -> bool:
@@ -54,7 +56,7 @@ class Output:
 
 
 def output_nodes(run: RunDetailView) -> list[Node]:
-    """The output nodes of the run's graph in its order, then those that only its files name."""
+    """The output nodes of the graph in its order, then those that only takes and files name."""
     nodes = outputs_of(run.definition_snapshot)
     known = {node.id for node in nodes}
     return nodes + [Node(each, "unknown", None, {}) for each in sorted(_named(run.id) - known)]
@@ -67,14 +69,14 @@ def _named(run_id: UUID) -> set[str]:
 
 
 def list_outputs(run: RunDetailView) -> list[Output]:
-    """Every output node with its lines, also the ones that got none, in a fixed number of queries."""
+    """All output nodes with their lines, in a fixed number of queries."""
     states = {state.node_id: state.status for state in node_states(run)}
-    takes = read_takes(run.id, most=MAX_TAKES)
+    takes = read_takes(run.id, limit=MAX_TAKES)
     counts = _line_counts(run.id)
     outputs = []
     for node in output_nodes(run):
-        mine = [take for take in takes if take.output_node_id in (None, node.id)]
-        groups = groupby(mine, key=lambda take: (take.line, take.locale_code))
+        reached = [take for take in takes if take.output_node_id in (None, node.id)]
+        groups = groupby(reached, key=lambda take: (take.line, take.locale_code))
         lines = [DeliveredLine(tuple(group)) for _, group in groups]
         status = states.get(node.id) or run.status
         outputs.append(Output(node, status, lines, counts[None] + counts[node.id]))
@@ -82,7 +84,7 @@ def list_outputs(run: RunDetailView) -> list[Output]:
 
 
 def _line_counts(run_id: UUID) -> dict[str | None, int]:
-    """How many lines, each language on its own, go to each output node; None stands for all of them."""
+    """Lines by output node, counted once for each language; None stands for all nodes."""
     lines = (
         sa.select(Take.output_node_id, Take.line, Take.locale_code)
         .where(Take.run_id == run_id, Take.status != TakeStatus.DROPPED)

@@ -1,20 +1,20 @@
-"""Takes of a run's lines with what validators said of them."""
+"""Takes of a run's lines with their validations, for the API: complete texts."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import Artifact, Take, TakeStatus, Validation
+from portal.runs.detail.columns import columns_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationRow:
-    """What one validator said of one take."""
+    """The result of one validator for one take."""
 
     node_id: str | None
     kind: str
@@ -28,12 +28,12 @@ class ValidationRow:
     transcript: str | None
     scored_on: str | None
     inherited_from_take: int | None
-    segments: list[dict[str, Any]] | None
-    error_counts: dict[str, Any] | None
+    segments: list[dict[str, object]] | None
+    error_counts: dict[str, object] | None
 
     @property
     def scored(self) -> bool:
-        """Whether it came to a result."""
+        """Whether the validator came to a result."""
         return self.score is not None or self.passed is not None or self.wer is not None
 
 
@@ -55,7 +55,7 @@ class TakeRow:
     model: str | None
     duration_ms: int | None
     content_type: str | None
-    """Of its stored file; None where there is none to play."""
+    """Media type of the stored audio; None if there is no file."""
     validations: Sequence[ValidationRow]
 
     @property
@@ -64,38 +64,30 @@ class TakeRow:
 
     @property
     def failing(self) -> list[ValidationRow]:
-        """The validators that refused it."""
+        """The validations that refused the take."""
         return [validation for validation in self.validations if validation.passed is False]
 
 
-_TAKE = tuple(
-    getattr(Take, name)
-    for name in TakeRow.__dataclass_fields__
-    if name not in ("content_type", "validations")
-)
-_VALIDATION = tuple(getattr(Validation, name) for name in ValidationRow.__dataclass_fields__)
+BY_LINE = (Take.line, sa.func.coalesce(Take.locale_code, ""), Take.position)
+"""The order of takes: line, language, attempt."""
+
+_TAKE = columns_of(Take, TakeRow).values()
+_VALIDATION = columns_of(Validation, ValidationRow).values()
 
 
 def read_takes(
-    run_id: UUID, *, lines: Sequence[int] | None = None, dropped: bool = False, most: int | None = None
+    run_id: UUID, *, lines: Sequence[int] | None = None, dropped: bool = False, limit: int | None = None
 ) -> list[TakeRow]:
-    """Takes of a run, or of these lines of it, by line, language and attempt, in two queries.
-
-    Dropped ones are left out unless asked for; `most` ends the list after so many.
-    """
-    wanted = [Take.run_id == run_id]
+    """Takes of a run, or of some lines of it, in two queries; without dropped takes by default."""
+    conditions = [Take.run_id == run_id]
     if lines is not None:
-        wanted.append(Take.line.in_(lines))
+        conditions.append(Take.line.in_(lines))
     if not dropped:
-        wanted.append(Take.status != TakeStatus.DROPPED)
+        conditions.append(Take.status != TakeStatus.DROPPED)
     select = sa.select(*_TAKE, Artifact.content_type).outerjoin(Artifact, Artifact.id == Take.artifact_id)
-    rows = db.session.execute(
-        select.where(*wanted)
-        .order_by(Take.line, sa.func.coalesce(Take.locale_code, ""), Take.position)
-        .limit(most)
-    ).all()
-    said = _validations(run_id, sorted({row.line for row in rows}))
-    return [TakeRow(**row._mapping, validations=said[row.line, row.position]) for row in rows]
+    rows = db.session.execute(select.where(*conditions).order_by(*BY_LINE).limit(limit)).all()
+    validations = _validations(run_id, sorted({row.line for row in rows}))
+    return [TakeRow(**row._mapping, validations=validations[row.line, row.position]) for row in rows]
 
 
 def _validations(run_id: UUID, lines: Sequence[int]) -> dict[tuple[int, int], list[ValidationRow]]:
@@ -105,6 +97,6 @@ def _validations(run_id: UUID, lines: Sequence[int]) -> dict[tuple[int, int], li
             Validation.run_id == run_id, Validation.line.between(lines[0], lines[-1])
         )
         for row in db.session.execute(select.order_by(Validation.position)):
-            values = dict(row._mapping)
+            values = row._asdict()
             found[values.pop("line"), values.pop("take")].append(ValidationRow(**values))
     return found

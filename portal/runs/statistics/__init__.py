@@ -1,1 +1,1 @@
-"""Figures over many runs: summary, activity, trends and usual durations."""
+"""Statistics over runs: summary, activity, trends, and the timing of a run."""

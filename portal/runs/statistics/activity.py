@@ -1,4 +1,4 @@
-"""What a workflow's runs were like lately, at a glance: how many passed, how long they took, day by day."""
+"""Recent activity of a workflow: runs by day, pass rate, usual duration, last failure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,32 +10,36 @@ from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
 from portal.database.models import Run
 from portal.runs.counts import Day, count_by_day, count_outside
-from portal.runs.statistics.summary import Usual, last_failed_at, pass_rate, usual_duration
+from portal.runs.statistics.summary import UsualDuration, last_failed_at, pass_rate, usual_duration
 
-WINDOW_DAYS, LEAST_DAYS, MOST_DAYS = 90, 30, 365
+WINDOW_DAYS, MIN_DAYS, MAX_DAYS = 90, 30, 365
 ENOUGH = 50
-"""How many runs make a chart worth looking at: where they are few, the window reaches further back."""
+"""With fewer runs than this, the window starts earlier."""
 _A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:
+    """The runs of a window of days."""
+
     days: Sequence[Day]
-    """Without a gap: up to today, or to the newest run where it is older than 90 days. 90 of them, more where
-    runs are rare, fewer where they began later; 30 to 365."""
+    """Consecutive days up to today, or up to the newest run if that is older than 90 days.
+
+    90 days; up to 365 if runs are rare, and down to 30 if the first run is recent.
+    """
     recent: bool
-    """Whether the last of these days is today."""
+    """Whether the last day is today."""
     before: int
     after: int
-    """How many runs were created before the first and after the last of these days."""
+    """Runs created before the first day and after the last."""
     pass_rate: float | None
-    """Of the runs on these days."""
-    usual: Usual | None
+    """The pass rate of the runs on these days."""
+    usual: UsualDuration | None
     last_failed_at: datetime | None
 
 
 def read_activity(workflow: SeenWorkflow, today: date) -> Activity:
-    """What the runs of these days were like; no days at all where there is no run."""
+    """The recent activity of a workflow; without days if it has no runs."""
     last = _last_day(workflow, today)
     days = _trimmed(count_by_day(workflow, _first_day(workflow, last), last)) if last else ()
     completed, failed = (sum(day.counts[status] for day in days) for status in ("completed", "failed"))
@@ -52,9 +56,9 @@ def read_activity(workflow: SeenWorkflow, today: date) -> Activity:
 
 
 def _last_day(workflow: SeenWorkflow, today: date) -> date | None:
-    """Today if the last 90 days have a run, else the day of the newest one.
+    """Today if the last 90 days have a run, or else the day of the newest run.
 
-    Runs dated after today count only where there is nothing else: one odd date must not hide all history.
+    Runs dated after today only count if there are no others: one wrong date must not hide all history.
     """
     runs = sa.select(sa.func.max(Run.created_at)).where(Run.workflow_id == workflow.id)
     tomorrow = datetime.combine(today + _A_DAY, time(), UTC)
@@ -66,18 +70,18 @@ def _last_day(workflow: SeenWorkflow, today: date) -> date | None:
 
 
 def _first_day(workflow: SeenWorkflow, last: date) -> date:
-    """90 days before the end, or as far back as it takes to have enough runs, but a year at most."""
+    """90 days before the end, or earlier to include enough runs, but at most a year."""
     end = datetime.combine(last + _A_DAY, time(), UTC)
     runs = sa.select(Run.created_at).where(Run.workflow_id == workflow.id, Run.created_at < end)
-    enough = db.session.scalar(runs.order_by(Run.created_at.desc()).offset(ENOUGH - 1).limit(1))
-    reach = enough.astimezone(UTC).date() if enough else date.min
-    return max(_before(last, MOST_DAYS - 1), min(_before(last, WINDOW_DAYS - 1), reach))
+    earliest = db.session.scalar(runs.order_by(Run.created_at.desc()).offset(ENOUGH - 1).limit(1))
+    needed = earliest.astimezone(UTC).date() if earliest else date.min
+    return max(_before(last, MAX_DAYS - 1), min(_before(last, WINDOW_DAYS - 1), needed))
 
 
 def _trimmed(days: Sequence[Day]) -> Sequence[Day]:
-    """The days from the first with a run, and at least 30 of them."""
-    begin = next((place for place, day in enumerate(days) if day.total), 0)
-    return days[max(0, min(begin, len(days) - LEAST_DAYS)) :]
+    """The days from the first with a run, but at least 30 days."""
+    begin = next((index for index, day in enumerate(days) if day.total), 0)
+    return days[max(0, min(begin, len(days) - MIN_DAYS)) :]
 
 
 def _before(day: date, days: int) -> date:

@@ -1,11 +1,12 @@
-"""What a workflow's runs are like: how many pass, how long they usually take, when one last failed."""
+"""Summary of a workflow's runs: counts and sums of a window, usual duration, last failure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from statistics import quantiles
-from typing import Any
+from typing import Self
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -13,6 +14,8 @@ from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
 from portal.database.models import Run, RunBucket, RunStatus
 from portal.database.transactions import read
+from portal.input import parameters
+from portal.input.parameters import Reader
 from portal.moments import elapsed_ms
 from portal.runs.counts.columns import SUMS, Sums, count_columns, sum_columns
 from portal.runs.counts.periods import in_edge, in_whole, whole_periods
@@ -21,12 +24,12 @@ from portal.runs.filters import OF_WORKFLOW
 from portal.runs.query import STATUSES
 
 USUAL_OF = 100
-"""How many of the last completed runs say what is usual."""
+"""The usual duration is that of this many completed runs."""
 
 
 @dataclass(frozen=True)
-class Usual:
-    """How long a workflow's last completed runs took, pauses left out, in milliseconds."""
+class UsualDuration:
+    """How long the last completed runs of a workflow took, without pauses, in milliseconds."""
 
     runs: int
     median_ms: int
@@ -34,15 +37,33 @@ class Usual:
 
 
 @dataclass(frozen=True)
+class SummaryQuery:
+    """A workflow and a window of creation times, ends included; None leaves an end open (contract 1.8)."""
+
+    workflow_id: UUID
+    created_from: datetime | None
+    created_to: datetime | None
+
+    @classmethod
+    def parse(cls, args: Mapping[str, str], *, workflow_id: str) -> Self:
+        """Read a request's parameters. Raises InvalidQuery with an error for each bad field."""
+        reader = Reader({**args, "workflow_id": workflow_id})
+        created_from, created_to = reader.window("from", "to")
+        found_id = reader.read("workflow_id", parameters.uuid, UUID(int=0))
+        reader.finish()
+        return cls(found_id, created_from, created_to)
+
+
+@dataclass(frozen=True)
 class Summary:
-    """The runs of a workflow that were created in a window (contract 3.11)."""
+    """Counts and sums of the runs created in a window (contract 3.11)."""
 
     counts: Mapping[str, int]
-    """By status: every status is there."""
+    """Runs by status, with zeros."""
     timed_runs: int
     active_ms: int
     delivered_audio_ms: int
-    """Of completed runs."""
+    """Sums over completed runs."""
 
     @property
     def total(self) -> int:
@@ -54,37 +75,37 @@ class Summary:
 
     @property
     def average_duration_seconds(self) -> float | None:
-        """Of completed runs, pauses left out; None where there is none."""
+        """The average of completed runs without pauses; None if there are none."""
         return self.active_ms / self.timed_runs / 1000 if self.timed_runs else None
 
 
 def summarize(
     workflow: SeenWorkflow, created_from: datetime | None = None, created_to: datetime | None = None
 ) -> Summary:
-    """Sum up the runs created in a window, both ends included; whole days come from the counts."""
-    asked = whole_periods(created_from, created_to)
-    statement = _summing(db.engine.dialect.name, len(asked.edges))
-    parts = read(statement, workflow_id=workflow.id, **asked.values)
+    """Summarize the runs created in a window, ends included; full days come from the counts."""
+    periods = whole_periods(created_from, created_to)
+    statement = _summing(db.engine.dialect.name, len(periods.edges))
+    parts = read(statement, workflow_id=workflow.id, **periods.values)
     numbers = [int(sum(column)) for column in zip(*parts, strict=True)]
     counts = dict(zip(STATUSES, numbers, strict=False))
     return Summary(counts, *Sums.of(*numbers[len(STATUSES) :]))
 
 
 @lru_cache
-def _summing(dialect: str, edges: int) -> Any:
+def _summing(dialect: str, edges: int) -> sa.CompoundSelect[*tuple[int, ...]]:
     columns = [sa.func.coalesce(sa.func.sum(getattr(RunBucket, name)), 0) for name in STATUSES + SUMS]
-    whole = sa.select(*columns).where(*OF_DAYS, in_whole(RunBucket.number))
+    full_days = sa.select(*columns).where(*OF_DAYS, in_whole(RunBucket.number))
     counted = sa.select(*count_columns(), *sum_columns(dialect))
-    return sa.union_all(whole, *(counted.where(OF_WORKFLOW, in_edge(number)) for number in range(edges)))
+    return sa.union_all(full_days, *(counted.where(OF_WORKFLOW, in_edge(number)) for number in range(edges)))
 
 
 def pass_rate(completed: int, failed: int) -> float | None:
-    """Completed among completed and failed; None where there is neither (contract 3.11)."""
+    """The share of completed runs among completed and failed ones; None if there are none (contract 3.11)."""
     return completed / (completed + failed) if completed + failed else None
 
 
-def usual_duration(workflow: SeenWorkflow) -> Usual | None:
-    """What the last 100 completed runs with a duration took; None where there is none."""
+def usual_duration(workflow: SeenWorkflow) -> UsualDuration | None:
+    """The usual duration of a workflow's runs; None if no completed run has one."""
     rows = db.session.execute(
         sa.select(Run.started_at, Run.completed_at, Run.paused_ms)
         .where(Run.workflow_id == workflow.id, Run.status == RunStatus.COMPLETED)
@@ -95,13 +116,13 @@ def usual_duration(workflow: SeenWorkflow) -> Usual | None:
     if not took:
         return None
     if len(took) == 1:
-        return Usual(1, took[0], took[0])
+        return UsualDuration(1, took[0], took[0])
     tenths = quantiles(took, n=10, method="inclusive")
-    return Usual(len(took), round(tenths[4]), round(tenths[8]))
+    return UsualDuration(len(took), round(tenths[4]), round(tenths[8]))
 
 
 def last_failed_at(workflow: SeenWorkflow) -> datetime | None:
-    """When the newest failed run ended, else when it was created; None where none failed."""
+    """When the newest failed run ended, or else was created; None if none failed."""
     row = db.session.execute(
         sa.select(Run.completed_at, Run.created_at)
         .where(Run.workflow_id == workflow.id, Run.status == RunStatus.FAILED)

@@ -1,7 +1,7 @@
-"""How a workflow has been doing over a window of days: activity, durations, what fails, who is busy.
+"""Trends of a workflow over a window of days: runs, durations, failing steps, busiest people.
 
-Counts come from those kept beside the runs. The rest reads a bounded number of the newest runs of the window
-on an index, and says how many: it is as quick for a million runs as for a thousand.
+Run counts come from the rollup. The other figures are samples: an index scan reads a bounded number of the
+newest runs of the window, so their cost does not depend on the size of the workflow.
 """
 
 from collections import Counter, defaultdict
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from statistics import median
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -28,21 +28,21 @@ from portal.runs.statistics.summary import pass_rate
 
 WINDOWS = ("7", "30", "90", "all")
 TIMED_RUNS, FAILED_RUNS, PEOPLE_RUNS = 1_000, 200, 5_000
-"""How many of the newest runs durations, failing steps and busy people are read from."""
+"""Sample sizes, in newest runs: for durations, failing steps and people."""
 
 TOP = 10
-MOST_STEP_NAME = 120
+MAX_STEP_NAME = 120
 MAX_COLUMNS = 92
 LONG_GAP = 3_660
-"""Days without a run that a chart does not span for a few runs on the other side."""
-GOOD_SHARE = 0.25
-"""Of all runs: so many are no few."""
+"""A gap of more days than this separates ranges of days; charts show the ranges with most runs."""
+MIN_SHARE = 0.25
+"""A neighbouring range with this share of all runs is shown too."""
 _A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrendQuery:
-    """Which days: the last so many, all of them, or from one to another."""
+    """The days to cover: a number of last days, all days, or a range of dates."""
 
     days: str = "30"
     first: date | None = None
@@ -50,7 +50,7 @@ class TrendQuery:
 
     @classmethod
     def parse(cls, args: Mapping[str, str]) -> Self:
-        """Raises InvalidQuery. Empty dates are none, as a plain form sends them."""
+        """Raises InvalidQuery. Empty dates count as absent: forms send them."""
         reader = Reader({name: value for name, value in args.items() if value or name == "days"})
         first, last = reader.read("from", _day, None), reader.read("to", _day, None)
         if first and last and first > last:
@@ -61,19 +61,19 @@ class TrendQuery:
 
     @property
     def fixed(self) -> bool:
-        """Whether days were named."""
+        """Whether the query names a date."""
         return self.first is not None or self.last is not None
 
 
 @dataclass(frozen=True)
-class Column:
-    """The runs of one day, or of some days together where there are many."""
+class TrendColumn:
+    """The runs of one day, or of several days in a long window."""
 
     first: date
     last: date
     counts: Mapping[str, int]
     median_ms: int | None
-    """Of the runs read; None where none of them was created then."""
+    """The median of the sample; None if it has no runs of these days."""
 
     @property
     def total(self) -> int:
@@ -82,7 +82,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Outside:
-    """Runs of the window that its charts leave out, before or after what they show."""
+    """Runs of the window before or after the days that charts show."""
 
     runs: int
     first: date
@@ -91,18 +91,20 @@ class Outside:
 
 @dataclass(frozen=True, kw_only=True)
 class Trends:
+    """Statistics of the runs created in a window."""
+
     query: TrendQuery
     first: date
     last: date
-    """The window: all figures are of the runs created in it."""
-    columns: Sequence[Column]
-    """What charts over time show: all of the window, or where its runs are if they lie very far apart."""
+    """The first and the last day of the window."""
+    columns: Sequence[TrendColumn]
+    """The columns of charts: the window, or its main range if its runs are far apart."""
     outside: Sequence[Outside]
     counts: Mapping[str, int]
     durations: Sequence[int]
-    """Milliseconds of the newest completed runs."""
+    """Durations of the newest completed runs, in milliseconds."""
     failing: Sequence[tuple[str, int]]
-    """Steps by name and in how many of the failed runs they failed."""
+    """Step names with the number of sampled runs in which they failed."""
     failed_runs: int
     people: Sequence[tuple[str, int]]
     people_runs: int
@@ -121,12 +123,12 @@ class Trends:
 
 
 def read_trends(workflow: SeenWorkflow, query: TrendQuery, today: date) -> Trends:
-    """The trends of a workflow that the caller may see."""
+    """The trends of a workflow. The caller has checked access."""
     first, last = _days(workflow, query, today)
     days = days_with_runs(workflow, first, last)
-    shown = first, last
+    charted = first, last
     if (last - first).days > LONG_GAP:
-        shown = main_stretch(days, today) or shown
+        charted = main_range(days, today) or charted
     inside = Run.created_at.between(
         datetime.combine(first, time(), UTC), datetime.combine(last, time.max, UTC)
     )
@@ -139,8 +141,8 @@ def read_trends(workflow: SeenWorkflow, query: TrendQuery, today: date) -> Trend
         query=query,
         first=first,
         last=last,
-        columns=_columns(days, timed, *shown),
-        outside=_outside(days, *shown),
+        columns=_columns(days, timed, *charted),
+        outside=_outside(days, *charted),
         counts={status: sum(day.counts[status] for day in days) for status in STATUSES},
         durations=[took for _, took in timed],
         failing=_failing(failed),
@@ -150,12 +152,11 @@ def read_trends(workflow: SeenWorkflow, query: TrendQuery, today: date) -> Trend
     )
 
 
-def main_stretch(days: Sequence[Day], today: date) -> tuple[date, date] | None:
-    """The first and the last day of where the runs are; None where there are none.
+def main_range(days: Sequence[Day], today: date) -> tuple[date, date] | None:
+    """The first and the last day of the range with most runs; None if there are none.
 
-    Days with runs that are further apart than LONG_GAP are cut apart. The part with the most runs counts,
-    and with it its neighbours as long as they hold a good share of all. What is dated in the future does
-    not, unless nothing else is there: one wrong date must not hide a history.
+    Gaps longer than LONG_GAP separate ranges. The result includes neighbouring ranges with at least MIN_SHARE
+    of all runs. Ranges in the future only count if there are no others: a wrong date must not hide the rest.
     """
     parts: list[list[Day]] = []
     for day in days:
@@ -166,8 +167,8 @@ def main_stretch(days: Sequence[Day], today: date) -> tuple[date, date] | None:
     if not parts:
         return None
     runs = [sum(day.total for day in part) for part in parts]
-    enough = sum(runs) * GOOD_SHARE
-    first = last = max(range(len(parts)), key=lambda place: (runs[place], place))
+    enough = sum(runs) * MIN_SHARE
+    first = last = max(range(len(parts)), key=lambda index: (runs[index], index))
     while first > 0 and runs[first - 1] >= enough:
         first -= 1
     while last < len(parts) - 1 and runs[last + 1] >= enough:
@@ -176,14 +177,14 @@ def main_stretch(days: Sequence[Day], today: date) -> tuple[date, date] | None:
 
 
 def _outside(days: Sequence[Day], first: date, last: date) -> list[Outside]:
-    """The runs of these days before the first and after the last that a chart shows."""
+    """The runs before the first and after the last day of a chart."""
     sides = [day for day in days if day.day < first], [day for day in days if day.day > last]
     return [Outside(sum(day.total for day in side), side[0].day, side[-1].day) for side in sides if side]
 
 
 def _days(workflow: SeenWorkflow, query: TrendQuery, today: date) -> tuple[date, date]:
-    """The first and the last day of what is asked for; open ends reach as far as there are runs."""
-    oldest, newest = _edges(workflow)
+    """The first and the last day of the window; an open end is that of the runs."""
+    oldest, newest = _oldest_and_newest(workflow)
     if query.days != "all" and not query.fixed:
         return today - timedelta(days=int(query.days) - 1), today
     if not query.fixed:
@@ -193,7 +194,7 @@ def _days(workflow: SeenWorkflow, query: TrendQuery, today: date) -> tuple[date,
     return first, last
 
 
-def _edges(workflow: SeenWorkflow) -> tuple[date | None, date | None]:
+def _oldest_and_newest(workflow: SeenWorkflow) -> tuple[date | None, date | None]:
     """The days of the oldest and the newest run."""
     ends = [sa.func.min(Run.created_at), sa.func.max(Run.created_at)]
     found = [db.session.scalar(sa.select(end).where(Run.workflow_id == workflow.id)) for end in ends]
@@ -201,7 +202,7 @@ def _edges(workflow: SeenWorkflow) -> tuple[date | None, date | None]:
     return oldest, newest
 
 
-def _timed(newest: sa.Select[Any]) -> list[tuple[date, int]]:
+def _timed(newest: sa.Select[UUID]) -> list[tuple[date, int]]:
     columns = (Run.created_at, Run.started_at, Run.completed_at, Run.paused_ms)
     completed = newest.with_only_columns(*columns).where(Run.status == RunStatus.COMPLETED)
     return [
@@ -212,15 +213,15 @@ def _timed(newest: sa.Select[Any]) -> list[tuple[date, int]]:
 
 
 def _failing(run_ids: Sequence[UUID]) -> list[tuple[str, int]]:
-    """The steps that failed for good in most of these runs, by name."""
+    """The names of the steps with lasting failures in most of these runs."""
     name = sa.func.coalesce(Step.name, Step.node_id)
     runs = sa.func.count(sa.distinct(Step.run_id)).label("runs")
-    counted = lasting_failures(run_ids).with_only_columns(excerpt(name, MOST_STEP_NAME), runs)
+    counted = lasting_failures(run_ids).with_only_columns(excerpt(name, MAX_STEP_NAME), runs)
     counted = counted.group_by(name).order_by(sa.desc("runs"), name).limit(TOP)
-    return [(cut(step, MOST_STEP_NAME), failed) for step, failed in db.session.execute(counted)]
+    return [(cut(step, MAX_STEP_NAME), failed) for step, failed in db.session.execute(counted)]
 
 
-def _people(newest: sa.Select[Any]) -> tuple[list[tuple[str, int]], int]:
+def _people(newest: sa.Select[UUID]) -> tuple[list[tuple[str, int]], int]:
     some = newest.with_only_columns(Run.person_id).limit(PEOPLE_RUNS).subquery()
     counted = sa.select(some.c.person_id, sa.func.count()).group_by(some.c.person_id)
     counts = Counter({person: runs for person, runs in db.session.execute(counted)})  # noqa: C416
@@ -232,8 +233,10 @@ def _people(newest: sa.Select[Any]) -> tuple[list[tuple[str, int]], int]:
     return [(names[person], runs) for person, runs in busiest], total
 
 
-def _columns(days: Sequence[Day], timed: Sequence[tuple[date, int]], first: date, last: date) -> list[Column]:
-    """One column a day, or as few days a column as keep the chart readable."""
+def _columns(
+    days: Sequence[Day], timed: Sequence[tuple[date, int]], first: date, last: date
+) -> list[TrendColumn]:
+    """One column for each day, or for several days so that there are at most MAX_COLUMNS."""
     length = (last - first).days + 1
     size = -(-length // MAX_COLUMNS)
     counts: list[dict[str, int]] = [dict.fromkeys(STATUSES, 0) for _ in range(-(-length // size))]
@@ -246,13 +249,13 @@ def _columns(days: Sequence[Day], timed: Sequence[tuple[date, int]], first: date
     for created, milliseconds in timed:
         took[(created - first).days // size].append(milliseconds)
     return [
-        Column(
-            first + timedelta(days=place * size),
-            min(last, first + timedelta(days=min((place + 1) * size, length) - 1)),
+        TrendColumn(
+            first + timedelta(days=index * size),
+            min(last, first + timedelta(days=min((index + 1) * size, length) - 1)),
             column,
-            round(median(took[place])) if took[place] else None,
+            round(median(took[index])) if took[index] else None,
         )
-        for place, column in enumerate(counts)
+        for index, column in enumerate(counts)
     ]
 
 

@@ -3,26 +3,21 @@
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from flask import Flask
 
-from portal.database.models import Run, Step
-from portal.database.transactions import writing
+from portal.database.models import Run
 from portal.errors import InvalidQuery
-from portal.runs.detail.failed_steps import first_failed_step
-from portal.runs.detail.step_table import StepQuery, count_steps, list_steps
 from portal.runs.detail.timeline import (
     LANES_A_PAGE,
     Timeline,
     TimelineQuery,
-    began_before,
-    draw,
-    in_progress,
+    build_timeline,
+    concurrency,
     read_timeline,
+    steps_before_start,
 )
-from tests.factories import NOON, make_run, make_workflow, make_workspace
+from tests.factories import NOON
 
 
 def step(node_id: str, begin: float | None, end: float | None, **columns: Any) -> SimpleNamespace:
@@ -48,7 +43,7 @@ def at(seconds: float | None) -> datetime | None:
 def drawn(*steps: SimpleNamespace, now: float = 100, **query: Any) -> Timeline:
     for position, each in enumerate(steps):
         each.position = position
-    return draw(steps, TimelineQuery(**query), at(now) or NOON)
+    return build_timeline(steps, TimelineQuery(**query), at(now) or NOON)
 
 
 def places(timeline: Timeline) -> list[list[tuple[int, int]]]:
@@ -67,7 +62,7 @@ def test_each_node_has_a_lane_and_attempts_share_it() -> None:
 
 def test_a_step_that_is_still_going_reaches_to_the_present() -> None:
     timeline = drawn(step("a", 0, 10), step("b", 10, None, status="running"), now=25)
-    assert timeline.whole == 25_000
+    assert timeline.length == 25_000
     assert not timeline.lanes.rows[1].spans[0].ended
 
 
@@ -125,7 +120,7 @@ def test_zooming_leaves_the_lanes_that_have_something_there() -> None:
     timeline = drawn(*steps, from_ms=12_000, to_ms=18_000)
     assert ([lane.label for lane in timeline.lanes.rows], timeline.zoomed) == (["b"], True)
     past = drawn(*steps, from_ms=50_000, to_ms=60_000)
-    assert 0 <= past.begin < past.end <= past.whole
+    assert 0 <= past.begin < past.end <= past.length
 
 
 @pytest.mark.parametrize("args", [{"from_ms": "-1"}, {"to_ms": "x"}, {"from_ms": "5", "to_ms": "5"}])
@@ -142,47 +137,14 @@ def test_a_query_writes_what_it_reads() -> None:
 
 def test_steps_at_once_add_up_to_the_time_they_took() -> None:
     timeline = drawn(step("a", 0, 10), step("b", 5, 10))
-    assert in_progress(timeline.spans, timeline.whole, 4) == [1, 1, 2, 2]
+    assert concurrency(timeline.spans, timeline.length, 4) == [1, 1, 2, 2]
 
 
 def test_steps_before_the_run_are_counted_beyond_the_second_that_clocks_are_apart() -> None:
     timeline = drawn(step("a", 0, 1), step("b", 9.5, 12))
-    assert began_before(timeline, at(10)) == 1
-    assert began_before(timeline, None) == 0
+    assert steps_before_start(timeline, at(10)) == 1
+    assert steps_before_start(timeline, None) == 0
 
 
-@pytest.fixture
-def run(app: Flask) -> Run:
-    """A run whose first failure was made good by a second attempt and whose second one was not."""
-    run = make_run(make_workflow(make_workspace()), status="failed")
-    statuses = [("a", "failed"), ("a", "completed"), ("b", "failed"), ("c", "cancelled")]
-    with writing() as session:
-        for position, (node_id, status) in enumerate(statuses):
-            session.add(
-                Step(
-                    run_id=run.id,
-                    position=position,
-                    node_id=node_id,
-                    node_type=f"type {node_id}",
-                    status=status,
-                    iteration=1 + (position == 1),
-                    started_at=at(position),
-                    completed_at=at(position + 1),
-                )
-            )
-    return run
-
-
-def test_the_first_failed_step_is_the_first_that_was_not_made_good(run: Run) -> None:
-    failed = first_failed_step(run.id)
-    assert failed is not None
-    assert failed.position == 2
-    assert first_failed_step(uuid4()) is None
-
-
-def test_steps_are_listed_in_order_and_by_status_and_type(run: Run) -> None:
-    assert [row.position for row in list_steps(run.id, StepQuery()).rows] == [0, 1, 2, 3]
-    assert [row.position for row in list_steps(run.id, StepQuery(status="failed")).rows] == [0, 2]
-    assert [row.position for row in list_steps(run.id, StepQuery(node_type="type a")).rows] == [0, 1]
-    assert count_steps(run.id) == {"completed": 1, "failed": 2, "cancelled": 1}
+def test_a_timeline_is_read_with_all_steps(run: Run) -> None:
     assert len(read_timeline(run.id, TimelineQuery(), NOON).spans) == 4

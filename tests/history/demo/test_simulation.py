@@ -1,4 +1,4 @@
-"""The sample kept moving: runs go on, end and begin by the recorder's rules, and not without bound."""
+"""Simulated runs start, progress and end by the rules of the recorder, within limits."""
 
 import random
 from collections import Counter
@@ -11,20 +11,20 @@ from flask import Flask
 from portal.checks.database_check import check_database
 from portal.database.engine import db
 from portal.database.models import OCCUPYING, Run, RunEvent, Step
-from portal.history.demo import motion
-from portal.history.demo.sample import install_demo, moving_workflows
+from portal.history.demo import simulation
+from portal.history.demo.sample import install_demo, simulated_workflows
 from tests.factories import NOON
 
 pytestmark = pytest.mark.slow
 
 
-def beats(count: int, chance: random.Random) -> int:
-    """So many beats, three seconds apart; how often something moved."""
-    moved = 0
+def ticks(count: int, chance: random.Random) -> int:
+    """Tick a number of times, three seconds apart; the number of changed runs."""
+    changed = 0
     for number in range(count):
-        moved += motion.move(NOON + timedelta(seconds=3 * number), chance)
+        changed += simulation.tick(NOON + timedelta(seconds=3 * number), chance)
         db.session.remove()
-    return moved
+    return changed
 
 
 def fresh() -> list[Run]:
@@ -33,7 +33,7 @@ def fresh() -> list[Run]:
 
 def test_runs_begin_go_on_and_end(app: Flask) -> None:
     install_demo(NOON)
-    assert beats(150, random.Random(1)) > 150
+    assert ticks(150, random.Random(1)) > 150
     statuses = Counter(run.status for run in fresh())
     assert statuses["completed"] > 1
     ended = next(run for run in fresh() if run.status == "completed")
@@ -53,8 +53,8 @@ def test_a_failing_step_fails_its_run_with_the_reason(
     sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_demo(NOON)
-    monkeypatch.setattr(motion, "FAIL_CHANCE", 1.0)
-    beats(30, random.Random(2))
+    monkeypatch.setattr(simulation, "FAIL_CHANCE", 1.0)
+    ticks(30, random.Random(2))
     failed = [run for run in fresh() if run.status == "failed"]
     assert failed
     assert all(run.error for run in failed)
@@ -64,15 +64,15 @@ def test_few_runs_are_active_at_once_and_few_begin_in_a_day(
     sqlite_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_demo(NOON)
-    monkeypatch.setattr(motion, "START_CHANCE", 1.0)
-    monkeypatch.setattr(motion, "MAX_A_DAY", 3)
-    beats(150, random.Random(3))
+    monkeypatch.setattr(simulation, "START_CHANCE", 1.0)
+    monkeypatch.setattr(simulation, "MAX_A_DAY", 3)
+    ticks(150, random.Random(3))
     begun = Counter(run.workflow_id for run in fresh())
     assert set(begun.values()) == {3}
-    for workflow_id in moving_workflows():
+    for workflow_id in simulated_workflows():
         active = sa.select(sa.func.count()).where(Run.workflow_id == workflow_id, Run.status.in_(OCCUPYING))
-        assert (db.session.scalar(active) or 0) <= motion.AT_ONCE + 1
+        assert (db.session.scalar(active) or 0) <= simulation.MAX_OCCUPYING + 1
 
 
 def test_without_the_sample_nothing_moves(sqlite_app: Flask) -> None:
-    assert beats(2, random.Random(4)) == 0
+    assert ticks(2, random.Random(4)) == 0

@@ -1,14 +1,13 @@
-"""The whole texts of a run that its page shows only the beginnings of, each by a name.
+"""Complete texts of a run, by name: its page has excerpts that link to them.
 
-Names are those of the fields: `error`, `steps/3/result`, `lines/0/takes/2/validations/1/reason`. Places are
-counted from 0, as they are stored.
+A name is the path of a field: `error`, `steps/3/result`, `lines/0/takes/2/validations/1/reason`. Positions
+count from 0, as stored.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -28,48 +27,51 @@ from portal.database.models import (
 )
 from portal.database.sql.excerpts import json_text
 from portal.errors import NotFound
-from portal.runs.results.page_results import read_languages
+from portal.runs.detail.columns import SelectColumn
+from portal.runs.results.run_results import read_languages
 
 TEXT, JSON = "text/plain", "application/json"
 
 
 @dataclass(frozen=True)
-class Whole:
+class FullText:
     """A text as it is stored."""
 
     content: str
     media_type: str
 
 
-def read_whole(run_id: UUID, name: str) -> Whole:
-    """One text of a run that the caller may see. Raises NotFound."""
-    for pattern, read in _NAMES.items():
-        if found := re.fullmatch(pattern.replace("N", "([0-9]{1,9})"), name):
-            content, media_type = read(run_id, *map(int, found.groups()))
+def read_full_text(run_id: UUID, name: str) -> FullText:
+    """One text of a run. The caller has checked access. Raises NotFound."""
+    for pattern, read in _TEXTS.items():
+        if match := re.fullmatch(pattern.replace("N", "([0-9]{1,9})"), name):
+            content, media_type = read(run_id, *map(int, match.groups()))
             if content is not None:
-                return Whole(content, media_type)
+                return FullText(content, media_type)
     raise NotFound("This run has no such text.")
 
 
-Found = tuple[str | None, str]
-Read = Callable[..., Found]
+Content = tuple[str | None, str]
+"""A text and its media type."""
+
+Read = Callable[..., Content]
 
 
-def _stored(column: Any, *place: Any) -> Read:
-    """A reader of a column of the row at a place: structures as the JSON that is stored."""
-    structure = isinstance(column.type, sa.JSON)
-    content = sa.cast(column, sa.Text()) if structure else column
+def _stored(column: SelectColumn, *key: SelectColumn) -> Read:
+    """A function that reads a column of one row; JSON as it is stored."""
+    is_json = isinstance(sa.label("text", column).type, sa.JSON)
+    content = sa.cast(column, sa.Text()) if is_json else sa.type_coerce(column, sa.Text())
 
-    def read(run_id: UUID, *numbers: int) -> Found:
-        where = [its == number for its, number in zip(place[1:], numbers, strict=True)]
-        found = db.session.scalar(sa.select(content).where(place[0] == run_id, *where))
-        return found, JSON if structure else TEXT
+    def read(run_id: UUID, *numbers: int) -> Content:
+        where = [part == number for part, number in zip(key[1:], numbers, strict=True)]
+        text = db.session.scalar(sa.select(content).where(key[0] == run_id, *where))
+        return text, JSON if is_json else TEXT
 
     return read
 
 
-def _definition(run_id: UUID) -> Found:
-    """The definition that the run ran, else the workflow's present one."""
+def _definition(run_id: UUID) -> Content:
+    """The definition of the run, or else the current one of the workflow."""
     definition = sa.func.coalesce(
         sa.cast(RunDetail.definition_snapshot, sa.Text()), sa.cast(Workflow.definition, sa.Text())
     )
@@ -78,54 +80,54 @@ def _definition(run_id: UUID) -> Found:
     return db.session.scalar(select.where(Run.id == run_id)), JSON
 
 
-def _written(value: Any) -> Found:
+def _written(value: object) -> Content:
     return json.dumps(value, ensure_ascii=False) if value else None, JSON
 
 
-def _languages(run_id: UUID) -> Found:
+def _languages(run_id: UUID) -> Content:
     return _written(read_languages(run_id, None).lines)
 
 
-def _dropped(run_id: UUID) -> Found:
+def _dropped(run_id: UUID) -> Content:
     return _written(read_languages(run_id, None, dropped=True).lines)
 
 
-def _rows(select: sa.Select[*tuple[Any, ...]]) -> Found:
-    return _written([dict(row._mapping) for row in db.session.execute(select)])
+def _rows(select: sa.Select[*tuple[object, ...]]) -> Content:
+    return _written([row._asdict() for row in db.session.execute(select)])
 
 
-def _outputs(run_id: UUID) -> Found:
-    """The output nodes that takes went to, with the number of their takes."""
+def _outputs(run_id: UUID) -> Content:
+    """The output nodes that takes name, with the number of takes."""
     counted = sa.select(Take.output_node_id.label("node_id"), sa.func.count().label("takes"))
-    kept = counted.where(Take.run_id == run_id, Take.status != TakeStatus.DROPPED)
-    return _rows(kept.group_by(Take.output_node_id).order_by(Take.output_node_id))
+    not_dropped = counted.where(Take.run_id == run_id, Take.status != TakeStatus.DROPPED)
+    return _rows(not_dropped.group_by(Take.output_node_id).order_by(Take.output_node_id))
 
 
-def _validators(run_id: UUID) -> Found:
-    """The validators that said something, and of how many takes."""
-    who = (Validation.node_id, Validation.kind, Validation.label)
-    counted = sa.select(*who, sa.func.count().label("takes")).where(Validation.run_id == run_id)
-    return _rows(counted.group_by(*who).order_by(*who))
+def _validators(run_id: UUID) -> Content:
+    """The validators with the number of takes that each validated."""
+    validator = (Validation.node_id, Validation.kind, Validation.label)
+    counted = sa.select(*validator, sa.func.count().label("takes")).where(Validation.run_id == run_id)
+    return _rows(counted.group_by(*validator).order_by(*validator))
 
 
-def _files(run_id: UUID) -> Found:
+def _files(run_id: UUID) -> Content:
     columns = (Artifact.name, Artifact.node_id, Artifact.content_type, Artifact.size_bytes)
     takes = sa.exists().where(Take.artifact_id == Artifact.id)
     select = sa.select(*columns).where(Artifact.run_id == run_id, ~takes)
     return _rows(select.order_by(Artifact.name, Artifact.id))
 
 
-def _takes(run_id: UUID, line: int) -> Found:
-    """All takes of a line; what validators said of each has an address of its own."""
+def _takes(run_id: UUID, line: int) -> Content:
+    """All takes of a line; their validations are a text of their own."""
     columns = [each for each in Take.__table__.columns if each.name not in ("run_id", "line", "artifact_id")]
     select = sa.select(*columns).where(Take.run_id == run_id, Take.line == line)
     return _rows(select.order_by(Take.position))
 
 
-def _validations(run_id: UUID, line: int, take: int) -> Found:
+def _validations(run_id: UUID, line: int, take: int) -> Content:
     columns = [each for each in Validation.__table__.columns if each.name not in ("run_id", "line", "take")]
-    mine = (Validation.run_id == run_id, Validation.line == line, Validation.take == take)
-    return _rows(sa.select(*columns).where(*mine).order_by(Validation.position))
+    of_take = (Validation.run_id == run_id, Validation.line == line, Validation.take == take)
+    return _rows(sa.select(*columns).where(*of_take).order_by(Validation.position))
 
 
 _STEP = (Step.run_id, Step.position)
@@ -133,7 +135,7 @@ _RESULT = (StepResult.run_id, StepResult.position)
 _LINE = (OutputLine.run_id, OutputLine.position)
 _TAKE = (Take.run_id, Take.line, Take.position)
 _VALIDATION = (Validation.run_id, Validation.line, Validation.take, Validation.position)
-_NAMES: Mapping[str, Read] = {
+_TEXTS: Mapping[str, Read] = {
     "error": _stored(Run.error, Run.id),
     "pause_error": _stored(Run.pause_error, Run.id),
     "usage": _stored(Run.usage_summary, Run.id),
@@ -160,4 +162,4 @@ _NAMES: Mapping[str, Read] = {
     "lines/N/takes/N/validations/N/reason": _stored(Validation.reason, *_VALIDATION),
     "lines/N/takes/N/validations/N/transcript": _stored(Validation.transcript, *_VALIDATION),
 }
-"""N stands for a place."""
+"""N stands for a position."""
