@@ -1,10 +1,14 @@
 """The overview above the run list: figures, and a chart whose days are links."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 from portal import moments
 from portal.pages.day_chart import draw
 from portal.runs.counts import Day
+from portal.runs.recording import recorder
+from portal.runs.recording.state_machine import Event
 from tests.factories import NOON, make_run
 from tests.pages.conftest import Browser, one, parsed, text_of
 
@@ -75,3 +79,23 @@ def test_a_single_run_among_many_is_still_seen() -> None:
 
 def test_a_workflow_without_runs_has_no_overview(browser: Browser) -> None:
     assert not parsed(browser.runs()).select(".strip")
+
+
+def test_everybody_who_watches_a_workflow_shares_one_reading_of_its_activity(
+    browser: Browser, count_queries: Callable[[], AbstractContextManager[list[str]]]
+) -> None:
+    make_run(browser.workflow, run_number=1, status="completed")
+    numbers = []
+    for _ in range(3):
+        with count_queries() as queries:
+            browser.runs("")
+        numbers.append(len(queries))
+    assert numbers[0] > numbers[1] == numbers[2]
+
+
+def test_a_change_shows_in_the_overview_at_once(browser: Browser) -> None:
+    run = recorder.start_run(browser.workflow.id, now=moments.now())
+    assert figures(browser)["run"] == "1"
+    recorder.apply_event(run.id, Event.PICK_UP, moments.now())
+    recorder.apply_event(run.id, Event.COMPLETE, moments.now())
+    assert figures(browser)["passed, last 30 days"] == "100 %"

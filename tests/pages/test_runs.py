@@ -230,7 +230,8 @@ def test_a_page_of_a_hundred_runs_takes_no_more_reads_than_one_of_a_single_run(b
     for number in range(1, 101):
         # Moments of their own: where a page cuts runs of one moment, one more read orders them.
         make_run(browser.workflow, person, run_number=number, created_at=NOON + timedelta(hours=number))
-    assert reads("limit=1") == reads("limit=100") <= 15
+    assert reads("") <= 15
+    assert reads("limit=1") == reads("limit=100") <= 8  # the overview is cached by now
 
 
 def test_each_filter_that_nothing_matches_can_be_taken_off(browser: Browser) -> None:
