@@ -157,7 +157,7 @@ def test_without_that_setting_an_e_mail_never_opens_an_account(start: Start) -> 
     make_member(make_workspace(), make_user("ada@acme.example"))
     refused = person(app).sign_in()
     assert refused.status_code == 403
-    assert "not tied" in refused.text
+    assert "not linked" in refused.text
     assert count(Identity) == 0
 
 
