@@ -75,16 +75,19 @@ def test_no_page_and_no_fragment_of_a_run_is_heavy(
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    "make", [extremes.many_takes, extremes.many_attempts], ids=lambda make: make.__name__
+)
 def test_statistics_from_before_a_heavy_run_came_do_not_slow_its_page(
-    browser: Browser, tmp_path: Path
+    browser: Browser, tmp_path: Path, make: Callable[[], dict[str, Any]]
 ) -> None:
-    path = imported(browser, tmp_path, extremes.many_takes())
+    path = imported(browser, tmp_path, make())
     with db.engine.connect() as connection:
         # Dead rows that are still in their pages: the planner then expects a single row, however many come.
         connection.execute(sa.delete(Run))
         connection.commit()
         connection.exec_driver_sql("ANALYZE")
-    imported(browser, tmp_path, extremes.many_takes())
+    imported(browser, tmp_path, make())
     weighed(browser, path)
 
 

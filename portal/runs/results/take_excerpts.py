@@ -78,7 +78,7 @@ _VALIDATION = columns_of(
 def read_take_excerpts(run_id: UUID, lines: Sequence[int], language: str) -> Mapping[int, LineTakes]:
     """The takes of these lines, in one language or, if it is empty, in all; two queries."""
     ranked = _ranked_takes(run_id, lines, language)
-    first = sa.select(ranked).where(ranked.c.number <= TAKES_A_LINE).subquery()
+    first = _computed_once(sa.select(ranked).where(ranked.c.number <= TAKES_A_LINE))
     of_take = sa.and_(Take.run_id == run_id, Take.line == first.c.line, Take.position == first.c.position)
     select = (
         sa.select(*_TAKE, Artifact.id.is_not(None).label("has_audio"), first.c.takes, first.c.languages)
@@ -102,6 +102,11 @@ def read_take_excerpts(run_id: UUID, lines: Sequence[int], language: str) -> Map
         line.more = takes - len(line.takes)
         line.more_languages = languages - len({take.locale_code for take in line.takes})
     return found
+
+
+def _computed_once(select: sa.Select[*tuple[object, ...]]) -> sa.CTE:
+    """A materialized CTE: a planner that takes tables for empty would rank all rows again for each join."""
+    return select.cte("first").prefix_with("MATERIALIZED")
 
 
 def _ranked_takes(run_id: UUID, lines: Sequence[int], language: str) -> sa.Subquery:
@@ -146,8 +151,9 @@ def _validations(
         .subquery()
     )
     by_line = sa.func.row_number().over(partition_by=inner.c.line, order_by=(inner.c.number, inner.c.take))
-    outer = sa.select(inner, by_line.label("in_line")).subquery()
-    within_limits = (outer.c.number <= VALIDATIONS_A_TAKE) & (outer.c.in_line <= VALIDATIONS_A_LINE)
+    ranked = sa.select(inner, by_line.label("in_line")).subquery()
+    within_limits = (ranked.c.number <= VALIDATIONS_A_TAKE) & (ranked.c.in_line <= VALIDATIONS_A_LINE)
+    outer = _computed_once(sa.select(ranked).where(sa.or_(within_limits, ranked.c.number == 1)))
     of_row = sa.and_(
         Validation.run_id == run_id,
         Validation.line == outer.c.line,
@@ -158,7 +164,6 @@ def _validations(
         sa.select(outer.c.line, outer.c.take, outer.c.total, *_VALIDATION)
         .select_from(outer)
         .join(Validation, of_row)
-        .where(sa.or_(within_limits, outer.c.number == 1))
         .order_by(outer.c.line, outer.c.take, Validation.position)
     )
     for row in db.session.execute(select):
