@@ -97,7 +97,7 @@ def _operation(name: str, operation: Operation, rule: Rule, permission: str | No
     parameters = [_path_parameter(argument) for argument in _ARGUMENT.findall(rule.rule)]
     parameters += [
         _query_parameter(query, schema, query in operation.required)
-        for query, schema in (operation.query or {}).items()
+        for query, schema in operation.parameters.items()
     ]
     described: Json = {
         "operationId": name,

@@ -3,9 +3,9 @@
 A new view needs an entry here; tests compare this table with the routes and with real answers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from portal.api.api_keys import ApiKeyJson, CreatedApiKeyJson, RotatedApiKeyJson
 from portal.api.auth import WhoamiJson
@@ -28,7 +28,10 @@ from portal.input.bounds import MAX_WORKFLOW_NAME
 from portal.input.parameters import MAX_SEARCH, MAX_TEXT
 from portal.input.text import STORABLE_PATTERN
 from portal.paging import DEFAULT_LIMIT, MAX_LIMIT
-from portal.runs.query import ORDERS, SORTS, STATUSES
+from portal.runs.filters.created import CREATED
+from portal.runs.filters.filter import Filter
+from portal.runs.filters.registry import FILTERS
+from portal.runs.query import ORDERS, SORTS
 from portal.workflows.workflow_query import SORTS as WORKFLOW_SORTS
 from portal.workflows.workflow_query import STATUSES as WORKFLOW_STATUSES
 from portal.workspaces.workspaces import WorkspaceChanges, WorkspaceSpec
@@ -46,13 +49,21 @@ class Operation:
     """The object that is answered, alone or in a list."""
     shape: Shape = "one"
     status: int = 200
-    query: Mapping[str, Schema] | None = None
+    query: Mapping[str, Mapping[str, Any]] | None = None
+    filters: Sequence[Filter] = ()
+    """Whose parameters it takes too."""
     required: frozenset[str] = frozenset()
     """Which query parameters must be there."""
     body: type[Body] | None = None
     description: str = ""
     conflicts: bool = False
     """Whether the present state may forbid it (409)."""
+
+    @property
+    def parameters(self) -> dict[str, Schema]:
+        """All parameters of the query with their schemas."""
+        filters = {name: schema for each in self.filters for name, schema in each.schemas.items()}
+        return {name: dict(schema) for name, schema in {**(self.query or {}), **filters}.items()}
 
 
 _PAGING: dict[str, Schema] = {
@@ -62,8 +73,6 @@ _PAGING: dict[str, Schema] = {
 _SEARCH: Schema = {"type": "string", "maxLength": MAX_SEARCH, "pattern": STORABLE_PATTERN}
 _TEXT: Schema = {"type": "string", "maxLength": MAX_TEXT, "pattern": STORABLE_PATTERN}
 _FLAG = words("true", "false", "1", "0")
-_FROM = described(MOMENT_PARAMETER, "Created at this moment or later; with Z or an offset.")
-_TO = described(MOMENT_PARAMETER, "Created at this moment or earlier.")
 
 OPERATIONS: dict[str, Operation] = {
     "whoami": Operation(tag="Account", summary="Who am I?", answer=WhoamiJson),
@@ -105,22 +114,16 @@ OPERATIONS: dict[str, Operation] = {
         "sorted by come last.",
         query=_PAGING
         | {
-            "status": {
-                **list_of(words(*STATUSES), minItems=1),
-                "description": "One or more, separated by commas.",
-            },
-            "search": described(_SEARCH, "Part of the name or e-mail of who triggered the run, in any case."),
             "sort": {**words(*SORTS), "default": "created_at"},
             "order": {**words(*ORDERS), "default": "desc"},
-            "from": _FROM,
-            "to": _TO,
         },
+        filters=FILTERS,
     ),
     "runs_summary": Operation(
         tag="Runs",
         summary="Sum up the runs of a workflow",
         answer=RunsSummaryJson,
-        query={"from": _FROM, "to": _TO},
+        query=CREATED.schemas,
     ),
     "run": Operation(tag="Runs", summary="Get a run", answer=RunDetailJson),
     "run_status": Operation(tag="Runs", summary="Get the status of a run", answer=RunJson),

@@ -1,12 +1,10 @@
 """The active filters in words, each with the query without it."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
 
 from portal.paging import Slice
+from portal.runs.filters.registry import FILTERS
 from portal.runs.query import RunQuery
-from portal.web import formats
 
 
 @dataclass(frozen=True)
@@ -18,21 +16,12 @@ class Facet:
 
 def facets(query: RunQuery) -> list[Facet]:
     """Every active filter of the query, with the query that removes it."""
-
-    def facet(label: str, value: str, **off: Any) -> Facet:
-        return Facet(label, value, replace(query, slice=Slice(0, query.slice.limit), **off))
-
-    found = []
-    if query.status:
-        words = " or ".join(status.capitalize() for status in query.status)
-        found.append(facet("Status", words, status=()))
-    if query.search:
-        found.append(facet("Triggered by", f"“{query.search}”", search=""))
-    if query.created_from:
-        found.append(facet("From", _moment(query.created_from), created_from=None))
-    if query.created_to:
-        found.append(facet("To", _moment(query.created_to), created_to=None))
-    return found
+    start = query.at(Slice(0, query.slice.limit))
+    return [
+        Facet(chip.label, chip.words, each.put(start, chip.without))
+        for each in FILTERS
+        for chip in each.chips(each.value_in(query))
+    ]
 
 
 def any_status(query: RunQuery) -> RunQuery:
@@ -42,9 +31,7 @@ def any_status(query: RunQuery) -> RunQuery:
 
 def cleared(query: RunQuery) -> RunQuery:
     """The same order and page size without any filter, from the start."""
-    start = Slice(0, query.slice.limit)
-    return replace(query, slice=start, status=(), search="", created_from=None, created_to=None)
-
-
-def _moment(moment: datetime) -> str:
-    return f"{formats.date(moment)}, {formats.clock(moment)} UTC"
+    query = query.at(Slice(0, query.slice.limit))
+    for each in FILTERS:
+        query = each.put(query, each.empty)
+    return query

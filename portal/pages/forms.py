@@ -14,6 +14,7 @@ from portal.errors import FieldError, InvalidQuery, NotFound
 from portal.input import parameters
 from portal.input.parameters import Reader, Refused, single
 from portal.paging import Slice
+from portal.runs.filters.registry import further_filters
 from portal.runs.query import RunQuery
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -42,6 +43,10 @@ def plain_form(args: MultiDict[str, str]) -> dict[str, str]:
     plain = single(args)
     if "status" in plain:
         plain["status"] = ",".join(args.getlist("status"))
+    for each in further_filters():
+        for name in each.labels:
+            if not plain.get(name, "?"):
+                del plain[name]
     for name, edge in _EDGES.items():
         if not plain.get(name, "?"):
             del plain[name]

@@ -1,7 +1,7 @@
 """The run list and its fragment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from portal.pages.run_lines import RunLine, run_lines
 from portal.pages.run_live import Watch, watch
 from portal.pages.sort_links import SORT_LABELS, SortLink, sort_links
 from portal.paging import Page
+from portal.runs.filters.registry import FILTERS, further_filters
 from portal.runs.listing import RunPage, list_runs
 from portal.runs.listing.rows import RunRow, Texts
 from portal.runs.query import SORTS, RunQuery
@@ -33,7 +34,6 @@ SEARCH_FIELD = "search"
 """The id of the search field: its requests replace the address instead of adding to the history."""
 
 CHIPS = ("running", "pending", "paused", "completed", "failed", "cancelled")
-PARAMETERS = ("status", "search", "from", "to", "sort", "order", "limit", "offset", "page")
 PAGE_SIZES = (10, 20, 50, 100)
 SORT_OPTIONS = tuple((key, SORT_LABELS[key]) for key in SORTS)
 
@@ -50,6 +50,8 @@ class FilterForm:
     sorts: Sequence[tuple[str, str]] = SORT_OPTIONS
     page_sizes: Sequence[int] = PAGE_SIZES
     search_field: str = SEARCH_FIELD
+    further: Mapping[str, str] = field(default_factory=lambda: _further_fields())
+    """The parameters of further filters, each with its label."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,7 @@ def runs_table(workflow_id: str) -> Response | BaseResponse:
     found_id = id_in_path(workflow_id)
     if not htmx.wants_fragment():
         args: dict[str, Any] = {
-            name: request.args.getlist(name) for name in PARAMETERS
+            name: request.args.getlist(name) for name in _parameters()
         }  # as url_for takes them
         return redirect(url_for(".runs", workflow_id=found_id, **args), code=303)
     return _answer("runs/_table.html", found_id)
@@ -154,9 +156,17 @@ def _refusal(template: str, workflow_id: UUID, plain: dict[str, str], refusal: I
         form=filled(plain, refusal.errors),
     )
     html = render(template, refused)
-    answer = _addressed(html, workflow_id, {name: plain[name] for name in PARAMETERS if name in plain})
+    answer = _addressed(html, workflow_id, {name: plain[name] for name in _parameters() if name in plain})
     answer.status_code = refusal.status
     return answer
+
+
+def _parameters() -> list[str]:
+    return [name for each in FILTERS for name in each.labels] + ["sort", "order", "limit", "offset", "page"]
+
+
+def _further_fields() -> dict[str, str]:
+    return {name: label for each in further_filters() for name, label in each.labels.items()}
 
 
 def _addressed(html: str, workflow_id: UUID, args: dict[str, str]) -> Response:

@@ -3,18 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
-from portal.database.models import RunStatus
 from portal.input import parameters
-from portal.input.parameters import Reader, Refused
-from portal.moments import format_moment
+from portal.input.parameters import Reader
 from portal.paging import DEFAULT_LIMIT, Slice
+from portal.runs.filters import status
+from portal.runs.filters.created import CREATED
+from portal.runs.filters.filter import Filter
+from portal.runs.filters.registry import FILTERS, further_filters
+from portal.runs.filters.status import STATUS
+from portal.runs.filters.triggered_by import TRIGGERED_BY
 
 SORTS = ("created_at", "started_at", "completed_at", "status")
 ORDERS = ("asc", "desc")
-STATUSES = tuple(status.value for status in RunStatus)
+STATUSES = status.STATUSES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,8 @@ class RunQuery:
     order: str = "desc"
     created_from: datetime | None = None
     created_to: datetime | None = None
+    others: tuple[tuple[Filter, Any], ...] = ()
+    """The values of further filters, none of them empty."""
     named: frozenset[str] = frozenset()
     """Which parameters the request wrote, defaults included."""
 
@@ -39,25 +45,27 @@ class RunQuery:
         Raises InvalidQuery with an error for each bad field.
         """
         reader = Reader({**args, "workflow_id": workflow_id})
-        created_from, created_to = reader.window("from", "to")
+        created_from, created_to = CREATED.read(reader)
         query = cls(
             workflow_id=reader.read("workflow_id", parameters.uuid, UUID(int=0)),
             slice=reader.slice(),
-            status=reader.read("status", _statuses, ()),
-            search=reader.read("search", parameters.search, ""),
+            status=STATUS.read(reader),
+            search=TRIGGERED_BY.read(reader),
             sort=reader.read("sort", parameters.one_of(SORTS), "created_at"),
             order=reader.read("order", parameters.one_of(ORDERS), "desc"),
             created_from=created_from,
             created_to=created_to,
             named=frozenset(args),
         )
+        for each in further_filters():
+            query = each.put(query, each.read(reader))
         reader.finish()
         return query
 
     @property
     def filtered(self) -> bool:
         """Whether anything narrows the list down."""
-        return bool(self.status or self.search or self.created_from or self.created_to)
+        return any(each.value_in(self) != each.empty for each in FILTERS)
 
     def at(self, slice_: Slice) -> Self:
         """The same list, another page."""
@@ -76,20 +84,12 @@ class RunQuery:
         return paging | {name: text for name, text in rest.items() if name in self.named - paging.keys()}
 
     def _texts(self) -> dict[str, str]:
-        return {
-            "status": ",".join(self.status),
-            "search": self.search,
-            "from": format_moment(self.created_from) if self.created_from else "",
-            "to": format_moment(self.created_to) if self.created_to else "",
+        filters: dict[str, str] = {}
+        for each in FILTERS:
+            filters |= each.write(each.value_in(self))
+        return filters | {
             "sort": self.sort,
             "order": self.order,
             "limit": str(self.slice.limit),
             "offset": str(self.slice.offset),
         }
-
-
-def _statuses(text: str) -> tuple[str, ...]:
-    tokens = text.split(",")
-    if any(token not in STATUSES for token in tokens):
-        raise Refused(f"must be a comma-separated list of {', '.join(STATUSES)}, without blanks.")
-    return tuple(dict.fromkeys(tokens))

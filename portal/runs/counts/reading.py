@@ -19,7 +19,8 @@ from portal.runs.counts import grains
 from portal.runs.counts.columns import count_columns, date_of
 from portal.runs.counts.histograms import CREATED, DAY
 from portal.runs.counts.periods import in_edge, in_whole, whole_periods
-from portal.runs.filters import PEOPLE_NAMED, Filters, matching, values
+from portal.runs.filters.conditions import Filters, matching, values
+from portal.runs.filters.triggered_by import PEOPLE_NAMED
 from portal.runs.query import STATUSES, RunQuery
 
 
@@ -46,6 +47,11 @@ class Counts(NamedTuple):
 
 def read_counts(workflow: SeenWorkflow, query: RunQuery) -> Counts:
     """Both in one statement."""
+    if query.others:
+        filters = Filters.of(query)._replace(statuses=0)
+        rows = read(_of_matching(filters), **values(workflow, query, statuses=()))
+        everything, *parts = sorted(map(tuple, rows), key=itemgetter(-1))
+        return Counts(_add_up(parts), sum(everything[:-1]))
     searched, bound = bool(query.search), values(workflow, query, statuses=())
     if not (query.search or query.created_from or query.created_to):
         counts = _add_up(read(_OF_ALL, **bound).all())
@@ -139,6 +145,12 @@ def _with_all(*parts: Any) -> Any:
     zeros = (sa.func.coalesce(sa.func.sum(column), 0) for column in _columns(RunTotals))
     everything = sa.select(*zeros, sa.literal_column("0")).where(_of_workflow(RunTotals))
     return sa.union_all(everything, *(part.add_columns(sa.literal_column("1")) for part in parts))
+
+
+@lru_cache
+def _of_matching(filters: Filters) -> Any:
+    """Counted on the runs themselves: no counts beside them know of further filters."""
+    return _with_all(sa.select(*count_columns()).where(*matching(filters)))
 
 
 @lru_cache

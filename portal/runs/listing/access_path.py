@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from portal.auth.access import SeenWorkflow
 from portal.database.models import Run
 from portal.database.transactions import read
-from portal.runs.filters import Filters, checked, matching, values
+from portal.runs.filters.conditions import Filters, checked, matching, values
 from portal.runs.listing.index_scan import IndexScan, read_page
 from portal.runs.listing.key_order import KeyOrder
 from portal.runs.listing.position import (
@@ -37,6 +37,8 @@ def find_page(
 ) -> list[RunRow]:
     """The page of `count` runs at the query's offset; `counts` are those of all statuses."""
     total = sum(counts[status] for status in query.status or counts)
+    if query.others:  # no index or histogram knows of them
+        return _sorted_page(workflow, query, total, count, texts)
     few = total <= _most_sorted(query, thresholds)
     if few and (_is_narrowed(query) or total < sum(counts.values())):
         return _sorted_page(workflow, query, total, count, texts)

@@ -10,7 +10,7 @@ from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
 from portal.database.models import ACTIVE, Run
 from portal.runs.counts.reading import read_counts
-from portal.runs.filters import Filters, matching, values
+from portal.runs.filters.conditions import Filters, matching, values
 from portal.runs.listing.rows import RunRow, Texts, read_rows
 from portal.runs.query import RunQuery
 

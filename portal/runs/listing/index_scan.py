@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from portal.database.models import Run
 from portal.runs.counts.key_range import KeyRange, RangeShape, in_range
-from portal.runs.filters import Filters, checked, of_statuses, status_values
+from portal.runs.filters.conditions import Filters, checked
+from portal.runs.filters.status import of_statuses, status_values
 from portal.runs.listing.rows import RunRow, Texts, rows_of, run_rows
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from portal.auth.access import SeenWorkflow
 from portal.runs.counts.histograms import WITHOUT
 from portal.runs.counts.key_range import KeyRange
-from portal.runs.filters import Filters, values
+from portal.runs.filters.conditions import Filters, values
 from portal.runs.listing.index_scan import IndexScan
 from portal.runs.query import RunQuery
 

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
 from portal.database.models import Run
-from portal.runs.filters import PEOPLE_NAMED, Filters, matching, values
+from portal.runs.filters.conditions import Filters, matching, values
+from portal.runs.filters.triggered_by import PEOPLE_NAMED
 from portal.runs.query import RunQuery
 
 MAX_PEOPLE = 40

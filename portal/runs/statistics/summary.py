@@ -20,7 +20,7 @@ from portal.moments import elapsed_ms
 from portal.runs.counts.columns import SUMS, Sums, count_columns, sum_columns
 from portal.runs.counts.periods import in_edge, in_whole, whole_periods
 from portal.runs.counts.reading import OF_DAYS
-from portal.runs.filters import OF_WORKFLOW
+from portal.runs.filters.conditions import OF_WORKFLOW
 from portal.runs.query import STATUSES
 
 USUAL_OF = 100

@@ -1,0 +1,1 @@
+"""Filters of the run list: one object for each, and their conditions in SQL."""

@@ -1,0 +1,94 @@
+"""What a run query asks for, as conditions on the table of runs; their values are bound when it is executed.
+
+So a statement is built once for all lists of the same shape: from one request to another only values differ.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol, Self
+
+import sqlalchemy as sa
+
+from portal.auth.access import SeenWorkflow
+from portal.database.models import Run
+from portal.runs.filters.created import CREATED
+from portal.runs.filters.filter import Filter
+from portal.runs.filters.status import STATUS
+from portal.runs.filters.triggered_by import TRIGGERED_BY
+
+
+class FilteredQuery(Protocol):
+    """What is read of a run query."""
+
+    @property
+    def status(self) -> tuple[str, ...]: ...
+    @property
+    def search(self) -> str: ...
+    @property
+    def created_from(self) -> datetime | None: ...
+    @property
+    def created_to(self) -> datetime | None: ...
+    @property
+    def others(self) -> tuple[tuple[Filter, Any], ...]: ...
+
+
+class Filters(NamedTuple):
+    """Which filters a list has, and how many statuses (0: any)."""
+
+    statuses: int = 0
+    searched: bool = False
+    created_from: bool = False
+    created_to: bool = False
+    others: tuple[tuple[Filter, Any], ...] = ()
+    """Further filters with their shapes."""
+
+    @classmethod
+    def of(cls, query: FilteredQuery) -> Self:
+        window = CREATED.shape((query.created_from, query.created_to))
+        others = tuple((each, each.shape(value)) for each, value in query.others)
+        return cls(STATUS.shape(query.status), TRIGGERED_BY.shape(query.search), *window, others)
+
+    @property
+    def windowed(self) -> bool:
+        return self.created_from or self.created_to
+
+    def shapes(self) -> Iterator[tuple[Filter, Any]]:
+        """Every filter with its shape."""
+        yield CREATED, (self.created_from, self.created_to)
+        yield STATUS, self.statuses
+        yield TRIGGERED_BY, self.searched
+        yield from self.others
+
+
+def matching(filters: Filters) -> list[sa.ColumnElement[bool]]:
+    """The conditions on runs to be in the list."""
+    found = (condition for each, shape in filters.shapes() for condition in each.conditions(shape))
+    return [OF_WORKFLOW, *found]
+
+
+def checked(filters: Filters) -> list[sa.ColumnElement[bool]]:
+    """The same, to be checked against runs while an index of an order is scanned.
+
+    So written that no planner reads another index for their sake.
+    """
+    found = (condition for each, shape in filters.shapes() for condition in each.scannable(shape))
+    return [OF_WORKFLOW, *found]
+
+
+def values(
+    workflow: SeenWorkflow, query: FilteredQuery, statuses: tuple[str, ...] | None = None
+) -> dict[str, Any]:
+    """What is to be bound in statements of these conditions; of other statuses than the query's if given."""
+    filters = (
+        (STATUS, query.status if statuses is None else statuses),
+        (TRIGGERED_BY, query.search),
+        (CREATED, (query.created_from, query.created_to)),
+        *query.others,
+    )
+    bound = {"workflow_id": workflow.id}
+    for each, value in filters:
+        bound |= each.values(value, workflow.workspace_id)
+    return bound
+
+
+OF_WORKFLOW: sa.ColumnElement[bool] = Run.workflow_id == sa.bindparam("workflow_id")

@@ -1,0 +1,19 @@
+"""The filters of the run list, in the order in which pages and documentation name them."""
+
+from collections.abc import Iterator
+
+from portal.runs.filters.created import CREATED
+from portal.runs.filters.filter import Filter
+from portal.runs.filters.status import STATUS
+from portal.runs.filters.triggered_by import TRIGGERED_BY
+
+FILTERS: list[Filter] = [
+    STATUS,
+    TRIGGERED_BY,
+    CREATED,
+]
+
+
+def further_filters() -> Iterator[Filter]:
+    """Those without fields of their own in a query."""
+    return (each for each in FILTERS if not each.fields)
