@@ -10,8 +10,8 @@ from portal.auth.access import SeenWorkflow
 from portal.pages.day_chart import DayChart, draw
 from portal.runs.statistics.activity import Activity, read_activity
 
-CACHED_OVERVIEWS = 256
-"""Of one process, some 40 kB each."""
+CACHED_OVERVIEWS = 64
+"""Of one process: 70 kB each for 90 days, 230 kB for a year."""
 
 
 @dataclass(frozen=True)
