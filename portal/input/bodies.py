@@ -5,6 +5,7 @@ field has one sentence that says what is allowed, and a refusal says just that.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self
@@ -102,15 +103,17 @@ def refused(allowed: str) -> PydanticCustomError:
     return PydanticCustomError("refused", allowed)
 
 
-class Rule:
+class Rule(ABC):
     """A type of a field: a schema of pydantic, and the sentence that refuses whatever does not fit it."""
 
     @property
+    @abstractmethod
     def allowed(self) -> str:
-        raise NotImplementedError
+        """What the field takes, as the end of a sentence."""
 
+    @abstractmethod
     def schema(self) -> CoreSchema:
-        raise NotImplementedError
+        """What pydantic checks."""
 
     def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
         def validate(value: object, validate_inner: Callable[[object], object]) -> object:

@@ -1,5 +1,6 @@
 """What a filter of the run list is: its parameters, its condition, its words and its schema."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
@@ -33,7 +34,7 @@ class Query(Protocol):
 AnyQuery = TypeVar("AnyQuery", bound=Query)
 
 
-class Filter:
+class Filter(ABC):
     """One filter. A query with its `empty` value is not narrowed by it."""
 
     schemas: ClassVar[Mapping[str, Schema]]
@@ -44,33 +45,33 @@ class Filter:
     fields: tuple[str, ...] = ()
     """The fields of a query that hold the value; without any, it is among the query's `others`."""
 
+    @abstractmethod
     def read(self, reader: Reader) -> Any:
         """The value in a request, with errors recorded in the reader."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, value: Any) -> dict[str, str]:
         """The text of each parameter, empty where it does not narrow."""
-        raise NotImplementedError
 
+    @abstractmethod
     def chips(self, value: Any) -> Sequence[Chip]:
         """The active filter in words."""
-        raise NotImplementedError
 
     def shape(self, value: Any) -> Hashable:
         """What the conditions depend on: never the value itself, which is bound."""
         return True
 
+    @abstractmethod
     def conditions(self, shape: Any) -> list[sa.ColumnElement[bool]]:
         """The conditions on runs; names of bound parameters are the filter's own."""
-        raise NotImplementedError
 
     def scannable(self, shape: Any) -> list[sa.ColumnElement[bool]]:
         """The same for a scan of another index, so written that no planner reads an index for their sake."""
         return self.conditions(shape)
 
+    @abstractmethod
     def values(self, value: Any, workspace_id: UUID) -> dict[str, Any]:
         """What is bound in the conditions."""
-        raise NotImplementedError
 
     def value_in(self, query: Query) -> Any:
         """The value that a query has."""
