@@ -15,9 +15,6 @@ NAMED_PATH = re.compile(r"(?<![\w./-])(?:portal|tests|scripts|docs|static|templa
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 DECISION_FIELDS = ["Question", "Answer", "Why", "Price", "Date", "Where"]
 
-PLANNED: set[str] = set()
-"""Rooms that documents name already; an entry goes when its room comes."""
-
 
 def decisions() -> list[Path]:
     return sorted(path for path in DECISIONS.glob("*.md") if path.name != "README.md")
@@ -27,11 +24,7 @@ def test_every_path_that_a_document_names_exists() -> None:
     named = {
         (path, document.name) for document in DOCUMENTS for path in NAMED_PATH.findall(document.read_text())
     }
-    assert [(p, name) for p, name in sorted(named) if p not in PLANNED and not (ROOT / p).exists()] == []
-
-
-def test_planned_rooms_are_still_to_come() -> None:
-    assert [path for path in sorted(PLANNED) if (ROOT / path).exists()] == []
+    assert [(p, name) for p, name in sorted(named) if not (ROOT / p).exists()] == []
 
 
 def test_every_relative_link_leads_to_a_file() -> None:

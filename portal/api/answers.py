@@ -17,8 +17,8 @@ from typing_extensions import TypedDict
 from portal.auth.principals import SCOPES
 from portal.input.bodies import OneOf
 from portal.paging import Page, Slice
+from portal.runs.filters.status import STATUSES
 from portal.runs.listing.rows import RunRow
-from portal.runs.query import STATUSES
 from portal.web import envelope
 from portal.web.proxy import absolute_url
 
@@ -30,7 +30,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Status = Annotated[str, OneOf(STATUSES)]
 Scopes = Annotated[list[Annotated[str, OneOf(SCOPES)]], Field(json_schema_extra={"uniqueItems": True})]
 Availability = Literal["available", "unavailable"]
-"""Of a value that a run may not have: the reason stands beside it."""
+"""Whether a run has a value; a field beside it gives the reason where it has none."""
 Completeness = Literal["available", "partial", "unavailable"]
 FREE_FORM = "A free-form object, as it was recorded."
 """Describes a field."""

@@ -63,10 +63,6 @@ class Reader:
             self.refuse(name, "is required.")
         return self.read(name, parse, default)
 
-    def changes(self, parsers: Mapping[str, Parser[object]]) -> dict[str, object]:
-        """Parse the names that are present: the changes of a PATCH."""
-        return {name: self.read(name, parse, None) for name, parse in parsers.items() if name in self._args}
-
     def uuid(self, name: str) -> UUID:
         return self.read(name, uuid, UUID(int=0))
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.paging import DEFAULT_LIMIT, Slice
-from portal.runs.filters import status
 from portal.runs.filters.created import CREATED
 from portal.runs.filters.filter import Filter
 from portal.runs.filters.registry import FILTERS, further_filters
@@ -18,7 +17,6 @@ from portal.runs.filters.triggered_by import TRIGGERED_BY
 
 SORTS = ("created_at", "started_at", "completed_at", "status")
 ORDERS = ("asc", "desc")
-STATUSES = status.STATUSES
 
 
 @dataclass(frozen=True, kw_only=True)

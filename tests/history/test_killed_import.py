@@ -65,7 +65,7 @@ def stored_runs() -> int:
 
 
 def is_killed(process: BaseProcess, runs: int, later: float) -> bool:
-    """Kill the import a moment after so many runs are committed, and say whether it was still at work."""
+    """Kill the import a moment after this many runs are committed, and say whether it was still at work."""
     while process.exitcode is None and stored_runs() < runs:
         process.join(0.001)
     process.join(later)

@@ -1,4 +1,4 @@
-"""Runs, what stands beside them, and their steps."""
+"""Runs, their details and their steps."""
 
 from datetime import datetime
 from typing import Any

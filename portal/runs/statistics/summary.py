@@ -21,7 +21,7 @@ from portal.runs.counts.columns import SUMS, Sums, count_columns, sum_columns
 from portal.runs.counts.periods import in_edge, in_whole, whole_periods
 from portal.runs.counts.reading import OF_DAYS
 from portal.runs.filters.conditions import OF_WORKFLOW
-from portal.runs.query import STATUSES
+from portal.runs.filters.status import STATUSES
 
 USUAL_OF = 100
 """The usual duration is that of this many completed runs."""

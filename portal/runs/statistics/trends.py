@@ -23,7 +23,7 @@ from portal.input.parameters import Reader, Refused
 from portal.moments import elapsed_ms
 from portal.runs.counts import Day, days_with_runs
 from portal.runs.detail.failed_steps import lasting_failures
-from portal.runs.query import STATUSES
+from portal.runs.filters.status import STATUSES
 from portal.runs.statistics.summary import pass_rate
 
 WINDOWS = ("7", "30", "90", "all")
