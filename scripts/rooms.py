@@ -6,6 +6,7 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 PORTAL = Path(__file__).resolve().parents[1] / "portal"
@@ -35,6 +36,7 @@ SCRIPTS = ("portal.database.migrations",)
 Arrows = Mapping[str, set[str]]
 
 
+@cache
 def modules() -> dict[str, Path]:
     """The modules of the portal by their dotted names; a package is named without `__init__`."""
     found = {}
@@ -45,6 +47,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
 def imports(file: Path) -> set[str]:
     """All that a file imports, with what comes from a module as `module.name` too."""
     found = set()
