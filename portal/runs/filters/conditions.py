@@ -48,10 +48,6 @@ class Filters(NamedTuple):
         others = tuple((each, each.shape(value)) for each, value in query.others)
         return cls(STATUS.shape(query.status), TRIGGERED_BY.shape(query.search), *window, others)
 
-    @property
-    def windowed(self) -> bool:
-        return self.created_from or self.created_to
-
     def shapes(self) -> Iterator[tuple[Filter, Any]]:
         """Every filter with its shape."""
         yield CREATED, (self.created_from, self.created_to)

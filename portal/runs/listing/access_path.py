@@ -55,7 +55,7 @@ def find_page(
 
 def _most_sorted(query: RunQuery, thresholds: Thresholds) -> int:
     """Up to how many runs are read and sorted, rather than found along an index."""
-    windowed = bool(query.created_from or query.created_to) and query.sort != "created_at"
+    windowed = _is_windowed(query) and query.sort != "created_at"
     far = windowed and query.slice.offset * thresholds.search_gap > thresholds.near
     if query.search:
         return thresholds.sorted_of_people if far or query.sort == "status" else thresholds.sorted
@@ -64,7 +64,7 @@ def _most_sorted(query: RunQuery, thresholds: Thresholds) -> int:
 
 def _is_narrowed(query: RunQuery) -> bool:
     """Whether the list leaves out runs for more than their status."""
-    return bool(query.search or query.created_from or query.created_to)
+    return bool(query.search) or _is_windowed(query)
 
 
 def _by_key(
