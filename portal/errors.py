@@ -70,6 +70,18 @@ class NotFound(PortalError):
     status, code = 404, "NOT_FOUND"
 
 
+class PaymentRequired(PortalError):
+    """The balance or the plan of the workspace does not cover this."""
+
+    status, code = 402, "INSUFFICIENT_CREDITS"
+
+
+class PreconditionFailed(PortalError):
+    """It has changed since you read it. Read it again, then repeat your change."""
+
+    status, code = 412, "PRECONDITION_FAILED"
+
+
 class Conflict(PortalError):
     """The present state does not allow this."""
 

@@ -11,9 +11,11 @@ from typing_extensions import TypedDict
 from portal import moments
 from portal.api import bp
 from portal.api.answers import Scopes, counted_list, one
+from portal.api.operations import PAGING, operation
 from portal.api.request_values import id_in_path, json_body
+from portal.api.schemas import words
 from portal.auth.api_keys import authentication, management
-from portal.auth.api_keys.management import KeyQuery, KeySpec
+from portal.auth.api_keys.management import KEY_STATUSES, KeyChanges, KeyQuery, KeySpec
 from portal.auth.gate import current_principal, requires
 from portal.input.bodies import OneOf
 from portal.input.parameters import single
@@ -57,6 +59,20 @@ class RotatedApiKeyJson(TypedDict):
 
 @bp.get("/api-keys")
 @requires("keys:manage")
+@operation(
+    tag="API keys",
+    summary="List API keys",
+    answer=ApiKeyJson,
+    shape="counted",
+    query=PAGING
+    | {
+        "status": {
+            **words(*KEY_STATUSES),
+            "default": "active",
+            "description": "revoked: those that open nothing, for whatever reason.",
+        }
+    },
+)
 def api_keys() -> Response:
     query = KeyQuery.parse(single(request.args))
     page = management.list_keys(current_principal(), query, moments.now())
@@ -65,6 +81,7 @@ def api_keys() -> Response:
 
 @bp.post("/api-keys")
 @requires("keys:manage")
+@operation(tag="API keys", summary="Make an API key", answer=CreatedApiKeyJson, status=201, body=KeySpec)
 def create_api_key() -> Response:
     spec = KeySpec.parse(json_body(), moments.now())
     created = management.create_key(current_principal(), spec, moments.now())
@@ -73,12 +90,14 @@ def create_api_key() -> Response:
 
 @bp.get("/api-keys/<key_id>")
 @requires("keys:manage")
+@operation(tag="API keys", summary="Get an API key", answer=ApiKeyJson)
 def api_key(key_id: str) -> Response:
     return one(_row(management.get_key(current_principal(), id_in_path("key_id", key_id))))
 
 
 @bp.patch("/api-keys/<key_id>")
 @requires("keys:manage")
+@operation(tag="API keys", summary="Change an API key", answer=ApiKeyJson, body=KeyChanges, refusals=(409,))
 def change_api_key(key_id: str) -> Response:
     body = json_body()
     return one(_row(management.change_key(current_principal(), key_id, body, moments.now())))
@@ -86,6 +105,9 @@ def change_api_key(key_id: str) -> Response:
 
 @bp.delete("/api-keys/<key_id>")
 @requires("keys:manage")
+@operation(
+    tag="API keys", summary="Revoke an API key", answer=ApiKeyJson, description="At once and for good."
+)
 def revoke_api_key(key_id: str) -> Response:
     found_id = id_in_path("key_id", key_id)
     return one(_row(management.revoke_key(current_principal(), found_id, moments.now())))
@@ -93,6 +115,13 @@ def revoke_api_key(key_id: str) -> Response:
 
 @bp.patch("/api-keys/<key_id>/rotate")
 @requires("keys:manage")
+@operation(
+    tag="API keys",
+    summary="Rotate an API key",
+    answer=RotatedApiKeyJson,
+    refusals=(409,),
+    description="The old key is revoked at once; the new one has an id of its own.",
+)
 def rotate_api_key(key_id: str) -> Response:
     found_id = id_in_path("key_id", key_id)
     old, new = management.rotate_key(current_principal(), found_id, moments.now())

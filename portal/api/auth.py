@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from portal.api import bp
 from portal.api.answers import Scopes, one
+from portal.api.operations import operation
 from portal.auth.gate import current_principal, workspace_optional
 from portal.auth.principals import SCOPES
 from portal.input.bodies import OneOf
@@ -27,6 +28,7 @@ class WhoamiJson(TypedDict):
 
 @bp.get("/auth/whoami")
 @workspace_optional
+@operation(tag="Account", summary="Who am I?", answer=WhoamiJson)
 def whoami() -> Response:
     principal = current_principal()
     workspace = principal.workspace

@@ -8,6 +8,8 @@ from typing_extensions import TypedDict
 from portal.api import bp
 from portal.api.answers import Availability, Count, SignedUrl, Status, availability, pagination
 from portal.api.audio import AudioUrl, audio_urls
+from portal.api.operations import FLAG, PAGING, SEARCH, TEXT, operation
+from portal.api.schemas import described
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.input.parameters import single
@@ -141,6 +143,18 @@ class RunDataJson(TypedDict):
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/data")
 @requires("workflows:read")
+@operation(
+    tag="Results",
+    summary="Get the lines of a run with their takes",
+    answer=RunDataJson,
+    shape="paged",
+    query=PAGING
+    | {
+        "search": described(SEARCH, "Part of the source text, in any case."),
+        "language": described(TEXT, "Only the takes in this language; _ is read as -."),
+        "include_dropped": FLAG,
+    },
+)
 def run_data(workflow_id: str, run_id: str) -> Response:
     query = LinesQuery.parse(single(request.args), workflow_id=workflow_id, run_id=run_id)
     workflow = get_workflow(current_principal(), query.address.workflow_id)

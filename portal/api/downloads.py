@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from portal import moments
 from portal.api import bp
 from portal.api.answers import one
+from portal.api.operations import operation
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.runs.address import RunAddress
@@ -28,6 +29,7 @@ class DownloadJson(TypedDict):
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/download")
 @requires("workflows:read")
+@operation(tag="Results", summary="Get the address of a run's files", answer=DownloadJson, refusals=(409,))
 def run_download(workflow_id: str, run_id: str) -> Response:
     address = RunAddress.parse(workflow_id, run_id)
     workflow = get_workflow(current_principal(), address.workflow_id)
@@ -37,6 +39,7 @@ def run_download(workflow_id: str, run_id: str) -> Response:
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/nodes/<path:node_id>/download")
 @requires("workflows:read")
+@operation(tag="Results", summary="Get the address of a node's files", answer=DownloadJson, refusals=(409,))
 def node_download(workflow_id: str, run_id: str, node_id: str) -> Response:
     address = RunAddress.parse(workflow_id, run_id)
     workflow = get_workflow(current_principal(), address.workflow_id)
@@ -46,6 +49,7 @@ def node_download(workflow_id: str, run_id: str, node_id: str) -> Response:
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/audio/<audio_id>/url")
 @requires("workflows:read")
+@operation(tag="Results", summary="Get the address of a take's audio", answer=DownloadJson, refusals=(409,))
 def audio_url(workflow_id: str, run_id: str, audio_id: str) -> Response:
     address = RunAddress.parse(workflow_id, run_id)
     workflow = get_workflow(current_principal(), address.workflow_id)

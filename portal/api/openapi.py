@@ -16,7 +16,7 @@ from portal.auth.principals import SCOPES
 from portal.input.parameters import UUID_PATTERN
 
 Json = dict[str, Any]
-PREFIX = "api."
+PREFIX = "/api/"
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 _FREE_TEXT_ARGUMENTS = frozenset({"node_id", "audio_id"})
 """Arguments of paths that are not UUIDs (contract 1.2)."""
@@ -36,8 +36,10 @@ _REFUSALS = {
     400: "The request cannot be understood: a body that is no JSON object, no workspace named.",
     401: "No usable credential.",
     403: "The credential does not allow this.",
+    402: "The balance or the plan of the workspace does not cover this.",
     404: "There is nothing here, or nothing that you may see.",
     409: "The present state does not allow this.",
+    412: "It has changed since: If-Match names another version.",
     413: "The body is too large.",
     415: "The body is not sent as application/json.",
     422: "A parameter or field is not as described; every bad one is named.",
@@ -52,8 +54,8 @@ def describe(app: Flask, base_url: str) -> Json:
     paths: dict[str, Json] = {}
     for rule, method in _routes(app):
         view = app.view_functions[rule.endpoint]
-        name = rule.endpoint.removeprefix(PREFIX)
-        described = _operation(name, OPERATIONS[name], rule, getattr(view, "portal_permission", None))
+        name = rule.endpoint.rpartition(".")[2]
+        described = _operation(name, OPERATIONS[name], rule, _security(view))
         paths.setdefault(_ARGUMENT.sub(r"{\1}", rule.rule), {})[method.lower()] = described
     return {
         "openapi": "3.1.0",
@@ -88,12 +90,12 @@ def _schemas() -> dict[str, Schema]:
 
 def _routes(app: Flask) -> Iterator[tuple[Rule, str]]:
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.startswith(PREFIX):
+        if rule.rule.startswith(PREFIX):
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
                 yield rule, method
 
 
-def _operation(name: str, operation: Operation, rule: Rule, permission: str | None) -> Json:
+def _operation(name: str, operation: Operation, rule: Rule, security: list[Json]) -> Json:
     parameters = [_path_parameter(argument) for argument in _ARGUMENT.findall(rule.rule)]
     parameters += [
         _query_parameter(query, schema, query in operation.required)
@@ -104,7 +106,7 @@ def _operation(name: str, operation: Operation, rule: Rule, permission: str | No
         "tags": [operation.tag],
         "summary": operation.summary,
         "parameters": [*parameters, {"$ref": "#/components/parameters/Workspace"}],
-        "security": _security(permission),
+        "security": security,
         "responses": {str(operation.status): _success(operation)}
         | {
             str(status): {"$ref": f"#/components/responses/Refused{status}"}
@@ -120,8 +122,11 @@ def _operation(name: str, operation: Operation, rule: Rule, permission: str | No
     return described
 
 
-def _security(permission: str | None) -> list[Json]:
-    """A key needs the scope; what is no scope, no key may do."""
+def _security(view: object) -> list[Json]:
+    """A key needs the scope; what is no scope, no key may do; a public view needs no credential."""
+    if getattr(view, "portal_public", False):
+        return []
+    permission: str | None = getattr(view, "portal_permission", None)
     token: Json = {_TOKEN: []}
     if permission is None:
         return [{_KEY: []}, token]
@@ -130,10 +135,10 @@ def _security(permission: str | None) -> list[Json]:
 
 def _refusals(operation: Operation, has_parameters: bool) -> list[int]:
     statuses = [400, 401, 403, 404, 429, 503]
-    statuses += [409] if operation.conflicts else []
+    statuses += sorted(operation.refusals)
     statuses += [413, 415] if operation.body else []
     statuses += [422] if has_parameters or operation.body else []
-    return sorted(statuses)
+    return sorted(set(statuses))
 
 
 def _success(operation: Operation) -> Json:

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from portal.api import bp
 from portal.api.answers import Completeness, Count, SignedUrl, Status, one
 from portal.api.audio import AudioUrl, audio_urls
+from portal.api.operations import operation
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.runs.address import RunAddress
@@ -177,6 +178,7 @@ class RunAnalysisJson(TypedDict):
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/outputs")
 @requires("workflows:read")
+@operation(tag="Results", summary="Get what a run delivered", answer=RunOutputsJson)
 def run_outputs(workflow_id: str, run_id: str) -> Response:
     address = RunAddress.parse(workflow_id, run_id)
     workflow = get_workflow(current_principal(), address.workflow_id)
@@ -240,6 +242,7 @@ def _take(take: TakeRow, url: AudioUrl) -> TakeJson:
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/analysis")
 @requires("workflows:read")
+@operation(tag="Results", summary="Get what a run adds up to", answer=RunAnalysisJson)
 def run_analysis(workflow_id: str, run_id: str) -> Response:
     address = RunAddress.parse(workflow_id, run_id)
     workflow = get_workflow(current_principal(), address.workflow_id)

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from portal.api import bp
 from portal.api.answers import Count, Fraction, Status, one
+from portal.api.operations import operation
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.definitions.graph import EMPTY_DEFINITION
@@ -153,6 +154,7 @@ class RunOverviewJson(TypedDict):
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/overview")
 @requires("workflows:read")
+@operation(tag="Runs", summary="See a run at a glance", answer=RunOverviewJson)
 def run_overview(workflow_id: str, run_id: str) -> Response:
     address = RunAddress.parse(workflow_id, run_id)
     workflow = get_workflow(current_principal(), address.workflow_id)

@@ -1,11 +1,14 @@
 """Values of an API request: the body and the ids in the path."""
 
+from typing import TypeVar
 from uuid import UUID
 
 from flask import request
 
-from portal.input.bodies import json_object
+from portal.input.bodies import Body, json_object
 from portal.input.parameters import Reader
+
+SomeBody = TypeVar("SomeBody", bound=Body)
 
 
 def json_body() -> dict[str, object]:
@@ -19,3 +22,10 @@ def id_in_path(name: str, text: str) -> UUID:
     found = reader.uuid(name)
     reader.finish()
     return found
+
+
+def body_and_ids(model: type[SomeBody], **ids: str) -> tuple[SomeBody, list[UUID]]:
+    """The validated body, and the ids in the path in this order. Raises InvalidQuery with every bad field."""
+    reader = Reader(ids)
+    found = [reader.uuid(name) for name in ids]
+    return model.read(json_body(), *reader.errors), found

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from portal.api import bp
 from portal.api.answers import FREE_FORM, Count, Status, TriggeredByJson, one, triggered_by
+from portal.api.operations import operation
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.runs.address import RunAddress
@@ -60,6 +61,7 @@ class RunDetailJson(RunJson):
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>")
 @requires("workflows:read")
+@operation(tag="Runs", summary="Get a run", answer=RunDetailJson)
 def run(workflow_id: str, run_id: str) -> Response:
     address = RunAddress.parse(workflow_id, run_id)
     workflow = get_workflow(current_principal(), address.workflow_id)
@@ -68,6 +70,7 @@ def run(workflow_id: str, run_id: str) -> Response:
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/status")
 @requires("workflows:read")
+@operation(tag="Runs", summary="Get the status of a run", answer=RunJson)
 def run_status(workflow_id: str, run_id: str) -> Response:
     address = RunAddress.parse(workflow_id, run_id)
     workflow = get_workflow(current_principal(), address.workflow_id)

@@ -21,12 +21,16 @@ from portal.api.answers import (
     status_counts,
     triggered_by,
 )
+from portal.api.operations import PAGING, operation
+from portal.api.schemas import words
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.input.parameters import single
+from portal.runs.filters.created import CREATED
+from portal.runs.filters.registry import FILTERS
 from portal.runs.listing import list_runs
 from portal.runs.listing.rows import RunRow
-from portal.runs.query import RunQuery
+from portal.runs.query import ORDERS, SORTS, RunQuery
 from portal.runs.statistics.summary import Summary, SummaryQuery, summarize
 
 
@@ -68,6 +72,20 @@ class RunsSummaryJson(StatusCountsJson):
 
 @bp.get("/workflows/<workflow_id>/runs")
 @requires("workflows:read")
+@operation(
+    tag="Runs",
+    summary="List the runs of a workflow",
+    answer=RunRowJson,
+    shape="counted",
+    description="Ties are broken by id, ascending in both directions; runs without the time that is "
+    "sorted by come last.",
+    query=PAGING
+    | {
+        "sort": {**words(*SORTS), "default": "created_at"},
+        "order": {**words(*ORDERS), "default": "desc"},
+    },
+    filters=FILTERS,
+)
 def runs(workflow_id: str) -> Response:
     query = RunQuery.parse(single(request.args), workflow_id=workflow_id)
     workflow = get_workflow(current_principal(), query.workflow_id)
@@ -77,6 +95,7 @@ def runs(workflow_id: str) -> Response:
 
 @bp.get("/workflows/<workflow_id>/runs/summary")
 @requires("workflows:read")
+@operation(tag="Runs", summary="Sum up the runs of a workflow", answer=RunsSummaryJson, query=CREATED.schemas)
 def runs_summary(workflow_id: str) -> Response:
     query = SummaryQuery.parse(single(request.args), workflow_id=workflow_id)
     workflow = get_workflow(current_principal(), query.workflow_id)

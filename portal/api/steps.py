@@ -10,8 +10,11 @@ from typing_extensions import TypedDict
 
 from portal.api import bp
 from portal.api.answers import Count, one
+from portal.api.operations import FLAG, TEXT, operation
+from portal.api.schemas import words
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
+from portal.definitions.graph import NODE_TYPES
 from portal.input.parameters import single
 from portal.runs.detail.run import get_run_status
 from portal.runs.detail.steps import StepRow, StepsQuery, list_steps
@@ -39,6 +42,18 @@ class StepJson(TypedDict):
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/steps")
 @requires("workflows:read")
+@operation(
+    tag="Runs",
+    summary="List the steps of a run",
+    answer=StepJson,
+    shape="whole",
+    description="In the order of execution, one for each attempt at a node.",
+    query={
+        "include_result": FLAG,
+        "node_type": words(*NODE_TYPES),
+        "node_id": TEXT,
+    },
+)
 def steps(workflow_id: str, run_id: str) -> Response:
     query = StepsQuery.parse(single(request.args), workflow_id=workflow_id, run_id=run_id)
     workflow = get_workflow(current_principal(), query.address.workflow_id)

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from portal import moments
 from portal.api import bp
 from portal.api.answers import Count, SignedUrl, uncounted_list
+from portal.api.operations import PAGING, operation
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.input.parameters import single
@@ -40,6 +41,13 @@ class UploadJson(TypedDict):
 
 @bp.get("/workflows/<workflow_id>/uploads")
 @requires("workflows:read")
+@operation(
+    tag="Workflows",
+    summary="List the uploads of a workflow",
+    answer=UploadJson,
+    shape="uncounted",
+    query=PAGING,
+)
 def uploads(workflow_id: str) -> Response:
     query = UploadsQuery.parse(single(request.args), workflow_id=workflow_id)
     workflow = get_workflow(current_principal(), query.workflow_id)

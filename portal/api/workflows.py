@@ -10,15 +10,21 @@ from typing_extensions import TypedDict
 
 from portal.api import bp
 from portal.api.answers import FREE_FORM, Count, Status, StatusCountsJson, counted_list, one, status_counts
+from portal.api.operations import FLAG, PAGING, SEARCH, operation
 from portal.api.request_values import id_in_path
+from portal.api.schemas import MOMENT_PARAMETER, described, list_of, text, words
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.errors import NotFound
 from portal.input import parameters
 from portal.input.bodies import OneOf
+from portal.input.bounds import MAX_WORKFLOW_NAME
 from portal.input.parameters import Reader, single
+from portal.runs.query import ORDERS
 from portal.workflows.listing import WorkflowRow, describe_workflow, list_workflows
 from portal.workflows.markdown import to_markdown
+from portal.workflows.workflow_query import SORTS as WORKFLOW_SORTS
+from portal.workflows.workflow_query import STATUSES as WORKFLOW_STATUSES
 from portal.workflows.workflow_query import WorkflowQuery
 
 
@@ -65,6 +71,23 @@ class NameAvailabilityJson(TypedDict):
 
 @bp.get("/workflows")
 @requires("workflows:read")
+@operation(
+    tag="Workflows",
+    summary="List workflows",
+    answer=WorkflowRowJson,
+    shape="counted",
+    query=PAGING
+    | {
+        "status": described(words(*WORKFLOW_STATUSES), "By the latest run."),
+        "search": described(SEARCH, "Part of the name or the description, in any case."),
+        "sort": list_of(words(*WORKFLOW_SORTS)),
+        "order": described(list_of(words(*ORDERS)), "One for each sort, at most."),
+        "last_run_after": MOMENT_PARAMETER,
+        "last_run_before": MOMENT_PARAMETER,
+        "has_failed_run": FLAG,
+        "include_definition": FLAG,
+    },
+)
 def workflows() -> Response:
     query = WorkflowQuery.parse(request.args.to_dict(flat=False))
     workspace = current_principal().workspace
@@ -76,6 +99,7 @@ def workflows() -> Response:
 
 @bp.get("/workflows/<workflow_id>")
 @requires("workflows:read")
+@operation(tag="Workflows", summary="Get a workflow", answer=WorkflowJson)
 def workflow(workflow_id: str) -> Response:
     return one(
         _whole(describe_workflow(get_workflow(current_principal(), id_in_path("workflow_id", workflow_id))))
@@ -84,15 +108,27 @@ def workflow(workflow_id: str) -> Response:
 
 @bp.get("/workflows/<workflow_id>/markdown")
 @requires("workflows:read")
+@operation(tag="Workflows", summary="Get a workflow as Markdown", answer=WorkflowMarkdownJson)
 def workflow_markdown(workflow_id: str) -> Response:
     found = describe_workflow(get_workflow(current_principal(), id_in_path("workflow_id", workflow_id)))
-    text = to_markdown(found.name, found.description, found.definition or {})
-    answer: WorkflowMarkdownJson = {"workflow_id": found.id, "name": found.name, "markdown": text}
+    answer: WorkflowMarkdownJson = {
+        "workflow_id": found.id,
+        "name": found.name,
+        "markdown": to_markdown(found.name, found.description, found.definition or {}),
+    }
     return one(answer)
 
 
 @bp.get("/workflows/name-availability")
 @requires("workflows:read")
+@operation(
+    tag="Workflows",
+    summary="Ask whether a name may be used",
+    answer=NameAvailabilityJson,
+    description="Always: names need not be unique.",
+    query={"name": text(1, MAX_WORKFLOW_NAME)},
+    required=frozenset({"name"}),
+)
 def workflow_name_availability() -> Response:
     reader = Reader(single(request.args))
     name = reader.require("name", parameters.workflow_name, "")

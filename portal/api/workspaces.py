@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from portal import moments
 from portal.api import bp
 from portal.api.answers import Fraction, one, uncounted_list, whole_list
+from portal.api.operations import PAGING, operation
 from portal.api.request_values import id_in_path, json_body
 from portal.auth.gate import current_principal, requires, workspace_optional
 from portal.auth.principals import PERSON, ROLE_ALLOWS
@@ -19,7 +20,7 @@ from portal.input.parameters import Reader, single
 from portal.paging import Slice
 from portal.workspaces import workspaces as service
 from portal.workspaces.members import RosterRow, roster
-from portal.workspaces.workspaces import WorkspaceSpec
+from portal.workspaces.workspaces import WorkspaceChanges, WorkspaceSpec
 
 
 class WorkspaceJson(TypedDict):
@@ -63,6 +64,14 @@ class MemberJson(TypedDict):
 @bp.get("/workspaces")
 @requires("workspace:read")
 @workspace_optional
+@operation(
+    tag="Workspaces",
+    summary="List my workspaces",
+    answer=WorkspaceJson,
+    shape="uncounted",
+    query=PAGING,
+    description="A key sees the one that it is bound to.",
+)
 def workspaces() -> Response:
     reader = Reader(single(request.args))
     slice_ = reader.slice()
@@ -73,6 +82,14 @@ def workspaces() -> Response:
 @bp.post("/workspaces")
 @requires(PERSON)
 @workspace_optional
+@operation(
+    tag="Workspaces",
+    summary="Make a workspace",
+    answer=WorkspaceJson,
+    status=201,
+    body=WorkspaceSpec,
+    refusals=(409,),
+)
 def create_workspace() -> Response:
     spec = WorkspaceSpec.parse(json_body())
     return one(_row(service.create_workspace(spec, current_principal().user, moments.now())), status=201)
@@ -81,6 +98,7 @@ def create_workspace() -> Response:
 @bp.get("/workspaces/<workspace_id>")
 @requires("workspace:read")
 @workspace_optional
+@operation(tag="Workspaces", summary="Get a workspace", answer=WorkspaceJson)
 def workspace(workspace_id: str) -> Response:
     return one(_row(service.get_workspace(current_principal(), id_in_path("workspace_id", workspace_id))))
 
@@ -88,6 +106,14 @@ def workspace(workspace_id: str) -> Response:
 @bp.patch("/workspaces/<workspace_id>")
 @requires(PERSON)
 @workspace_optional
+@operation(
+    tag="Workspaces",
+    summary="Change a workspace",
+    answer=WorkspaceJson,
+    body=WorkspaceChanges,
+    refusals=(409,),
+    description="For its admins; to others it is not there.",
+)
 def change_workspace(workspace_id: str) -> Response:
     body = json_body()
     return one(_row(service.change_workspace(current_principal(), workspace_id, body, moments.now())))
@@ -96,6 +122,12 @@ def change_workspace(workspace_id: str) -> Response:
 @bp.delete("/workspaces/<workspace_id>")
 @requires(PERSON)
 @workspace_optional
+@operation(
+    tag="Workspaces",
+    summary="Delete a workspace",
+    answer=DeletedJson,
+    description="For its owner; to others it is not there.",
+)
 def delete_workspace(workspace_id: str) -> Response:
     found_id = id_in_path("workspace_id", workspace_id)
     service.delete_workspace(current_principal(), found_id, moments.now())
@@ -106,6 +138,13 @@ def delete_workspace(workspace_id: str) -> Response:
 @bp.get("/workspaces/<workspace_id>/members")
 @requires("workspace:read")
 @workspace_optional
+@operation(
+    tag="Workspaces",
+    summary="List the members of a workspace",
+    answer=MemberJson,
+    shape="uncounted",
+    description="All of them, on one page.",
+)
 def members(workspace_id: str) -> Response:
     principal = current_principal()
     found = service.get_workspace(principal, id_in_path("workspace_id", workspace_id))

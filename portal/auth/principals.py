@@ -29,8 +29,8 @@ PERSON = "person"
 PERSONAL = frozenset({"workspace:read", PERSON})
 """Permissions of every signed-in user, even without a workspace."""
 
-_READING = frozenset({"workflows:read", "workspace:read"})
-_EDITING = _READING | {"workflows:run", "workflows:write"}
+_READING = frozenset(scope for scope in SCOPES if scope.endswith(":read"))
+_EDITING = frozenset(SCOPES)
 ROLE_ALLOWS = {"viewer": _READING, "editor": _EDITING, "admin": frozenset(SCOPES + MANAGING)}
 
 
