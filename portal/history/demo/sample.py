@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from portal.database.models import Member, Role, User, Workspace
 from portal.database.transactions import writing
 from portal.history.demo import audio, uploads
+from portal.history.demo.definitions import definition
 from portal.history.importer import import_lines
 from portal.history.summary import ImportSummary
 from portal.moments import format_moment
@@ -62,6 +63,10 @@ class _Sample:
     runs: int
     fail: float
     people: Sequence[tuple[Mapping[str, str] | None, int]]
+    spoken: str = "en-us"
+    """The language of the script."""
+    text: str = ""
+    """The script; if empty, it is an upload."""
     titles: Sequence[str] = ()
     seconds_a_step: float = 8.0
     bad_days: range = field(default_factory=lambda: range(0))
@@ -84,7 +89,7 @@ _SAMPLES = (
             "validator_naturalness",
             "sink_preview",
         ),
-        locales=("de-DE", "fr-FR", "ja-JP", "ko-KR", "pt-BR"),
+        locales=("de-de", "fr-fr", "ja-jp", "ko-kr", "pt-br"),
         runs=1200,
         fail=0.06,
         people=((_SCHEDULE, 60), (_ADA, 14), (_GRACE, 12), (_MINSU, 8), (_OPS, 4), (None, 2)),
@@ -97,12 +102,14 @@ _SAMPLES = (
         description="Reads the introductions of new episodes.",
         node_types=(
             "source_script",
+            "operator_translator",
             "operator_phoneme_injector",
             "operator_generator",
             "validator_pronunciation",
             "sink_preview",
         ),
-        locales=("en-GB", "sv-SE"),
+        spoken="en-gb",
+        locales=("en-gb", "es-es"),
         runs=400,
         fail=0.04,
         people=((_ASA, 50), (_KATHERINE, 30), (_ADA, 20)),
@@ -123,7 +130,7 @@ _SAMPLES = (
             "operator_pronunciation_corrector",
             "sink_preview",
         ),
-        locales=("en-US", "es-MX", "ko-KR"),
+        locales=("en-us", "es-mx", "ko-kr"),
         runs=90,
         fail=0.08,
         people=((_KATHERINE, 40), (_OPS, 35), (_GRACE, 25)),
@@ -136,7 +143,8 @@ _SAMPLES = (
         name="Onboarding tour",
         description="Narrates the product tour for new customers. Not started yet.",
         node_types=("source_script", "operator_generator", "sink_preview"),
-        locales=("en-US",),
+        locales=("en-us",),
+        text="Welcome to Acme Voice.\nYour projects are on the left.\nPress the green button to record.",
         runs=0,
         fail=0.0,
         people=(),
@@ -233,16 +241,8 @@ def demo_lines(now: datetime) -> Iterator[dict[str, object]]:
 
 
 def _definition(sample: _Sample) -> dict[str, object]:
-    nodes = [
-        {"id": node_type, "type": node_type, "config": {"locales": list(sample.locales)}}
-        for node_type in sample.node_types
-    ]
-    pairs = zip(sample.node_types, sample.node_types[1:], strict=False)
-    edges = [{"id": f"{a}-{b}", "source": a, "target": b} for a, b in pairs]
-    return {
-        "graph": {"nodes": nodes, "edges": edges},
-        "execution": {"steps": list(sample.node_types), "params": {"locales": list(sample.locales)}},
-    }
+    workflow_id = uuid5(_NAMESPACE, sample.key)
+    return definition(workflow_id, sample.node_types, sample.spoken, sample.locales, sample.text)
 
 
 def _runs(sample: _Sample, chance: random.Random, now: datetime) -> Iterator[dict[str, object]]:

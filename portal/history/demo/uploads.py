@@ -23,13 +23,13 @@ def upload_lines(
 ) -> Iterator[dict[str, object]]:
     """A workflow's uploads in the import format, dated a day after the workflow."""
     files = (
-        ("script", "uploads/script.txt", f"{name}.txt", _SCRIPT, "en-US"),
+        ("script", "uploads/script.txt", f"{name}.txt", _SCRIPT, "en-us"),
         ("dictionary", "uploads/names.csv", "Names.csv", _DICTIONARY, None),
     )
     for number, (category, path, filename, content, language) in enumerate(files, 1):
         upload: dict[str, object] = {
             "type": "upload",
-            "id": str(uuid5(workflow_id, f"upload:{category}")),
+            "id": str(_upload_id(workflow_id, category)),
             "workflow_id": str(workflow_id),
             "category": category,
             "filename": filename,
@@ -41,3 +41,12 @@ def upload_lines(
             "created_at": format_moment(begin + timedelta(days=1, minutes=number)),
         }
         yield upload | ({"detected_language": language} if language else {})
+
+
+def script_id(workflow_id: UUID) -> UUID:
+    """The id of a workflow's uploaded script."""
+    return _upload_id(workflow_id, "script")
+
+
+def _upload_id(workflow_id: UUID, category: str) -> UUID:
+    return uuid5(workflow_id, f"upload:{category}")
