@@ -1,7 +1,7 @@
 """Holds answers of the portal against the models of this release's client; prints what they refuse as JSON.
 
 Run by the tests in a process of its own, so that each release is imported by itself. Standard input says what
-each address answered.
+each address answered; with the argument `routes` it prints what the client can request instead.
 """
 
 import ast
@@ -21,6 +21,9 @@ from pydantic import ValidationError
 
 
 def main() -> None:
+    if sys.argv[1:] == ["routes"]:
+        print(json.dumps(sorted([path, method] for method, path, _, _ in requests())))
+        return
     models = dict(reads())
     answers: dict[str, list[Any]] = json.load(sys.stdin)
     refused = [
@@ -42,7 +45,12 @@ def complaints(model: Any, answer: Any) -> Iterator[str]:
 
 
 def reads() -> Iterator[tuple[str, Any]]:
-    """The path of every GET that the client knows, with {} for each argument, and the model of its answer."""
+    """The path of every GET that the client knows, and the model of its answer."""
+    return ((path, model_of(module, calls)) for method, path, module, calls in requests() if method == "GET")
+
+
+def requests() -> Iterator[tuple[str, str, ModuleType, list[ast.Call]]]:
+    """Method and path, with {} for each argument, of every request that the client knows, and its code."""
     for found in pkgutil.walk_packages(onepin.__path__, "onepin."):
         if not found.name.endswith(".raw_client"):
             continue
@@ -51,8 +59,7 @@ def reads() -> Iterator[tuple[str, Any]]:
             calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
             request = next(call for call in calls if getattr(call.func, "attr", "") in ("request", "stream"))
             asked = {word.arg: word.value for word in request.keywords}
-            if asked["method"].value == "GET":
-                yield pattern(request.args[0]), model_of(module, calls)
+            yield asked["method"].value, pattern(request.args[0]), module, calls
 
 
 def methods(module: ModuleType) -> Iterator[ast.FunctionDef]:
