@@ -9,7 +9,7 @@ from portal import moments
 from portal.database.sql.excerpts import cut
 from portal.runs.listing.changes_since import is_active
 from portal.runs.listing.rows import RunRow
-from portal.runs.subjects import Subject
+from portal.runs.listing.subjects import Subject
 from portal.web import formats
 
 MAX_LABELS, MAX_LABEL = 2, 28

@@ -26,8 +26,8 @@ from portal.paging import Page
 from portal.runs.filters.registry import FILTERS, further_filters
 from portal.runs.listing import RunPage, list_runs
 from portal.runs.listing.rows import RunRow, Texts
+from portal.runs.listing.subjects import subjects_of
 from portal.runs.query import SORTS, RunQuery
-from portal.runs.subjects import subjects_of
 from portal.web import htmx
 
 SEARCH_FIELD = "search"

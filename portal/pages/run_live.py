@@ -20,8 +20,8 @@ from portal.pages.rendering import render
 from portal.pages.run_lines import RunLine, run_lines
 from portal.paging import MAX_LIMIT, Slice
 from portal.runs.listing.changes_since import is_active, read_changes
+from portal.runs.listing.subjects import subjects_of
 from portal.runs.query import RunQuery
-from portal.runs.subjects import subjects_of
 from portal.web import htmx
 
 
