@@ -1,5 +1,6 @@
 """The shape of the project: who imports whom, and what is vendored."""
 
+import ast
 import base64
 import hashlib
 import re
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from portal.runs.statuses import STATUSES
 from scripts import rooms
 from scripts.rooms import imports
 
@@ -100,6 +102,18 @@ def test_the_environment_is_read_in_one_place() -> None:
         if re.search(r"os\.environ|os\.getenv|from os", file.read_text())
     ]
     assert readers == ["config.py"]
+
+
+def test_pages_name_a_status_by_its_one_name() -> None:
+    """Those of a workflow, which `workflows.py` puts in words, are others."""
+    by_hand = [
+        f"{module}: {node.value}"
+        for module in modules("pages")
+        if module != "portal/pages/workflows.py"
+        for node in ast.walk(ast.parse((ROOT / module).read_text()))
+        if isinstance(node, ast.Constant) and node.value in STATUSES
+    ]
+    assert by_hand == []
 
 
 def test_htmx_is_the_published_file_untouched() -> None:

@@ -17,8 +17,8 @@ from typing_extensions import TypedDict
 from portal.auth.principals import SCOPES
 from portal.input.bodies import OneOf
 from portal.paging import Page, Slice
-from portal.runs.filters.status import STATUSES
 from portal.runs.listing.rows import RunRow
+from portal.runs.statuses import STATUSES
 from portal.web import envelope
 from portal.web.proxy import absolute_url
 

@@ -17,10 +17,10 @@ from portal.definitions.graph import EMPTY_DEFINITION
 from portal.runs.address import RunAddress
 from portal.runs.detail.node_states import NodeState, node_states
 from portal.runs.detail.run import RunDetailView, get_run
-from portal.runs.listing.changes_since import is_active
 from portal.runs.results.audio import LocaleAudio, run_audio
 from portal.runs.results.scores import ValidatorScore, validator_scores
 from portal.runs.statistics.run_timing import queued_ms
+from portal.runs.statuses import is_active
 from portal.web import formats
 
 Readiness = Literal["available", "not_ready", "unavailable"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from portal.runs.counts import Day
+from portal.runs.statuses import RunStatus
 from portal.web import formats
 
 STEP, BAR, HEIGHT = 10, 7, 64
@@ -85,7 +86,7 @@ def draw(days: Sequence[Day]) -> DayChart | None:
     """The chart of these days; None where there is nothing to draw."""
     if not days:
         return None
-    failed = [day.counts["failed"] for day in days]
+    failed = [day.counts[RunStatus.FAILED] for day in days]
     rest = [day.total - bad for day, bad in zip(days, failed, strict=True)]
     unit = HEIGHT / max(1, max(rest) + max(failed))
     bars = [

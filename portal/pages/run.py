@@ -44,6 +44,7 @@ from portal.runs.query import RunQuery
 from portal.runs.results.run_results import ResultQuery, ResultsView, read_results
 from portal.runs.statistics.run_timing import RunTiming, timing_of
 from portal.runs.statistics.summary import usual_duration
+from portal.runs.statuses import RunStatus
 from portal.web import htmx
 from portal.workflows.listing import describe_workflow
 
@@ -223,7 +224,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         neighbours=find_neighbours(workflow, links.run_list, run.id),
         pace=pace,
         pace_bar=_pace_bar(pace),
-        failed_step=first_failed_step(run.id) if run.status == "failed" else None,
+        failed_step=first_failed_step(run.id) if run.status == RunStatus.FAILED else None,
         timeline=timeline,
         before_start=steps_before_start(timeline, run.started_at),
         chart=draw_timeline(timeline),

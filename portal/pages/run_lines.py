@@ -7,9 +7,9 @@ from uuid import UUID
 
 from portal import moments
 from portal.database.sql.excerpts import cut
-from portal.runs.listing.changes_since import is_active
 from portal.runs.listing.rows import RunRow
 from portal.runs.listing.subjects import Subject
+from portal.runs.statuses import RunStatus, is_active
 from portal.web import formats
 
 MAX_LABELS, MAX_LABEL = 2, 28
@@ -44,7 +44,7 @@ def run_lines(rows: Sequence[RunRow], subjects: Mapping[UUID, Subject], now: dat
 
 
 def _line(run: RunRow, subject: Subject | None, now: datetime) -> RunLine:
-    ticking = run.status == "running" and run.started_at is not None and run.completed_at is None
+    ticking = run.status == RunStatus.RUNNING and run.started_at is not None and run.completed_at is None
     end = now if ticking else run.completed_at or run.paused_at
     usage, usage_more = _usage(run)
     return RunLine(
@@ -68,7 +68,7 @@ def _duration_note(run: RunRow) -> str:
     if run.completed_at is None:
         return "no end recorded"
     if run.started_at is None:
-        return "no start recorded" if run.status != "cancelled" else "never started"
+        return "no start recorded" if run.status != RunStatus.CANCELLED else "never started"
     return "ends before its start" if run.completed_at < run.started_at else ""
 
 

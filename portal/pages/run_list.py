@@ -28,12 +28,20 @@ from portal.runs.listing import RunPage, list_runs
 from portal.runs.listing.rows import RunRow, Texts
 from portal.runs.listing.subjects import subjects_of
 from portal.runs.query import SORTS, RunQuery
+from portal.runs.statuses import RunStatus
 from portal.web import htmx
 
 SEARCH_FIELD = "search"
 """The id of the search field: its requests replace the address instead of adding to the history."""
 
-CHIPS = ("running", "pending", "paused", "completed", "failed", "cancelled")
+CHIPS = (
+    RunStatus.RUNNING,
+    RunStatus.PENDING,
+    RunStatus.PAUSED,
+    RunStatus.COMPLETED,
+    RunStatus.FAILED,
+    RunStatus.CANCELLED,
+)
 PAGE_SIZES = (10, 20, 50, 100)
 SORT_OPTIONS = tuple((key, SORT_LABELS[key]) for key in SORTS)
 

@@ -19,9 +19,10 @@ from portal.pages.overview import Overview, read_overview
 from portal.pages.rendering import render
 from portal.pages.run_lines import RunLine, run_lines
 from portal.paging import MAX_LIMIT, Slice
-from portal.runs.listing.changes_since import is_active, read_changes
+from portal.runs.listing.changes_since import read_changes
 from portal.runs.listing.subjects import subjects_of
 from portal.runs.query import RunQuery
+from portal.runs.statuses import is_active
 from portal.web import htmx
 
 

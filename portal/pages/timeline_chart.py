@@ -7,6 +7,7 @@ from itertools import pairwise
 from portal.pages.charts import Scale, Tick, merge, time_ticks
 from portal.paging import Page
 from portal.runs.detail.timeline import Lane, Span, Timeline, TimelineQuery, concurrency
+from portal.runs.statuses import WORST_FIRST, RunStatus
 from portal.web.formats import duration_ms
 
 OVERVIEW_FROM = 41
@@ -113,7 +114,7 @@ def lane_pages(timeline: Timeline) -> list[tuple[str, TimelineQuery]]:
 
 
 def _row(lane: Lane, scale: Scale, most: int, top: int) -> Row:
-    failed = [span for span in lane.spans if span.status == "failed"]
+    failed = [span for span in lane.spans if span.status == RunStatus.FAILED]
     if lane.folded or len(lane.spans) > min(most, MAX_MARKS):
         bars = _merged(lane, scale, most)
     else:
@@ -139,7 +140,7 @@ def _merged(lane: Lane, scale: Scale, most: int) -> list[Bar]:
     """Bars of many steps: those of one status that touch, or of many that nearly do, are drawn as one."""
     bars = []
     each = max(most // len({span.status for span in lane.spans}), 1)
-    for status in ("completed", "cancelled", "pending", "paused", "running", "failed"):
+    for status in reversed(WORST_FIRST):  # the worst is drawn last, on top
         alike = [(span.begin, span.end) for span in lane.spans if span.status == status]
         title = f"{len(alike):,} {status} of {len(lane.spans):,}"
         pieces = merge(alike, scale)
@@ -182,7 +183,7 @@ def _columns(busy: Sequence[float]) -> list[Column]:
 
 
 def _failures(spans: Sequence[Span], whole: Scale) -> list[float]:
-    places = {round(whole.at(span.end)) for span in spans if span.status == "failed"}
+    places = {round(whole.at(span.end)) for span in spans if span.status == RunStatus.FAILED}
     return [float(place) for place in sorted(places)]
 
 

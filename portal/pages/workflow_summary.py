@@ -16,10 +16,19 @@ from portal.pages.forms import Form, filled, id_in_path
 from portal.pages.rendering import render
 from portal.paging import Page
 from portal.runs.statistics.trends import WINDOWS, TrendColumn, TrendQuery, Trends, read_trends
+from portal.runs.statuses import RunStatus
 from portal.web.formats import day as written_day
 from portal.workflows.uploads import UploadRow, UploadsQuery, list_uploads
 
-ORDER = ("completed", "cancelled", "paused", "pending", "running", "failed")
+ORDER = (
+    RunStatus.COMPLETED,
+    RunStatus.CANCELLED,
+    RunStatus.PAUSED,
+    RunStatus.PENDING,
+    RunStatus.RUNNING,
+    RunStatus.FAILED,
+)
+"""The pieces of a bar from the bottom up."""
 WINDOW_LABELS = {"7": "7 days", "30": "30 days", "90": "90 days", "all": "All"}
 WINDOW_OPTIONS = tuple((window, WINDOW_LABELS[window]) for window in WINDOWS)
 

@@ -19,7 +19,7 @@ from portal.database.sql.excerpts import cut, excerpt
 from portal.database.transactions import read
 from portal.input.folding import fold
 from portal.paging import Page, Slice
-from portal.runs.filters.status import STATUSES
+from portal.runs.statuses import STATUSES
 from portal.workflows.workflow_query import WorkflowQuery
 
 

@@ -34,7 +34,7 @@ from portal.runs.counts.histograms import (
     microseconds,
 )
 from portal.runs.counts.key_range import RangeShape, in_range
-from portal.runs.filters.status import STATUSES
+from portal.runs.statuses import STATUSES
 from portal.runs.thresholds import Thresholds
 
 TABLE = cast(sa.Table, RunBucket.__table__)

@@ -17,7 +17,7 @@ from portal.database.sql import sums
 from portal.moments import elapsed_ms
 from portal.runs.counts import buckets, grains
 from portal.runs.counts.histograms import Keys, microseconds
-from portal.runs.filters.status import STATUSES
+from portal.runs.statuses import STATUSES
 from portal.runs.thresholds import THRESHOLDS, Thresholds
 
 _POSITION = {status: position for position, status in enumerate(STATUSES)}

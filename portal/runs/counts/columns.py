@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from portal.database.models import Run, RunStatus
 from portal.database.sql import sums
-from portal.runs.filters.status import STATUSES
+from portal.runs.statuses import STATUSES
 
 SUMS = ("timed_runs", "active_ms", "active_ms_high", "delivered_audio_ms", "delivered_audio_ms_high")
 """Columns that averages need; sums of milliseconds in two halves (portal.sums)."""

@@ -15,7 +15,7 @@ from portal.database.models import PersonPeriodRuns, PersonRuns, Run, RunTotals
 from portal.database.sql import bulk
 from portal.runs.counts.columns import bucket_column, count_columns
 from portal.runs.counts.histograms import DAY, NO_KEY, Keys
-from portal.runs.filters.status import STATUSES
+from portal.runs.statuses import STATUSES
 
 MOMENTS = ("created_at", "started_at", "completed_at")
 PERIOD_DAYS = 32

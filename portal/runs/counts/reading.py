@@ -20,9 +20,9 @@ from portal.runs.counts.columns import count_columns, date_of
 from portal.runs.counts.histograms import CREATED, DAY
 from portal.runs.counts.periods import in_edge, in_whole, whole_periods
 from portal.runs.filters.conditions import Filters, matching, values
-from portal.runs.filters.status import STATUSES
 from portal.runs.filters.triggered_by import PEOPLE_NAMED
 from portal.runs.query import RunQuery
+from portal.runs.statuses import STATUSES
 
 
 @dataclass(frozen=True)

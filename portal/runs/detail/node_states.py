@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.database.models import ACTIVE
 from portal.definitions.graph import nodes_of
 from portal.moments import elapsed_ms
 from portal.runs.detail.attempts import last_attempts
 from portal.runs.detail.run import RunDetailView
 from portal.runs.detail.steps import StepRow, list_steps
+from portal.runs.statuses import RunStatus, is_active
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ def node_states(run: RunDetailView) -> list[NodeState]:
     """The nodes of the graph in its order, then nodes that only steps name, in the order they first ran."""
     latest = last_attempts(list_steps(run))
     states = []
-    without_step = "pending" if run.status in ACTIVE else "skipped"
+    without_step = RunStatus.PENDING if is_active(run.status) else "skipped"
     for node in nodes_of(run.definition_snapshot):
         if node.id in latest:
             states.append(_state(latest.pop(node.id), node.name))

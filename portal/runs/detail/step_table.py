@@ -8,13 +8,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.engine import db
-from portal.database.models import RunStatus, Step, StepResult
+from portal.database.models import Step, StepResult
 from portal.database.sql.excerpts import excerpt, small_json
 from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.paging import Page, Slice
 from portal.runs.detail.step_excerpts import StepExcerpt, error_excerpt, step_columns
 from portal.runs.detail.timeline import page_number
+from portal.runs.statuses import STATUSES
 
 STEPS_A_PAGE = 50
 MAX_NAME, MAX_ERROR = 120, 300
@@ -23,7 +24,6 @@ MAX_NAME, MAX_ERROR = 120, 300
 MAX_RESULT, MAX_BEGINNING = 200_000, 4_000
 """A result is read in full up to MAX_RESULT characters of JSON; of a longer one, only its beginning."""
 
-_STATUSES = tuple(status.value for status in RunStatus)
 _COLUMNS = (*step_columns(MAX_NAME), error_excerpt(MAX_ERROR))
 
 
@@ -43,7 +43,7 @@ class StepTableQuery:
         reader = Reader(args)
         query = cls(
             page=reader.read("step_page", page_number, 1),
-            status=reader.read("step_status", parameters.one_of(_STATUSES), ""),
+            status=reader.read("step_status", parameters.one_of(STATUSES), ""),
             node_type=reader.read("node_type", parameters.linked_text, ""),
             result=reader.read("step_result", _position, None),
         )
@@ -112,7 +112,7 @@ def count_steps(run_id: UUID) -> dict[str, int]:
     """The number of steps by status, without zeros."""
     counted = sa.select(Step.status, sa.func.count()).where(Step.run_id == run_id).group_by(Step.status)
     found = {row[0]: row[1] for row in db.session.execute(counted)}
-    return {status: found[status] for status in _STATUSES if status in found}
+    return {status: found[status] for status in STATUSES if status in found}
 
 
 def _position(text: str) -> int:

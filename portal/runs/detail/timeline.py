@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.engine import db
-from portal.database.models import ACTIVE, Step
+from portal.database.models import Step
 from portal.database.sql.excerpts import cut
 from portal.input import parameters
 from portal.input.parameters import Reader
@@ -27,6 +27,7 @@ from portal.runs.detail.step_excerpts import (
     read_step_times,
     step_duration_ms,
 )
+from portal.runs.statuses import WORST_FIRST, RunStatus, is_active
 
 FOLD_OVER = 40
 """With more nodes than this, the nodes of one type share a lane."""
@@ -106,7 +107,7 @@ class Lane:
 
     @property
     def failed(self) -> int:
-        return sum(span.status == "failed" for span in self.spans)
+        return sum(span.status == RunStatus.FAILED for span in self.spans)
 
     @property
     def total_ms(self) -> int:
@@ -118,8 +119,7 @@ class Lane:
         if not self.folded:
             return max(self.spans, key=attempt_order).status
         found = {span.status for span in self.spans}
-        worst = ("failed", "running", "paused", "pending", "cancelled", "completed")
-        return next(status for status in worst if status in found)
+        return next(status for status in WORST_FIRST if status in found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +239,7 @@ def _span(step: StepTimes, origin: datetime | None, now: datetime) -> Span | Non
         return None
     else:
         begin = (step.started_at - origin) // _MILLISECOND
-        if took is None and step.completed_at is None and step.status in ACTIVE:
+        if took is None and step.completed_at is None and is_active(step.status):
             took = max((now - step.started_at) // _MILLISECOND, 0)
             ended = False
     return Span(

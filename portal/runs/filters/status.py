@@ -6,11 +6,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.database.models import Run, RunStatus
+from portal.database.models import Run
 from portal.input.parameters import Reader, Refused
 from portal.runs.filters.filter import Chip, Filter, Schema
-
-STATUSES = tuple(status.value for status in RunStatus)
+from portal.runs.statuses import STATUSES
 
 
 class StatusFilter(Filter):

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
-from portal.database.models import ACTIVE, Run
+from portal.database.models import Run
 from portal.runs.counts.reading import read_counts
 from portal.runs.filters.conditions import Filters, matching, values
 from portal.runs.listing.rows import RunRow, Texts, read_rows
@@ -39,8 +39,3 @@ def read_changes(workflow: SeenWorkflow, query: RunQuery, watched: Sequence[UUID
         in_all=counts.in_all,
         new=db.session.scalar(fresh, values(workflow, query)) or 0,
     )
-
-
-def is_active(status: str) -> bool:
-    """Whether a run of this status may still change by itself."""
-    return status in ACTIVE

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
-from portal.database.models import Run
+from portal.database.models import Run, RunStatus
 from portal.runs.counts import Day, count_by_day, count_outside
 from portal.runs.statistics.summary import UsualDuration, last_failed_at, pass_rate, usual_duration
 
@@ -42,7 +42,9 @@ def read_activity(workflow: SeenWorkflow, today: date) -> Activity:
     """The recent activity of a workflow; without days if it has no runs."""
     last = _last_day(workflow, today)
     days = _trimmed(count_by_day(workflow, _first_day(workflow, last), last)) if last else ()
-    completed, failed = (sum(day.counts[status] for day in days) for status in ("completed", "failed"))
+    completed, failed = (
+        sum(day.counts[status] for day in days) for status in (RunStatus.COMPLETED, RunStatus.FAILED)
+    )
     before, after = count_outside(workflow, days[0].day, days[-1].day) if days else (0, 0)
     return Activity(
         days=days,

@@ -21,7 +21,7 @@ from portal.runs.counts.columns import SUMS, Sums, count_columns, sum_columns
 from portal.runs.counts.periods import in_edge, in_whole, whole_periods
 from portal.runs.counts.reading import OF_DAYS
 from portal.runs.filters.conditions import OF_WORKFLOW
-from portal.runs.filters.status import STATUSES
+from portal.runs.statuses import STATUSES
 
 USUAL_OF = 100
 """The usual duration is that of this many completed runs."""
@@ -71,7 +71,7 @@ class Summary:
 
     @property
     def pass_rate(self) -> float | None:
-        return pass_rate(self.counts["completed"], self.counts["failed"])
+        return pass_rate(self.counts[RunStatus.COMPLETED], self.counts[RunStatus.FAILED])
 
     @property
     def average_duration_seconds(self) -> float | None:

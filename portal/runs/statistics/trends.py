@@ -23,8 +23,8 @@ from portal.input.parameters import Reader, Refused
 from portal.moments import elapsed_ms
 from portal.runs.counts import Day, days_with_runs
 from portal.runs.detail.failed_steps import lasting_failures
-from portal.runs.filters.status import STATUSES
 from portal.runs.statistics.summary import pass_rate
+from portal.runs.statuses import STATUSES
 
 WINDOWS = ("7", "30", "90", "all")
 TIMED_RUNS, FAILED_RUNS, PEOPLE_RUNS = 1_000, 200, 5_000
@@ -115,7 +115,7 @@ class Trends:
 
     @property
     def pass_rate(self) -> float | None:
-        return pass_rate(self.counts["completed"], self.counts["failed"])
+        return pass_rate(self.counts[RunStatus.COMPLETED], self.counts[RunStatus.FAILED])
 
     @property
     def median_ms(self) -> int | None:
