@@ -3,11 +3,16 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+DAY_PATTERN = "[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+"""A date as RFC 3339 writes it; the length of months is checked later."""
+
 PATTERN = (
-    "([0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])"
+    f"({DAY_PATTERN})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])"
     r"(?:\.([0-9]{1,9}))?(Z|z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
-"""An RFC 3339 timestamp without leap seconds; the length of months is checked later."""
+"""An RFC 3339 timestamp without leap seconds."""
 _MOMENT = re.compile(PATTERN)
 
 _MILLISECOND = timedelta(milliseconds=1)

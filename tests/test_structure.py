@@ -104,6 +104,21 @@ def test_the_environment_is_read_in_one_place() -> None:
     assert readers == ["config.py"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "home"),
+    [
+        (r"\\ud800", "portal/input/text.py"),
+        (r"0-9a-fA-F\]\{8\}", "portal/input/parameters.py"),
+        (r"\[0-9\]\{4\}-", "portal/moments.py"),
+        (r"date(time)?\(1970,|'1970-", "portal/moments.py"),
+    ],
+)
+def test_a_rule_about_values_has_one_home(rule: str, home: str) -> None:
+    """Text that can be stored, ids, days and the epoch."""
+    files = [file for name, file in rooms.modules().items() if re.search(rule, file.read_text())]
+    assert [str(file.relative_to(ROOT)) for file in files] == [home]
+
+
 def test_pages_name_a_status_by_its_one_name() -> None:
     """Those of a workflow, which `workflows.py` puts in words, are others."""
     by_hand = [

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from portal.moments import EPOCH
+
 _MICROSECOND = timedelta(microseconds=1)
 
 # Any: what a driver stores and returns differs between the databases.
@@ -35,7 +36,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a datetime needs a time zone")
         if dialect.name == "sqlite":
-            return (value - _EPOCH) // _MICROSECOND
+            return (value - EPOCH) // _MICROSECOND
         return value.astimezone(UTC)
 
     def result_processor(self, dialect: sa.Dialect, coltype: object) -> _Decoder[datetime]:
@@ -45,7 +46,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 def _from_microseconds(value: int | None) -> datetime | None:
-    return None if value is None else _EPOCH + timedelta(microseconds=value)
+    return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
 def _in_utc(value: datetime | None) -> datetime | None:

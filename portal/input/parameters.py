@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from portal.errors import FieldError, InvalidQuery
 from portal.input.bounds import MAX_WORKFLOW_NAME
+from portal.input.text import is_storable
 from portal.moments import parse_moment
 from portal.paging import DEFAULT_LIMIT, MAX_LIMIT, Slice
 
@@ -123,7 +124,7 @@ def one_of(words: Sequence[str]) -> Callable[[str], str]:
 def search(text: str) -> str:
     if len(text) > MAX_SEARCH:
         raise Refused(f"must be at most {MAX_SEARCH} characters.")
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         raise Refused("must be text without NUL or broken characters.")
     return text
 
@@ -138,7 +139,7 @@ def workflow_name(value: str) -> str:
 
 def text(value: str) -> str:
     """Text that both databases can store."""
-    if len(value) > MAX_TEXT or "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
+    if len(value) > MAX_TEXT or not is_storable(value):
         raise Refused(f"must be at most {MAX_TEXT} characters, without NUL or broken ones.")
     return value
 

@@ -14,6 +14,7 @@ from portal.database.sql.excerpts import TextBudget
 from portal.errors import FieldError, InvalidQuery, NotFound, PortalError
 from portal.input import parameters
 from portal.input.parameters import Reader, Refused, single
+from portal.input.text import is_storable
 from portal.pages import bp, conditional_get
 from portal.pages.charts import Scale
 from portal.pages.forms import Form, filled, id_in_path
@@ -258,6 +259,6 @@ def _whole_bars(sides: Sequence[TimedRun]) -> Sequence[WholeBar]:
 
 def _reference(text: str) -> str:
     text = text.strip()
-    if len(text) > MAX_TEXT or "\0" in text:
+    if len(text) > MAX_TEXT or not is_storable(text):
         raise Refused(NAMES_A_RUN)
     return text

@@ -13,11 +13,12 @@ from werkzeug.datastructures import MultiDict
 from portal.errors import FieldError, InvalidQuery, NotFound
 from portal.input import parameters
 from portal.input.parameters import Reader, Refused, single
+from portal.moments import DAY_PATTERN
 from portal.paging import Slice
 from portal.runs.filters.registry import further_filters
 from portal.runs.query import RunQuery
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAY = re.compile(DAY_PATTERN)
 _FEW_DIGITS = re.compile(r"[0-9]{1,9}")
 _BEGINS, _ENDS = "T00:00:00Z", "T23:59:59.999999Z"
 _EDGES = {"from": _BEGINS, "to": _ENDS, "last_run_after": _BEGINS, "last_run_before": _ENDS}

@@ -12,6 +12,7 @@ from portal.database.models import Member, Role, User, Workspace
 from portal.database.transactions import writing
 from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
 from portal.input.bounds import MAX_EMAIL, MAX_FIRST_OR_LAST_NAME
+from portal.input.text import is_storable
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _LIVE = Workspace.deleted_at.is_(None)
@@ -23,7 +24,7 @@ def add_user(email: str, first_name: str, last_name: str, now: datetime) -> User
     """Create a user. Raises InvalidQuery, Conflict."""
     errors = [*_email_errors(email)]
     for field, text in (("first_name", first_name), ("last_name", last_name)):
-        if len(text) > MAX_FIRST_OR_LAST_NAME or "\0" in text:
+        if len(text) > MAX_FIRST_OR_LAST_NAME or not is_storable(text):
             errors.append(FieldError(field, f"must have at most {MAX_FIRST_OR_LAST_NAME} characters."))
     if errors:
         raise InvalidQuery(errors)

@@ -23,6 +23,7 @@ from portal.history.parsing.results import (
 )
 from portal.history.parsing.uploads import UploadLine, take_upload
 from portal.input import bounds
+from portal.input.text import is_storable
 from portal.workspaces.people import SourcePerson, identify
 
 MAX_DEPTH = 64
@@ -137,7 +138,7 @@ def _inspect_value(field: str, value: object, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise BadField(_printable(field), f"is nested deeper than {MAX_DEPTH} levels.")
     if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        if not is_storable(value):
             raise BadField(_printable(field), "must be text without NUL or broken characters.")
     elif isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):

@@ -1,18 +1,17 @@
 """What is counted and summed of runs, in SQL and as values."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
 import sqlalchemy as sa
 
 from portal.database.models import Run, RunStatus
 from portal.database.sql import sums
+from portal.moments import EPOCH
 from portal.runs.statuses import STATUSES
 
 SUMS = ("timed_runs", "active_ms", "active_ms_high", "delivered_audio_ms", "delivered_audio_ms_high")
 """Columns that averages need; sums of milliseconds in two halves (portal.sums)."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sums(NamedTuple):
@@ -30,11 +29,11 @@ class Sums(NamedTuple):
 
 def day_of(moment: datetime) -> int:
     """The day in UTC, counted from 1970-01-01."""
-    return (moment - _EPOCH).days
+    return (moment - EPOCH).days
 
 
 def date_of(day: int) -> date:
-    return date(1970, 1, 1) + timedelta(days=day)
+    return EPOCH.date() + timedelta(days=day)
 
 
 def bucket_column(dialect: str, column: Any, width: int) -> sa.ColumnElement[int]:

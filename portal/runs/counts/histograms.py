@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from portal.moments import EPOCH
 from portal.runs.counts.key_range import KeyRange
 
 SECOND = 1_000_000
 HOUR, DAY, PERIOD = 3600 * SECOND, 86_400 * SECOND, 32 * 86_400 * SECOND
 FIRST_KEY, NO_KEY = -(2**62), 2**62
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _ID_BITS, _KEY_BITS = 128, 32
@@ -84,12 +84,12 @@ WITHOUT = {histogram.without: histogram for histogram in HISTOGRAMS if histogram
 
 def microseconds(moment: datetime | None) -> int:
     """The key of a moment."""
-    return NO_KEY if moment is None else (moment - _EPOCH) // _TICK
+    return NO_KEY if moment is None else (moment - EPOCH) // _TICK
 
 
 def moment_of_key(key: int) -> datetime | None:
     """The moment, or None where a column can hold none so early or so late."""
-    return _EPOCH + key * _TICK if _FIRST_KEY < key <= _LAST_KEY else None
+    return EPOCH + key * _TICK if _FIRST_KEY < key <= _LAST_KEY else None
 
 
 def id_of_key(key: int) -> UUID | None:

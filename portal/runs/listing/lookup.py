@@ -13,6 +13,7 @@ from portal.auth.principals import Principal
 from portal.database.engine import db
 from portal.database.models import Run, Workflow
 from portal.input.bounds import MAX_BIGINT
+from portal.input.parameters import UUID_PATTERN
 
 MIN_PREFIX = 6
 """Hexadecimal digits that the beginning of an id needs."""
@@ -20,7 +21,7 @@ MIN_PREFIX = 6
 MAX_HITS = 20
 MAX_TEXT = 2000
 
-_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ID = re.compile(UUID_PATTERN)
 _PREFIX = re.compile(rf"[0-9a-fA-F-]{{{MIN_PREFIX},36}}")
 _NUMBER = re.compile(r"#?[0-9][0-9, ]*")
 
@@ -55,7 +56,7 @@ def find(principal: Principal, text: str, workflow_id: UUID | None = None) -> Lo
     tried: list[str] = []
     if not text:
         return Lookup(text, tried, ())
-    ids = [UUID(found) for found in _ID.findall(text)]
+    ids = [UUID(found[0]) for found in _ID.finditer(text)]
     if ids:
         tried.append("an id or an address with ids in it")
         return Lookup(text, tried, _by_ids(principal, ids))

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from portal.database.engine import db
 from portal.database.models import PersonPeriodRuns, Run, RunBucket
 from portal.database.transactions import read
+from portal.moments import EPOCH
 from portal.runs.counts import grains
 from portal.runs.counts.histograms import (
     BY_KEY,
@@ -162,7 +163,7 @@ def _first_day_of_window(histogram: Histogram, descending: bool) -> Any:
 def _begin_of_day(dialect: str, column: Any, number: Any) -> sa.ColumnElement[Any]:
     """When a day begins, in SQL."""
     if dialect == "postgresql":
-        epoch: Any = sa.literal_column("TIMESTAMPTZ '1970-01-01 00:00:00Z'")
+        epoch: Any = sa.literal_column(f"TIMESTAMPTZ '{EPOCH.isoformat()}'")
         begin: sa.ColumnElement[Any] = epoch + number * sa.literal_column("INTERVAL '24 hours'")
         return begin
     return sa.type_coerce(number * _literal(DAY), column.type)
