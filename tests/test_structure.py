@@ -110,11 +110,15 @@ def test_the_environment_is_read_in_one_place() -> None:
         (r"\\ud800", "portal/input/text.py"),
         (r"0-9a-fA-F\]\{8\}", "portal/input/parameters.py"),
         (r"\[0-9\]\{4\}-", "portal/moments.py"),
+        (
+            r"must be one of|must be a whole number from|without NUL or broken characters\.\"$",
+            "portal/input/sentences.py",
+        ),
         (r"date(time)?\(1970,|'1970-", "portal/moments.py"),
     ],
 )
 def test_a_rule_about_values_has_one_home(rule: str, home: str) -> None:
-    """Text that can be stored, ids, days and the epoch."""
+    """Text that can be stored, ids, days, the epoch, and the sentences that refuse a value."""
     files = [file for name, file in rooms.modules().items() if re.search(rule, file.read_text())]
     assert [str(file.relative_to(ROOT)) for file in files] == [home]
 

@@ -15,9 +15,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from portal import moments
 from portal.errors import BadRequest, FieldError, InvalidQuery, PortalError
+from portal.input import sentences
 from portal.input.text import NOT_BLANK_PATTERN, is_storable
-
-REQUIRED = "is required."
 
 MOMENT_SCHEMA: dict[str, Any] = {
     "type": "string",
@@ -78,7 +77,10 @@ def _field_errors(refusal: ValidationError) -> Sequence[FieldError]:
     """One error a field, in the words of the field's type."""
     found = refusal.errors(include_url=False, include_context=False, include_input=False)
     return [
-        FieldError(".".join(map(str, error["loc"])), REQUIRED if error["type"] == "missing" else error["msg"])
+        FieldError(
+            ".".join(map(str, error["loc"])),
+            sentences.REQUIRED if error["type"] == "missing" else error["msg"],
+        )
         for error in found
     ]
 
@@ -158,7 +160,7 @@ class Whole(Rule):
 
     @property
     def allowed(self) -> str:
-        return f"must be a whole number from {self.least} to {self.most}."
+        return sentences.whole_number(self.least, self.most)
 
     def schema(self) -> CoreSchema:
         number = core_schema.int_schema(ge=self.least, le=self.most, strict=True)
@@ -197,7 +199,7 @@ class OneOf(Rule):
 
     @property
     def allowed(self) -> str:
-        return f"must be one of {', '.join(self.words)}."
+        return sentences.one_of(self.words)
 
     def schema(self) -> CoreSchema:
         return core_schema.literal_schema(list(self.words))

@@ -13,6 +13,7 @@ from uuid import UUID
 from werkzeug.datastructures import MultiDict
 
 from portal.errors import FieldError, InvalidQuery
+from portal.input import sentences
 from portal.input.bounds import MAX_WORKFLOW_NAME
 from portal.input.text import is_storable
 from portal.moments import parse_moment
@@ -26,6 +27,9 @@ MAX_TEXT = 1000
 
 MAX_LINKED, MAX_LINKED_BYTES = 200, 300
 """Characters, and bytes once percent-encoded, of a node type or language in the links of a page."""
+
+MAX_PAGE = 10**15
+"""Past any list, and short enough for an address."""
 
 UUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _UUID = re.compile(UUID_PATTERN)
@@ -61,7 +65,7 @@ class Reader:
     def require(self, name: str, parse: Parser[Value], default: Value) -> Value:
         """Like `read`, but an absent value is an error."""
         if name not in self._args:
-            self.refuse(name, "is required.")
+            self.refuse(name, sentences.REQUIRED)
         return self.read(name, parse, default)
 
     def uuid(self, name: str) -> UUID:
@@ -86,22 +90,27 @@ class Reader:
             raise InvalidQuery(self.errors)
 
 
-def whole_number(text: str, minimum: int, maximum: int | None, allowed: str) -> int:
-    """Parse ASCII digits only: `int` accepts more, such as signs, blanks and other scripts (contract 1.7)."""
-    if not _DIGITS.fullmatch(text) or len(text) > _MAX_DIGITS:
-        raise Refused(allowed)
-    number = int(text)
-    if number < minimum or (maximum is not None and number > maximum):
-        raise Refused(allowed)
+def whole_number(text: str, least: int, most: int | None, allowed: str = "") -> int:
+    """Parse ASCII digits only: `int` accepts more, such as signs, blanks and other scripts (contract 1.7).
+
+    Raises Refused with the sentence `allowed`, or one that names the range.
+    """
+    number = int(text) if _DIGITS.fullmatch(text) and len(text) <= _MAX_DIGITS else None
+    if number is None or number < least or (most is not None and number > most):
+        raise Refused(allowed or sentences.whole_number(least, most))
     return number
 
 
 def offset(text: str) -> int:
-    return whole_number(text, 0, None, "must be a whole number, 0 or more.")
+    return whole_number(text, 0, None)
 
 
 def limit(text: str) -> int:
-    return whole_number(text, 1, MAX_LIMIT, f"must be a whole number from 1 to {MAX_LIMIT}.")
+    return whole_number(text, 1, MAX_LIMIT)
+
+
+def page_number(text: str) -> int:
+    return whole_number(text, 1, MAX_PAGE)
 
 
 def uuid(text: str) -> UUID:
@@ -115,7 +124,7 @@ def one_of(words: Sequence[str]) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         if text not in words:
-            raise Refused(f"must be one of {', '.join(words)}.")
+            raise Refused(sentences.one_of(words))
         return text
 
     return parse
@@ -125,7 +134,7 @@ def search(text: str) -> str:
     if len(text) > MAX_SEARCH:
         raise Refused(f"must be at most {MAX_SEARCH} characters.")
     if not is_storable(text):
-        raise Refused("must be text without NUL or broken characters.")
+        raise Refused(sentences.STORABLE)
     return text
 
 

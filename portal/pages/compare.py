@@ -34,7 +34,6 @@ from portal.runs.comparison.differences import ABSENT
 from portal.runs.comparison.step_pairs import StepOutcome, StepPair, StepPairs
 from portal.runs.detail.run import RunExcerpt, find_run, get_run_excerpt
 from portal.runs.detail.step_excerpts import MAX_STEPS
-from portal.runs.detail.timeline import page_number
 from portal.runs.listing.lookup import MAX_TEXT, Hit
 from portal.runs.statistics.run_timing import timing_of
 
@@ -58,7 +57,7 @@ class CompareQuery:
         query = cls(
             wanted=reader.read("with", _reference, ""),
             every_step=reader.read("all_steps", parameters.boolean, False),
-            page=reader.read("page", page_number, 1),
+            page=reader.read("page", parameters.page_number, 1),
         )
         reader.finish()
         return query

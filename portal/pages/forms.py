@@ -65,7 +65,7 @@ def filled(plain: Mapping[str, str], errors: Sequence[FieldError] = ()) -> Form:
 def parse_run_list(plain: Mapping[str, str], workflow_id: UUID) -> RunQuery:
     """The query of the run list; `page` counts pages where the service counts rows. Raises InvalidQuery."""
     reader = Reader(plain)
-    number = reader.read("page", _page_number, 0)
+    number = reader.read("page", parameters.page_number, 0)
     try:
         query = RunQuery.parse(plain, workflow_id=str(workflow_id))
     except InvalidQuery as refusal:
@@ -94,11 +94,3 @@ def whole_or_text(text: str) -> int | str | None:
     if not text:
         return None
     return int(text) if _FEW_DIGITS.fullmatch(text) else text
-
-
-MAX_PAGE = 10**15
-"""Past any list, and short enough for an address."""
-
-
-def _page_number(text: str) -> int:
-    return parameters.whole_number(text, 1, MAX_PAGE, f"must be a whole number from 1 to {MAX_PAGE}.")

@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response
 from portal.auth.gate import public
 from portal.auth.origin import safe_next, within_portal
 from portal.errors import FieldError, InvalidQuery
+from portal.input import sentences
 from portal.pages import bp
 from portal.web import htmx
 
@@ -29,7 +30,7 @@ def themes() -> dict[str, object]:
 def choose_theme() -> Response:
     theme = request.form.get("theme", "")
     if theme not in THEMES:
-        raise InvalidQuery([FieldError("theme", f"must be one of {', '.join(THEMES)}.")])
+        raise InvalidQuery([FieldError("theme", sentences.one_of(THEMES))])
     before = safe_next(htmx.referring_page())
     answer = redirect(within_portal(before) if before else url_for(".workflows"), code=303)
     answer.set_cookie(

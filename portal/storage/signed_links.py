@@ -71,7 +71,7 @@ def verify(path: Mapping[str, str], args: Mapping[str, str], now: datetime) -> G
             parameters.uuid(path["subject_id"]),
             args.get("part", ""),
         )
-        expires = parameters.whole_number(args.get("expires", ""), 0, 2**40, "")
+        expires = parameters.whole_number(args.get("expires", ""), 0, 2**40)
     except parameters.Refused:
         raise Forbidden(_REFUSAL) from None
     signature = args.get("signature", "")

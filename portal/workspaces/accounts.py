@@ -13,6 +13,7 @@ from portal.database.transactions import writing
 from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
 from portal.input.bounds import MAX_EMAIL, MAX_FIRST_OR_LAST_NAME
 from portal.input.text import is_storable
+from portal.workspaces.members import check_role
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _LIVE = Workspace.deleted_at.is_(None)
@@ -57,8 +58,7 @@ def _email_errors(email: str) -> list[FieldError]:
 
 def set_member(slug: str, email: str, role: str, now: datetime) -> Member:
     """Add a member or change a member's role. Raises InvalidQuery, NotFound."""
-    if role not in ROLES:
-        raise InvalidQuery([FieldError("role", f"must be one of {', '.join(ROLES)}.")])
+    check_role(role)
     workspace = workspace_by_slug(slug)
     with writing() as session:
         user_id = session.scalar(sa.select(User.id).where(User.email == email.lower()))

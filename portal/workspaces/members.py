@@ -15,6 +15,7 @@ from portal.database.engine import db
 from portal.database.models import ApiKey, BrowserSession, Invitation, Member, Role, User
 from portal.database.transactions import writing
 from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
+from portal.input import sentences
 from portal.paging import Page, Slice
 from portal.workspaces.workspaces import lock_workspace, workspace_id_of
 
@@ -97,7 +98,7 @@ def count_keys(principal: Principal, user_id: UUID) -> int:
 def check_role(role: str) -> str:
     """Validate a role. Raises InvalidQuery."""
     if role not in tuple(Role):
-        raise InvalidQuery([FieldError("role", f"must be one of {', '.join(Role)}.")])
+        raise InvalidQuery([FieldError("role", sentences.one_of(Role))])
     return role
 
 

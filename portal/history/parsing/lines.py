@@ -22,7 +22,7 @@ from portal.history.parsing.results import (
     take_step_result,
 )
 from portal.history.parsing.uploads import UploadLine, take_upload
-from portal.input import bounds
+from portal.input import bounds, sentences
 from portal.input.text import is_storable
 from portal.workspaces.people import SourcePerson, identify
 
@@ -139,7 +139,7 @@ def _inspect_value(field: str, value: object, depth: int) -> None:
         raise BadField(_printable(field), f"is nested deeper than {MAX_DEPTH} levels.")
     if isinstance(value, str):
         if not is_storable(value):
-            raise BadField(_printable(field), "must be text without NUL or broken characters.")
+            raise BadField(_printable(field), sentences.STORABLE)
     elif isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise BadField(_printable(field), "must not be NaN or infinite.")

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from portal import moments
 from portal.database.models import PauseReason, RunStatus
-from portal.input import parameters
+from portal.input import parameters, sentences
 from portal.input.bounds import MAX_NUMBER
 
 ZERO_TIME = f"(?=0001-|0000-12-31){moments.PATTERN}"
@@ -127,7 +127,7 @@ def whole(least: int) -> Callable[[Any], int]:
     @_accepts(type="integer", minimum=least, maximum=MAX_NUMBER)
     def read(value: object) -> int:
         if type(value) is not int or not least <= value <= MAX_NUMBER:
-            raise ValueError(f"must be a whole number from {least} to {MAX_NUMBER}.")
+            raise ValueError(sentences.whole_number(least, MAX_NUMBER))
         return value
 
     return read
@@ -166,7 +166,7 @@ def word(words: Mapping[str, str]) -> Callable[[Any], str]:
     @_accepts(enum=list(words))
     def read(value: object) -> str:
         if not isinstance(value, str) or value not in words:
-            raise ValueError(f"must be one of {', '.join(words)}.")
+            raise ValueError(sentences.one_of(words))
         return words[value]
 
     return read

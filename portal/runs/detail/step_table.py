@@ -14,7 +14,6 @@ from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.paging import Page, Slice
 from portal.runs.detail.step_excerpts import StepExcerpt, error_excerpt, step_columns
-from portal.runs.detail.timeline import page_number
 from portal.runs.statuses import STATUSES
 
 STEPS_A_PAGE = 50
@@ -42,7 +41,7 @@ class StepTableQuery:
         """Read a page's parameters. Raises InvalidQuery."""
         reader = Reader(args)
         query = cls(
-            page=reader.read("step_page", page_number, 1),
+            page=reader.read("step_page", parameters.page_number, 1),
             status=reader.read("step_status", parameters.one_of(STATUSES), ""),
             node_type=reader.read("node_type", parameters.linked_text, ""),
             result=reader.read("step_result", _position, None),

@@ -54,7 +54,7 @@ class TimelineQuery:
             from_ms=reader.read("from_ms", _milliseconds, None),
             to_ms=reader.read("to_ms", _milliseconds, None),
             node_type=reader.read("node_type", parameters.linked_text, ""),
-            lane_page=reader.read("lane_page", page_number, 1),
+            lane_page=reader.read("lane_page", parameters.page_number, 1),
         )
         if query.from_ms is not None and query.to_ms is not None and query.from_ms >= query.to_ms:
             reader.refuse("from_ms", "must be less than to_ms.")
@@ -224,11 +224,6 @@ def steps_before_start(timeline: Timeline, started_at: datetime | None) -> int:
     return sum(span.begin < start for span in timeline.spans)
 
 
-def page_number(text: str) -> int:
-    """Read the number of a page."""
-    return parameters.whole_number(text, 1, 10**6, "must be a whole number from 1 to 1000000.")
-
-
 def _span(step: StepTimes, origin: datetime | None, now: datetime) -> Span | None:
     took, ended = step_duration_ms(step), True
     if origin is None:
@@ -286,4 +281,4 @@ def _may_fold(spans: Sequence[Span]) -> bool:
 
 
 def _milliseconds(text: str) -> int:
-    return parameters.whole_number(text, 0, MAX_MS, f"must be a whole number from 0 to {MAX_MS}.")
+    return parameters.whole_number(text, 0, MAX_MS)

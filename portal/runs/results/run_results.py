@@ -15,7 +15,6 @@ from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.paging import Page, Slice
 from portal.runs.detail.run import RunDetailView
-from portal.runs.detail.timeline import page_number
 from portal.runs.results.audio import DeliveredAudio, delivered_audio
 from portal.runs.results.first_rows import FirstRows
 from portal.runs.results.output_lines import locale_code
@@ -47,7 +46,7 @@ class ResultQuery:
         """Read a page's parameters. Raises InvalidQuery."""
         reader = Reader(args)
         language = locale_code(reader.read("language", parameters.linked_text, ""))
-        query = cls(page=reader.read("line_page", page_number, 1), language=language)
+        query = cls(page=reader.read("line_page", parameters.page_number, 1), language=language)
         reader.finish()
         return query
 
