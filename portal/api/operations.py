@@ -13,7 +13,7 @@ from portal.input.bodies import Body
 from portal.input.parameters import MAX_SEARCH, MAX_TEXT
 from portal.input.text import STORABLE_PATTERN
 from portal.paging import DEFAULT_LIMIT, MAX_LIMIT
-from portal.runs.filters.filter import Filter
+from portal.runs.filters.filter import AnyFilter
 
 Shape = Literal["one", "paged", "counted", "uncounted", "whole"]
 
@@ -29,7 +29,7 @@ class Operation:
     shape: Shape = "one"
     status: int = 200
     query: Mapping[str, Mapping[str, Any]] | None = None
-    filters: Sequence[Filter] = ()
+    filters: Sequence[AnyFilter] = ()
     """Whose parameters it takes too."""
     required: frozenset[str] = frozenset()
     """Which query parameters must be there."""

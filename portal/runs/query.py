@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.paging import DEFAULT_LIMIT, Slice
 from portal.runs.filters.created import CREATED
-from portal.runs.filters.filter import Filter
+from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.registry import FILTERS, further_filters
 from portal.runs.filters.status import STATUS
 from portal.runs.filters.triggered_by import TRIGGERED_BY
@@ -31,7 +31,7 @@ class RunQuery:
     order: str = "desc"
     created_from: datetime | None = None
     created_to: datetime | None = None
-    others: tuple[tuple[Filter, Any], ...] = ()
+    others: tuple[tuple[AnyFilter, object], ...] = ()
     """The values of further filters, none of them empty."""
     named: frozenset[str] = frozenset()
     """Which parameters the request wrote, defaults included."""

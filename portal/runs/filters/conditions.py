@@ -3,16 +3,17 @@
 So a statement is built once for all lists of the same shape: from one request to another only values differ.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
 from portal.database.models import Run
+from portal.database.sql import statements
 from portal.runs.filters.created import CREATED
-from portal.runs.filters.filter import Filter
+from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.status import STATUS
 from portal.runs.filters.triggered_by import TRIGGERED_BY
 
@@ -29,7 +30,7 @@ class FilteredQuery(Protocol):
     @property
     def created_to(self) -> datetime | None: ...
     @property
-    def others(self) -> tuple[tuple[Filter, Any], ...]: ...
+    def others(self) -> tuple[tuple[AnyFilter, object], ...]: ...
 
 
 class Filters(NamedTuple):
@@ -39,7 +40,7 @@ class Filters(NamedTuple):
     searched: bool = False
     created_from: bool = False
     created_to: bool = False
-    others: tuple[tuple[Filter, Any], ...] = ()
+    others: tuple[tuple[AnyFilter, Hashable], ...] = ()
     """Further filters with their shapes."""
 
     @classmethod
@@ -48,7 +49,7 @@ class Filters(NamedTuple):
         others = tuple((each, each.shape(value)) for each, value in query.others)
         return cls(STATUS.shape(query.status), TRIGGERED_BY.shape(query.search), *window, others)
 
-    def shapes(self) -> Iterator[tuple[Filter, Any]]:
+    def shapes(self) -> Iterator[tuple[AnyFilter, Hashable]]:
         """Every filter with its shape."""
         yield CREATED, (self.created_from, self.created_to)
         yield STATUS, self.statuses
@@ -73,15 +74,15 @@ def checked(filters: Filters) -> list[sa.ColumnElement[bool]]:
 
 def values(
     workflow: SeenWorkflow, query: FilteredQuery, statuses: tuple[str, ...] | None = None
-) -> dict[str, Any]:
+) -> statements.Values:
     """What is to be bound in statements of these conditions; of other statuses than the query's if given."""
-    filters = (
+    filters: tuple[tuple[AnyFilter, object], ...] = (
         (STATUS, query.status if statuses is None else statuses),
         (TRIGGERED_BY, query.search),
         (CREATED, (query.created_from, query.created_to)),
         *query.others,
     )
-    bound = {"workflow_id": workflow.id}
+    bound: statements.Values = {"workflow_id": workflow.id}
     for each, value in filters:
         bound |= each.values(value, workflow.workspace_id)
     return bound

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.database.models import Run
+from portal.database.sql import statements
 from portal.input.bodies import MOMENT_SCHEMA
 from portal.input.parameters import Reader
 from portal.moments import format_moment
@@ -17,7 +18,7 @@ from portal.web import formats
 Window = tuple[datetime | None, datetime | None]
 
 
-class CreatedFilter(Filter):
+class CreatedFilter(Filter[Window, tuple[bool, bool]]):
     """The shape is which of the two moments there are."""
 
     schemas: ClassVar[Mapping[str, Schema]] = {
@@ -37,9 +38,9 @@ class CreatedFilter(Filter):
             for name, moment in zip(self.labels, value, strict=True)
         }
 
-    def chips(self, value: Window) -> list[Chip]:
+    def chips(self, value: Window) -> list[Chip[Window]]:
         begin, end = value
-        chips = [Chip("From", _moment(begin), (None, end))] if begin else []
+        chips: list[Chip[Window]] = [Chip("From", _moment(begin), (None, end))] if begin else []
         return [*chips, Chip("To", _moment(end), (begin, None))] if end else chips
 
     def shape(self, value: Window) -> tuple[bool, bool]:
@@ -51,11 +52,13 @@ class CreatedFilter(Filter):
     def scannable(self, shape: tuple[bool, bool]) -> list[sa.ColumnElement[bool]]:
         return _within(shape, sa.func.coalesce(Run.created_at, Run.created_at))
 
-    def values(self, value: Window, workspace_id: UUID) -> dict[str, Any]:
+    def values(self, value: Window, workspace_id: UUID) -> statements.Values:
         return {field: moment for field, moment in zip(self.fields, value, strict=True) if moment}
 
 
-def _within(shape: tuple[bool, bool], created_at: Any) -> list[sa.ColumnElement[bool]]:
+def _within(
+    shape: tuple[bool, bool], created_at: sa.SQLColumnExpression[datetime]
+) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
     if shape[0]:
         conditions.append(created_at >= sa.bindparam("created_from"))

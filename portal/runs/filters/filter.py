@@ -2,91 +2,102 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+from dataclasses import Field, replace
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, cast
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from portal.database.sql import statements
 from portal.input.parameters import Reader
 
-Schema = Mapping[str, Any]
+Schema = Mapping[str, object]
 """JSON Schema of a parameter."""
 
+Value = TypeVar("Value")
+Shape = TypeVar("Shape", bound=Hashable)
 
-class Chip(NamedTuple):
+
+class Chip(NamedTuple, Generic[Value]):
     """A part of an active filter in words, and the value of the filter without it."""
 
     label: str
     words: str
-    without: Any
+    without: Value
 
 
 class Query(Protocol):
     """A query with filters, a dataclass."""
 
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
 
     @property
-    def others(self) -> tuple[tuple["Filter", Any], ...]: ...
+    def others(self) -> tuple[tuple["AnyFilter", object], ...]: ...
 
 
 AnyQuery = TypeVar("AnyQuery", bound=Query)
 
 
-class Filter(ABC):
+class Filter(ABC, Generic[Value, Shape]):
     """One filter. A query with its `empty` value is not narrowed by it."""
 
     schemas: ClassVar[Mapping[str, Schema]]
     """Its parameters in their order."""
     labels: ClassVar[Mapping[str, str]]
     """Its parameters in words."""
-    empty: Any = None
+    empty: Value
     fields: tuple[str, ...] = ()
     """The fields of a query that hold the value; without any, it is among the query's `others`."""
 
     @abstractmethod
-    def read(self, reader: Reader) -> Any:
+    def read(self, reader: Reader) -> Value:
         """The value in a request, with errors recorded in the reader."""
 
     @abstractmethod
-    def write(self, value: Any) -> dict[str, str]:
+    def write(self, value: Value) -> dict[str, str]:
         """The text of each parameter, empty where it does not narrow."""
 
     @abstractmethod
-    def chips(self, value: Any) -> Sequence[Chip]:
+    def chips(self, value: Value) -> Sequence[Chip[Value]]:
         """The active filter in words."""
 
-    def shape(self, value: Any) -> Hashable:
+    @abstractmethod
+    def shape(self, value: Value) -> Shape:
         """What the conditions depend on: never the value itself, which is bound."""
-        return True
 
     @abstractmethod
-    def conditions(self, shape: Any) -> list[sa.ColumnElement[bool]]:
+    def conditions(self, shape: Shape) -> list[sa.ColumnElement[bool]]:
         """The conditions on runs; names of bound parameters are the filter's own."""
 
-    def scannable(self, shape: Any) -> list[sa.ColumnElement[bool]]:
+    def scannable(self, shape: Shape) -> list[sa.ColumnElement[bool]]:
         """The same for a scan of another index, so written that no planner reads an index for their sake."""
         return self.conditions(shape)
 
     @abstractmethod
-    def values(self, value: Any, workspace_id: UUID) -> dict[str, Any]:
+    def values(self, value: Value, workspace_id: UUID) -> statements.Values:
         """What is bound in the conditions."""
 
-    def value_in(self, query: Query) -> Any:
+    def value_in(self, query: Query) -> Value:
         """The value that a query has."""
+        value: object
         if len(self.fields) == 1:
-            return getattr(query, self.fields[0])
-        if self.fields:
-            return tuple(getattr(query, field) for field in self.fields)
-        return dict(query.others).get(self, self.empty)
+            value = getattr(query, self.fields[0])
+        elif self.fields:
+            value = tuple(getattr(query, field) for field in self.fields)
+        else:
+            value = dict(query.others).get(self, self.empty)
+        return cast(Value, value)  # its own wherever it stands
 
-    def put(self, query: AnyQuery, value: Any) -> AnyQuery:
+    def put(self, query: AnyQuery, value: Value) -> AnyQuery:
         """The query with another value."""
         if self.fields:
-            values = (value,) if len(self.fields) == 1 else value
+            values = (value,) if len(self.fields) == 1 else cast(tuple[object, ...], value)
             return replace(query, **dict(zip(self.fields, values, strict=True)))
-        others = [(other, kept) for other, kept in query.others if other is not self]
+        others: list[tuple[AnyFilter, object]] = [each for each in query.others if each[0] is not self]
         if value != self.empty:
             others.append((self, value))
         return replace(query, others=tuple(others))
+
+
+AnyFilter = Filter[Any, Any]
+"""A filter among others: only itself knows the types of its value and its shape."""

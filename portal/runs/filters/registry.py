@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 
 from portal.runs.filters.created import CREATED
-from portal.runs.filters.filter import Filter
+from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.status import STATUS
 from portal.runs.filters.triggered_by import TRIGGERED_BY
 
-FILTERS: list[Filter] = [
+FILTERS: list[AnyFilter] = [
     STATUS,
     TRIGGERED_BY,
     CREATED,
 ]
 
 
-def further_filters() -> Iterator[Filter]:
+def further_filters() -> Iterator[AnyFilter]:
     """Those without fields of their own in a query."""
     return (each for each in FILTERS if not each.fields)

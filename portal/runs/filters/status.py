@@ -1,18 +1,19 @@
 """The filter by status: one or more of six."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.database.models import Run
+from portal.database.sql import statements
 from portal.input.parameters import Reader, Refused
 from portal.runs.filters.filter import Chip, Filter, Schema
 from portal.runs.statuses import STATUSES
 
 
-class StatusFilter(Filter):
+class StatusFilter(Filter[tuple[str, ...], int]):
     """The shape is the number of statuses (0: any)."""
 
     schemas: ClassVar[Mapping[str, Schema]] = {
@@ -33,7 +34,7 @@ class StatusFilter(Filter):
     def write(self, value: tuple[str, ...]) -> dict[str, str]:
         return {"status": ",".join(value)}
 
-    def chips(self, value: tuple[str, ...]) -> list[Chip]:
+    def chips(self, value: tuple[str, ...]) -> list[Chip[tuple[str, ...]]]:
         words = " or ".join(status.capitalize() for status in value)
         return [Chip("Status", words, ())] if value else []
 
@@ -43,7 +44,7 @@ class StatusFilter(Filter):
     def conditions(self, shape: int) -> list[sa.ColumnElement[bool]]:
         return [of_statuses(shape)] if shape else []
 
-    def values(self, value: tuple[str, ...], workspace_id: UUID) -> dict[str, Any]:
+    def values(self, value: tuple[str, ...], workspace_id: UUID) -> statements.Values:
         return status_values(value)
 
 
@@ -53,7 +54,7 @@ def of_statuses(number: int, prefix: str = "statuses") -> sa.ColumnElement[bool]
     return Run.status == bound[0] if number == 1 else Run.status.in_(bound)
 
 
-def status_values(statuses: tuple[str, ...], prefix: str = "statuses") -> dict[str, Any]:
+def status_values(statuses: tuple[str, ...], prefix: str = "statuses") -> statements.Values:
     return {f"{prefix}_{index}": status for index, status in enumerate(statuses)}
 
 

@@ -1,12 +1,13 @@
 """The filter by who triggered a run: part of the display name or e-mail, in any case."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.database.models import Person, Run
+from portal.database.sql import statements
 from portal.input import parameters
 from portal.input.folding import fold
 from portal.input.parameters import MAX_SEARCH, Reader
@@ -21,7 +22,7 @@ PEOPLE_NAMED = sa.select(Person.id).where(
 """Those whose display name or e-mail contains the folded search text (contract 3.1, search)."""
 
 
-class TriggeredByFilter(Filter):
+class TriggeredByFilter(Filter[str, bool]):
     """The shape is whether there is a search."""
 
     schemas: ClassVar[Mapping[str, Schema]] = {
@@ -42,7 +43,7 @@ class TriggeredByFilter(Filter):
     def write(self, value: str) -> dict[str, str]:
         return {"search": value}
 
-    def chips(self, value: str) -> list[Chip]:
+    def chips(self, value: str) -> list[Chip[str]]:
         return [Chip("Triggered by", f"“{value}”", "")] if value else []
 
     def shape(self, value: str) -> bool:
@@ -54,7 +55,7 @@ class TriggeredByFilter(Filter):
     def scannable(self, shape: bool) -> list[sa.ColumnElement[bool]]:
         return [(Run.person_id + 0).in_(PEOPLE_NAMED)] if shape else []
 
-    def values(self, value: str, workspace_id: UUID) -> dict[str, Any]:
+    def values(self, value: str, workspace_id: UUID) -> statements.Values:
         return {"workspace_id": workspace_id, "named": _containing(fold(value))} if value else {}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 import pytest
@@ -27,11 +27,12 @@ __all__ = ["browser"]
 REFUSAL = "must be a whole number from 1 to 1000."
 
 
-class NumberFilter(Filter):
+class NumberFilter(Filter[int | None, bool]):
     """Runs from this number on."""
 
     schemas: ClassVar[Mapping[str, Schema]] = {"min_number": {"type": "integer", "minimum": 1}}
     labels: ClassVar[Mapping[str, str]] = {"min_number": "Number from"}
+    empty = None
 
     def read(self, reader: Reader) -> int | None:
         return reader.read("min_number", lambda text: parameters.whole_number(text, 1, 1000, REFUSAL), None)
@@ -39,13 +40,16 @@ class NumberFilter(Filter):
     def write(self, value: int | None) -> dict[str, str]:
         return {"min_number": str(value or "")}
 
-    def chips(self, value: int | None) -> list[Chip]:
+    def chips(self, value: int | None) -> list[Chip[int | None]]:
         return [Chip("Number from", f"#{value}", None)] if value else []
+
+    def shape(self, value: int | None) -> bool:
+        return value is not None
 
     def conditions(self, shape: bool) -> list[sa.ColumnElement[bool]]:
         return [Run.run_number >= sa.bindparam("min_number")]
 
-    def values(self, value: int, workspace_id: UUID) -> dict[str, Any]:
+    def values(self, value: int | None, workspace_id: UUID) -> dict[str, object]:
         return {"min_number": value}
 
 
