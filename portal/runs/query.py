@@ -17,6 +17,8 @@ from portal.runs.filters.triggered_by import TRIGGERED_BY
 
 SORTS = ("created_at", "started_at", "completed_at", "status")
 ORDERS = ("asc", "desc")
+SortValue = datetime | str | None
+"""What a list is sorted by: a moment, which a run may lack, or the status."""
 
 
 @dataclass(frozen=True, kw_only=True)

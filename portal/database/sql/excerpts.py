@@ -1,7 +1,6 @@
 """Excerpts: long texts are truncated in the database, so that a page reads and sends only what it shows."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +40,7 @@ def cut(text: str, max_length: int) -> str:
     return text if len(text) <= max_length else text[: max_length - 1].rstrip() + "…"
 
 
-def json_members(text: str | None, max_length: int) -> tuple[Mapping[str, object] | None, bool]:
+def json_members(text: str | None, max_length: int) -> tuple[dict[str, object] | None, bool]:
     """Parse an excerpt of a JSON object: its complete members, and whether those are all.
 
     None if it is not an object.

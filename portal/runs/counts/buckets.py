@@ -15,10 +15,10 @@ from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.database.models import Run, RunBucket
-from portal.database.sql import bulk
+from portal.database.sql import bulk, statements
 from portal.runs.counts.columns import SUMS, bucket_column, count_columns, sum_columns
 from portal.runs.counts.histograms import (
     BY_KEY,
@@ -296,20 +296,20 @@ def count_buckets(
         yield from count_buckets(session, workflow_id, histogram, thresholds, depth + 1, divided)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return microseconds(value) if isinstance(value, datetime) else value
 
 
 @lru_cache
-def _grouping(dialect: str, histogram: Histogram, level: Level, shape: RangeShape) -> sa.Select[Any]:
+def _grouping(dialect: str, histogram: Histogram, level: Level, shape: RangeShape) -> statements.Columns:
     """Buckets of one level in a range of keys, counted from the runs."""
-    key: Any = getattr(Run, histogram.key)
     if histogram.is_by_id:
-        text = sa.func.hex(key) if dialect == "sqlite" else sa.cast(key, sa.Text)
-        number: Any = sa.func.substr(text, 1, digits(level.width))
+        text = sa.func.hex(Run.id) if dialect == "sqlite" else sa.cast(Run.id, sa.Text)
+        number: sa.SQLColumnExpression[str | int] = sa.func.substr(text, 1, digits(level.width))
     else:
-        number = bucket_column(dialect, key, level.width)
-    zeros: list[Any] = [sa.literal_column("0") for _ in SUMS]
+        moment: InstrumentedAttribute[datetime | None] = getattr(Run, histogram.key)
+        number = bucket_column(dialect, moment, level.width)
+    zeros: list[sa.ColumnElement[int]] = [sa.literal_column("0") for _ in SUMS]
     sums = sum_columns(dialect) if histogram is CREATED and level.always else zeros
     bounded = level.always and not histogram.is_by_id
     bounds = [sa.func.min(Run.created_at), sa.func.max(Run.created_at)] if bounded else [sa.null(), sa.null()]

@@ -114,7 +114,7 @@ def apply(session: Session, changes: Changes, thresholds: Thresholds = THRESHOLD
     session.flush()
     buckets.apply(session, changes.moves, thresholds)
     for number, grain in enumerate(grains.GRAINS):
-        rows = {
+        rows: dict[grains.Key, list[int]] = {
             (workflow_id, *key): values
             for workflow_id in sorted(changes.counts)
             for key, values in sorted(changes.counts[workflow_id][number].items())

@@ -1,7 +1,7 @@
 """What is counted and summed of runs, in SQL and as values."""
 
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import sqlalchemy as sa
 
@@ -36,7 +36,9 @@ def date_of(day: int) -> date:
     return EPOCH.date() + timedelta(days=day)
 
 
-def bucket_column(dialect: str, column: Any, width: int) -> sa.ColumnElement[int]:
+def bucket_column(
+    dialect: str, column: sa.SQLColumnExpression[datetime | None], width: int
+) -> sa.ColumnElement[int]:
     """The bucket of this width, in microseconds, that a moment lies in, in SQL."""
     if dialect == "postgresql":
         return sa.cast(sa.func.floor(sa.extract("epoch", column) / (width // 1_000_000)), sa.BigInteger)
@@ -52,7 +54,7 @@ def count_columns() -> list[sa.ColumnElement[int]]:
 def sum_columns(dialect: str) -> list[sa.ColumnElement[int]]:
     """The sums that averages need, in SQL: the same as counted in Python."""
     if dialect == "postgresql":
-        span: Any = sa.extract("epoch", Run.completed_at - Run.started_at) * 1000
+        span = sa.extract("epoch", Run.completed_at - Run.started_at) * 1000
         took = sa.cast(sa.func.floor(span), sa.BigInteger) - sa.func.coalesce(Run.paused_ms, 0)
     else:
         begun, ended = (sa.type_coerce(c, sa.BigInteger) for c in (Run.started_at, Run.completed_at))

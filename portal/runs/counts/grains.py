@@ -5,14 +5,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.models import PersonPeriodRuns, PersonRuns, Run, RunTotals
-from portal.database.sql import bulk
+from portal.database.sql import bulk, statements
 from portal.runs.counts.columns import bucket_column, count_columns
 from portal.runs.counts.histograms import DAY, NO_KEY, Keys
 from portal.runs.statuses import STATUSES
@@ -22,9 +22,12 @@ PERIOD_DAYS = 32
 NO_PERIOD = 2**31 - 1
 """The period of runs that have not started, or not completed."""
 
-Key = tuple[Any, ...]
-Counts = list[defaultdict[Key, list[int]]]
-"""For each grain the counts by key, the workflow left out."""
+OwnKey = tuple[object, ...]
+"""The key of a row within its workflow."""
+Key = tuple[UUID, *tuple[object, ...]]
+"""The key of a row: the workflow, and the key within it."""
+Counts = list[defaultdict[OwnKey, list[int]]]
+"""For each grain the counts of a workflow by key."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def count(counts: Counts, sign: int, runs: Keys, people_of: Sequence[int | None]
         _tally(periods, sign, zip(repeat(moment), people_of, periods_of, runs.status, strict=False))
 
 
-def _tally(counts: defaultdict[Key, list[int]], sign: int, runs: Iterable[Key]) -> None:
+def _tally(counts: defaultdict[OwnKey, list[int]], sign: int, runs: Iterable[tuple[*OwnKey, int]]) -> None:
     """Count runs, each given as a key and its status's position; those triggered by nobody have no key."""
     for (*key, status), number in Counter(runs).items():
         if None not in key:
@@ -97,10 +100,14 @@ def _counted(
     session: Session,
     grain: Grain,
     workflow_ids: Collection[UUID] | None,
-    own_keys: Mapping[str, sa.ColumnElement[Any]],
+    own_keys: Mapping[str, sa.SQLColumnExpression[object]],
 ) -> dict[Key, tuple[int, ...]]:
-    keys: dict[str, Any] = {"workflow_id": Run.workflow_id, "person_id": Run.person_id, **own_keys}
-    grouped = [keys[name].label(f"key_{name}") for name in grain.keys]
+    keys: dict[str, sa.SQLColumnExpression[object]] = {
+        "workflow_id": Run.workflow_id,
+        "person_id": Run.person_id,
+        **own_keys,
+    }
+    grouped: list[sa.Label[object]] = [keys[name].label(f"key_{name}") for name in grain.keys]
     select = sa.select(*grouped, *count_columns())
     select = select.group_by(*(sa.text(str(n + 1)) for n in range(len(grouped))))
     if "person_id" in grain.keys:
@@ -120,7 +127,7 @@ def stored(
     return _by_key(session, grain, select)
 
 
-def _by_key(session: Session, grain: Grain, select: sa.Select[Any]) -> dict[Key, tuple[int, ...]]:
+def _by_key(session: Session, grain: Grain, select: statements.Columns) -> dict[Key, tuple[int, ...]]:
     """The rows by key; one that counts nothing is as good as none."""
     width = len(grain.keys)
     rows = (tuple(row) for row in session.execute(select))

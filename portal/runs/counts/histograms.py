@@ -4,9 +4,9 @@ Buckets lie on a fixed grid, so those of several workflows can be added up. Narr
 bucket of the level above that holds many runs, or always where a level says so.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from portal.moments import EPOCH
@@ -112,8 +112,9 @@ _FIRST_KEY, _LAST_KEY = microseconds(_FIRST), microseconds(_LAST)
 class Keys(NamedTuple):
     """Runs as histograms see them, a column each; keys are whole numbers, which compare fast."""
 
-    id: Any
-    status: Any
-    created_at: Any
-    started_at: Any
-    completed_at: Any
+    id: Sequence[int]
+    status: Sequence[int]
+    """The position of each in STATUSES."""
+    created_at: Sequence[int]
+    started_at: Sequence[int]
+    completed_at: Sequence[int]

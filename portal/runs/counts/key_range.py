@@ -1,10 +1,17 @@
 """A range of one of the orders that runs have, as conditions that an index answers."""
 
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.database.models import Run
+from portal.database.sql import statements
+
+Key = datetime | UUID
+"""What runs are ordered by: a moment, or the id."""
 
 
 class RangeShape(NamedTuple):
@@ -23,15 +30,15 @@ class KeyRange(NamedTuple):
     """
 
     key: str
-    begin: Any = None
-    end: Any = None
+    begin: Key | None = None
+    end: Key | None = None
     without: str = ""
 
     @property
     def shape(self) -> RangeShape:
         return RangeShape(self.key, self.begin is not None, self.end is not None, self.without)
 
-    def values(self, prefix: str = "") -> dict[str, Any]:
+    def values(self, prefix: str = "") -> statements.Values:
         """What the conditions have bound."""
         bounds = {f"{prefix}begin": self.begin, f"{prefix}end": self.end}
         return {name: value for name, value in bounds.items() if value is not None}
@@ -39,7 +46,7 @@ class KeyRange(NamedTuple):
 
 def in_range(shape: RangeShape, prefix: str = "") -> list[sa.ColumnElement[bool]]:
     """The conditions on runs to lie in a range."""
-    column: Any = getattr(Run, shape.key)
+    column: InstrumentedAttribute[Key | None] = getattr(Run, shape.key)
     conditions: list[sa.ColumnElement[bool]] = []
     if shape.without:
         conditions.append(getattr(Run, shape.without).is_(None))

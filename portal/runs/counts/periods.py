@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from portal.database.models import Run
+from portal.database.sql import statements
 from portal.runs.counts.columns import date_of, day_of
 
 _FIRST, _LAST = day_of(datetime.min.replace(tzinfo=UTC)), day_of(datetime.max.replace(tzinfo=UTC))
@@ -32,10 +33,10 @@ class WholePeriods:
     edges: tuple[Edge, ...]
 
     @property
-    def values(self) -> dict[str, Any]:
+    def values(self) -> statements.Values:
         """What `in_whole` and, for each edge, `in_edge` have bound."""
         first, last = EVER
-        bound: dict[str, Any] = {
+        bound: statements.Values = {
             "first_whole": first if self.first is None else self.first,
             "last_whole": last if self.last is None else self.last,
         }
@@ -44,10 +45,9 @@ class WholePeriods:
         return bound
 
 
-def in_whole(days: Any) -> sa.ColumnElement[bool]:
+def in_whole(days: sa.SQLColumnExpression[int]) -> sa.ColumnElement[bool]:
     """The condition on a column of days, or of periods, to lie in the whole ones."""
-    condition: sa.ColumnElement[bool] = days.between(sa.bindparam("first_whole"), sa.bindparam("last_whole"))
-    return condition
+    return days.between(sa.bindparam("first_whole"), sa.bindparam("last_whole"))
 
 
 def in_edge(number: int) -> sa.ColumnElement[bool]:

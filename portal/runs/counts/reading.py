@@ -3,17 +3,19 @@
 Read from the counts beside the runs as far as they go; the rest is counted on an index.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.auth.access import SeenWorkflow
 from portal.database.models import PersonPeriodRuns, PersonRuns, RunBucket, RunTotals
+from portal.database.sql import statements
 from portal.database.transactions import read
 from portal.runs.counts import grains
 from portal.runs.counts.columns import count_columns, date_of
@@ -57,7 +59,7 @@ def read_counts(workflow: SeenWorkflow, query: RunQuery) -> Counts:
     if not (query.search or query.created_from or query.created_to):
         counts = _add_up(read(_OF_ALL, **bound).all())
         return Counts(counts, sum(counts.values()))
-    counting: Any = _of_people()
+    counting = _of_people()
     if query.created_from or query.created_to:
         window = whole_periods(query.created_from, query.created_to, grains.PERIOD_DAYS if searched else 1)
         counting, bound = _in_window(searched, len(window.edges)), bound | window.values
@@ -70,7 +72,7 @@ def count_by_status(workflow: SeenWorkflow, query: RunQuery) -> Mapping[str, int
     return read_counts(workflow, query).by_status
 
 
-def _add_up(parts: Sequence[Sequence[Any]]) -> dict[str, int]:
+def _add_up(parts: Iterable[Sequence[int]]) -> dict[str, int]:
     """Add up rows of six counts."""
     # PostgreSQL sums into decimals, which JSON would write as text.
     return {status: int(sum(part[position] for part in parts)) for position, status in enumerate(STATUSES)}
@@ -103,9 +105,12 @@ def _number(day: date) -> int:
     return (day - date_of(0)).days
 
 
-def _of_workflow(table: Any) -> sa.ColumnElement[bool]:
-    condition: sa.ColumnElement[bool] = table.workflow_id == sa.bindparam("workflow_id")
-    return condition
+_Table = type[RunTotals | PersonRuns | PersonPeriodRuns | RunBucket]
+"""A table of counts by status."""
+
+
+def _of_workflow(table: _Table) -> sa.ColumnElement[bool]:
+    return table.workflow_id == sa.bindparam("workflow_id")
 
 
 OF_DAYS = (
@@ -116,11 +121,11 @@ OF_DAYS = (
 """The conditions on buckets to be the days on which runs of a workflow were created, in UTC."""
 
 
-def _columns(table: Any) -> list[Any]:
+def _columns(table: _Table) -> list[InstrumentedAttribute[int]]:
     return [getattr(table, status) for status in STATUSES]
 
 
-def _summed(table: Any) -> sa.Select[Any]:
+def _summed(table: _Table) -> statements.Columns:
     return sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in _columns(table)))
 
 
@@ -141,7 +146,7 @@ _OUTSIDE = sa.select(
 ).where(*OF_DAYS)
 
 
-def _with_all(*parts: Any) -> Any:
+def _with_all(*parts: statements.Columns) -> sa.Executable:
     """Parts of a list, marked 1, and all runs of the workflow, marked 0, even where it has none."""
     zeros = (sa.func.coalesce(sa.func.sum(column), 0) for column in _columns(RunTotals))
     everything = sa.select(*zeros, sa.literal_column("0")).where(_of_workflow(RunTotals))
@@ -149,18 +154,18 @@ def _with_all(*parts: Any) -> Any:
 
 
 @lru_cache
-def _of_matching(filters: Filters) -> Any:
+def _of_matching(filters: Filters) -> sa.Executable:
     """Counted on the runs themselves: no counts beside them know of further filters."""
     return _with_all(sa.select(*count_columns()).where(*matching(filters)))
 
 
 @lru_cache
-def _of_people() -> Any:
+def _of_people() -> sa.Executable:
     return _with_all(_OF_PEOPLE)
 
 
 @lru_cache
-def _in_window(searched: bool, edges: int) -> Any:
+def _in_window(searched: bool, edges: int) -> sa.Executable:
     """Whole days or periods from the counts, the edges from the runs of theirs."""
     runs = sa.select(*count_columns()).where(*matching(Filters(searched=searched)))
     parts = (runs.where(in_edge(number)) for number in range(edges))

@@ -6,12 +6,13 @@ from where histograms say; or, by status, one such list after the other.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
 from portal.database.models import Run
+from portal.database.sql import statements
 from portal.database.transactions import read
 from portal.runs.filters.conditions import Filters, checked, matching, values
 from portal.runs.listing.index_scan import IndexScan, read_page
@@ -23,7 +24,7 @@ from portal.runs.listing.position import (
     scans_of_window,
 )
 from portal.runs.listing.rows import RunRow, Texts, rows_of, run_rows
-from portal.runs.query import RunQuery
+from portal.runs.query import RunQuery, SortValue
 from portal.runs.thresholds import Thresholds
 
 
@@ -107,7 +108,7 @@ def _and_without_key(
 
 
 @lru_cache(maxsize=64)
-def _counting_without(filters: Filters, key: str) -> sa.Select[Any]:
+def _counting_without(filters: Filters, key: str) -> sa.Executable:
     return sa.select(sa.func.count()).where(*checked(filters), getattr(Run, key).is_(None))
 
 
@@ -154,10 +155,12 @@ def _sorted_page(
 
 
 @lru_cache(maxsize=256)
-def _sorting(filters: Filters, sort: str, descending: bool, backwards: bool, texts: Texts) -> Any:
+def _sorting(
+    filters: Filters, sort: str, descending: bool, backwards: bool, texts: Texts
+) -> statements.Columns:
     """All keys apart from their order, or a planner reads an index for that."""
-    key: sa.ColumnElement[Any] = getattr(Run, sort).expression
-    narrow = sa.select(key.label("key"), Run.id.label("id")).where(*matching(filters))
+    key: sa.ColumnElement[SortValue] = getattr(Run, sort).expression
+    narrow: statements.Columns = sa.select(key.label("key"), Run.id.label("id")).where(*matching(filters))
     named = sort in ("created_at", "status")  # in all indexes that narrow
     if filters.searched and not named:
         narrow = narrow.add_columns(Run.run_number)  # or SQLite reads all of an index that has the rest
@@ -175,7 +178,13 @@ def _sorting(filters: Filters, sort: str, descending: bool, backwards: bool, tex
     return rows_of(page, texts).order_by(*_ordering(page.c.key, page.c.id, sort, descending, False))
 
 
-def _ordering(key: Any, run_id: Any, sort: str, descending: bool, backwards: bool) -> tuple[Any, ...]:
+def _ordering(
+    key: sa.ColumnElement[SortValue],
+    run_id: sa.ColumnElement[UUID],
+    sort: str,
+    descending: bool,
+    backwards: bool,
+) -> tuple[sa.ColumnElement[SortValue], sa.ColumnElement[UUID]]:
     """The order of the query, missing keys last in both directions, ties by id ascending (contract 3.1)."""
     directed = key.desc() if descending != backwards else key.asc()
     if sort in ("started_at", "completed_at"):

@@ -6,12 +6,14 @@ scan backwards finds the first run of the page so, and begins again with all run
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.database.models import Run
-from portal.runs.counts.key_range import KeyRange, RangeShape, in_range
+from portal.database.sql import statements
+from portal.runs.counts.key_range import Key, KeyRange, RangeShape, in_range
 from portal.runs.filters.conditions import Filters, checked
 from portal.runs.filters.status import of_statuses, status_values
 from portal.runs.listing.rows import RunRow, Texts, rows_of, run_rows
@@ -41,7 +43,7 @@ class _Shape(NamedTuple):
 
 
 def read_page(
-    filters: Filters, values: dict[str, Any], scans: Sequence[IndexScan], texts: Texts
+    filters: Filters, values: statements.Values, scans: Sequence[IndexScan], texts: Texts
 ) -> list[RunRow]:
     """The rows that these scans find, in the order of the scans."""
     bound = dict(values)
@@ -54,10 +56,10 @@ def read_page(
 
 
 @lru_cache(maxsize=512)
-def _page(filters: Filters, shapes: tuple[_Shape, ...], texts: Texts) -> sa.Select[Any]:
+def _page(filters: Filters, shapes: tuple[_Shape, ...], texts: Texts) -> statements.Columns:
     parts = [_part(filters, shape, number) for number, shape in enumerate(shapes)]
     if len(parts) == 1:
-        page: Any = parts[0].subquery("page")
+        page = parts[0].subquery("page")
     else:
         page = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery("page")
     key = page.c.key.desc() if shapes[0].descending else page.c.key
@@ -65,12 +67,12 @@ def _page(filters: Filters, shapes: tuple[_Shape, ...], texts: Texts) -> sa.Sele
     return rows_of(page, texts).order_by(page.c.part, *by_key, page.c.id)
 
 
-def _part(filters: Filters, shape: _Shape, number: int) -> sa.Select[Any]:
+def _part(filters: Filters, shape: _Shape, number: int) -> statements.Columns:
     """Key and id of the runs of one scan."""
     prefix = f"s{number}_"
     offset, limit = (sa.bindparam(f"{prefix}{name}", type_=sa.BigInteger()) for name in ("offset", "limit"))
-    key: Any = getattr(Run, shape.range.without or shape.range.key)
-    part: Any = sa.literal_column(str(number)).label("part")
+    key: InstrumentedAttribute[Key | None] = getattr(Run, shape.range.without or shape.range.key)
+    part: sa.Label[int] = sa.literal_column(str(number)).label("part")
     page = sa.select(part, key.label("key"), Run.id.label("id")).limit(limit)
     among = checked(filters)
     if shape.statuses:

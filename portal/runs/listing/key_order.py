@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from portal.auth.access import SeenWorkflow
+from portal.database.sql import statements
 from portal.runs.counts.histograms import WITHOUT
-from portal.runs.counts.key_range import KeyRange
+from portal.runs.counts.key_range import Key, KeyRange
 from portal.runs.filters.conditions import Filters, values
 from portal.runs.listing.index_scan import IndexScan
 from portal.runs.query import RunQuery
@@ -43,19 +43,19 @@ class KeyOrder:
     def window_is_residual(self) -> bool:
         return bool(self.query.created_from or self.query.created_to) and self.key != "created_at"
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> statements.Values:
         return values(self.workflow, self.query, self.statuses)
 
-    def scan(self, offset: int, limit: int, begin: Any = None, end: Any = None) -> IndexScan:
+    def scan(self, offset: int, limit: int, begin: Key | None = None, end: Key | None = None) -> IndexScan:
         """A scan of the runs with a key: from where the list begins, unless told."""
         query = self.query
         if self.key == "created_at":
             until = query.created_to + _TICK if query.created_to and query.created_to < _LAST else None
-            begin = max(filter(None, (begin, query.created_from)), default=None)
-            end = min(filter(None, (end, until)), default=None)
+            begin = max(_moments(begin, query.created_from), default=None)
+            end = min(_moments(end, until), default=None)
         return IndexScan(KeyRange(self.key, begin, end), self.descending, self.statuses, offset, limit)
 
-    def scan_onwards(self, offset: int, limit: int, bucket: KeyRange, least: Any = None) -> IndexScan:
+    def scan_onwards(self, offset: int, limit: int, bucket: KeyRange, least: Key | None = None) -> IndexScan:
         """The same from the edge of a bucket that comes first in the order's direction.
 
         No run of the list has a key below `least`: a scan backwards that finds no more runs ends there.
@@ -64,6 +64,11 @@ class KeyOrder:
             return self.scan(offset, limit, least, bucket.end)
         return self.scan(offset, limit, begin=bucket.begin)
 
-    def scan_without_key(self, offset: int, limit: int, begin: Any = None) -> IndexScan:
+    def scan_without_key(self, offset: int, limit: int, begin: Key | None = None) -> IndexScan:
         """A scan of the runs without a key, which stand by id in both directions."""
         return IndexScan(KeyRange("id", begin, None, self.key), False, self.statuses, offset, limit)
+
+
+def _moments(*bounds: Key | None) -> list[datetime]:
+    """Those that there are, of bounds of a range of moments."""
+    return [bound for bound in bounds if isinstance(bound, datetime)]

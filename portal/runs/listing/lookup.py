@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -107,7 +106,7 @@ def _workflows(principal: Principal, *conditions: sa.ColumnElement[bool]) -> lis
     return [Hit(*row) for row in db.session.execute(select.order_by(Workflow.id).limit(MAX_HITS + 1))]
 
 
-def _visible(principal: Principal) -> tuple[Any, ...]:
+def _visible(principal: Principal) -> tuple[sa.ColumnElement[bool], ...]:
     return Workflow.workspace_id.in_(principal.workspace_ids), Workflow.deleted_at.is_(None)
 
 

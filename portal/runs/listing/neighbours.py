@@ -3,22 +3,26 @@
 Keyset pagination, never an offset: each neighbour is the first row of a few short ranges of an index.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
 from portal.database.models import Run
+from portal.database.sql import statements
 from portal.runs.filters.conditions import Filters, matching, values
 from portal.runs.filters.triggered_by import PEOPLE_NAMED
-from portal.runs.query import RunQuery
+from portal.runs.query import RunQuery, SortValue
 
 MAX_PEOPLE = 40
 """A search that matches up to this many people reads a range for each; more have runs close by."""
+
+
+_Key = InstrumentedAttribute[SortValue]
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Neighbours:
 
 def find_neighbours(workflow: SeenWorkflow, query: RunQuery, run_id: UUID) -> Neighbours:
     """The neighbours of a run of this workflow; the run itself need not match the query."""
-    key = getattr(Run, query.sort)
+    key: _Key = getattr(Run, query.sort)
     value = db.session.scalar(sa.select(key).where(Run.id == run_id))
     bound = values(workflow, query)
     ranges = _ranges(query, bound)
@@ -53,11 +57,13 @@ class _Segment:
     key_falls: bool
     id_falls: bool
 
-    def order(self, key: Any, id_: Any) -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
+    def order(
+        self, key: sa.SQLColumnExpression[SortValue], id_: sa.SQLColumnExpression[UUID]
+    ) -> tuple[sa.UnaryExpression[SortValue], sa.UnaryExpression[UUID]]:
         return key.desc() if self.key_falls else key.asc(), id_.desc() if self.id_falls else id_.asc()
 
 
-def _segments(key: Any, value: Any, run_id: UUID, falls: bool, forward: bool) -> list[_Segment]:
+def _segments(key: _Key, value: SortValue, run_id: UUID, falls: bool, forward: bool) -> list[_Segment]:
     """The segments, nearest first: ties by id, then the rest; missing keys are last in both directions."""
     ties = Run.id > run_id if forward else Run.id < run_id
     nulls_follow = forward and key.nullable
@@ -73,7 +79,7 @@ def _segments(key: Any, value: Any, run_id: UUID, falls: bool, forward: bool) ->
     return segments + [_Segment(key.is_(None), False, False)] * nulls_follow
 
 
-def _ranges(query: RunQuery, bound: Mapping[str, Any]) -> list[Sequence[sa.ColumnElement[bool]]]:
+def _ranges(query: RunQuery, bound: statements.Values) -> list[Sequence[sa.ColumnElement[bool]]]:
     """What the query matches, as sets of conditions that each are a range of an index."""
     filters = Filters.of(query)
     if filters.searched:
@@ -87,10 +93,10 @@ def _ranges(query: RunQuery, bound: Mapping[str, Any]) -> list[Sequence[sa.Colum
 
 
 def _nearest(
-    key: Any,
+    key: _Key,
     segments: Sequence[_Segment],
     ranges: Sequence[Sequence[sa.ColumnElement[bool]]],
-    bound: Mapping[str, Any],
+    bound: statements.Values,
 ) -> Neighbour | None:
     for segment in segments:
         firsts = list(_firsts(key, segment, ranges))
@@ -105,8 +111,8 @@ def _nearest(
 
 
 def _firsts(
-    key: Any, segment: _Segment, ranges: Sequence[Sequence[sa.ColumnElement[bool]]]
-) -> Iterator[sa.Select[Any]]:
+    key: _Key, segment: _Segment, ranges: Sequence[Sequence[sa.ColumnElement[bool]]]
+) -> Iterator[statements.Columns]:
     columns = (Run.id, Run.run_number, Run.status, key.label("key"))
     for conditions in ranges:
         first = sa.select(*columns).where(segment.condition, *conditions)

@@ -2,14 +2,16 @@
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.database.engine import db
 from portal.database.models import PersonPeriodRuns, Run, RunBucket
+from portal.database.sql import statements
 from portal.database.transactions import read
 from portal.moments import EPOCH
 from portal.runs.counts import grains
@@ -64,11 +66,11 @@ def _find_bucket(order: KeyOrder, histogram: Histogram, position: int) -> tuple[
 
 
 @lru_cache(maxsize=256)
-def _finding(histogram: Histogram, statuses: tuple[str, ...], descending: bool) -> Any:
+def _finding(histogram: Histogram, statuses: tuple[str, ...], descending: bool) -> sa.Executable:
     """For each level that has the position: depth, number of the bucket, and how many runs stand before it.
     With depth -1 the number of all runs. A level is read within one bucket of the level above.
     """
-    levels: list[Any] = []
+    levels: list[sa.CTE] = []
     for level in histogram.levels:
         bucket = sa.alias(RunBucket.__table__)
         here = _runs_of(bucket.c, statuses)
@@ -77,7 +79,7 @@ def _finding(histogram: Histogram, statuses: tuple[str, ...], descending: bool) 
             bucket.c.histogram == sa.literal_column(f"'{histogram.name}'"),
             bucket.c.width == _literal(level.width),
         ]
-        before: Any = _literal(0)
+        before: sa.ColumnElement[int] = _literal(0)
         if levels:
             above, ratio = levels[-1].c, histogram.levels[len(levels) - 1].width // level.width
             before = sa.select(above.before).scalar_subquery()
@@ -104,14 +106,15 @@ def _finding(histogram: Histogram, statuses: tuple[str, ...], descending: bool) 
     )
 
 
-def _literal(number: int) -> Any:
+def _literal(number: int) -> sa.ColumnElement[int]:
     return sa.literal_column(str(number))
 
 
-def _runs_of(columns: Any, statuses: Sequence[str]) -> Any:
-    """How many runs of these statuses (none: any) a bucket has, in SQL."""
-    first, *rest = (getattr(columns, status) for status in statuses or STATUSES)
-    return sum(rest, start=first)
+def _runs_of(table: object, statuses: Sequence[str]) -> sa.ColumnElement[int]:
+    """How many runs of these statuses (none: any) a bucket has, in SQL; `table` has its columns by name."""
+    first, *rest = (getattr(table, status) for status in statuses or STATUSES)
+    total: sa.ColumnElement[int] = sum(rest, start=first)
+    return total
 
 
 def _of_histogram(histogram: Histogram) -> list[sa.ColumnElement[bool]]:
@@ -139,7 +142,7 @@ def first_scan_of_window(order: KeyOrder, position: int, count: int) -> list[Ind
     return [order.scan_onwards(position, count, day)]
 
 
-def _window_values(order: KeyOrder) -> dict[str, Any]:
+def _window_values(order: KeyOrder) -> statements.Values:
     query = order.query
     earliest = microseconds(query.created_from) if query.created_from else FIRST_KEY
     return order.values() | {"earliest": earliest, "latest": microseconds(query.created_to)}
@@ -155,24 +158,27 @@ _EARLIEST, _LATEST = (sa.bindparam(name, type_=sa.BigInteger()) for name in ("ea
 
 
 @lru_cache
-def _first_day_of_window(histogram: Histogram, descending: bool) -> Any:
+def _first_day_of_window(histogram: Histogram, descending: bool) -> sa.Executable:
     number = RunBucket.number.desc() if descending else RunBucket.number
     return sa.select(RunBucket.number).where(*_in_window(histogram)).order_by(number).limit(1)
 
 
-def _begin_of_day(dialect: str, column: Any, number: Any) -> sa.ColumnElement[Any]:
+def _begin_of_day(
+    dialect: str, column: InstrumentedAttribute[datetime], number: sa.SQLColumnExpression[int]
+) -> sa.ColumnElement[datetime]:
     """When a day begins, in SQL."""
     if dialect == "postgresql":
-        epoch: Any = sa.literal_column(f"TIMESTAMPTZ '{EPOCH.isoformat()}'")
-        begin: sa.ColumnElement[Any] = epoch + number * sa.literal_column("INTERVAL '24 hours'")
-        return begin
+        epoch: sa.ColumnElement[datetime] = sa.literal_column(f"TIMESTAMPTZ '{EPOCH.isoformat()}'")
+        return epoch + number * sa.literal_column("INTERVAL '24 hours'")
     return sa.type_coerce(number * _literal(DAY), column.type)
 
 
 @lru_cache(maxsize=256)
-def _days_of_window(dialect: str, histogram: Histogram, filters: Filters, statuses: tuple[str, ...]) -> Any:
+def _days_of_window(
+    dialect: str, histogram: Histogram, filters: Filters, statuses: tuple[str, ...]
+) -> sa.Executable:
     """Number of each day and its runs of the window, which are counted where the day has other runs too."""
-    column: Any = getattr(Run, histogram.key)
+    column: InstrumentedAttribute[datetime] = getattr(Run, histogram.key)
     begin, end = (
         _begin_of_day(dialect, column, number) for number in (RunBucket.number, RunBucket.number + 1)
     )
@@ -203,7 +209,7 @@ def scans_of_people(order: KeyOrder, position: int, count: int) -> list[IndexSca
 
 
 @lru_cache(maxsize=256)
-def _periods_of_people(statuses: tuple[str, ...], edges: int) -> Any:
+def _periods_of_people(statuses: tuple[str, ...], edges: int) -> sa.Executable:
     """Periods and how many runs each has; the edges of a window counted."""
     table, period = PersonPeriodRuns, PersonPeriodRuns.period
     whole = sa.select(period, sa.func.sum(table.of(statuses))).group_by(period)

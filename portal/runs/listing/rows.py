@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.database.models import Person, Run
+from portal.database.sql import statements
 from portal.database.sql.excerpts import cut, excerpt, json_excerpt, json_members
 from portal.database.transactions import read
 
@@ -50,7 +51,7 @@ class RunRow:
     finished_nodes: int | None
     total_steps: int
     finished_steps: int
-    usage_summary: dict[str, Any] | None
+    usage_summary: dict[str, object] | None
     credits: int | None
     pause_requested_at: datetime | None
     paused_at: datetime | None
@@ -66,7 +67,7 @@ class RunRow:
 
 _APART = ("triggered_by", "usage_cut")
 _NAMES = tuple(name for name in RunRow.__dataclass_fields__ if name not in _APART)
-_OTHERWISE: dict[Texts, dict[str, Any]] = {
+_OTHERWISE: dict[Texts, dict[str, sa.Label[str] | sa.Label[None]]] = {
     Texts.WHOLE: {},
     Texts.LISTED: {"error": sa.null().label("error")},
     Texts.BRIEF: {
@@ -86,15 +87,18 @@ _COLUMNS = {
 }
 
 
-def rows_of(page: sa.FromClause, texts: Texts) -> sa.Select[Any]:
+def rows_of(page: sa.FromClause, texts: Texts) -> statements.Columns:
     """The rows of a page, a subquery with a column `id`; in no order."""
     runs = page.join(Run, Run.id == page.c.id).outerjoin(Person, Run.person_id == Person.id)
     return sa.select(*_COLUMNS[texts]).select_from(runs)
 
 
-def run_rows(statement: sa.Select[Any], values: dict[str, Any], texts: Texts) -> list[RunRow]:
+def run_rows(statement: statements.Columns, values: statements.Values, texts: Texts) -> list[RunRow]:
     """The rows that a statement of `rows_of` reads."""
-    rows = [_row(*found) for found in read(statement, **values)]
+    rows = [
+        RunRow(TriggeredBy(user_id, user_name) if user_id else None, *columns)
+        for user_id, user_name, *columns in read(statement, **values)
+    ]
     return [_shorten(row) for row in rows] if texts is Texts.BRIEF else rows
 
 
@@ -115,15 +119,11 @@ def read_rows(ids: Sequence[UUID], texts: Texts = Texts.WHOLE) -> list[RunRow]:
     return [found[run_id] for run_id in ids]
 
 
-def _row(user_id: UUID | None, user_name: str, *columns: Any) -> RunRow:
-    return RunRow(TriggeredBy(user_id, user_name) if user_id else None, *columns)
-
-
-def _shorten(row: Any) -> RunRow:
+def _shorten(row: RunRow) -> RunRow:
     """Make of the excerpts that were read what a brief row has."""
     row.error = row.error and cut(row.error, MOST_TEXT)
     row.pause_error = row.pause_error and cut(row.pause_error, MOST_TEXT)
-    usage, whole = json_members(row.usage_summary, MOST_USAGE)
-    row.usage_summary, row.usage_cut = usage and dict(usage), not whole
-    found: RunRow = row
-    return found
+    usage = cast(str | None, row.usage_summary)  # the excerpt
+    row.usage_summary, whole = json_members(usage, MOST_USAGE)
+    row.usage_cut = not whole
+    return row
