@@ -1,7 +1,7 @@
 """API keys of a workspace (contract 2.6). No key may call these routes: `keys:manage` is not a scope."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from flask import Response, request
@@ -129,8 +129,7 @@ def rotate_api_key(key_id: str) -> Response:
     return one(answer)
 
 
-def _row(key: Any) -> ApiKeyJson:
-    """`key` is a row of the database, whose type the API does not know."""
+def _row(key: management.ApiKey) -> ApiKeyJson:
     return {
         "id": key.id,
         "workspace_id": key.workspace_id,

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, render_template
 
-from portal.api.openapi import describe
+from portal.api.openapi import Json, describe
 from portal.auth.gate import public
 from portal.web.proxy import base_url
 
 bp = Blueprint("documentation", __name__)
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 from flask import Flask
 from werkzeug.routing import Rule
@@ -15,7 +14,7 @@ from portal.api.schemas import STRING, UUID, Schema, list_of, ref
 from portal.auth.principals import SCOPES
 from portal.input.parameters import UUID_PATTERN
 
-Json = dict[str, Any]
+Json = Schema
 PREFIX = "/api/"
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 _FREE_TEXT_ARGUMENTS = frozenset({"node_id", "audio_id"})

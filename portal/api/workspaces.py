@@ -1,7 +1,7 @@
 """Workspaces and their members (contract 2.7). A key sees only the workspace it is bound to."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID, uuid5
 
 from flask import Response, request
@@ -151,8 +151,7 @@ def members(workspace_id: str) -> Response:
     return whole_list(roster(found.id, principal.user.id, moments.now()), _member)
 
 
-def _row(row: Any) -> WorkspaceJson:
-    """`row` is a row of the database, whose type the API does not know."""
+def _row(row: service.Workspace) -> WorkspaceJson:
     return {
         "id": row.id,
         "name": row.name,

@@ -12,7 +12,7 @@ from portal.auth.audit import trail
 from portal.auth.principals import Principal
 from portal.auth.signin import end_session, hash_token, is_live
 from portal.database.engine import db
-from portal.database.models import BrowserSession
+from portal.database.models import BrowserSession as BrowserSession
 from portal.database.refusals import WriteRefused
 from portal.database.transactions import writing
 from portal.errors import Unavailable

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Item = TypeVar("Item")
 
@@ -28,7 +28,7 @@ def prefetch(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def produce_in_process(
-    produce: Callable[..., Iterable[Item]], *arguments: Any
+    produce: Callable[..., Iterable[Item]], *arguments: object
 ) -> Generator[Item, None, None]:
     """The items of `produce(*arguments)`, produced by a process: everything must be picklable.
 
@@ -52,7 +52,11 @@ def produce_in_process(
         process.join()
 
 
-def _send(sender: "Connection[Any, Any]", produce: Callable[..., Iterable[Any]], arguments: Any) -> None:
+def _send(
+    sender: "Connection[object, object]",
+    produce: Callable[..., Iterable[object]],
+    arguments: Iterable[object],
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process is interrupted too, and ends this one
     with sender, suppress(BrokenPipeError):  # the parent takes no more items
         for item in produce(*arguments):

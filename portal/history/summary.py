@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 
 MAX_BAD_LINES = 1000
 """Bad lines that are listed; all of them are counted."""
@@ -56,7 +55,7 @@ class Counts:
         for each in fields(self):
             setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "lines": self.lines,
             "bad_lines": self.bad_lines,
@@ -128,7 +127,7 @@ class ImportSummary:
         if len(self.bad) < MAX_BAD_LINES:
             self.bad.append(bad)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "ok": self.ok,
             "check": self.check,

@@ -18,7 +18,7 @@ from portal.errors import BadRequest, FieldError, InvalidQuery, PortalError
 from portal.input import sentences
 from portal.input.text import NOT_BLANK_PATTERN, is_storable
 
-MOMENT_SCHEMA: dict[str, Any] = {
+MOMENT_SCHEMA: dict[str, str] = {
     "type": "string",
     "format": "date-time",
     "pattern": f"^(?!0000){moments.PATTERN}$",  # Python's calendar has no year 0

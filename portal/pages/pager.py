@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from portal.input import parameters
 from portal.input.parameters import Reader
@@ -39,7 +39,7 @@ class PageQuery:
 
 @dataclass(frozen=True)
 class Pager:
-    page: Page[Any]  # of rows of any kind: only their number matters
+    page: Page[object]
 
     @property
     def first_row(self) -> int:

@@ -16,7 +16,8 @@ from portal.auth.audit import trail
 from portal.auth.memberships import memberships_of
 from portal.auth.principals import Principal, PrincipalUser
 from portal.database.engine import db
-from portal.database.models import Member, Role, Workspace
+from portal.database.models import Member, Role
+from portal.database.models import Workspace as Workspace
 from portal.database.transactions import writing
 from portal.errors import Conflict, NotFound
 from portal.input import bodies

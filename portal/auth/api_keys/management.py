@@ -17,7 +17,8 @@ from portal.auth.api_keys import authentication
 from portal.auth.audit import trail
 from portal.auth.principals import SCOPES, Principal
 from portal.database.engine import db
-from portal.database.models import ApiKey, Member, User, Workspace
+from portal.database.models import ApiKey as ApiKey
+from portal.database.models import Member, User, Workspace
 from portal.database.transactions import writing
 from portal.errors import Conflict, NotFound
 from portal.input import bodies, parameters

@@ -6,7 +6,7 @@ An entry is written in the transaction of the change it records.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from flask import has_request_context, request
 from sqlalchemy.orm import Session
 
 from portal.auth.principals import Principal
+from portal.database.columns import JsonObject
 from portal.database.engine import db
 from portal.database.models import AuditEntry, Member
 from portal.database.sql.excerpts import json_excerpt, json_members
@@ -189,7 +190,7 @@ _ROW = (
 )
 
 
-def _row(values: dict[str, Any]) -> AuditRow:  # columns of any type
+def _row(values: JsonObject) -> AuditRow:
     details, whole = json_members(values.pop("details"), DETAILS_EXCERPT)
     return AuditRow(**values, details=details or {}, more_details=not whole)
 

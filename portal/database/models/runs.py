@@ -1,13 +1,12 @@
 """Runs, their details and their steps."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database.columns import Base, Id, UTCDateTime
+from portal.database.columns import Base, Id, JsonObject, UTCDateTime
 from portal.database.models.states import RunStatus, check_one_of
 
 
@@ -74,7 +73,7 @@ class Run(Base):
     finished_nodes: Mapped[int | None] = mapped_column(sa.BigInteger)
     total_steps: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     finished_steps: Mapped[int] = mapped_column(sa.BigInteger, default=0)
-    usage_summary: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    usage_summary: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
     credits: Mapped[int | None] = mapped_column(sa.BigInteger)
     pause_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     paused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -96,8 +95,8 @@ class RunDetail(Base):
     __tablename__ = "run_details"
 
     run_id: Mapped[UUID] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
-    definition_snapshot: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
-    source: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    definition_snapshot: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
+    source: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
     """What imported history says beyond the columns: the source's status word, title, labels, …"""
     superseded_digests: Mapped[list[str] | None] = mapped_column(sa.JSON(none_as_null=True))
     """Lines that once described this run and no longer do: seen again, they change nothing."""
@@ -120,5 +119,5 @@ class Step(Base):
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     error: Mapped[str | None] = mapped_column(sa.Text)
-    source: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    source: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
     """What imported history says of it beyond the columns."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -282,7 +282,7 @@ def _source_id(value: object) -> str:
     return str(value)
 
 
-def _steps(run_id: UUID) -> Callable[[Any], list[Values]]:
+def _steps(run_id: UUID) -> Callable[[object], list[Values]]:
     def read(value: object) -> list[Values]:
         if not isinstance(value, list):
             raise ValueError("must be a list.")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from flask import redirect, request, url_for
 from werkzeug.datastructures import MultiDict
@@ -10,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from portal import moments
 from portal.auth.api_keys import authentication, management
-from portal.auth.api_keys.management import KEY_STATUSES, KeyQuery, KeySpec
+from portal.auth.api_keys.management import KEY_STATUSES, ApiKey, KeyQuery, KeySpec
 from portal.auth.gate import current_principal, requires
 from portal.auth.principals import SCOPES
 from portal.errors import InvalidQuery
@@ -30,7 +29,7 @@ NEW = Form({"scopes": "workflows:read"})
 class KeysPage:
     """What `settings/keys.html` shows."""
 
-    page: Page[Any]  # rows of the model, which pages do not import
+    page: Page[ApiKey]
     pager: Pager
     query: KeyQuery
     form: Form
@@ -43,7 +42,7 @@ class KeysPage:
 class KeyPage:
     """What `settings/key.html` shows."""
 
-    key: Any  # a row of the model
+    key: ApiKey
     form: Form
     secret: str | None
     """The key itself, where it was just made. It is shown this once."""
@@ -137,13 +136,13 @@ def _list(form: Form, status: int = 200) -> Answer:
     return render("settings/keys.html", found), status
 
 
-def _one(found: Any, form: Form, status: int = 200) -> Answer:
+def _one(found: ApiKey, form: Form, status: int = 200) -> Answer:
     secret = one_time_secrets.take(str(found.id))
     page = KeyPage(key=found, form=form, secret=secret, usable=authentication.is_usable(found, moments.now()))
     return one_time_secrets.uncached(render("settings/key.html", page), status)
 
 
-def _confirm(found: Any, question: str, consequence: str, button: str) -> str:
+def _confirm(found: ApiKey, question: str, consequence: str, button: str) -> str:
     back = url_for(".key", workspace_id=found.workspace_id, key_id=found.id)
     return confirm(question, consequence, button, back)
 

@@ -1,7 +1,6 @@
 """A person's sessions: where they are signed in, and how to end the others."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -21,8 +20,8 @@ from portal.paging import Page
 class SessionsPage:
     """What `settings/sessions.html` shows."""
 
-    page: Page[tuple[Any, bool]]
-    """Rows of the model, which pages do not import, and whether each is this browser's."""
+    page: Page[tuple[service.BrowserSession, bool]]
+    """Sessions, and whether each is this browser's."""
     pager: Pager
     query: PageQuery
 

@@ -1,7 +1,6 @@
 """A person's workspaces: switched, created, renamed and deleted."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -38,7 +37,7 @@ class WorkspacesPage:
 class WorkspacePage:
     """What `settings/workspace.html` shows."""
 
-    workspace: Any  # a row of the model, which pages do not import
+    workspace: workspaces.Workspace
     form: Form
     is_owner: bool
 
@@ -122,7 +121,7 @@ def _all(form: Form) -> str:
     return render("settings/workspaces.html", found)
 
 
-def _one(found: Any, form: Form, status: int = 200) -> tuple[str, int]:
+def _one(found: workspaces.Workspace, form: Form, status: int = 200) -> tuple[str, int]:
     owner = workspaces.is_owner(current_principal(), found)
     page = WorkspacePage(workspace=found, form=form, is_owner=owner)
     return render("settings/workspace.html", page), status

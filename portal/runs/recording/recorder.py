@@ -5,12 +5,12 @@ Who does it is a person and, where they use one, an API key; a worker is neither
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.database.columns import JsonObject
 from portal.database.models import OCCUPYING, PauseReason, Run, RunDetail, RunStatus
 from portal.database.sql.in_lists import chunks
 from portal.database.transactions import writing
@@ -33,7 +33,7 @@ def start_run(
     api_key_id: UUID | None = None,
     total_nodes: int | None = None,
     total_steps: int = 0,
-    definition_snapshot: dict[str, Any] | None = None,
+    definition_snapshot: JsonObject | None = None,
     exclusive: bool = True,
 ) -> Run:
     """Create a pending run with the workflow's next run number. Raises NotFound, Conflict.
