@@ -33,9 +33,9 @@ class Bar:
         return f"{formats.day(self.day)}: {runs}{failed}"
 
     @property
-    def args(self) -> dict[str, str]:
-        """The parameters of the list of this day's runs."""
-        return {"from": self.day.isoformat(), "to": self.day.isoformat()}
+    def query(self) -> str:
+        """The query string of the list of this day's runs; a page has two links for each day."""
+        return f"from={self.day.isoformat()}&to={self.day.isoformat()}"
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,12 @@ def test_nothing_is_asked_again_where_nothing_moves(browser: Browser) -> None:
 
 
 def test_a_run_that_goes_on_says_since_when(browser: Browser) -> None:
-    make_run(browser.workflow, status="running", started_at=moments.now() - timedelta(hours=2), paused_ms=500)
+    make_run(
+        browser.workflow, status="running", started_at=moments.now() - timedelta(hours=2), paused_ms=1_800_000
+    )
     ticking = one(parsed(browser.runs()), "[data-ticks]")
-    assert ticking.text == "1 h 59 m"
-    assert ticking["data-paused-ms"] == "500"
+    assert ticking.text == "1 h 30 m"
+    assert ticking["data-paused-ms"] == "1800000"
 
 
 def test_foreign_and_absent_runs_are_left_out(browser: Browser) -> None:
