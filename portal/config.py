@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import sqlalchemy as sa
 
+from portal.input import sentences
 from portal.input.addresses import BadAddress, normal_host_pattern, normal_url, split_host
 
 PREFIX = "PORTAL_"
@@ -238,7 +239,7 @@ def _trusted_hosts(text: str, base_url: str | None) -> tuple[str, ...]:
 def _whole_number(environ: Mapping[str, str], name: str, default: int, maximum: int) -> int:
     text = environ.get(name, "").strip() or str(default)
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) <= maximum):
-        raise BadSetting(f"{name} must be a whole number from 0 to {maximum}.")
+        raise BadSetting(f"{name} {sentences.whole_number(0, maximum)}")
     return int(text)
 
 

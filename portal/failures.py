@@ -1,6 +1,7 @@
 """Error responses: the envelope under `/api/`, a fragment for htmx, else a page."""
 
 import logging
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from flask import (
@@ -9,7 +10,6 @@ from flask import (
     jsonify,
     make_response,
     redirect,
-    render_template,
     request,
     session,
     url_for,
@@ -29,8 +29,17 @@ from portal.errors import (
     is_api,
 )
 from portal.web import envelope, htmx
+from portal.web.rendering import render
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FailurePage:
+    """What `error.html` and `_error.html` show."""
+
+    error: PortalError
+    request_id: str
 
 
 def init_app(app: Flask) -> None:
@@ -71,7 +80,7 @@ def _answer(error: PortalError) -> Response:
             answer.headers["WWW-Authenticate"] = "Bearer"
     else:
         template = "_error.html" if htmx.wants_fragment() else "error.html"
-        answer = make_response(render_template(template, error=error, request_id=request_id))
+        answer = make_response(render(template, FailurePage(error, request_id)))
     if isinstance(error, TooManyRequests):
         answer.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unavailable):

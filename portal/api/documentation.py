@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, current_app, jsonify, render_template
+from flask import Blueprint, Response, current_app, jsonify
 
 from portal.api.openapi import Json, describe
 from portal.auth.gate import public
 from portal.web.proxy import base_url
+from portal.web.rendering import render
 
 bp = Blueprint("documentation", __name__)
 
@@ -40,6 +41,17 @@ class Entry:
     refusals: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Documentation:
+    """What `documentation/page.html` and `documentation/llms.txt` show."""
+
+    document: Json
+    """The whole of OpenAPI."""
+    entries: list[Entry]
+    base: str
+    """The portal's address."""
+
+
 @bp.get("/openapi.json")
 @public
 def openapi() -> Response:
@@ -49,19 +61,18 @@ def openapi() -> Response:
 @bp.get("/docs")
 @public
 def docs() -> str:
-    document = _document()
-    entries = list(_entries(document))
-    return render_template("documentation/page.html", document=document, entries=entries, base=base_url())
+    return render("documentation/page.html", _documentation())
 
 
 @bp.get("/llms.txt")
 @public
 def llms() -> Response:
+    return Response(render("documentation/llms.txt", _documentation()), mimetype="text/plain")
+
+
+def _documentation() -> Documentation:
     document = _document()
-    text = render_template(
-        "documentation/llms.txt", document=document, entries=list(_entries(document)), base=base_url()
-    )
-    return Response(text, mimetype="text/plain")
+    return Documentation(document, list(_entries(document)), base_url())
 
 
 def _document() -> Json:

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Blueprint, url_for
 
 from portal.auth.gate import chosen_workspace, signed_in
-from portal.pages.rendering import Dedent
+from portal.web.rendering import Dedent
 
 bp = Blueprint("pages", __name__)
 bp.record_once(lambda state: state.app.jinja_env.add_extension(Dedent))

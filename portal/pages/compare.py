@@ -19,7 +19,6 @@ from portal.pages import bp, conditional_get
 from portal.pages.charts import Scale
 from portal.pages.forms import Form, filled, id_in_path
 from portal.pages.pager import Pager
-from portal.pages.rendering import render
 from portal.paging import Page, Slice
 from portal.runs.comparison.comparison import (
     NAMES_A_RUN,
@@ -36,6 +35,7 @@ from portal.runs.detail.run import RunExcerpt, find_run, get_run_excerpt
 from portal.runs.detail.step_excerpts import MAX_STEPS
 from portal.runs.listing.lookup import MAX_TEXT, Hit
 from portal.runs.statistics.run_timing import timing_of
+from portal.web.rendering import render
 
 PARAMETERS = ("with", "all_steps", "page")
 PAIRS_A_PAGE = 50

@@ -25,7 +25,7 @@ MAX_LABEL, MAX_KIND = 15, 19
 
 
 @dataclass(frozen=True)
-class Node:
+class NodeView:
     id: str
     type: str
     name: str
@@ -41,7 +41,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Box:
-    node: Node
+    node: NodeView
     x: int
     y: int
     label: str
@@ -57,7 +57,7 @@ class Graph:
     """Paths of the edges, as SVG writes them."""
 
 
-def read_nodes(definition: Mapping[str, object] | None, known: Mapping[str, str]) -> list[Node]:
+def read_nodes(definition: Mapping[str, object] | None, known: Mapping[str, str]) -> list[NodeView]:
     """The nodes of a definition in their order, by name, else as `known` names them, else by id.
 
     None where the definition has no graph.
@@ -72,7 +72,7 @@ def read_nodes(definition: Mapping[str, object] | None, known: Mapping[str, str]
     for source, target in _edges(definition, names):
         follows[target].append(names[source])
     return [
-        Node(
+        NodeView(
             node_id,
             _text(node.get("type")),
             names[node_id],

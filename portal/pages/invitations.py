@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from flask import redirect, render_template, request, session, url_for
+from flask import redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
 from portal import moments
@@ -11,7 +11,7 @@ from portal.auth.openid.code_flow import accounts_come_from_provider
 from portal.auth.sessions import enter
 from portal.errors import Unauthorized
 from portal.pages import bp
-from portal.pages.rendering import render
+from portal.web.rendering import render
 from portal.workspaces import invitations
 
 
@@ -19,8 +19,9 @@ from portal.workspaces import invitations
 class InvitationPage:
     """What `invitations/page.html` shows."""
 
-    welcome: invitations.Offer
-    must_sign_in: bool
+    welcome: invitations.Offer | None
+    """None if the invitation no longer works."""
+    must_sign_in: bool = False
 
 
 @bp.get("/invitations/<token>")
@@ -28,7 +29,7 @@ class InvitationPage:
 def invitation(token: str) -> str | tuple[str, int]:
     welcome = invitations.find_offer(token, moments.now())
     if welcome is None:
-        return render_template("invitations/gone.html"), 404
+        return render("invitations/page.html", InvitationPage(None)), 404
     must_sign_in = signed_in() is None and (welcome.has_account or accounts_come_from_provider())
     if must_sign_in:
         session["next"] = request.path

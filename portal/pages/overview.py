@@ -10,9 +10,9 @@ from markupsafe import Markup
 from portal import moments
 from portal.auth.access import SeenWorkflow
 from portal.pages.day_chart import DayChart, draw
-from portal.pages.rendering import render
 from portal.runs.statistics.activity import Activity, read_activity
 from portal.web.proxy import root_path
+from portal.web.rendering import render
 
 CACHED_OVERVIEWS = 64
 """Of one process: about 50 kB each for 90 days, 200 kB for a year, of which the chart is most."""

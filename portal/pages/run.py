@@ -17,10 +17,9 @@ from portal.pages import bp, conditional_get
 from portal.pages.charts import Scale
 from portal.pages.curl_command import curl_command
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
-from portal.pages.graph import Graph, Node, draw_graph, read_nodes
+from portal.pages.graph import Graph, NodeView, draw_graph, read_nodes
 from portal.pages.key_values import KeyValues, first_key_values, source_key_values
 from portal.pages.pager import Pager
-from portal.pages.rendering import render
 from portal.pages.timeline_chart import TimelineChart, draw_timeline, lane_pages
 from portal.paging import Page
 from portal.runs.detail.failed_steps import MAX_ERROR, FailedStep, first_failed_step
@@ -46,6 +45,7 @@ from portal.runs.statistics.run_timing import RunTiming, timing_of
 from portal.runs.statistics.summary import usual_duration
 from portal.runs.statuses import RunStatus
 from portal.web import htmx
+from portal.web.rendering import render
 from portal.workflows.listing import describe_workflow
 
 MAX_LISTED_NODES = 200
@@ -151,7 +151,7 @@ class RunPage(RunFragment):
     definition: Mapping[str, object] | None
     """The snapshot, else the workflow's present definition."""
     graph: Graph | None
-    nodes: Sequence[Node]
+    nodes: Sequence[NodeView]
     node_states: Mapping[str, str]
     api_call: str
     most_nodes: int = MAX_LISTED_NODES

@@ -1,6 +1,6 @@
 """The run list and its fragment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -18,11 +18,11 @@ from portal.pages.facets import Facet, any_status, cleared, facets
 from portal.pages.forms import Form, filled, id_in_path, parse_run_list, plain_form, without
 from portal.pages.overview import Overview, read_overview
 from portal.pages.pager import Pager
-from portal.pages.rendering import render
 from portal.pages.run_lines import RunLine, run_lines
 from portal.pages.run_live import Watch, watch
 from portal.pages.sort_links import SORT_LABELS, SortLink, sort_links
 from portal.paging import Page
+from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.registry import FILTERS, further_filters
 from portal.runs.listing import RunPage, list_runs
 from portal.runs.listing.rows import RunRow, Texts
@@ -30,6 +30,7 @@ from portal.runs.listing.subjects import subjects_of
 from portal.runs.query import SORTS, RunQuery
 from portal.runs.statuses import RunStatus
 from portal.web import htmx
+from portal.web.rendering import render
 
 SEARCH_FIELD = "search"
 """The id of the search field: its requests replace the address instead of adding to the history."""
@@ -58,8 +59,10 @@ class FilterForm:
     sorts: Sequence[tuple[str, str]] = SORT_OPTIONS
     page_sizes: Sequence[int] = PAGE_SIZES
     search_field: str = SEARCH_FIELD
-    further: Mapping[str, str] = field(default_factory=lambda: _further_fields())
-    """The parameters of further filters, each with its label."""
+    labels: Mapping[str, str] = field(default_factory=lambda: _labels_of(FILTERS))
+    """Every parameter of a filter with its label."""
+    further: Mapping[str, str] = field(default_factory=lambda: _labels_of(further_filters()))
+    """Those that have a plain text field."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,8 +176,8 @@ def _parameters() -> list[str]:
     return [name for each in FILTERS for name in each.labels] + ["sort", "order", "limit", "offset", "page"]
 
 
-def _further_fields() -> dict[str, str]:
-    return {name: label for each in further_filters() for name, label in each.labels.items()}
+def _labels_of(filters: Iterable[AnyFilter]) -> dict[str, str]:
+    return {name: label for each in filters for name, label in each.labels.items()}
 
 
 def _addressed(html: str, workflow_id: UUID, args: dict[str, str]) -> Response:

@@ -16,7 +16,6 @@ from portal.input.parameters import Reader, Refused, single
 from portal.pages import bp, conditional_get
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.overview import Overview, read_overview
-from portal.pages.rendering import render
 from portal.pages.run_lines import RunLine, run_lines
 from portal.paging import MAX_LIMIT, Slice
 from portal.runs.listing.changes_since import read_changes
@@ -24,6 +23,7 @@ from portal.runs.listing.subjects import subjects_of
 from portal.runs.query import RunQuery
 from portal.runs.statuses import is_active
 from portal.web import htmx
+from portal.web.rendering import render
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from portal.errors import InvalidQuery
 from portal.input import parameters
 from portal.pages import bp
 from portal.pages.forms import parse_run_list
-from portal.pages.rendering import render
 from portal.runs.listing.lookup import MIN_PREFIX, Hit, Lookup, find
+from portal.web.rendering import render
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Pages for signing in and out."""
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from dataclasses import dataclass
+
+from flask import Blueprint, redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
 from portal import moments
@@ -11,9 +13,41 @@ from portal.auth.origin import kind_of_page, safe_next, within_portal
 from portal.errors import NotFound, PortalError
 from portal.history.demo import sample
 from portal.web import envelope
+from portal.web.rendering import render
 from portal.workspaces.joining import admit
 
 bp = Blueprint("auth", __name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginPage:
+    """What `auth/login.html` shows."""
+
+    wanted: str | None
+    """The page to open afterwards."""
+    page_kind: str | None
+    label: str | None
+    """Of the button that leads to the provider; None without a provider."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedPage:
+    """What `auth/refused.html` shows."""
+
+    error: PortalError
+    request_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkPage:
+    """What `auth/signin.html` shows: a question, or that the link has expired."""
+
+    email: str | None = None
+    action: str | None = None
+    expired: bool = False
+
+
+EXPIRED = LinkPage(expired=True)
 
 
 @bp.get("/login")
@@ -23,7 +57,8 @@ def login() -> str | Response:
     if signed_in() is not None:
         return _to_page(wanted)
     label = code_flow.provider()[0].label if code_flow.accounts_come_from_provider() else None
-    return render_template("auth/login.html", wanted=wanted, label=label, page_kind=kind_of_page(wanted))
+    page = LoginPage(wanted=wanted, page_kind=kind_of_page(wanted), label=label)
+    return render("auth/login.html", page)
 
 
 @bp.get("/auth/start")
@@ -48,8 +83,8 @@ def callback() -> Response | tuple[str, int]:
         browser = request.headers.get("User-Agent")
         token = admit(visitor, settings, rules, moments.now(), browser, sample.USER_EMAIL)
     except PortalError as refusal:
-        page = render_template("auth/refused.html", error=refusal, request_id=envelope.request_id())
-        return page, refusal.status
+        page = RefusedPage(error=refusal, request_id=envelope.request_id())
+        return render("auth/refused.html", page), refusal.status
     sessions.enter(token)
     return _to_page(safe_next(wanted))
 
@@ -60,8 +95,8 @@ def confirm(token: str) -> str | tuple[str, int]:
     """Ask before using the link up: mail scanners and link previews open every link."""
     email = signin.link_email(token, moments.now())
     if email is None:
-        return render_template("auth/signin.html", expired=True), 404
-    return render_template("auth/signin.html", email=email, action=url_for("auth.use", token=token))
+        return render("auth/signin.html", EXPIRED), 404
+    return render("auth/signin.html", LinkPage(email=email, action=url_for("auth.use", token=token)))
 
 
 @bp.post("/signin/<token>")
@@ -70,7 +105,7 @@ def confirm(token: str) -> str | tuple[str, int]:
 def use(token: str) -> tuple[str, int] | Response:
     session_token = signin.use_link(token, moments.now(), request.headers.get("User-Agent"))
     if session_token is None:
-        return render_template("auth/signin.html", expired=True), 404
+        return render("auth/signin.html", EXPIRED), 404
     wanted = safe_next(session.get("next"))
     sessions.enter(session_token)
     return _to_page(wanted)

@@ -13,11 +13,11 @@ from portal.input.parameters import single
 from portal.pages import bp, conditional_get
 from portal.pages.charts import Piece, Scale, Tick, count_ticks, histogram, stack, time_ticks
 from portal.pages.forms import Form, filled, id_in_path
-from portal.pages.rendering import render
 from portal.paging import Page
 from portal.runs.statistics.trends import WINDOWS, TrendColumn, TrendQuery, Trends, read_trends
 from portal.runs.statuses import RunStatus
 from portal.web.formats import day as written_day
+from portal.web.rendering import render
 from portal.workflows.uploads import UploadRow, UploadsQuery, list_uploads
 
 ORDER = (

@@ -13,10 +13,10 @@ from portal.errors import InvalidQuery
 from portal.pages import bp, conditional_get, workflows_url
 from portal.pages.forms import Form, filled, plain_form, without
 from portal.pages.pager import Pager
-from portal.pages.rendering import render
 from portal.pages.sort_links import ARIA_SORT, OPPOSITE, SortLink
 from portal.paging import Page, Slice
 from portal.web import htmx
+from portal.web.rendering import render
 from portal.workflows.listing import WorkflowRow, list_workflows, state_of
 from portal.workflows.recent_runs import RECENT_RUNS, RecentRun, recent_runs
 from portal.workflows.workflow_query import WorkflowQuery

@@ -13,8 +13,8 @@ from portal.input.parameters import single
 from portal.pages import bp
 from portal.pages.forms import Form, filled
 from portal.pages.pager import Pager
-from portal.pages.rendering import render
 from portal.paging import Page
+from portal.web.rendering import render
 from portal.workspaces.workspaces import workspace_id_of
 
 

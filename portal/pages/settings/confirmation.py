@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from portal.pages.rendering import render
+from portal.web.rendering import render
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,9 @@ from portal.input.parameters import single
 from portal.pages import bp, one_time_secrets
 from portal.pages.forms import Form, id_in_path, whole_or_text
 from portal.pages.pager import Pager
-from portal.pages.rendering import render
 from portal.pages.settings.confirmation import confirm
 from portal.paging import Page
+from portal.web.rendering import render
 
 Answer = Response | str | tuple[str, int]
 NEW = Form({"scopes": "workflows:read"})

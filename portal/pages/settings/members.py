@@ -15,10 +15,10 @@ from portal.input.parameters import single
 from portal.pages import bp, one_time_secrets
 from portal.pages.forms import Form, id_in_path
 from portal.pages.pager import PageQuery, Pager
-from portal.pages.rendering import render
 from portal.pages.settings.confirmation import confirm
 from portal.paging import Page
 from portal.web.proxy import absolute_url_for
+from portal.web.rendering import render
 from portal.workspaces import invitations, members
 from portal.workspaces.workspaces import workspace_id_of
 

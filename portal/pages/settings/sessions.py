@@ -12,8 +12,8 @@ from portal.auth.principals import PERSON
 from portal.input.parameters import single
 from portal.pages import bp
 from portal.pages.pager import PageQuery, Pager
-from portal.pages.rendering import render
 from portal.paging import Page
+from portal.web.rendering import render
 
 
 @dataclass(frozen=True, kw_only=True)

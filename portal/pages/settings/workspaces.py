@@ -14,9 +14,9 @@ from portal.input.parameters import single
 from portal.pages import bp
 from portal.pages.forms import Form
 from portal.pages.pager import PageQuery, Pager
-from portal.pages.rendering import render
 from portal.pages.settings.confirmation import confirm
 from portal.paging import Page
+from portal.web.rendering import render
 from portal.workspaces import workspaces
 from portal.workspaces.workspaces import WorkspaceSpec, workspace_id_of
 
