@@ -3,6 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MAX_ERRORS = 100
+"""How many invalid fields an answer names."""
+_MAX_SAID = 10
+"""How many of them its message says."""
+
 
 @dataclass(frozen=True)
 class FieldError:
@@ -10,6 +15,10 @@ class FieldError:
 
     field: str
     message: str
+    rule: str | None = None
+    """The id of the broken rule, where rules have ids: those of definitions."""
+    node_id: str | None = None
+    """The node of a definition that breaks it."""
 
 
 class PortalError(Exception):
@@ -105,8 +114,10 @@ class InvalidQuery(PortalError):
     status, code = 422, "VALIDATION_ERROR"
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__(" ".join(f"{error.field}: {error.message}" for error in errors))
-        self.errors = tuple(errors)
+        said = [f"{error.field}: {error.message}" for error in errors[:_MAX_SAID]]
+        more = [f"And {len(errors) - _MAX_SAID:,} more."] if len(errors) > _MAX_SAID else []
+        super().__init__(" ".join(said + more))
+        self.errors = tuple(errors[:MAX_ERRORS])
 
 
 def is_api(path: str) -> bool:

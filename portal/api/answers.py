@@ -68,6 +68,8 @@ class ErrorDetailJson(TypedDict):
 
     field: str
     message: str
+    rule: NotRequired[Annotated[str, Field(description="Which rule of definitions is broken.")]]
+    node_id: NotRequired[str | None]
 
 
 class ErrorJson(TypedDict):

@@ -68,7 +68,7 @@ def report_failures() -> Iterator[None]:
 
 def _error(error: Exception) -> dict[str, object]:
     if isinstance(error, InvalidQuery):
-        details = [vars(each) for each in error.errors]
+        details = [{"field": each.field, "message": each.message} for each in error.errors]
         message = "\n".join(f"{each.field} {each.message}" for each in error.errors)
         return {"code": error.code, "message": message, "details": details}
     if isinstance(error, PortalError):

@@ -3,21 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-NODE_TYPES = (
-    "source_script",
-    "operator_translator",
-    "operator_normalizer",
-    "operator_generator",
-    "operator_phoneme_injector",
-    "sink_preview",
-    "validator_error_rate",
-    "validator_naturalness",
-    "validator_noise",
-    "validator_pronunciation",
-    "operator_pronunciation_corrector",
-)
-"""The node types of the API (contract 3.10); imported history may have others."""
-
 EMPTY_DEFINITION: Mapping[str, object] = {
     "graph": {"nodes": [], "edges": []},
     "execution": {"steps": [], "params": {}},

@@ -27,8 +27,14 @@ def success(payload: object, pagination: Mapping[str, object] | None = None) -> 
 def failure(code: str, message: str, details: Sequence[FieldError] = ()) -> Json:
     error: Json = {"code": code, "message": message}
     if details:
-        error["details"] = [{"field": detail.field, "message": detail.message} for detail in details]
+        error["details"] = [_detail(detail) for detail in details]
     return {"error": error, "meta": _meta()}
+
+
+def _detail(error: FieldError) -> Json:
+    """Field and message; of a broken rule of definitions also the rule and the node."""
+    detail: Json = {"field": error.field, "message": error.message}
+    return detail | {"rule": error.rule, "node_id": error.node_id} if error.rule else detail
 
 
 def _meta() -> Json:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from portal.definitions.graph import Node, edges_of, nodes_of, type_in_words
+from portal.definitions.languages import languages_of
 
 MAX_VALUE = 80
 """Characters of a setting in the table."""
@@ -18,7 +19,7 @@ def to_markdown(name: str, description: str | None, definition: Mapping[str, obj
     if description:
         lines += [*(_plain(line) for line in description.splitlines()), ""]
     count = "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"
-    languages = _languages(nodes)
+    languages = languages_of(nodes)
     lines += [f"{count}, languages: {', '.join(map(_plain, languages))}" if languages else count, ""]
     if nodes:
         lines += _pipeline(definition, nodes) + _table(nodes)
@@ -42,15 +43,6 @@ def _table(nodes: list[Node]) -> list[str]:
         cells = (node.display_name, type_in_words(node.type), settings or "–")
         lines.append("| " + " | ".join(_plain(cell) for cell in cells) + " |")
     return lines
-
-
-def _languages(nodes: list[Node]) -> list[str]:
-    found: dict[str, None] = {}
-    for node in nodes:
-        locales = node.config.get("locales")
-        if isinstance(locales, list):
-            found |= dict.fromkeys(locale for locale in locales if isinstance(locale, str))
-    return list(found)
 
 
 def _value(value: object) -> str:

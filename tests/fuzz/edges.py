@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from portal.definitions.graph import NODE_TYPES
+from portal.definitions.catalog import NODE_TYPES
 from portal.history.parsing.readers import MAX_NUMBER
 
 Choice = TypeVar("Choice")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import Step, StepResult
-from portal.definitions.graph import NODE_TYPES
+from portal.definitions.catalog import NODE_TYPES
 from portal.input import parameters
 from portal.moments import elapsed_ms
 from portal.runs.address import RunAddress, reader_of

@@ -1,0 +1,30 @@
+"""The locales in which the portal speaks (contract part 2, 4.3)."""
+
+from collections.abc import Mapping, Sequence
+
+LOCALES: Sequence[str] = (
+    *("de-de", "en-gb", "en-us", "es-es", "es-mx", "fr-fr", "ja-jp", "ko-kr", "pt-br", "pt-pt", "zh-cn"),
+)
+
+FAMILIES: Mapping[str, str] = {
+    **{locale.partition("-")[0]: locale for locale in reversed(LOCALES)},
+    "en": "en-us",
+    "es": "es-es",
+    "pt": "pt-br",
+}
+"""The locale that a language without a region means."""
+
+
+def canonical(text: str) -> str | None:
+    """The locale that a text names, in any case and with `_` for `-`; None if it names none."""
+    locale = _folded(text)
+    return locale if locale in LOCALES else None
+
+
+def canonical_source(text: str) -> str | None:
+    """The same for the language of a script, for which `en` is enough."""
+    return canonical(text) or FAMILIES.get(_folded(text))
+
+
+def _folded(text: str) -> str:
+    return text.lower().replace("_", "-") if text.isascii() else ""
