@@ -49,7 +49,10 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     failures.init_app(app)
     formats.init_app(app)
     assets.init_app(app)
-    for blueprint in (api.bp, raw.bp, auth_pages.bp, pages.bp, stored_files.bp, health.bp, documentation.bp):
+    for blueprint in (
+        *(api.bp, api.bp_v2, raw.bp, auth_pages.bp, pages.bp),
+        *(stored_files.bp, health.bp, documentation.bp),
+    ):
         app.register_blueprint(blueprint)
     cli.init_app(app)
     return app

@@ -32,8 +32,8 @@ class TokenCaller:
         named = {} if self.workspace_id is None else {"X-Workspace-Id": str(self.workspace_id)}
         return {"Authorization": f"Bearer {sign(KEY, claims(sub=str(self.user.id)))}"} | named
 
-    def ask(self, method: str, path: str, **options: Any) -> TestResponse:
-        return self.app.test_client().open(f"/api/v1{path}", method=method, headers=self.headers, **options)
+    def ask(self, method: str, path: str, *, api: str = "/api/v1", **options: Any) -> TestResponse:
+        return self.app.test_client().open(f"{api}{path}", method=method, headers=self.headers, **options)
 
 
 def let_in(user: User) -> User:

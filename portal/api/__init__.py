@@ -1,14 +1,16 @@
-"""The JSON API under `/api/v1`: thin views over the services."""
+"""The JSON API under `/api/v1` (and one route under `/api/v2`): thin views over the services."""
 
 from flask import Blueprint
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
+bp_v2 = Blueprint("api_v2", __name__, url_prefix="/api/v2")
 
 from portal.api import (  # noqa: E402, F401
     api_keys,
     auth,
     data,
     downloads,
+    nodes,
     outputs,
     overview,
     run,

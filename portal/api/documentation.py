@@ -120,6 +120,8 @@ def _entry(document: Json, path: str, method: str, operation: Json) -> Entry:
 
 
 def _needs(security: list[Json]) -> str:
+    if not security:
+        return "Nothing: open to everybody"
     for way in security:
         for scopes in way.values():
             if scopes:

@@ -17,7 +17,7 @@ from portal.input.parameters import UUID_PATTERN
 Json = Schema
 PREFIX = "/api/"
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
-_FREE_TEXT_ARGUMENTS = frozenset({"node_id", "audio_id"})
+_FREE_TEXT_ARGUMENTS = frozenset({"node_id", "audio_id", "node_type"})
 """Arguments of paths that are not UUIDs (contract 1.2)."""
 
 _KEY, _TOKEN = "apiKey", "sessionToken"
@@ -114,6 +114,8 @@ def _operation(name: str, operation: Operation, rule: Rule, security: list[Json]
     }
     if operation.description:
         described["description"] = operation.description
+    if operation.deprecated:
+        described["deprecated"] = True
     if operation.body:
         content = {"application/json": {"schema": ref(component_name(operation.body))}}
         required = any(field.is_required() for field in operation.body.model_fields.values())

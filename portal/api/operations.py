@@ -35,6 +35,7 @@ class Operation:
     """Which query parameters must be there."""
     body: type[Body] | None = None
     description: str = ""
+    deprecated: bool = False
     refusals: Sequence[int] = ()
     """Statuses of refusals beyond those that follow from credentials, parameters and body."""
 

@@ -2,9 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 
-LOCALES: Sequence[str] = (
-    *("de-de", "en-gb", "en-us", "es-es", "es-mx", "fr-fr", "ja-jp", "ko-kr", "pt-br", "pt-pt", "zh-cn"),
-)
+LOCALE_NAMES: Mapping[str, str] = {
+    "de-de": "German (Germany)",
+    "en-gb": "English (United Kingdom)",
+    "en-us": "English (United States)",
+    "es-es": "Spanish (Spain)",
+    "es-mx": "Spanish (Mexico)",
+    "fr-fr": "French (France)",
+    "ja-jp": "Japanese (Japan)",
+    "ko-kr": "Korean (South Korea)",
+    "pt-br": "Portuguese (Brazil)",
+    "pt-pt": "Portuguese (Portugal)",
+    "zh-cn": "Chinese (China)",
+}
+
+LOCALES: Sequence[str] = tuple(LOCALE_NAMES)
 
 FAMILIES: Mapping[str, str] = {
     **{locale.partition("-")[0]: locale for locale in reversed(LOCALES)},

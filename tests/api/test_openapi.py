@@ -66,7 +66,7 @@ def test_it_names_every_route_of_the_api_and_no_other(sqlite_app: Flask) -> None
     }
     assert described == routed
     endpoints = {rule.endpoint for rule in sqlite_app.url_map.iter_rules() if rule.rule.startswith("/api/")}
-    assert endpoints == {f"api.{name}" for name in OPERATIONS}
+    assert {endpoint.rpartition(".")[2] for endpoint in endpoints} == OPERATIONS.keys()
 
 
 def test_it_is_valid_openapi_and_refers_to_nothing_that_is_not_there(sqlite_app: Flask) -> None:
@@ -91,6 +91,7 @@ def test_what_a_key_needs_is_what_the_gate_asks_for(sqlite_app: Flask) -> None:
     }
     assert security["runs"] == [{"apiKey": ["workflows:read"]}, {"sessionToken": []}]
     assert security["whoami"] == [{"apiKey": []}, {"sessionToken": []}]
+    assert security["node_types"] == []
     assert security["create_api_key"] == [{"sessionToken": []}]
 
 
@@ -106,8 +107,9 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
     answered = set()
 
     def ask(method: str, template: str, query: str = "", body: Json | None = None, **ids: object) -> Json:
-        path = template.format(**ids).removeprefix("/api/v1") + query
-        answer = caller.ask(method, path, json=body) if body is not None else caller.ask(method, path)
+        path = template.format(**ids) + query
+        sent = {} if body is None else {"json": body}
+        answer = caller.ask(method, path, api="", **sent)
         assert faults(token_app, answer) == []
         if answer.status_code < 300:
             answered.add((template, method.lower()))
@@ -116,6 +118,10 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
 
     keys, spaces, flows = "/api/v1/api-keys", "/api/v1/workspaces", "/api/v1/workflows"
     ask("GET", "/api/v1/auth/whoami")
+    ask("GET", "/api/v1/nodes")
+    for some_type in ("operator_generator", "unknown"):
+        ask("GET", "/api/v1/nodes/{node_type}", node_type=some_type)
+        ask("GET", "/api/v2/nodes/{node_type}", node_type=some_type)
     ask("GET", flows, "?include_definition=true")
     ask("GET", flows, "?limit=0")
     for some in (workflow.id, uuid4(), "x"):

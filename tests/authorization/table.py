@@ -83,6 +83,10 @@ TABLE: dict[str, Row] = {
     f"GET /api/v1{_RUNS}/<run_id>/nodes/<path:node_id>/download": Api(scope="workflows:read"),
     f"GET /api/v1{_RUNS}/<run_id>/audio/<audio_id>/url": Api(scope="workflows:read"),
     "GET /api/v1/workflows/<workflow_id>/uploads": Api(scope="workflows:read"),
+    # The API: the catalog of node types
+    "GET /api/v1/nodes": Open(ok=200),
+    "GET /api/v1/nodes/<node_type>": Api(scope="catalog:read"),
+    "GET /api/v2/nodes/<node_type>": Api(scope="catalog:read"),
     # The API: workspaces. To who may not change one it is not there (contract 2.7).
     "GET /api/v1/workspaces": Api(scope="workspace:read", anywhere=True),
     "POST /api/v1/workspaces": Api(scope=None, ok=201, anywhere=True, body={"name": "New"}),

@@ -124,6 +124,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
         "subject_id": run.id,
         "kind": "run",
         "node_id": "out",
+        "node_type": "sink_preview",
         "audio_id": "0" * 16,
         "name": "lines/0/script",
         "user_id": member.id,
