@@ -14,6 +14,8 @@ from portal.errors import NotFound
 
 __all__ = ["Workflow", "get_workflow"]
 
+NO_SUCH_WORKFLOW = "There is no such workflow here."
+
 DESCRIPTION_EXCERPT = 300
 """Characters of a workflow's description in lists and page headers."""
 
@@ -63,7 +65,7 @@ def get_workflow(principal: Principal, workflow_id: UUID) -> SeenWorkflow:
     """A live workflow in a workspace of the principal. Raises NotFound, also for a foreign one."""
     row = read(_SEEN, workflow_id=workflow_id).first()
     if row is None or row.workspace_id not in principal.workspace_ids:
-        raise NotFound("There is no such workflow here.")
+        raise NotFound(NO_SUCH_WORKFLOW)
     values = dict(row._mapping)
     text = row.description and cut(row.description, DESCRIPTION_EXCERPT)
     return SeenWorkflow(**values | {"description": text}, more_description=text != row.description)

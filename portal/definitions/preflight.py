@@ -4,17 +4,12 @@
 of `CHECKS`. What a check must know of the place where the definition would run stands in `Surroundings`.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
-from typing import Any
 
-from portal.definitions.graph import nodes_of
-from portal.definitions.languages import languages_of
 from portal.definitions.locales import canonical, canonical_source
 from portal.definitions.pipeline import Pipeline, PipelineNode
 from portal.definitions.structure import Finding, Json, about_node, quoted, validate_definition
-from portal.errors import InvalidQuery
 
 
 @dataclass(frozen=True)
@@ -43,36 +38,10 @@ def preflight_definition(definition: Json, here: Surroundings) -> Preflight:
     return Preflight(errors, [finding for check in WARNINGS for finding in check(pipeline)])
 
 
-def refuse(errors: list[Finding]) -> None:
-    """Raise InvalidQuery if there are errors."""
-    if errors:
-        raise InvalidQuery([error.as_field_error() for error in errors])
-
-
 def named_scripts(definition: Json) -> set[str]:
     """The upload ids that source nodes name, as they are written."""
     sources = Pipeline.of(definition).of_category("source")
     return {each for node in sources for each in _upload_ids(node)}
-
-
-def summary_of(definition: Json) -> dict[str, Any]:
-    """What a well-shaped definition is made of."""
-    nodes, pipeline = nodes_of(definition), Pipeline.of(definition)
-    return {
-        "nodes": len(definition["graph"]["nodes"]),
-        "edges": len(definition["graph"]["edges"]),
-        "node_types": dict(Counter(node["type"] for node in definition["graph"]["nodes"])),
-        "languages": sorted(languages_of(nodes)),
-        "validators": [
-            {
-                "node_id": node.id,
-                "type": node.type.slug,
-                "threshold": node.setting("threshold"),
-                "max_retries": node.setting("max_retries"),
-            }
-            for node in pipeline.of_category("validation")
-        ],
-    }
 
 
 def _missing(pipeline: Pipeline, _here: Surroundings) -> Iterator[Finding]:

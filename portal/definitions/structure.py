@@ -11,7 +11,7 @@ from typing import Any, Literal
 from portal.definitions.catalog import CATALOG
 from portal.definitions.settings import refusals
 from portal.definitions.shape import segment
-from portal.errors import FieldError
+from portal.errors import FieldError, InvalidQuery
 
 Json = Mapping[str, Any]
 MAX_QUOTED = 60
@@ -30,7 +30,7 @@ class Finding:
     node_id: str | None = None
     node_name: str | None = None
 
-    def as_field_error(self, field: str = "definition") -> FieldError:
+    def as_field_error(self, field: str) -> FieldError:
         return FieldError(f"{field}.{self.path}", self.message, self.rule, self.node_id)
 
 
@@ -47,6 +47,12 @@ def validate_definition(definition: Json) -> list[Finding]:
     """Every broken rule, nodes first, in their order."""
     nodes, edges, steps = _parts(definition)
     return [*_nodes(nodes), *_edges(nodes, edges, []), *_steps(nodes, steps)]
+
+
+def refuse(findings: list[Finding], field: str = "definition") -> None:
+    """Raise InvalidQuery if there are any."""
+    if findings:
+        raise InvalidQuery([finding.as_field_error(field) for finding in findings])
 
 
 def sound_edges(definition: Json) -> list[Edge]:

@@ -292,7 +292,8 @@ def _store_workflows(session: Session, workspace_id: UUID, plan: Plan, now: date
         session.connection().execute(sa.insert(_WORKFLOWS), rows)
     for changed in plan.changed_workflows.values():
         update = sa.update(_WORKFLOWS).where(_WORKFLOWS.c.id == changed.id)
-        session.connection().execute(update.values(**_columns(changed), updated_at=now))
+        values = {**_columns(changed), "updated_at": now, "current_version": None}
+        session.connection().execute(update.values(values))
 
 
 def _columns(workflow: StoredWorkflow) -> Values:

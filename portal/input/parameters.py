@@ -14,7 +14,6 @@ from werkzeug.datastructures import MultiDict
 
 from portal.errors import FieldError, InvalidQuery
 from portal.input import sentences
-from portal.input.bounds import MAX_WORKFLOW_NAME
 from portal.input.text import is_storable
 from portal.moments import parse_moment
 from portal.paging import DEFAULT_LIMIT, MAX_LIMIT, Slice
@@ -136,14 +135,6 @@ def search(text: str) -> str:
     if not is_storable(text):
         raise Refused(sentences.STORABLE)
     return text
-
-
-def workflow_name(value: str) -> str:
-    """The name of a workflow, trimmed."""
-    name = text(value).strip()
-    if not 1 <= len(name) <= MAX_WORKFLOW_NAME:
-        raise Refused(f"must be 1 to {MAX_WORKFLOW_NAME} characters and not only blanks.")
-    return name
 
 
 def text(value: str) -> str:

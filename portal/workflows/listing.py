@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.auth.access import DESCRIPTION_EXCERPT, SeenWorkflow
 from portal.database.columns import Id, JsonObject
@@ -113,7 +113,12 @@ def _statements(query: WorkflowQuery, brief: bool) -> tuple[sa.Select[int], _Row
 
 def describe_workflow(workflow: SeenWorkflow) -> WorkflowRow:
     """A workflow with its definition, run counts and latest run."""
-    [row] = _rows(db.session.execute(_select(True).where(Workflow.id == workflow.id)).all())
+    return read_workflow(db.session(), workflow.id)
+
+
+def read_workflow(session: Session, workflow_id: UUID) -> WorkflowRow:
+    """The same in any transaction, of a workflow that the caller has checked."""
+    [row] = _rows(session.execute(_select(True).where(Workflow.id == workflow_id)).all())
     return row
 
 

@@ -35,7 +35,7 @@ from portal.database.models.states import (
     TakeStatus,
     UploadCategory,
 )
-from portal.database.models.workflows import Workflow
+from portal.database.models.workflows import Workflow, WorkflowVersion
 
 __all__ = [
     "ACTIVE",
@@ -72,5 +72,6 @@ __all__ = [
     "User",
     "Validation",
     "Workflow",
+    "WorkflowVersion",
     "Workspace",
 ]

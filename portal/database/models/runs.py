@@ -85,6 +85,8 @@ class Run(Base):
     error: Mapped[str | None] = mapped_column(sa.Text)
     arrived_in: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
     """The version of its workflow in which it came: what came later is greater. 0: before that was kept."""
+    workflow_version: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """The WorkflowVersion that it ran, if it was made here from a definition that has one."""
     import_digest: Mapped[bytes | None] = mapped_column(sa.LargeBinary(16))
     """Which line of history this run was last brought up to date from."""
 

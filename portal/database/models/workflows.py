@@ -33,6 +33,30 @@ class Workflow(Base):
     """Changes with each transaction that writes to the workflow or its runs (`sql.versions`)."""
     change_stamp: Mapped[int] = mapped_column(sa.BigInteger, default=0)
     """Counts the same transactions, for servers of the previous release, which write no version."""
+    current_version: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """The number of the WorkflowVersion that the definition is; None if none holds it: it was imported."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    """Grows with every write to the workflow itself, not with its runs: its ETag is made of it."""
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    deleted_by: Mapped[UUID | None] = mapped_column(Id)
+    """The user who deleted it; no foreign key."""
+
+
+class WorkflowVersion(Base):
+    """A definition that a workflow has had, and who saved it. Rows are only added."""
+
+    __tablename__ = "workflow_versions"
+
+    workflow_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    """From 1 within the workflow, without gaps."""
+    definition: Mapped[JsonObject] = mapped_column(sa.JSON)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    user_id: Mapped[UUID | None] = mapped_column(Id)
+    """Who saved it, without a foreign key; None for an imported definition."""
+    user_name: Mapped[str | None] = mapped_column(sa.String(254))
+    api_key_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("api_keys.id", ondelete="SET NULL"))
+    """The key with which they saved it."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.columns import JsonObject
-from portal.database.models import OCCUPYING, PauseReason, Run, RunDetail, RunStatus
+from portal.database.models import ACTIVE, OCCUPYING, PauseReason, Run, RunDetail, RunStatus
 from portal.database.sql.in_lists import chunks
 from portal.database.transactions import writing
 from portal.errors import Conflict
@@ -34,6 +34,7 @@ def start_run(
     total_nodes: int | None = None,
     total_steps: int = 0,
     definition_snapshot: JsonObject | None = None,
+    workflow_version: int | None = None,
     exclusive: bool = True,
 ) -> Run:
     """Create a pending run with the workflow's next run number. Raises NotFound, Conflict.
@@ -59,6 +60,7 @@ def start_run(
             total_steps=total_steps,
             finished_steps=0,
             arrived_in=version,
+            workflow_version=workflow_version,
         )
         session.add(run)
         session.flush()
@@ -85,23 +87,55 @@ def apply_event(
     """
     with writing() as session:
         run = lock_run(session, run_id)
-        status, pausing = RunStatus(run.status), _is_pausing(run)
-        after = next_status(status, pausing, event)
-        if changes_nothing(status, pausing, event):
-            return run
-        if event is Event.RESUME:
-            _refuse_if_occupied(session, run.workflow_id)
-        before = Counted.of(run)
-        moment = max(now, run.created_at, run.started_at or run.created_at)
-        if event is Event.PAUSE:
-            run.pause_requested_at, run.pause_reason, run.pause_error = moment, reason, error
-        if event is Event.FAIL:
-            run.error = error
-        _set_status(run, after, event, moment)
-        touch_run(session, run, now)
-        counts.apply(session, counts.Changes([before], [Counted.of(run)]))
-        record_event(session, run, event, status, moment, person_id=person_id, api_key_id=api_key_id)
+        _apply(session, run, event, now, error, reason, person_id, api_key_id)
     return run
+
+
+def cancel_active_runs(
+    session: Session,
+    workflow_id: UUID,
+    now: datetime,
+    *,
+    person_id: int | None = None,
+    api_key_id: UUID | None = None,
+) -> int:
+    """Cancel the active runs made here of a locked workflow; returns how many. Imported ones stay."""
+    active = sa.select(Run).where(
+        Run.workflow_id == workflow_id, Run.status.in_(sorted(ACTIVE)), Run.imported.is_(False)
+    )
+    runs = session.scalars(active.order_by(Run.id).with_for_update(key_share=True)).all()
+    for run in runs:
+        _apply(session, run, Event.CANCEL, now, None, PauseReason.USER, person_id, api_key_id)
+    return len(runs)
+
+
+def _apply(
+    session: Session,
+    run: Run,
+    event: Event,
+    now: datetime,
+    error: str | None,
+    reason: PauseReason,
+    person_id: int | None,
+    api_key_id: UUID | None,
+) -> None:
+    """Apply an event to a locked run. Raises Conflict."""
+    status, pausing = RunStatus(run.status), _is_pausing(run)
+    after = next_status(status, pausing, event)
+    if changes_nothing(status, pausing, event):
+        return
+    if event is Event.RESUME:
+        _refuse_if_occupied(session, run.workflow_id)
+    before = Counted.of(run)
+    moment = max(now, run.created_at, run.started_at or run.created_at)
+    if event is Event.PAUSE:
+        run.pause_requested_at, run.pause_reason, run.pause_error = moment, reason, error
+    if event is Event.FAIL:
+        run.error = error
+    _set_status(run, after, event, moment)
+    touch_run(session, run, now)
+    counts.apply(session, counts.Changes([before], [Counted.of(run)]))
+    record_event(session, run, event, status, moment, person_id=person_id, api_key_id=api_key_id)
 
 
 def delete_runs(session: Session, workflow_id: UUID, run_ids: Sequence[UUID]) -> None:

@@ -1,0 +1,75 @@
+"""Whether a definition could run in a workspace, without saving it (contract part 2, 5.1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from portal.auth.principals import Principal
+from portal.database.engine import db
+from portal.database.models import Upload, UploadCategory, Workflow
+from portal.database.sql.in_lists import chunks
+from portal.definitions.preflight import (
+    Preflight,
+    Surroundings,
+    named_scripts,
+    preflight_definition,
+)
+from portal.definitions.shape import DefinitionField
+from portal.definitions.summary import Summary, summary_of
+from portal.input import parameters
+from portal.input.bodies import Body
+from portal.workspaces.workspaces import workspace_id_of
+
+
+class Candidate(Body):
+    """A definition to validate."""
+
+    definition: Annotated[dict[str, Any], DefinitionField()]
+
+
+@dataclass(frozen=True)
+class Validation:
+    summary: Summary
+    preflight: Preflight
+
+
+def validate(principal: Principal, body: Mapping[str, object]) -> Validation:
+    """Check the definition in the body. Raises InvalidQuery if it is not well-shaped, NotFound."""
+    definition = Candidate.read(body).definition
+    here = surroundings(workspace_id_of(principal), definition)
+    return Validation(summary_of(definition), preflight_definition(definition, here))
+
+
+def surroundings(
+    workspace_id: UUID, definition: Mapping[str, Any], workflow_id: UUID | None = None
+) -> Surroundings:
+    """What a definition would meet in this workspace, as this workflow's if it is one's."""
+    own = sa.exists().where(Upload.workflow_id == workflow_id, *_SCRIPT)
+    return Surroundings(
+        scripts=_scripts(workspace_id, named_scripts(definition)),
+        has_own_script=workflow_id is not None and bool(db.session.scalar(sa.select(own))),
+    )
+
+
+_SCRIPT = (Upload.category == UploadCategory.SCRIPT,)
+
+
+def _scripts(workspace_id: UUID, named: set[str]) -> set[str]:
+    """Those of these ids that are script uploads of the workspace, in lower case."""
+    ids = [found for found in map(_as_uuid, named) if found is not None]
+    found: set[str] = set()
+    for chunk in chunks(ids):
+        here = sa.select(Upload.id).join(Workflow, Workflow.id == Upload.workflow_id)
+        here = here.where(Upload.id.in_(chunk), Workflow.workspace_id == workspace_id, *_SCRIPT)
+        found |= {str(upload_id) for upload_id in db.session.scalars(here)}
+    return found
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return parameters.uuid(text)
+    except parameters.Refused:
+        return None
