@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 MAX_ERRORS = 100
 """How many invalid fields an answer names."""
@@ -77,6 +78,17 @@ class NotFound(PortalError):
     """There is nothing here, or nothing that you may see."""
 
     status, code = 404, "NOT_FOUND"
+
+
+class Deleted(NotFound):
+    """It was deleted, which members of its workspace learn on pages (410); to programs it is not there (404).
+
+    The message is that of what never was.
+    """
+
+    def __init__(self, message: str, name: str, deleted_at: datetime, deleted_by: str | None) -> None:
+        super().__init__(message)
+        self.name, self.deleted_at, self.deleted_by = name, deleted_at, deleted_by
 
 
 class PaymentRequired(PortalError):

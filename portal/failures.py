@@ -20,6 +20,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal.auth.origin import safe_next
 from portal.database import outages
 from portal.errors import (
+    Deleted,
     InvalidQuery,
     PortalError,
     TooManyRequests,
@@ -39,6 +40,7 @@ class FailurePage:
     """What `error.html` and `_error.html` show."""
 
     error: PortalError
+    status: int
     request_id: str
 
 
@@ -80,13 +82,18 @@ def _answer(error: PortalError) -> Response:
             answer.headers["WWW-Authenticate"] = "Bearer"
     else:
         template = "_error.html" if htmx.wants_fragment() else "error.html"
-        answer = make_response(render(template, FailurePage(error, request_id)))
+        answer = make_response(render(template, FailurePage(error, _status(error), request_id)))
     if isinstance(error, TooManyRequests):
         answer.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unavailable):
         answer.headers["Retry-After"] = "5" if error.transient else "60"
-    answer.status_code = error.status
+    answer.status_code = _status(error)
     return answer
+
+
+def _status(error: PortalError) -> int:
+    """Of what was deleted, pages say that it is gone; to programs it is not there (contract part 2, 6.3)."""
+    return 410 if isinstance(error, Deleted) and not is_api(request.path) else error.status
 
 
 def _to_login() -> BaseResponse:

@@ -7,10 +7,11 @@ import sqlalchemy as sa
 
 from portal.auth.principals import Principal
 from portal.database.engine import db
-from portal.database.models import RunTotals, Workflow, Workspace
+from portal.database.models import RunTotals, User, Workflow, Workspace
+from portal.database.models.accounts import full_name
 from portal.database.sql.excerpts import cut, excerpt
 from portal.database.transactions import read
-from portal.errors import NotFound
+from portal.errors import Deleted, NotFound
 
 __all__ = ["Workflow", "get_workflow"]
 
@@ -61,14 +62,33 @@ _SEEN = (
 )
 
 
+_DELETED = (
+    sa.select(
+        Workflow.workspace_id, Workflow.name, Workflow.deleted_at, User.first_name, User.last_name, User.email
+    )
+    .outerjoin(User, User.id == Workflow.deleted_by)
+    .where(Workflow.id == sa.bindparam("workflow_id"), Workflow.deleted_at.is_not(None))
+)
+
+
 def get_workflow(principal: Principal, workflow_id: UUID) -> SeenWorkflow:
-    """A live workflow in a workspace of the principal. Raises NotFound, also for a foreign one."""
+    """A live workflow in a workspace of the principal. Raises NotFound, also for a foreign one, Deleted."""
     row = read(_SEEN, workflow_id=workflow_id).first()
+    if row is None:
+        refuse_deleted(principal, workflow_id, NO_SUCH_WORKFLOW)
     if row is None or row.workspace_id not in principal.workspace_ids:
         raise NotFound(NO_SUCH_WORKFLOW)
     values = dict(row._mapping)
     text = row.description and cut(row.description, DESCRIPTION_EXCERPT)
     return SeenWorkflow(**values | {"description": text}, more_description=text != row.description)
+
+
+def refuse_deleted(principal: Principal, workflow_id: UUID, message: str) -> None:
+    """Raise Deleted if this is a deleted workflow in a workspace of the principal."""
+    row = read(_DELETED, workflow_id=workflow_id).first()
+    if row is not None and row.workspace_id in principal.workspace_ids:
+        by = full_name(row.first_name, row.last_name, row.email) if row.email else None
+        raise Deleted(message, row.name, row.deleted_at, by)
 
 
 def read_description(workflow: SeenWorkflow) -> str | None:

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from portal.cli import accounts, audit, checks, history, keys
+from portal.cli import accounts, audit, checks, history, keys, workflows
 
 
 def init_app(app: Flask) -> None:
@@ -12,6 +12,7 @@ def init_app(app: Flask) -> None:
         accounts.members,
         accounts.signin_link,
         keys.api_keys,
+        workflows.workflows,
         audit.audit_log,
         history.import_,
         history.demo,

@@ -12,7 +12,8 @@ from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
 from portal.definitions.catalog import CATALOG, MAX_SCRIPT, NODE_TYPES, OLD_SLUGS
 from portal.errors import MAX_ERRORS
-from portal.input.bodies import REQUIRED, refused
+from portal.input import sentences
+from portal.input.bodies import refused
 from portal.input.text import is_storable
 
 MAX_NODES, MAX_EDGES = 200, 1000
@@ -148,11 +149,11 @@ def _graph(definition: Json) -> Iterator[Offence]:
 def _node(node: Json, path: Path) -> Iterator[Offence]:
     node_id = node.get("id")
     if "id" not in node:
-        yield (*path, "id"), REQUIRED
+        yield (*path, "id"), sentences.REQUIRED
     elif not isinstance(node_id, str) or not 1 <= len(node_id) <= MAX_NODE_ID:
         yield (*path, "id"), f"must be text of 1 to {MAX_NODE_ID} characters."
     if "type" not in node:
-        yield (*path, "type"), REQUIRED
+        yield (*path, "type"), sentences.REQUIRED
     elif not isinstance(node["type"], str) or OLD_SLUGS.get(node["type"], node["type"]) not in CATALOG:
         yield (*path, "type"), f"must be one of {', '.join(NODE_TYPES)}."
     yield from _position(node, (*path, "position"))
@@ -170,13 +171,13 @@ def _node(node: Json, path: Path) -> Iterator[Offence]:
 def _position(node: Json, path: Path) -> Iterator[Offence]:
     position = node.get("position")
     if "position" not in node:
-        yield path, REQUIRED
+        yield path, sentences.REQUIRED
     elif not isinstance(position, dict):
         yield path, "must be an object with x and y."
     else:
         for axis in ("x", "y"):
             if axis not in position:
-                yield (*path, axis), REQUIRED
+                yield (*path, axis), sentences.REQUIRED
             elif not _is_finite(position[axis]):
                 yield (*path, axis), "must be a finite number."
 
@@ -184,7 +185,7 @@ def _position(node: Json, path: Path) -> Iterator[Offence]:
 def _edge(edge: Json, path: Path) -> Iterator[Offence]:
     for name in ("id", "source", "sourcePort", "target", "targetPort"):
         if name not in edge:
-            yield (*path, name), REQUIRED
+            yield (*path, name), sentences.REQUIRED
         elif not isinstance(edge[name], str):
             yield (*path, name), _TEXT
 

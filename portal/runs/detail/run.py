@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.auth.access import SeenWorkflow
+from portal.auth.access import SeenWorkflow, refuse_deleted
 from portal.auth.principals import Principal
 from portal.database.engine import db
 from portal.database.models import (
@@ -164,7 +164,7 @@ def read_run_json(run_id: UUID) -> RunJson:
 
 
 def find_run(principal: Principal, run_id: UUID) -> tuple[UUID, UUID]:
-    """Ids of the workflow and the run, if the principal may see it. Raises NotFound."""
+    """Ids of the workflow and the run, if the principal may see it. Raises NotFound, Deleted."""
     workflow_id = db.session.scalar(
         sa.select(Run.workflow_id)
         .join(Workflow, Run.workflow_id == Workflow.id)
@@ -175,5 +175,8 @@ def find_run(principal: Principal, run_id: UUID) -> tuple[UUID, UUID]:
         )
     )
     if workflow_id is None:
+        its_workflow = db.session.scalar(sa.select(Run.workflow_id).where(Run.id == run_id))
+        if its_workflow is not None:
+            refuse_deleted(principal, its_workflow, _NOT_FOUND)
         raise NotFound(_NOT_FOUND)
     return workflow_id, run_id

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
-from portal.database.models import Artifact, Run, RunStatus, Take, TakeStatus, Upload
+from portal.database.models import Artifact, Run, RunStatus, Take, TakeStatus, Upload, Workflow
 from portal.errors import Conflict, NotFound
 from portal.runs.detail.run import RunDetailView, RunView
 from portal.runs.results.outputs import output_nodes
@@ -68,13 +68,17 @@ def audio_name(run: RunView, audio_id: str) -> str:
 def find_audio(workspace_id: UUID, run_id: UUID, audio_id: str) -> StoredFile:
     """The audio of a take. Raises NotFound."""
     select = sa.select(Artifact).join(Take, Take.artifact_id == Artifact.id)
-    return _find(select.where(*_take(run_id, audio_id), Artifact.workspace_id == workspace_id))
+    select = select.join(Run, Run.id == Take.run_id).join(Workflow, Workflow.id == Run.workflow_id)
+    here = (Artifact.workspace_id == workspace_id, Workflow.deleted_at.is_(None))
+    return _find(select.where(*_take(run_id, audio_id), *here))
 
 
 def find_upload(workspace_id: UUID, upload_id: UUID) -> StoredFile:
     """The file of an upload. Raises NotFound."""
     select = sa.select(Artifact).join(Upload, Upload.artifact_id == Artifact.id)
-    return _find(select.where(Upload.id == upload_id, Artifact.workspace_id == workspace_id))
+    select = select.join(Workflow, Workflow.id == Upload.workflow_id)
+    here = (Artifact.workspace_id == workspace_id, Workflow.deleted_at.is_(None))
+    return _find(select.where(Upload.id == upload_id, *here))
 
 
 def archive_of(workspace_id: UUID, run_id: UUID, node_id: str | None = None) -> Archive:
@@ -84,8 +88,9 @@ def archive_of(workspace_id: UUID, run_id: UUID, node_id: str | None = None) -> 
         .outerjoin(Take, Take.artifact_id == Artifact.id)
         .where(*_files(run_id, node_id), Artifact.workspace_id == workspace_id)
     ).all()
-    moments = sa.select(sa.func.coalesce(Run.completed_at, Run.created_at)).where(Run.id == run_id)
-    made_at = db.session.scalar(moments)
+    moments = sa.select(sa.func.coalesce(Run.completed_at, Run.created_at))
+    live = moments.join(Workflow, Workflow.id == Run.workflow_id).where(Workflow.deleted_at.is_(None))
+    made_at = db.session.scalar(live.where(Run.id == run_id))
     if not rows or made_at is None:
         raise NotFound("There is nothing to download any more.")
     names, entries = ArchivePaths(), []
