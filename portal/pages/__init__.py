@@ -40,6 +40,7 @@ from portal.pages import (  # noqa: E402, F401
     run_search,
     run_texts,
     uploads,
+    workflow_forms,
     workflow_summary,
     workflows,
 )

@@ -15,9 +15,9 @@ from portal.auth.principals import SCOPES
 from portal.errors import InvalidQuery
 from portal.input.parameters import single
 from portal.pages import bp, one_time_secrets
+from portal.pages.confirmation import confirm
 from portal.pages.forms import Form, id_in_path, whole_or_text
 from portal.pages.pager import Pager
-from portal.pages.settings.confirmation import confirm
 from portal.paging import Page
 from portal.web.rendering import render
 

@@ -13,9 +13,9 @@ from portal.auth.principals import ROLE_ALLOWS
 from portal.errors import InvalidQuery
 from portal.input.parameters import single
 from portal.pages import bp, one_time_secrets
+from portal.pages.confirmation import confirm
 from portal.pages.forms import Form, id_in_path
 from portal.pages.pager import PageQuery, Pager
-from portal.pages.settings.confirmation import confirm
 from portal.paging import Page
 from portal.web.proxy import absolute_url_for
 from portal.web.rendering import render

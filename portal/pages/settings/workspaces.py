@@ -12,9 +12,9 @@ from portal.auth.sessions import choose_workspace
 from portal.errors import InvalidQuery
 from portal.input.parameters import single
 from portal.pages import bp
+from portal.pages.confirmation import confirm
 from portal.pages.forms import Form
 from portal.pages.pager import PageQuery, Pager
-from portal.pages.settings.confirmation import confirm
 from portal.paging import Page
 from portal.web.rendering import render
 from portal.workspaces import workspaces

@@ -7,7 +7,7 @@ from portal.web.rendering import render
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """What `settings/confirm.html` shows."""
+    """What `confirm.html` shows."""
 
     question: str
     consequence: str
@@ -18,4 +18,4 @@ class Confirmation:
 
 def confirm(question: str, consequence: str, button: str, back: str) -> str:
     page = Confirmation(question=question, consequence=consequence, button=button, back=back)
-    return render("settings/confirm.html", page)
+    return render("confirm.html", page)

@@ -1,0 +1,78 @@
+"""A definition that somebody pasted or uploaded as JSON, and errors in it by line."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from werkzeug.datastructures import FileStorage
+
+from portal.definitions.json_lines import lines_of
+from portal.errors import FieldError, InvalidQuery
+
+FIELD = "definition"
+_EXCERPT = 80
+
+
+@dataclass(frozen=True)
+class LineError:
+    """An error in the text, and the line that it is about."""
+
+    message: str
+    line: int | None = None
+    """From 1; None where something is missing altogether."""
+    excerpt: str = ""
+    """The beginning of that line."""
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """The text of a definition; empty if none was given."""
+
+    text: str
+
+    @classmethod
+    def of(cls, text: str, file: FileStorage | None) -> "Pasted":
+        """What was uploaded, else what was pasted. Raises InvalidQuery for a file that is no text."""
+        if file is None or not file.filename:
+            return cls(text.strip("\ufeff \t\r\n"))
+        try:
+            return cls(file.read().decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            raise InvalidQuery([FieldError(FIELD, "must be a text file in UTF-8.")]) from None
+
+    def value(self) -> object:
+        """What the text says. Raises InvalidQuery if it is not JSON."""
+        try:
+            return json.loads(self.text, parse_constant=_refuse_constant)
+        except json.JSONDecodeError as error:
+            where = f"line {error.lineno}, column {error.colno}"
+            raise InvalidQuery([FieldError(FIELD, f"is not JSON: {error.msg} ({where}).")]) from None
+        except (ValueError, RecursionError):
+            raise InvalidQuery([FieldError(FIELD, "is not JSON that can be read.")]) from None
+
+    def errors_by_line(self, errors: Sequence[FieldError]) -> list[LineError]:
+        """The errors of the definition, each at the line of its path or of the nearest that is there."""
+        about = [error for error in errors if error.field.split(".")[0] == FIELD]
+        if not self.text or not about:
+            return []
+        try:
+            lines = lines_of(self.text)
+        except (ValueError, IndexError):
+            lines = {}
+        return [self._at_line(error, lines) for error in about]
+
+    def _at_line(self, error: FieldError, lines: Mapping[str, int]) -> LineError:
+        path = error.field.removeprefix(FIELD).removeprefix(".")
+        words = error.message if error.rule else f"{path or 'The text'} {error.message}"
+        if not path or not lines:
+            return LineError(words)
+        near = path
+        while near not in lines:
+            near = near.rpartition(".")[0]
+        excerpt = self.text.split("\n")[lines[near] - 1].strip()[:_EXCERPT]
+        return LineError(words, lines[near], excerpt)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
