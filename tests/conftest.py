@@ -64,23 +64,46 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 class CachedRule(Rule):
-    """A route whose URL builders are compiled for the first portal of a test run and shared by the others.
+    """A route that is parsed and compiled for the first portal of a test run and shared by the others.
 
-    Compiling them is three quarters of what it costs to create a portal, and each test creates one.
-    The builders get the rule as an argument, so they belong to no portal.
-    Should a release of Werkzeug give the method another name, the tests only get slower.
+    That is most of what it costs to create a portal, and each test creates one. The builders get the rule
+    as an argument; the converters belong to the first portal's map, which they never ask.
     """
 
-    _builders: ClassVar[dict[Any, Callable[..., tuple[str, str]]]] = {}
+    _compiled: ClassVar[dict[Any, dict[str, Any]]] = {}
+    _SHARED = ("_parts", "_trace", "_converters", "arguments")
 
-    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        key = (tuple(self._trace), repr(self.defaults), append_unknown)
-        if key not in self._builders:
-            self._builders[key] = super()._compile_builder(append_unknown)
-        return self._builders[key]
+    def compile(self) -> None:
+        key = (self.rule, repr(self.defaults), self.subdomain, self.merge_slashes)
+        if key not in self._compiled:
+            super().compile()
+            builders = {name: getattr(self, name).__func__ for name in ("_build", "_build_unknown")}
+            self._compiled[key] = builders | {name: getattr(self, name) for name in self._SHARED}
+        kept = self._compiled[key]
+        for name in self._SHARED:
+            setattr(self, name, kept[name])
+        self._build = kept["_build"].__get__(self, None)
+        self._build_unknown = kept["_build_unknown"].__get__(self, None)
 
 
 Flask.url_rule_class = CachedRule
+
+
+def share_statements(engine: sa.Engine) -> None:
+    """Compile each statement once for all portals of a test run.
+
+    SQLAlchemy finds a compiled statement by its shape and its dialect. Each engine has a dialect of its own;
+    those of our portals have the same options, so they may stand for each other.
+    """
+    kind = type(engine.dialect)
+    if kind not in _COMPILED:
+        _COMPILED[kind] = sa.util.LRUCache(2_000)
+        kind.__eq__ = lambda one, other: type(one) is type(other)
+        kind.__hash__ = lambda one: hash(type(one))
+    engine.update_execution_options(compiled_cache=_COMPILED[kind])
+
+
+_COMPILED: dict[type[sa.Dialect], Any] = {}
 
 
 class OutsideClient(FlaskClient):
@@ -199,6 +222,7 @@ def _portal(environment: dict[str, str], instance: Path, templates_once: Bytecod
     app.test_client_class = OutsideClient
     app.jinja_env.bytecode_cache = templates_once
     with app.app_context():
+        share_statements(db.engine)
         if db.engine.dialect.name == "sqlite":
             sa.event.listen(db.engine, "connect", _forgo_durability)
         yield app
