@@ -1,6 +1,7 @@
 """The database of each kind, and the portal on it."""
 
 import contextvars
+import gc
 import os
 import shutil
 import subprocess
@@ -61,6 +62,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     if "postgresql" in [each for each in parameters if isinstance(each, str)]:
         item.add_marker("postgres")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the modules and tests, which stay to the end, out of every garbage collection from now on."""
+    gc.collect()
+    gc.freeze()
 
 
 class CachedRule(Rule):
