@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import flag_modified
 
 from portal.auth.principals import Principal
 from portal.database.models import Workflow, WorkflowVersion
@@ -41,6 +42,7 @@ def save_definition(
             )
         )
     workflow.definition, workflow.current_version = definition, number + 1
+    flag_modified(workflow, "definition")  # SQLAlchemy compares as Python does
     session.add(_by(principal, workflow, number + 1, now))
 
 

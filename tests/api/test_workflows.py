@@ -152,8 +152,13 @@ def test_deleted_workflows_and_those_of_others_are_not_listed(api: Api, other_wo
 
 def test_a_workflow_reads_as_markdown(api: Api) -> None:
     nodes = [
-        {"id": "a", "type": "source_script", "config": {"locales": ["de-DE", "ja-JP"]}},
-        {"id": "b", "type": "operator_generator", "name": "Speak | loud", "config": {"speed": 2}},
+        {"id": "a", "type": "source_script", "config": {"source_language": "de-DE"}},
+        {
+            "id": "b",
+            "type": "operator_generator",
+            "name": "Speak | loud",
+            "config": {"target_locale": "tlh", "speed": 2},
+        },
         "no node",
     ]
     definition = {"graph": {"nodes": nodes, "edges": [{"source": "a", "target": "b"}, {"source": "a"}]}}
@@ -162,9 +167,9 @@ def test_a_workflow_reads_as_markdown(api: Api) -> None:
     assert (found["workflow_id"], found["name"]) == (str(workflow.id), "Dub *all*")
     lines = found["markdown"].splitlines()
     assert lines[0] == r"# Dub \*all\*"
-    assert "2 nodes, languages: de-DE, ja-JP" in lines
+    assert "2 nodes, languages: de-de, tlh" in lines
     assert r"1. Script → Speak \| loud" in lines
-    assert r"| Speak \| loud | Generator | speed: 2 |" in lines
+    assert r"| Speak \| loud | Generator | target\_locale: tlh; speed: 2 |" in lines
 
 
 def test_a_workflow_without_a_graph_reads_as_markdown_too(api: Api) -> None:
