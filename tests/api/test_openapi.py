@@ -18,6 +18,7 @@ from portal.api.operations import OPERATIONS
 from portal.database.models import Workflow
 from tests.answer_models import faults
 from tests.api.conftest import Api
+from tests.definitions.graphs import checked, edge
 from tests.factories import (
     make_detail,
     make_key,
@@ -137,6 +138,17 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
     ask("GET", flows + "/{workflow_id}/runs/{run_id}/audio/{audio_id}/url", **whole, audio_id="0" * 16)
     ask("GET", flows + "/name-availability", "?name=x")
     ask("GET", flows + "/name-availability")
+    flow = ask("POST", flows, body={"name": "x"})["data"]["id"]
+    unsound = {"graph": {"edges": [edge("a", "b")]}}
+    ask("POST", flows, body={"definition": unsound})
+    ask("POST", flows + "/validate", body={"definition": unsound})
+    ask("POST", flows + "/validate", body={"definition": checked()})
+    for some in (flow, uuid4(), "x"):
+        ask("PUT", flows + "/{workflow_id}", body={"name": "y", "definition": checked()}, workflow_id=some)
+        ask("PATCH", flows + "/{workflow_id}", body={"name": "z"}, workflow_id=some)
+        ask("PATCH", flows + "/{workflow_id}", body={}, workflow_id=some)
+        ask("POST", flows + "/{workflow_id}/duplicate", workflow_id=some)
+        ask("DELETE", flows + "/{workflow_id}", workflow_id=some)
     made = ask("POST", keys, body={"name": "x"})["data"]["id"]
     ask("POST", keys, body={})
     for some in (made, uuid4()):

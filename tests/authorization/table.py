@@ -68,6 +68,16 @@ TABLE: dict[str, Row] = {
     # The API: history
     "GET /api/v1/workflows": Api(scope="workflows:read"),
     "GET /api/v1/workflows/<workflow_id>": Api(scope="workflows:read"),
+    "POST /api/v1/workflows": Api(scope="workflows:write", roles=EDITORS, ok=201, body={}),
+    "POST /api/v1/workflows/validate": Api(scope="workflows:write", roles=EDITORS, body={"definition": {}}),
+    "PUT /api/v1/workflows/<workflow_id>": Api(
+        scope="workflows:write", roles=EDITORS, body={"name": "New", "definition": {}}
+    ),
+    "PATCH /api/v1/workflows/<workflow_id>": Api(
+        scope="workflows:write", roles=EDITORS, body={"name": "New"}
+    ),
+    "DELETE /api/v1/workflows/<workflow_id>": Api(scope="workflows:write", roles=EDITORS),
+    "POST /api/v1/workflows/<workflow_id>/duplicate": Api(scope="workflows:write", roles=EDITORS, ok=201),
     "GET /api/v1/workflows/<workflow_id>/markdown": Api(scope="workflows:read"),
     "GET /api/v1/workflows/name-availability": Api(scope="workflows:read", query="?name=New"),
     f"GET /api/v1{_RUNS}": Api(scope="workflows:read"),

@@ -78,7 +78,8 @@ def check(workflow_id: UUID, acknowledged: int) -> int:
     """What is stored is one state: the last that was acknowledged, or the next."""
     db.session.rollback()
     db.session.expire_all()
-    workflow = db.session.get_one(Workflow, workflow_id)
+    # The database may still be committing for the killed process, which holds the lock until then.
+    workflow = db.session.get_one(Workflow, workflow_id, with_for_update=True)
     number = workflow.definition["n"]
     assert number in (acknowledged, acknowledged + 1)
     assert (workflow.name, workflow.description) == (f"N{number}", f"N{number}")

@@ -188,7 +188,7 @@ def test_deleting_cancels_the_active_runs_made_here_and_no_others(writer: Writer
     cancels = db.session.scalars(sa.select(RunEvent).where(RunEvent.event == "cancel")).all()
     assert {each.run_id for each in cancels} == set(active)
     assert all(each.person_id and each.api_key_id == key.api_key_id for each in cancels)
-    assert find_drift(db.session()) == []
+    assert find_drift(db.session()) == {}
     after = stored(flow.id)
     assert (after.deleted_at, after.deleted_by) == (LATER, writer.user.id)
     with pytest.raises(Deleted):
