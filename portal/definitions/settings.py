@@ -5,6 +5,7 @@ from typing import Any
 
 from portal.definitions.catalog import NodeType, Schema
 from portal.definitions.shape import Path, is_number, is_whole, segment
+from portal.input import sentences
 
 Refusal = tuple[Path, str]
 """Where in `config` something is wrong, and what is allowed there."""
@@ -60,7 +61,7 @@ def _in_range(value: Any, schema: Schema) -> bool:
 def _allowed(schema: Schema) -> str:
     """What the schema takes, as the end of a sentence."""
     if "enum" in schema:
-        return f"must be one of {', '.join(schema['enum'])}."
+        return sentences.one_of(schema["enum"])
     words = {
         "string": "text",
         "boolean": "true or false",

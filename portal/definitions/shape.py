@@ -155,7 +155,7 @@ def _node(node: Json, path: Path) -> Iterator[Offence]:
     if "type" not in node:
         yield (*path, "type"), sentences.REQUIRED
     elif not isinstance(node["type"], str) or OLD_SLUGS.get(node["type"], node["type"]) not in CATALOG:
-        yield (*path, "type"), f"must be one of {', '.join(NODE_TYPES)}."
+        yield (*path, "type"), sentences.one_of(NODE_TYPES)
     yield from _position(node, (*path, "position"))
     name, config, version = node.get("name"), node.get("config"), node.get("config_version")
     if name is not None and not (isinstance(name, str) and len(name) <= MAX_NODE_NAME):
@@ -165,7 +165,7 @@ def _node(node: Json, path: Path) -> Iterator[Offence]:
     elif config and isinstance(config.get("text"), str) and len(config["text"]) > MAX_SCRIPT:
         yield (*path, "config", "text"), f"must be at most {MAX_SCRIPT:,} characters."
     if version is not None and not (is_whole(version) and version >= 1):
-        yield (*path, "config_version"), "must be a whole number from 1 on."
+        yield (*path, "config_version"), sentences.whole_number(1, None)
 
 
 def _position(node: Json, path: Path) -> Iterator[Offence]:

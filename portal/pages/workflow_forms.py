@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 from portal import moments
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
+from portal.auth.principals import Principal
 from portal.errors import InvalidQuery, PreconditionFailed
 from portal.input.bounds import MAX_DESCRIPTION, MAX_WORKFLOW_NAME
 from portal.input.parameters import single
@@ -70,29 +71,25 @@ def create_workflow(workspace_id: str) -> Answer:
 
 
 @bp.get("/workflows/<workflow_id>/edit")
-@requires("workflows:write")
 def edit_workflow(workflow_id: str) -> Answer:
-    workflow = _find(workflow_id)
+    _, workflow = _to_change(workflow_id)
     values = {"name": workflow.name, "description": workflow.description or ""}
     tag = writing.entity_tag(workflow.updated_at)
     return render("workflows/edit.html", EditWorkflowPage(workflow=workflow, form=Form(values), tag=tag))
 
 
 @bp.post("/workflows/<workflow_id>/edit")
-@requires("workflows:write")
 def change_workflow(workflow_id: str) -> Answer:
-    workflow = _find(workflow_id)
+    principal, workflow = _to_change(workflow_id)
     tag = request.form.get("tag", "")
     try:
-        changed = writing.change_workflow(
-            current_principal(), str(workflow.id), _described(), moments.now(), [tag]
-        )
+        changed = writing.change_workflow(principal, str(workflow.id), _described(), moments.now(), [tag])
     except InvalidQuery as refusal:
         form = Form(single(request.form), _messages(refusal))
         page = EditWorkflowPage(workflow=workflow, form=form, tag=tag)
         return render("workflows/edit.html", page), refusal.status
     except PreconditionFailed:
-        workflow = _find(workflow_id)
+        _, workflow = _to_change(workflow_id)
         page = EditWorkflowPage(
             workflow=workflow,
             form=Form(single(request.form)),
@@ -104,16 +101,15 @@ def change_workflow(workflow_id: str) -> Answer:
 
 
 @bp.post("/workflows/<workflow_id>/duplicate")
-@requires("workflows:write")
 def duplicate_workflow(workflow_id: str) -> Response:
-    copy = writing.duplicate_workflow(current_principal(), id_in_path(workflow_id), moments.now())
+    principal, workflow = _to_change(workflow_id)
+    copy = writing.duplicate_workflow(principal, workflow.id, moments.now())
     return redirect(url_for(".edit_workflow", workflow_id=copy.id), code=303)
 
 
 @bp.get("/workflows/<workflow_id>/delete")
-@requires("workflows:write")
 def confirm_workflow_deletion(workflow_id: str) -> str:
-    workflow = _find(workflow_id)
+    _, workflow = _to_change(workflow_id)
     return confirm(
         question=f"Delete {workflow.name}?",
         consequence=_consequence(workflow),
@@ -123,15 +119,17 @@ def confirm_workflow_deletion(workflow_id: str) -> str:
 
 
 @bp.post("/workflows/<workflow_id>/delete")
-@requires("workflows:write")
 def delete_workflow(workflow_id: str) -> Response:
-    workflow = get_workflow(current_principal(), id_in_path(workflow_id))
-    writing.delete_workflow(current_principal(), workflow.id, moments.now())
-    return redirect(workflows_url(workflow.workspace_id), code=303)
+    principal, workflow = _to_change(workflow_id)
+    writing.delete_workflow(principal, workflow.id, moments.now())
+    return redirect(workflows_url(principal.chosen), code=303)
 
 
-def _find(workflow_id: str) -> WorkflowRow:
-    return describe_workflow(get_workflow(current_principal(), id_in_path(workflow_id)))
+def _to_change(workflow_id: str) -> tuple[Principal, WorkflowRow]:
+    """A workflow and the principal in its workspace. Raises NotFound, and Forbidden to its viewers."""
+    found = get_workflow(current_principal(), id_in_path(workflow_id))
+    principal = current_principal().in_workspace(found.workspace_id).restricted_to("workflows:write")
+    return principal, describe_workflow(found)
 
 
 def _described() -> dict[str, object]:

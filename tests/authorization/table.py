@@ -42,6 +42,8 @@ class Page:
     form: dict[str, Any] = field(default_factory=dict)
     fragment: bool = False
     query: str = ""
+    found_first: bool = False
+    """Whether the object decides whose role counts, so that it must be there before a role is refused."""
     own: dict[str, int] = field(default_factory=dict)
     """Where the outcome for the caller's own object is another one for a role."""
 
@@ -121,11 +123,13 @@ TABLE: dict[str, Row] = {
     "GET /workflows/<workflow_id>/summary": Page(),
     "GET /workspaces/<workspace_id>/workflows/new": Page(roles=EDITORS),
     "POST /workspaces/<workspace_id>/workflows/new": Page(ok=303, roles=EDITORS, form={"name": "New"}),
-    "GET /workflows/<workflow_id>/edit": Page(roles=EDITORS),
-    "POST /workflows/<workflow_id>/edit": Page(ok=409, roles=EDITORS, form={"name": "New", "tag": "0"}),
-    "POST /workflows/<workflow_id>/duplicate": Page(ok=303, roles=EDITORS),
-    "GET /workflows/<workflow_id>/delete": Page(roles=EDITORS),
-    "POST /workflows/<workflow_id>/delete": Page(ok=303, roles=EDITORS),
+    "GET /workflows/<workflow_id>/edit": Page(roles=EDITORS, found_first=True),
+    "POST /workflows/<workflow_id>/edit": Page(
+        ok=409, roles=EDITORS, found_first=True, form={"name": "New", "tag": "0"}
+    ),
+    "POST /workflows/<workflow_id>/duplicate": Page(ok=303, roles=EDITORS, found_first=True),
+    "GET /workflows/<workflow_id>/delete": Page(roles=EDITORS, found_first=True),
+    "POST /workflows/<workflow_id>/delete": Page(ok=303, roles=EDITORS, found_first=True),
     "GET /workflows/<workflow_id>/uploads/<upload_id>": Page(ok=302),
     "GET /find": Page(personal=True, query="?q=<run_id>", own=dict.fromkeys(EVERYBODY, 303)),
     f"GET {_RUNS}": Page(),

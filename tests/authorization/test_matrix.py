@@ -178,7 +178,7 @@ def _expected_of_page(cell: Cell, row: Page) -> int:
         return row.own.get(caller.role or "", row.ok) if set(words) == {"own"} else row.ok
     if in_address and words[0] != "own":
         return 404
-    if caller.role is None:
+    if caller.role is None or (row.found_first and set(words) != {"own"}):
         return 404
     if caller.role not in row.roles:
         return 403
