@@ -103,6 +103,12 @@ class PreconditionFailed(PortalError):
     status, code = 412, "PRECONDITION_FAILED"
 
 
+class Gone(PortalError):
+    """It was here, and is no longer."""
+
+    status, code = 410, "GONE"
+
+
 class Conflict(PortalError):
     """The present state does not allow this."""
 

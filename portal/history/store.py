@@ -30,6 +30,7 @@ from portal.history.parsing.readers import Values
 from portal.history.parsing.uploads import UploadLine
 from portal.input.folding import fold
 from portal.runs import counts
+from portal.runs.counts import Counted
 from portal.runs.recording.imported_results import ResultRows, store_results
 from portal.runs.recording.imported_runs import ImportedRun, store_imported
 from portal.runs.recording.run_parameters import encoded_id
@@ -241,7 +242,8 @@ class Store:
 
 def _store_results(session: Session, planned: Sequence[PlannedRun]) -> int:
     """Replace the results of these runs, of which some may have none now; returns the number of rows."""
-    given = [run.line.results for run in planned if run.line.results is not None]
+    runs = [run.line for run in planned if run.line.results is not None]
+    given = [line.results for line in runs if line.results is not None]
     replaced = [run.line.id for run in planned if not run.is_new]
     if given or replaced:
         rows = ResultRows(
@@ -252,7 +254,8 @@ def _store_results(session: Session, planned: Sequence[PlannedRun]) -> int:
             takes=[row for each in given for row in each.takes],
             validations=[row for each in given for row in each.validations],
         )
-        store_results(session, rows, replaced)
+        spoken = [Counted._make([*line.counted, None]) for line in runs]
+        store_results(session, rows, spoken, replaced)
         return rows.number
     return 0
 

@@ -19,6 +19,8 @@ from portal.input import sentences
 from portal.paging import Page, Slice
 from portal.workspaces.workspaces import lock_workspace, workspace_id_of
 
+NOT_HERE = "There is no such member here."
+
 
 @dataclass(frozen=True, kw_only=True)
 class RosterRow:
@@ -84,7 +86,7 @@ def get_member(principal: Principal, user_id: UUID) -> User:
         .where(Member.workspace_id == workspace_id_of(principal), Member.user_id == user_id)
     )
     if user is None:
-        raise NotFound("There is no such member here.")
+        raise NotFound(NOT_HERE)
     return user
 
 
@@ -93,6 +95,21 @@ def count_keys(principal: Principal, user_id: UUID) -> int:
     made = (ApiKey.workspace_id == workspace_id_of(principal), ApiKey.created_by == user_id)
     unrevoked = sa.select(sa.func.count()).select_from(ApiKey).where(*made, ApiKey.revoked_at.is_(None))
     return db.session.scalar(unrevoked) or 0
+
+
+def user_id_of(principal: Principal, member_id: UUID) -> UUID:
+    """The user behind the id of a member in the roster. Raises NotFound."""
+    workspace_id = workspace_id_of(principal)
+    members = db.session.scalars(sa.select(Member.user_id).where(Member.workspace_id == workspace_id))
+    user_id = next((each for each in members if roster_id(workspace_id, each) == member_id), None)
+    if user_id is None:
+        raise NotFound(NOT_HERE)
+    return user_id
+
+
+def roster_id(workspace_id: UUID, user_id: UUID) -> UUID:
+    """The id of a member in the roster: that of the membership, which no other workspace has."""
+    return uuid5(workspace_id, user_id.hex)
 
 
 def check_role(role: str) -> str:
@@ -141,7 +158,7 @@ def _find(session: Session, workspace_id: UUID, user_id: UUID) -> tuple[Member, 
     lock_workspace(session, workspace_id)
     member = session.get(Member, (workspace_id, user_id))
     if member is None:
-        raise NotFound("There is no such member here.")
+        raise NotFound(NOT_HERE)
     return member, session.get_one(User, user_id).email
 
 
@@ -165,7 +182,7 @@ def _open(workspace_id: UUID, now: datetime) -> Sequence[Invitation]:
 
 def _member_row(member: Member, user: User, seen_at: datetime | None) -> RosterRow:
     return RosterRow(
-        id=uuid5(member.workspace_id, user.id.hex),
+        id=roster_id(member.workspace_id, user.id),
         user_id=user.id,
         email=user.email,
         first_name=user.first_name or None,

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from portal.auth.audit import trail
@@ -26,12 +27,24 @@ from portal.paging import Page, Slice
 
 MAX_NAME, MAX_SLUG, MAX_COLOR = 200, 50, 6
 SLUG = "[a-z0-9]+(-[a-z0-9]+)*"
+RESERVED_SLUGS = frozenset({"invites", "slug-available"})
+"""Words that stand in the place of a workspace in addresses of the API."""
+
+
+NOT_HERE = "There is no such workspace here."
+SlugRefusal = Literal["invalid", "reserved", "taken"]
 
 
 class SlugTaken(Conflict):
     """There is a workspace with this slug already."""
 
     code = "WORKSPACE_SLUG_TAKEN"
+
+
+def _unreserved(slug: str) -> str:
+    if slug in RESERVED_SLUGS:
+        raise bodies.refused("is reserved. Choose another one.")
+    return slug
 
 
 _Name = Annotated[str, bodies.Text(1, MAX_NAME)]
@@ -41,6 +54,7 @@ _Slug = Annotated[
     bodies.Matching(
         SLUG, MAX_SLUG, f"must be 1 to {MAX_SLUG} of a-z and 0-9, with single hyphens between them."
     ),
+    AfterValidator(_unreserved),
 ]
 
 
@@ -105,7 +119,7 @@ def list_workspaces(principal: Principal, slice_: Slice) -> Page[Workspace]:
 def get_workspace(principal: Principal, workspace_id: UUID) -> Workspace:
     """A workspace of the principal. Raises NotFound, also for a foreign or deleted one."""
     if workspace_id not in _roles(principal):
-        raise NotFound("There is no such workspace here.")
+        raise NotFound(NOT_HERE)
     return db.session.get_one(Workspace, workspace_id)
 
 
@@ -117,7 +131,7 @@ def change_workspace(
     found_id = reader.uuid("workspace_id")
     changes = WorkspaceChanges.read(body, *reader.errors).named()
     if _roles(principal).get(found_id) != Role.ADMIN:
-        raise NotFound("There is no such workspace here.")
+        raise NotFound(NOT_HERE)
     slug = changes.get("slug")
     slug = slug if isinstance(slug, str) else None
     with _translate_conflict(slug), writing() as session:
@@ -145,15 +159,37 @@ def change_workspace(
 def delete_workspace(principal: Principal, workspace_id: UUID, now: datetime) -> Workspace:
     """Delete a workspace and everything in it. Raises NotFound unless the principal owns it."""
     if _roles(principal).get(workspace_id) != Role.ADMIN:
-        raise NotFound("There is no such workspace here.")
+        raise NotFound(NOT_HERE)
     with writing() as session:
         workspace = lock_workspace(session, workspace_id)
         if owner_id(session, workspace) != principal.user.id:
-            raise NotFound("There is no such workspace here.")
+            raise NotFound(NOT_HERE)
         workspace.deleted_at = workspace.updated_at = now
         by = trail.actor_of(principal)
         trail.record(session, "workspace.deleted", by, now, workspace_id=workspace.id, subject=workspace.name)
     return workspace
+
+
+def in_workspace(principal: Principal, workspace_id: UUID, permission: str) -> Principal:
+    """A person as a member of this one of their workspaces, whichever the request names beside its path.
+
+    Raises NotFound for a stranger, Forbidden if the role does not include the permission.
+    """
+    found = next((each for each in memberships_of(principal.user.id) if each.id == workspace_id), None)
+    if found is None:
+        raise NotFound(NOT_HERE)
+    return replace(principal, workspaces=(found,), chosen=workspace_id).restricted_to(permission)
+
+
+def slug_refusal(principal: Principal, text: str) -> SlugRefusal | None:
+    """Why the principal's workspace cannot have this slug; None if it can, or has it."""
+    slug = text.strip().lower()
+    if len(slug) > MAX_SLUG or not re.fullmatch(SLUG, slug):
+        return "invalid"
+    if slug in RESERVED_SLUGS:
+        return "reserved"
+    holder = db.session.scalar(_holder(slug))
+    return None if holder in (None, workspace_id_of(principal)) else "taken"
 
 
 def is_owner(principal: Principal, workspace: Workspace) -> bool:
@@ -177,14 +213,14 @@ def lock_workspace(session: Session, workspace_id: UUID) -> Workspace:
     live = sa.select(Workspace).where(Workspace.id == workspace_id, Workspace.deleted_at.is_(None))
     workspace = session.scalar(live.with_for_update())
     if workspace is None:
-        raise NotFound("There is no such workspace here.")
+        raise NotFound(NOT_HERE)
     return workspace
 
 
 def workspace_id_of(principal: Principal) -> UUID:
     """The id of the principal's current workspace. Raises NotFound without one."""
     if principal.workspace is None:
-        raise NotFound("There is no such workspace here.")
+        raise NotFound(NOT_HERE)
     return principal.workspace.id
 
 
@@ -198,12 +234,17 @@ def _roles(principal: Principal) -> dict[UUID, str | None]:
 def _free_slug(session: Session, name: str) -> str:
     base = "-".join(re.findall(r"[a-z0-9]+", name.lower()))[: MAX_SLUG - 8].strip("-") or "workspace"
     candidates = (base if number == 1 else f"{base}-{number}" for number in count(1))
-    return next(slug for slug in candidates if not _is_taken(session, slug))
+    free = (slug for slug in candidates if slug not in RESERVED_SLUGS and not _is_taken(session, slug))
+    return next(free)
 
 
 def _is_taken(session: Session, slug: str) -> bool:
-    taken = sa.select(Workspace.id).where(Workspace.slug == slug, Workspace.deleted_at.is_(None))
-    return session.scalar(taken) is not None
+    return session.scalar(_holder(slug)) is not None
+
+
+def _holder(slug: str) -> sa.Select[UUID]:
+    """The live workspace that has a slug."""
+    return sa.select(Workspace.id).where(Workspace.slug == slug, Workspace.deleted_at.is_(None))
 
 
 def _refuse_taken(session: Session, slug: str) -> None:

@@ -39,6 +39,7 @@ KINDS = {
     "member.removed": "Removed a member",
     "member.left": "Left",
     "invitation.created": "Invited",
+    "invitation.changed": "Changed an invitation",
     "invitation.withdrawn": "Withdrew an invitation",
     "workflow.created": "Created a workflow",
     "workflow.changed": "Changed a workflow",

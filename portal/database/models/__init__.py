@@ -15,6 +15,7 @@ from portal.database.models.people import Person
 from portal.database.models.results import (
     Artifact,
     OutputLine,
+    RunLanguage,
     RunResult,
     StepResult,
     Take,
@@ -58,6 +59,7 @@ __all__ = [
     "RunBucket",
     "RunDetail",
     "RunEvent",
+    "RunLanguage",
     "RunResult",
     "RunStatus",
     "RunTotals",

@@ -42,6 +42,9 @@ class Workspace(Base):
     organization_id: Mapped[UUID | None] = mapped_column(Id)
     routing_price_sensitivity: Mapped[float] = mapped_column(sa.Float, default=0.5)
     routing_llm_fit: Mapped[bool] = mapped_column(default=False)
+    default_language: Mapped[str | None] = mapped_column(sa.String(35))
+    """A locale; None if nobody chose one."""
+    theme: Mapped[str | None] = mapped_column(sa.String(20))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=_at_creation)
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -58,6 +61,9 @@ class User(Base):
     """Always lower-case."""
     first_name: Mapped[str] = mapped_column(sa.String(100), default="")
     last_name: Mapped[str] = mapped_column(sa.String(100), default="")
+    completed_generation_email: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
+    """Whether they want an e-mail when a run of theirs is completed."""
+    failed_generation_email: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
     @property

@@ -111,6 +111,33 @@ class Take(Base):
     artifact_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("artifacts.id", ondelete="SET NULL"))
 
 
+class RunLanguage(Base):
+    """What a run spoke in one language: a summary of its takes, written with them.
+
+    It repeats workflow and creation, so that usage of a window is added up in one index.
+    """
+
+    __tablename__ = "run_languages"
+    __table_args__ = (
+        sa.Index(
+            "ix_run_languages_workflow_id_created_at",
+            *("workflow_id", "created_at", "locale_code", "lines", "characters", "credits"),
+        ),
+    )
+
+    run_id: Mapped[UUID] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    locale_code: Mapped[str] = mapped_column(sa.String(35), primary_key=True)
+    """In lower case; empty for takes of no language."""
+    workflow_id: Mapped[UUID] = mapped_column(Id)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    lines: Mapped[int] = mapped_column(sa.BigInteger)
+    """Lines with a take in it."""
+    characters: Mapped[int] = mapped_column(sa.BigInteger)
+    """Code points of the texts of all takes, repeated attempts among them."""
+    credits: Mapped[float] = mapped_column(sa.Float)
+    """The run's credits in proportion to the characters."""
+
+
 class Validation(Base):
     """The verdict of one validator on one take."""
 

@@ -99,6 +99,11 @@ class RunBucket(_Counts, Base):
     delivered_audio_ms_high: Mapped[int] = mapped_column(
         sa.BigInteger, default=0, server_default="0", sort_order=2
     )
+    credits: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0", sort_order=2)
+    """Of all runs, like the lines; the low halves."""
+    credits_high: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0", sort_order=2)
+    output_lines: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0", sort_order=2)
+    output_lines_high: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0", sort_order=2)
     oldest: Mapped[int | None] = mapped_column(sa.BigInteger, sort_order=3)
     """No run of the bucket was created before this moment; it may be older than all of them."""
     newest: Mapped[int | None] = mapped_column(sa.BigInteger, sort_order=3)

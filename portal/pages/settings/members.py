@@ -51,11 +51,13 @@ def members_page(workspace_id: str) -> Response:
 def invite(workspace_id: str) -> Response:
     email, role = request.form.get("email", "").strip(), request.form.get("role", "")
     try:
-        token = invitations.invite(current_principal(), email, role, moments.now())
+        _, token = invitations.invite(current_principal(), email, role, moments.now())
     except InvalidQuery as refusal:
         return _list(
             Form(single(request.form), {error.field: error.message for error in refusal.errors}), 422
         )
+    except invitations.AlreadyIn as refusal:
+        return _list(Form(single(request.form), {"email": refusal.complaint}), refusal.status)
     one_time_secrets.store(workspace_id, absolute_url_for("pages.invitation", token=token))
     return _to_members(workspace_id)
 

@@ -20,6 +20,8 @@ from portal.runs.counts.histograms import Keys, microseconds
 from portal.runs.statuses import STATUSES
 from portal.runs.thresholds import THRESHOLDS, Thresholds
 
+_ADDED_UP = ("delivered_audio_ms", "credits", "output_lines")
+"""The sums of which each run has one value, in the order of Counted."""
 _POSITION = {status: position for position, status in enumerate(STATUSES)}
 
 
@@ -36,6 +38,8 @@ class Counted(NamedTuple):
     """What a completed run took, where that is known."""
     audio_ms: int
     """What a completed run delivered."""
+    credits: int
+    output_lines: int
     person_id: int | None
 
     @classmethod
@@ -53,6 +57,8 @@ class Counted(NamedTuple):
         completed_at: datetime | None,
         paused_ms: int | None,
         delivered_audio_ms: int | None,
+        credits: int | None,
+        output_line_count: int | None,
         person_id: int | None = None,
     ) -> Self:
         """Of the values of the columns COUNTED."""
@@ -66,13 +72,15 @@ class Counted(NamedTuple):
             microseconds(completed_at),
             elapsed_ms(started_at, completed_at, paused_ms) if completed else None,
             (delivered_audio_ms or 0) if completed else 0,
+            credits or 0,
+            output_line_count or 0,
             person_id,
         )
 
 
 COUNTED = (
     *("id", "workflow_id", "status", "created_at", "started_at", "completed_at"),
-    *("paused_ms", "delivered_audio_ms", "person_id"),
+    *("paused_ms", "delivered_audio_ms", "credits", "output_line_count", "person_id"),
 )
 
 
@@ -88,18 +96,20 @@ class Changes:
         """Count more runs out, and in."""
         for sign, runs in ((-1, removed), (1, added)):
             for workflow_id, its_runs in _by_workflow(runs).items():
-                ids, _, statuses, created, started, completed, took_ms, audio_ms, people = zip(
+                ids, _, statuses, created, started, completed, took_ms, *added_up, people = zip(
                     *its_runs, strict=True
                 )
                 keys = Keys(ids, [_POSITION[status] for status in statuses], created, started, completed)
                 grains.count(self.counts[workflow_id], sign, keys, people)
                 moves = self.moves[workflow_id]
                 moves.add(sign, keys)
-                for at, took, audio in zip(created, took_ms, audio_ms, strict=True):
+                for at, took in zip(created, took_ms, strict=True):
                     if took is not None:
                         moves.sum(sign, at, "timed_runs", (1, *sums.halves(took)))
-                    if audio:
-                        moves.sum(sign, at, "delivered_audio_ms", sums.halves(audio))
+                for column, values in zip(_ADDED_UP, added_up, strict=True):
+                    for at, value in zip(created, values, strict=True):
+                        if value:
+                            moves.sum(sign, at, column, sums.halves(value))
 
 
 def _by_workflow(runs: Iterable[Counted]) -> defaultdict[UUID, list[Counted]]:

@@ -10,8 +10,11 @@ from portal.database.sql import sums
 from portal.moments import EPOCH
 from portal.runs.statuses import STATUSES
 
-SUMS = ("timed_runs", "active_ms", "active_ms_high", "delivered_audio_ms", "delivered_audio_ms_high")
-"""Columns that averages need; sums of milliseconds in two halves (portal.sums)."""
+SUMS = (
+    *("timed_runs", "active_ms", "active_ms_high", "delivered_audio_ms", "delivered_audio_ms_high"),
+    *("credits", "credits_high", "output_lines", "output_lines_high"),
+)
+"""Columns that averages and usage need; all but the first in two halves (portal.sums)."""
 
 
 class Sums(NamedTuple):
@@ -20,11 +23,14 @@ class Sums(NamedTuple):
     timed_runs: int
     active_ms: int
     delivered_audio_ms: int
+    credits: int
+    output_lines: int
 
     @classmethod
-    def of(cls, timed: int, active: int, active_high: int, audio: int, audio_high: int) -> Self:
+    def of(cls, timed: int, *halves: int) -> Self:
         """Of the values of the columns SUMS."""
-        return cls(int(timed), sums.combine(active, active_high), sums.combine(audio, audio_high))
+        low, high = halves[::2], halves[1::2]
+        return cls(int(timed), *map(sums.combine, low, high))
 
 
 def day_of(moment: datetime) -> int:
@@ -52,7 +58,7 @@ def count_columns() -> list[sa.ColumnElement[int]]:
 
 
 def sum_columns(dialect: str) -> list[sa.ColumnElement[int]]:
-    """The sums that averages need, in SQL: the same as counted in Python."""
+    """The values of SUMS, in SQL: the same as counted in Python."""
     if dialect == "postgresql":
         span = sa.extract("epoch", Run.completed_at - Run.started_at) * 1000
         took = sa.cast(sa.func.floor(span), sa.BigInteger) - sa.func.coalesce(Run.paused_ms, 0)
@@ -64,4 +70,6 @@ def sum_columns(dialect: str) -> list[sa.ColumnElement[int]]:
     columns: list[sa.ColumnElement[int]] = [sa.func.count().filter(timed)]
     columns += [sums.total_in_sql(half, timed) for half in sums.halves_in_sql(took)]
     columns += [sums.total_in_sql(half, completed) for half in sums.halves_in_sql(Run.delivered_audio_ms)]
+    columns += [sums.total_in_sql(half) for half in sums.halves_in_sql(Run.credits)]
+    columns += [sums.total_in_sql(half) for half in sums.halves_in_sql(Run.output_line_count)]
     return [column.label(name) for column, name in zip(columns, SUMS, strict=True)]

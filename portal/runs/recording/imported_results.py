@@ -1,6 +1,6 @@
 """The results of imported runs: lines of output, takes, scores, artifacts and results of steps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -9,10 +9,20 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.columns import Base
-from portal.database.models import Artifact, OutputLine, RunResult, StepResult, Take, Validation
+from portal.database.models import (
+    Artifact,
+    OutputLine,
+    RunLanguage,
+    RunResult,
+    StepResult,
+    Take,
+    Validation,
+)
 from portal.database.sql import bulk
 from portal.database.sql.bulk import Row
 from portal.database.sql.in_lists import chunks
+from portal.runs.counts import Counted
+from portal.runs.recording.languages import language_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +51,21 @@ class ResultRows:
         )
 
 
-def store_results(session: Session, rows: ResultRows, replaced: Sequence[UUID]) -> None:
-    """Insert results, after deleting those of the runs that are replaced.
+def store_results(
+    session: Session, rows: ResultRows, runs: Iterable[Counted], replaced: Sequence[UUID]
+) -> None:
+    """Insert the results of these runs, after deleting those of the runs that are replaced.
 
     Takes are deleted by cascade from their lines, results of steps from the steps, replaced before.
     """
     connection = session.connection()
     for chunk in chunks(replaced):
-        for table in map(_table, (OutputLine, Artifact, RunResult)):
+        for table in map(_table, (OutputLine, Artifact, RunResult, RunLanguage)):
             connection.execute(sa.delete(table).where(table.c.run_id.in_(chunk)))
     for table, values in rows.by_table():
         bulk.insert_rows(connection, table, values)
+    languages = language_rows(runs, rows.output_lines, rows.takes)
+    bulk.insert_rows(connection, _table(RunLanguage), languages)
 
 
 def _table(model: type[Base]) -> sa.Table:

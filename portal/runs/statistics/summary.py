@@ -88,7 +88,8 @@ def summarize(
     parts = read(statement, workflow_id=workflow.id, **periods.values)
     numbers = [int(sum(column)) for column in zip(*parts, strict=True)]
     counts = dict(zip(STATUSES, numbers, strict=False))
-    return Summary(counts, *Sums.of(*numbers[len(STATUSES) :]))
+    found = Sums.of(*numbers[len(STATUSES) :])
+    return Summary(counts, found.timed_runs, found.active_ms, found.delivered_audio_ms)
 
 
 @lru_cache

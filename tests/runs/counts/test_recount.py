@@ -180,7 +180,8 @@ def test_the_migration_counts_the_runs_that_are_there(app: Flask) -> None:
     workspace = make_workspace()
     workflow, ada = make_workflow(workspace), make_person(workspace, "Ada")
     make_run(workflow, ada, created_at=NOON.replace(year=1969, hour=0), status="failed")
-    make_run(workflow, started_at=NOON, completed_at=MIDNIGHT, paused_ms=1, delivered_audio_ms=7)
+    made = {"delivered_audio_ms": 7, "credits": 2**53 - 1, "output_line_count": 2**40}
+    make_run(workflow, started_at=NOON, completed_at=MIDNIGHT, paused_ms=1, **made)
     make_run(workflow, started_at=MIDNIGHT, completed_at=NOON)
     db.session.remove()
     downgrade(revision="0003")
