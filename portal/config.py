@@ -15,6 +15,7 @@ from portal.input.addresses import BadAddress, normal_host_pattern, normal_url, 
 
 PREFIX = "PORTAL_"
 MIN_SECRET_BYTES = 32
+MAX_STORAGE = 2**53 - 1
 KEY_FILE = "secret-key"
 WELL_KNOWN = ("changeme", "change-me", "secret", "password", "example", "development", "insecure")
 
@@ -91,6 +92,8 @@ class Settings:
     """The folder or bucket of the artifact store."""
     run_events_days: int
     """Days for which run events are stored; 0 stores them for good."""
+    storage_bytes_per_workspace: int
+    """What a workspace may store; 0 means as much as there is room for."""
 
     @property
     def plain_loopback(self) -> bool:
@@ -119,6 +122,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             "RATE_LIMIT_STORAGE_URL", "RATE_LIMIT_STORAGE_URL_FILE",
             "ARTIFACTS", "S3_ENDPOINT", "S3_REGION", "S3_ACCESS_KEY_ID",
             "S3_SECRET_ACCESS_KEY", "S3_SECRET_ACCESS_KEY_FILE", "RUN_EVENTS_DAYS",
+            "STORAGE_BYTES_PER_WORKSPACE",
         )
     }  # fmt: skip
     for name in sorted(environ):
@@ -141,6 +145,9 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         limits=_limits(environ),
         artifacts=_artifacts(environ, instance),
         run_events_days=_whole_number(environ, "PORTAL_RUN_EVENTS_DAYS", 90, maximum=36_500),
+        storage_bytes_per_workspace=_whole_number(
+            environ, "PORTAL_STORAGE_BYTES_PER_WORKSPACE", 0, maximum=MAX_STORAGE
+        ),
     )
 
 
@@ -238,7 +245,7 @@ def _trusted_hosts(text: str, base_url: str | None) -> tuple[str, ...]:
 
 def _whole_number(environ: Mapping[str, str], name: str, default: int, maximum: int) -> int:
     text = environ.get(name, "").strip() or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) <= maximum):
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= maximum):
         raise BadSetting(f"{name} {sentences.whole_number(0, maximum)}")
     return int(text)
 

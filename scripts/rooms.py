@@ -22,7 +22,7 @@ LAYERS = (
     ("workspaces",),
     ("definitions",),
     ("runs",),
-    ("workflows",),
+    ("workflows", "usage"),
     ("history",),
     ("checks",),
     ("api", "pages", "cli"),

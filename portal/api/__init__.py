@@ -6,10 +6,12 @@ bp = Blueprint("api", __name__, url_prefix="/api/v1")
 bp_v2 = Blueprint("api_v2", __name__, url_prefix="/api/v2")
 
 from portal.api import (  # noqa: E402, F401
+    account,
     api_keys,
     auth,
     data,
     downloads,
+    members,
     nodes,
     outputs,
     overview,
@@ -17,6 +19,7 @@ from portal.api import (  # noqa: E402, F401
     runs,
     steps,
     uploads,
+    usage,
     workflows,
     workspaces,
 )

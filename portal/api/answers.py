@@ -63,6 +63,15 @@ class UncountedPaginationJson(TypedDict):
     prev: str | None
 
 
+class CursorPaginationJson(TypedDict):
+    """Where the next page begins, if there is one."""
+
+    limit: Annotated[int, Field(ge=1)]
+    next: str | None
+    prev: Annotated[None, Field(description="Such lists are read in one direction.")]
+    cursor: Annotated[str | None, Field(description="The parameter that asks for the next page.")]
+
+
 class ErrorDetailJson(TypedDict):
     """One bad field."""
 
@@ -129,6 +138,19 @@ def uncounted_list(page: Page[Row], to_json: Callable[[Row], object], link_args:
     return jsonify(envelope.success([to_json(row) for row in page.rows], links))
 
 
+def cursor_list(
+    rows: Sequence[Row], to_json: Callable[[Row], object], cursor: str | None, args: Mapping[str, str]
+) -> Response:
+    """A page of a list without numbered pages; `args` are the parameters of this request, limit included."""
+    links: CursorPaginationJson = {
+        "limit": int(args["limit"]),
+        "next": _link_with({**args, "cursor": cursor}) if cursor else None,
+        "prev": None,
+        "cursor": cursor,
+    }
+    return jsonify(envelope.success([to_json(row) for row in rows], dict(links)))
+
+
 def pagination(page: Page[object], link_args: LinkArgs) -> PaginationJson:
     """Limit, total and links of a page of a list."""
     return {
@@ -163,7 +185,9 @@ def triggered_by(run: RunRow) -> TriggeredByJson | None:
 
 def _link(slice_: Slice | None, link_args: LinkArgs) -> str | None:
     """An absolute link to the requested list at another offset (contract 1.7)."""
-    if slice_ is None:
-        return None
-    query = urlencode(link_args(slice_), doseq=True, quote_via=quote)
+    return None if slice_ is None else _link_with(link_args(slice_))
+
+
+def _link_with(args: Mapping[str, object]) -> str:
+    query = urlencode(args, doseq=True, quote_via=quote)
     return absolute_url(f"{quote(request.path)}?{query}")

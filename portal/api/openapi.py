@@ -7,7 +7,13 @@ from functools import cache
 from flask import Flask
 from werkzeug.routing import Rule
 
-from portal.api.answers import FailureJson, MetaJson, PaginationJson, UncountedPaginationJson
+from portal.api.answers import (
+    CursorPaginationJson,
+    FailureJson,
+    MetaJson,
+    PaginationJson,
+    UncountedPaginationJson,
+)
 from portal.api.components import Model, component_name, components
 from portal.api.operations import OPERATIONS, Operation
 from portal.api.schemas import STRING, UUID, Schema, list_of, ref
@@ -17,7 +23,7 @@ from portal.input.parameters import UUID_PATTERN
 Json = Schema
 PREFIX = "/api/"
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
-_FREE_TEXT_ARGUMENTS = frozenset({"node_id", "audio_id", "node_type"})
+_FREE_TEXT_ARGUMENTS = frozenset({"node_id", "audio_id", "node_type", "token"})
 """Arguments of paths that are not UUIDs (contract 1.2)."""
 
 _KEY, _TOKEN = "apiKey", "sessionToken"
@@ -37,6 +43,7 @@ _REFUSALS = {
     403: "The credential does not allow this.",
     402: "The balance or the plan of the workspace does not cover this.",
     404: "There is nothing here, or nothing that you may see.",
+    410: "It was here, and is no longer.",
     409: "The present state does not allow this.",
     412: "It has changed since: If-Match names another version.",
     413: "The body is too large.",
@@ -81,7 +88,8 @@ def describe(app: Flask, base_url: str) -> Json:
 
 @cache
 def _schemas() -> dict[str, Schema]:
-    models: list[Model] = [MetaJson, PaginationJson, UncountedPaginationJson, FailureJson]
+    models: list[Model] = [MetaJson, PaginationJson, UncountedPaginationJson, CursorPaginationJson]
+    models.append(FailureJson)
     for operation in OPERATIONS.values():
         models += [operation.answer, operation.body] if operation.body else [operation.answer]
     return components(dict.fromkeys(models))
@@ -152,6 +160,8 @@ def _success(operation: Operation) -> Json:
         fields["pagination"] = ref("Pagination")
     if operation.shape == "uncounted":
         fields["pagination"] = ref("UncountedPagination")
+    if operation.shape == "cursor":
+        fields["pagination"] = ref("CursorPagination")
     schema = {"type": "object", "properties": fields, "required": list(fields)}
     return {
         "description": operation.summary,

@@ -15,7 +15,7 @@ from portal.input.text import STORABLE_PATTERN
 from portal.paging import DEFAULT_LIMIT, MAX_LIMIT
 from portal.runs.filters.filter import AnyFilter
 
-Shape = Literal["one", "paged", "counted", "uncounted", "whole"]
+Shape = Literal["one", "paged", "counted", "uncounted", "cursor", "whole"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,11 @@ from typing_extensions import TypedDict
 from portal import moments
 from portal.api import bp
 from portal.api.answers import Fraction, one, uncounted_list, whole_list
-from portal.api.operations import PAGING, operation
+from portal.api.operations import PAGING, TEXT, operation
 from portal.api.request_values import id_in_path, json_body
 from portal.auth.gate import current_principal, requires, workspace_optional
 from portal.auth.principals import PERSON, ROLE_ALLOWS
+from portal.input import parameters
 from portal.input.bodies import OneOf
 from portal.input.parameters import Reader, single
 from portal.paging import Slice
@@ -38,6 +39,20 @@ class WorkspaceJson(TypedDict):
     routing_llm_fit: bool
     created_at: datetime
     updated_at: datetime
+
+
+class SlugAvailabilityJson(TypedDict):
+    """Whether a workspace can have a slug."""
+
+    available: bool
+    reason: Literal["invalid", "reserved", "taken"] | None
+
+
+class WorkspaceSettingsJson(TypedDict):
+    """What the members of a workspace share; null where nobody chose."""
+
+    default_language: str | None
+    theme: str | None
 
 
 class DeletedJson(TypedDict):
@@ -95,6 +110,25 @@ def create_workspace() -> Response:
     return one(_row(service.create_workspace(spec, current_principal().user, moments.now())), status=201)
 
 
+@bp.get("/workspaces/slug-available")
+@requires("workspace:manage")
+@operation(
+    tag="Workspaces",
+    summary="Ask whether this workspace can have a slug",
+    answer=SlugAvailabilityJson,
+    query={"slug": TEXT},
+    required=frozenset({"slug"}),
+    description="For its admins; its own slug is available.",
+)
+def slug_available() -> Response:
+    reader = Reader(single(request.args))
+    slug = reader.require("slug", parameters.text, "")
+    reader.finish()
+    reason = service.slug_refusal(current_principal(), slug)
+    answer: SlugAvailabilityJson = {"available": reason is None, "reason": reason}
+    return one(answer)
+
+
 @bp.get("/workspaces/<workspace_id>")
 @requires("workspace:read")
 @workspace_optional
@@ -132,6 +166,16 @@ def delete_workspace(workspace_id: str) -> Response:
     found_id = id_in_path("workspace_id", workspace_id)
     service.delete_workspace(current_principal(), found_id, moments.now())
     answer: DeletedJson = {"id": found_id, "deleted": True}
+    return one(answer)
+
+
+@bp.get("/workspaces/<workspace_id>/settings")
+@requires("workspace:read")
+@workspace_optional
+@operation(tag="Workspaces", summary="Get the settings of a workspace", answer=WorkspaceSettingsJson)
+def workspace_settings(workspace_id: str) -> Response:
+    found = service.get_workspace(current_principal(), id_in_path("workspace_id", workspace_id))
+    answer: WorkspaceSettingsJson = {"default_language": found.default_language, "theme": found.theme}
     return one(answer)
 
 

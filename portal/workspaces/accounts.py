@@ -15,7 +15,8 @@ from portal.input.bounds import MAX_EMAIL, MAX_FIRST_OR_LAST_NAME
 from portal.input.text import is_storable
 from portal.workspaces.members import check_role
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
+EMAIL = r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+"
+EMAIL_ALLOWED = "must be an e-mail address such as ada@example.com."
 _LIVE = Workspace.deleted_at.is_(None)
 
 ROLES = tuple(role.value for role in Role)
@@ -51,9 +52,9 @@ def check_email(email: str) -> None:
 
 
 def _email_errors(email: str) -> list[FieldError]:
-    if len(email) <= MAX_EMAIL and _EMAIL.fullmatch(email):
+    if len(email) <= MAX_EMAIL and re.fullmatch(EMAIL, email):
         return []
-    return [FieldError("email", "must be an e-mail address such as ada@example.com.")]
+    return [FieldError("email", EMAIL_ALLOWED)]
 
 
 def set_member(slug: str, email: str, role: str, now: datetime) -> Member:

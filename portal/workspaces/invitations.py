@@ -9,9 +9,11 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Annotated
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+from pydantic import ConfigDict
 from sqlalchemy.orm import Session
 
 from portal.auth.audit import trail
@@ -21,8 +23,10 @@ from portal.database.engine import db
 from portal.database.models import Invitation, Member, User, Workspace
 from portal.database.transactions import writing
 from portal.errors import Conflict, FieldError, Forbidden, Gone, InvalidQuery, NotFound
-from portal.workspaces.accounts import check_email
-from portal.workspaces.members import add_member, check_role
+from portal.input import bodies
+from portal.input.bounds import MAX_EMAIL
+from portal.workspaces.accounts import EMAIL, EMAIL_ALLOWED, check_email
+from portal.workspaces.members import ROLES, add_member, check_role
 from portal.workspaces.workspaces import lock_workspace, workspace_id_of
 
 LIFE = timedelta(days=14)
@@ -38,6 +42,15 @@ class AlreadyIn(Conflict):
         super().__init__(f"This e-mail {complaint}")
         self.complaint = complaint
         """What is wrong with the e-mail, as the end of a sentence."""
+
+
+class InvitationSpec(bodies.Body):
+    """Whom to invite."""
+
+    model_config = ConfigDict(title="NewInvitation")
+
+    email: Annotated[str, bodies.Matching(EMAIL, MAX_EMAIL, EMAIL_ALLOWED)]
+    role: Annotated[str, bodies.OneOf(ROLES)]
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,7 @@ class OpenInvitation:
 
 
 def invite(principal: Principal, email: str, role: str, now: datetime) -> tuple[OpenInvitation, str]:
-    """Create an invitation, and the token of its link. Raises InvalidQuery, and Conflict for a needless one."""
+    """Create an invitation, and the token of its link. Raises InvalidQuery; Conflict if it is needless."""
     errors: list[FieldError] = []
     for check, text in ((check_email, email), (check_role, role)):
         try:
@@ -96,7 +109,7 @@ def invite(principal: Principal, email: str, role: str, now: datetime) -> tuple[
 
 
 def change_role(principal: Principal, invitation_id: UUID, role: str, now: datetime) -> OpenInvitation:
-    """Change the role that an invitation gives. Raises InvalidQuery, NotFound, and Conflict for a closed one."""
+    """Change the role that an invitation gives. Raises InvalidQuery, NotFound, Conflict if it is closed."""
     check_role(role)
     with writing() as session:
         invitation = _lock(session, principal, invitation_id)

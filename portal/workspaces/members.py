@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -15,11 +16,18 @@ from portal.database.engine import db
 from portal.database.models import ApiKey, BrowserSession, Invitation, Member, Role, User
 from portal.database.transactions import writing
 from portal.errors import Conflict, FieldError, InvalidQuery, NotFound
-from portal.input import sentences
+from portal.input import bodies, sentences
 from portal.paging import Page, Slice
 from portal.workspaces.workspaces import lock_workspace, workspace_id_of
 
+ROLES = tuple(role.value for role in Role)
 NOT_HERE = "There is no such member here."
+
+
+class RoleChange(bodies.Body):
+    """The role to give."""
+
+    role: Annotated[str, bodies.OneOf(ROLES)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +122,8 @@ def roster_id(workspace_id: UUID, user_id: UUID) -> UUID:
 
 def check_role(role: str) -> str:
     """Validate a role. Raises InvalidQuery."""
-    if role not in tuple(Role):
-        raise InvalidQuery([FieldError("role", sentences.one_of(Role))])
+    if role not in ROLES:
+        raise InvalidQuery([FieldError("role", sentences.one_of(ROLES))])
     return role
 
 

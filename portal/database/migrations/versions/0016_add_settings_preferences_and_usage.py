@@ -78,13 +78,15 @@ def _add_up(width: int) -> None:
 
 def _summarise_takes() -> None:
     """One row for each run and language; the run's credits go by characters."""
-    op.execute(
+    insert = (
         "INSERT INTO run_languages (run_id, locale_code, workflow_id, created_at, lines, characters, credits)"
         " SELECT spoken.run_id, spoken.locale_code, runs.workflow_id, runs.created_at, spoken.lines,"
         " spoken.characters, CASE WHEN whole.characters > 0"
         " THEN CAST(coalesce(runs.credits, 0) AS float) * spoken.characters / whole.characters ELSE 0 END"
-        f" FROM ({_spoken(', 2')}) AS spoken JOIN ({_spoken('')}) AS whole ON whole.run_id = spoken.run_id"
-        " JOIN runs ON runs.id = spoken.run_id"
+    )
+    op.execute(
+        f"{insert} FROM ({_spoken(', 2')}) AS spoken JOIN ({_spoken('')}) AS whole"
+        " ON whole.run_id = spoken.run_id JOIN runs ON runs.id = spoken.run_id"
     )
 
 

@@ -1,0 +1,148 @@
+"""What a caller may use and wants to hear of: credits, limits, e-mails (contract-writing 2 and 10)."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from flask import Response, current_app
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from portal.api import bp
+from portal.api.answers import Count, one
+from portal.api.operations import operation
+from portal.api.request_values import id_in_path, json_body
+from portal.auth.gate import current_principal, requires, workspace_optional
+from portal.auth.principals import PERSON
+from portal.workspaces import plan, preferences, workspaces
+from portal.workspaces.preferences import PreferenceChanges, Preferences
+
+_Unmetered = Annotated[int | None, Field(description="Null: credits are not metered.")]
+
+
+class CreditsJson(TypedDict):
+    """The credits of the caller. They are not metered here: runs cost none."""
+
+    balance: Count
+    monthly_balance: _Unmetered
+    free_balance: _Unmetered
+    free_grant: _Unmetered
+    used: _Unmetered
+    remaining: Annotated[Count, Field(description="The same as the balance.")]
+    quota: _Unmetered
+    percent: float | None
+    period_start: datetime | None
+    period_end: datetime | None
+    plan_grant: Count
+    plan_tier: Literal["free", "paid", "custom"]
+    overage_rate_cents_per_credit: float | None
+    overage_cents: _Unmetered
+    credits_absorbed: float | None
+
+
+class PlanLimitsJson(TypedDict):
+    """The limits of this installation. 2147483647 stands for no limit."""
+
+    monthly_credits: Count
+    workspaces_per_owner: Count
+    concurrent_runs_per_user: Count
+    storage_bytes_per_workspace: Count
+    retention_days: Annotated[int | None, Field(description="Null: nothing is removed.")]
+    byok_enabled: bool
+    auto_fix_enabled: bool
+    credits_renewal: Literal["monthly", "one_time"] | None
+    downloads_enabled: bool
+    overage_rate_cents_per_credit: float | None
+
+
+class PreferencesJson(TypedDict):
+    """Which e-mails the caller wants to have."""
+
+    completed_generation_email: bool
+    failed_generation_email: bool
+
+
+@bp.get("/users/me/credits")
+@workspace_optional
+@operation(tag="Account", summary="Get my credits", answer=CreditsJson)
+def my_credits() -> Response:
+    answer: CreditsJson = {
+        "balance": plan.balance(),
+        "monthly_balance": None,
+        "free_balance": None,
+        "free_grant": None,
+        "used": None,
+        "remaining": plan.balance(),
+        "quota": None,
+        "percent": None,
+        "period_start": None,
+        "period_end": None,
+        "plan_grant": _limits().monthly_credits,
+        "plan_tier": plan.TIER,
+        "overage_rate_cents_per_credit": None,
+        "overage_cents": None,
+        "credits_absorbed": None,
+    }
+    return one(answer)
+
+
+@bp.get("/users/me/limits")
+@workspace_optional
+@operation(tag="Account", summary="Get my limits", answer=PlanLimitsJson)
+def my_limits() -> Response:
+    return one(_plan())
+
+
+@bp.get("/workspaces/<workspace_id>/plan")
+@workspace_optional
+@operation(tag="Workspaces", summary="Get the limits of a workspace", answer=PlanLimitsJson)
+def workspace_plan(workspace_id: str) -> Response:
+    workspaces.get_workspace(current_principal(), id_in_path("workspace_id", workspace_id))
+    return one(_plan())
+
+
+@bp.get("/users/me/notification-preferences")
+@workspace_optional
+@operation(tag="Account", summary="Get which e-mails I want", answer=PreferencesJson)
+def my_preferences() -> Response:
+    return one(_preferences(preferences.read_preferences(current_principal())))
+
+
+@bp.patch("/users/me/notification-preferences")
+@requires(PERSON)
+@workspace_optional
+@operation(
+    tag="Account",
+    summary="Choose which e-mails I want",
+    answer=PreferencesJson,
+    body=PreferenceChanges,
+)
+def change_my_preferences() -> Response:
+    changes = PreferenceChanges.read(json_body())
+    return one(_preferences(preferences.change_preferences(current_principal(), changes)))
+
+
+def _limits() -> plan.Limits:
+    return plan.limits(current_app.extensions["portal.settings"].storage_bytes_per_workspace)
+
+
+def _plan() -> PlanLimitsJson:
+    found = _limits()
+    return {
+        "monthly_credits": found.monthly_credits,
+        "workspaces_per_owner": found.workspaces_per_owner,
+        "concurrent_runs_per_user": found.concurrent_runs_per_user,
+        "storage_bytes_per_workspace": found.storage_bytes_per_workspace,
+        "retention_days": None,
+        "byok_enabled": False,
+        "auto_fix_enabled": False,
+        "credits_renewal": None,
+        "downloads_enabled": True,
+        "overage_rate_cents_per_credit": None,
+    }
+
+
+def _preferences(found: Preferences) -> PreferencesJson:
+    return {
+        "completed_generation_email": found.completed_generation_email,
+        "failed_generation_email": found.failed_generation_email,
+    }

@@ -1,0 +1,45 @@
+"""Which e-mails a user wants to have."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import sqlalchemy as sa
+
+from portal.auth.principals import Principal
+from portal.database.engine import db
+from portal.database.models import User
+from portal.database.transactions import writing
+from portal.input import bodies
+
+_Wanted = Annotated[bool, bodies.Boolean()]
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """Whether they want an e-mail when a run of theirs is completed, and when one fails."""
+
+    completed_generation_email: bool
+    failed_generation_email: bool
+
+
+class PreferenceChanges(bodies.Changes):
+    """Which e-mails to send."""
+
+    completed_generation_email: _Wanted = bodies.absent()
+    failed_generation_email: _Wanted = bodies.absent()
+
+
+def read_preferences(principal: Principal) -> Preferences:
+    return Preferences(*db.session.execute(_OF_USER.where(User.id == principal.user.id)).one())
+
+
+def change_preferences(principal: Principal, changes: PreferenceChanges) -> Preferences:
+    """Change what the request names; another request may change the other one meanwhile."""
+    with writing() as session:
+        own = User.id == principal.user.id
+        if named := changes.named():
+            session.execute(sa.update(User).where(own).values(**named))
+        return Preferences(*session.execute(_OF_USER.where(own)).one())
+
+
+_OF_USER = sa.select(User.completed_generation_email, User.failed_generation_email)
