@@ -19,7 +19,7 @@ from portal.workspaces.preferences import PreferenceChanges, Preferences
 _Unmetered = Annotated[int | None, Field(description="Null: credits are not metered.")]
 
 
-class CreditsJson(TypedDict):
+class BalanceJson(TypedDict):
     """The credits of the caller. They are not metered here: runs cost none."""
 
     balance: Count
@@ -63,9 +63,9 @@ class PreferencesJson(TypedDict):
 
 @bp.get("/users/me/credits")
 @workspace_optional
-@operation(tag="Account", summary="Get my credits", answer=CreditsJson)
+@operation(tag="Account", summary="Get my credits", answer=BalanceJson)
 def my_credits() -> Response:
-    answer: CreditsJson = {
+    answer: BalanceJson = {
         "balance": plan.balance(),
         "monthly_balance": None,
         "free_balance": None,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from bs4 import BeautifulSoup
@@ -14,8 +14,12 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
+from portal import moments
 from portal.api.operations import OPERATIONS
-from portal.database.models import Workflow
+from portal.auth.principals import Membership, Principal, PrincipalUser
+from portal.database.models import User, Workflow, Workspace
+from portal.workspaces import invitations
+from portal.workspaces.members import roster_id
 from tests.answer_models import faults
 from tests.api.conftest import Api
 from tests.definitions.graphs import checked, edge
@@ -162,6 +166,22 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
     ask("POST", spaces, body={"name": "Own", "slug": "own"})
     ask("GET", spaces)
     ask("GET", spaces + "/{workspace_id}/members", workspace_id=own)
+    ask("GET", spaces + "/{workspace_id}/settings", workspace_id=own)
+    ask("GET", spaces + "/{workspace_id}/plan", workspace_id=own)
+    ask("GET", spaces + "/slug-available", "?slug=own")
+    ask("GET", spaces + "/slug-available")
+    _ask_about_members(ask, spaces, own, caller.user)
+    me, used = "/api/v1/users/me", "/api/v1/usage"
+    ask("GET", me + "/credits")
+    ask("GET", me + "/limits")
+    ask("GET", me + "/notification-preferences")
+    ask("PATCH", me + "/notification-preferences", body={"failed_generation_email": False})
+    ask("PATCH", me + "/notification-preferences", body={"failed_generation_email": None})
+    for query in ("?range=90d&activity_view=weekly&timezone=Asia/Kolkata", "?range=1d"):
+        ask("GET", used + "/summary", query)
+        ask("GET", used + "/by-language", query)
+    ask("GET", used + "/activity", "?limit=1")
+    ask("GET", used + "/activity", "?cursor=x")
     for method, body in (("GET", None), ("PATCH", {"name": "New"}), ("DELETE", None), ("GET", None)):
         ask(method, spaces + "/{workspace_id}", body=body, workspace_id=own)
     caller.workspace_id = "x"
@@ -170,6 +190,42 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
     assert faults(token_app, token_app.test_client().get(keys)) == []
     paths = document(token_app)["paths"]
     assert answered == {(path, method) for path, methods in paths.items() for method in methods}
+
+
+def _ask_about_members(ask: Callable[..., Json], spaces: str, own: str, user: User) -> None:
+    """Invitations and members, each at its best and refused."""
+    invites, people = spaces + "/{workspace_id}/invites", spaces + "/{workspace_id}/members"
+    mine = {"workspace_id": own}
+    guest = make_user("guest@acme.example")
+    invited = ask("POST", invites, body={"email": guest.email, "role": "viewer"}, **mine)["data"]
+    ask("POST", invites, body={"email": guest.email, "role": "viewer"}, **mine)
+    ask("POST", invites, body={"role": 1}, **mine)
+    other = ask("POST", invites, body={"email": user.email.upper(), "role": "viewer"}, **mine)
+    assert other["error"]["code"] == "CONFLICT"
+    one = invites + "/{invite_id}"
+    ask("PATCH", one, body={"role": "editor"}, invite_id=invited["id"], **mine)
+    ask("POST", spaces + "/invites/{token}/accept", token=invited["token"])
+    for _ in range(2):
+        ask("DELETE", one, invite_id=invited["id"], **mine)
+    ask("PATCH", one, body={"role": "editor"}, invite_id=invited["id"], **mine)
+    elsewhere = new_workspace("elsewhere")
+    make_member(elsewhere, guest)
+    who = PrincipalUser(guest.id, guest.email, "Guest")
+    here = (Membership(elsewhere.id, elsewhere.name, elsewhere.slug, "admin"),)
+    host = Principal(kind="session", user=who, workspaces=here, chosen=elsewhere.id)
+    _, token = invitations.invite(host, user.email, "viewer", moments.now())
+    for _ in range(2):
+        ask("POST", spaces + "/invites/{token}/accept", token=token)
+    ask("POST", spaces + "/invites/{token}/accept", token="unknown")
+    workspace = Workspace(id=UUID(own))
+    make_member(workspace, guest, "viewer")
+    row = roster_id(workspace.id, guest.id)
+    one = people + "/{member_id}"
+    ask("PATCH", one, body={"role": "editor"}, member_id=row, **mine)
+    ask("PATCH", one, body={"role": "owner"}, member_id=row, **mine)
+    ask("PATCH", one, body={"role": "viewer"}, member_id=roster_id(workspace.id, user.id), **mine)
+    for _ in range(2):
+        ask("DELETE", one, member_id=row, **mine)
 
 
 def test_an_answer_that_is_not_as_described_is_found(api: Api, workflow: Workflow) -> None:

@@ -62,6 +62,7 @@ Row = Api | Page | Open
 _WORKSPACE = "/settings/workspaces/<workspace_id>"
 _KEY = f"{_WORKSPACE}/keys/<key_id>"
 _MEMBER = f"{_WORKSPACE}/members/<user_id>"
+_PLACE = "/api/v1/workspaces/<workspace_id>"
 _RUNS = "/workflows/<workflow_id>/runs"
 
 TABLE: dict[str, Row] = {
@@ -108,6 +109,34 @@ TABLE: dict[str, Row] = {
     ),
     "DELETE /api/v1/workspaces/<workspace_id>": Api(scope=None, roles=ADMINS, hidden=True, anywhere=True),
     "GET /api/v1/workspaces/<workspace_id>/members": Api(scope="workspace:read", anywhere=True),
+    "GET /api/v1/workspaces/<workspace_id>/settings": Api(scope="workspace:read", anywhere=True),
+    "GET /api/v1/workspaces/<workspace_id>/plan": Api(anywhere=True),
+    "GET /api/v1/workspaces/slug-available": Api(scope=None, roles=ADMINS, query="?slug=new"),
+    # The API: members. No key invites anybody (contract-writing 10).
+    f"POST {_PLACE}/invites": Api(
+        scope=None, roles=ADMINS, anywhere=True, body={"email": "new@example.com", "role": "viewer"}
+    ),
+    f"PATCH {_PLACE}/invites/<invite_id>": Api(
+        scope=None, roles=ADMINS, anywhere=True, body={"role": "editor"}
+    ),
+    f"DELETE {_PLACE}/invites/<invite_id>": Api(scope=None, roles=ADMINS, anywhere=True),
+    f"PATCH {_PLACE}/members/<member_id>": Api(
+        scope=None, roles=ADMINS, anywhere=True, body={"role": "editor"}
+    ),
+    f"DELETE {_PLACE}/members/<member_id>": Api(scope=None, roles=ADMINS, anywhere=True),
+    # It is for the guest, who is none of those who try.
+    "POST /api/v1/workspaces/invites/<token>/accept": Api(scope=None, roles=NOBODY, anywhere=True),
+    # The API: the caller's own account
+    "GET /api/v1/users/me/credits": Api(anywhere=True),
+    "GET /api/v1/users/me/limits": Api(anywhere=True),
+    "GET /api/v1/users/me/notification-preferences": Api(anywhere=True),
+    "PATCH /api/v1/users/me/notification-preferences": Api(
+        scope=None, anywhere=True, body={"failed_generation_email": False}
+    ),
+    # The API: usage
+    "GET /api/v1/usage/summary": Api(scope="workspace:read"),
+    "GET /api/v1/usage/by-language": Api(scope="workspace:read"),
+    "GET /api/v1/usage/activity": Api(scope="workspace:read", query="?user_id=<user_id>"),
     # The API: keys. No key makes keys (contract 2.6).
     "GET /api/v1/api-keys": Api(scope=None, roles=ADMINS),
     "POST /api/v1/api-keys": Api(scope=None, roles=ADMINS, ok=201, body={"name": "new"}),

@@ -17,7 +17,7 @@ from tests.authorization.table import TABLE, Api, Open, Page, Row
 from tests.authorization.world import OURS, SAME, THEIRS, Caller, World, built_world
 
 LEAST_CELLS = 2000
-_FREE_TEXT = frozenset({"node_id", "node_type", "audio_id", "name"})
+_FREE_TEXT = frozenset({"node_id", "node_type", "audio_id", "name", "token"})
 """Arguments that are no ids of ours: any text will do."""
 _VARIANTS = {
     0: ("own",),

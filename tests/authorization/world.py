@@ -17,8 +17,9 @@ from portal.auth import signin
 from portal.auth.principals import SCOPES, Membership, Principal, PrincipalUser
 from portal.database.columns import Base
 from portal.database.engine import db
-from portal.database.models import ApiKey, Invitation, User, Workspace
+from portal.database.models import ApiKey, User, Workspace
 from portal.workspaces import invitations
+from portal.workspaces.members import roster_id
 from tests.authorization.table import EVERYBODY
 from tests.factories import (
     make_detail,
@@ -114,7 +115,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
         workspaces=(Membership(workspace.id, workspace.name, workspace.slug, "admin"),),
         chosen=workspace.id,
     )
-    invitations.invite(who, f"guest@{word}.example", "viewer", moments.now())
+    invited, token = invitations.invite(who, f"guest@{word}.example", "viewer", moments.now())
     here = ApiKey.workspace_id == workspace.id
     return {
         "workspace_id": workspace.id,
@@ -129,9 +130,10 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
         "name": "lines/0/script",
         "user_id": member.id,
         "key_id": db.session.scalar(sa.select(ApiKey.id).where(here)),
-        "invitation_id": db.session.scalar(
-            sa.select(Invitation.id).where(Invitation.workspace_id == workspace.id)
-        ),
+        "invitation_id": invited.id,
+        "invite_id": invited.id,
+        "member_id": roster_id(workspace.id, member.id),
+        "token": token,
     }
 
 

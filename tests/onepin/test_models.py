@@ -30,9 +30,9 @@ MODELS = Path(__file__).with_name("models.py")
 APIS = ("/api/v1", "/api/v2")
 ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 QUERIES = (
-    "name=x",
-    "name=x&limit=1&offset=1",
-    "name=x&include_definition=true&include_result=true&include_dropped=true",
+    "name=x&slug=x",
+    "name=x&slug=x&limit=1&offset=1",
+    "name=x&slug=x&include_definition=true&include_result=true&include_dropped=true",
 )
 """Asked of every address: each ignores what it does not know."""
 STATUSES = ("pending", "running", "paused", "completed", "failed", "cancelled")
@@ -85,7 +85,7 @@ class Furnished:
 
     def _ask_politely(self, address: str, headers: dict[str, str]) -> list[Any]:
         """The answer, where it is no refusal."""
-        answer = self.app.test_client().get(f"{address}?name=x", headers=headers)
+        answer = self.app.test_client().get(f"{address}?name=x&slug=x", headers=headers)
         assert answer.status_code in (200, 403, 404, 409), (address, answer.text)
         return [answer.get_json()] if answer.status_code == 200 else []
 
