@@ -13,7 +13,7 @@ from portal.database.transactions import writing
 
 TABLES = (
     "workflows", "people", "runs", "run_details", "steps", "run_results", "step_results", "output_lines",
-    "artifacts", "takes", "validations", "uploads",
+    "artifacts", "takes", "validations", "uploads", "run_languages",
 )  # fmt: skip
 UNSTABLE = {"version", "change_stamp", "arrived_in", "person_id"} | {
     "workflows.created_at",

@@ -74,7 +74,7 @@ def test_signing_in_leads_back_to_the_invitation(admin: Visitor, app: Flask) -> 
     assert browser.post(link, headers=SAME).headers["Location"] == path
 
 
-def test_an_invitation_ends_after_two_weeks_or_when_it_is_withdrawn(admin: Visitor, client: FlaskClient) -> None:
+def test_an_invitation_ends_after_its_time_or_when_withdrawn(admin: Visitor, client: FlaskClient) -> None:
     first, second = invite(admin), invite(admin, "second@acme.example")
     with db.engine.begin() as connection:
         past = moments.now() - timedelta(seconds=1)
