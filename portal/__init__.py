@@ -13,7 +13,7 @@ from portal.auth.openid import code_flow
 from portal.database import compatibility, engine, postgresql, sqlite
 from portal.pages import sign_in as auth_pages
 from portal.runs.recording import events
-from portal.web import assets, compression, formats, headers, json_provider, logs, proxy
+from portal.web import assets, compression, formats, headers, json_provider, logs, methods, proxy
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "portal" / "database" / "migrations"
@@ -54,6 +54,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
         *(stored_files.bp, health.bp, documentation.bp),
     ):
         app.register_blueprint(blueprint)
+    methods.init_app(app)
     cli.init_app(app)
     return app
 

@@ -51,7 +51,7 @@ _FEED: dict[str, Schema] = {
     "type": words(*feed.ACTIONS),
     "user_id": described(UUID_SCHEMA, "Only what this person did."),
     "limit": PAGING["limit"],
-    "cursor": {"type": "string", "description": "Of the page before."},
+    "cursor": {"type": "string", "pattern": "^([A-Za-z0-9_-]{32})?$", "description": "Of the page before."},
     "timezone": _ZONE,
 }
 

@@ -8,7 +8,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -45,19 +45,20 @@ class Position:
 
     def to_cursor(self) -> str:
         raw = microseconds(self.at).to_bytes(8, "big", signed=True) + self.id.bytes
-        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+        return base64.urlsafe_b64encode(raw).decode()
 
     @classmethod
     def from_cursor(cls, text: str) -> Self:
         """Parse a cursor. Raises Refused."""
         try:
-            raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), b"-_", validate=True)
-            at = moment_of_key(int.from_bytes(raw[:8], "big", signed=True))
-            if at is None or len(raw) != 24:
-                raise ValueError
+            raw = base64.b64decode(text, b"-_", validate=True)
         except (ValueError, binascii.Error):
-            raise Refused("must be a cursor that an answer gave.") from None
-        return cls(at, UUID(bytes=raw[8:]))
+            raw = b""
+        if len(raw) != 24:
+            raise Refused("must be a cursor that an answer gave.")
+        key = int.from_bytes(raw[:8], "big", signed=True)
+        end_of_time = (datetime.max if key > 0 else datetime.min).replace(tzinfo=UTC)
+        return cls(moment_of_key(key) or end_of_time, UUID(bytes=raw[8:]))
 
 
 @dataclass(frozen=True)

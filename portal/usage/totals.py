@@ -21,7 +21,7 @@ from portal.database.models import Run, RunBucket, RunLanguage, Workflow
 from portal.database.transactions import read
 from portal.runs.counts.columns import SUMS, Sums, bucket_column, count_columns, sum_columns
 from portal.runs.counts.histograms import CREATED, DAY, HOUR, SECOND, microseconds, moment_of_key
-from portal.runs.filters.status import STATUSES
+from portal.runs.statuses import STATUSES
 from portal.usage.period import Bucket
 
 QUARTER = 900 * SECOND

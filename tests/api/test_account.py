@@ -151,3 +151,10 @@ def test_the_slug_check_is_for_admins_of_the_workspace_that_is_named(
     assert admin.ask("GET", "/workspaces/slug-available").status_code == 422
     key = {"Authorization": f"Bearer {make_key(other, admin.user, ('workspace:read',))}"}
     assert token_app.test_client().get(f"/api/v1{path}", headers=key).status_code == 403
+
+
+def test_a_fixed_address_has_the_methods_that_it_has(admin: TokenCaller) -> None:
+    for method in ("PATCH", "DELETE", "POST"):
+        refused = admin.ask(method, "/workspaces/slug-available", json={"name": "x"})
+        assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+        assert refused.get_json()["error"]["code"] == "METHOD_NOT_ALLOWED"

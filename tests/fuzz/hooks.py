@@ -6,11 +6,13 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import available_timezones
 
 import schemathesis
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 KNOWN_IDS: dict[str, str] = json.loads(os.environ.get("PORTAL_TEST_FUZZ_IDS", "{}"))
+ZONES = available_timezones()
 WINDOWS = (("from", "to"), ("last_run_after", "last_run_before"))
 
 
@@ -24,6 +26,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         for earliest, latest in WINDOWS:
             _in_order(case.query, earliest, latest)
         _one_order_for_each_sort(case.query)
+        _in_a_time_zone(case.query)
 
 
 def _often_what_is_there(arguments: dict[str, Any]) -> None:
@@ -53,6 +56,12 @@ def _one_order_for_each_sort(query: dict[str, Any]) -> None:
     sorts, orders = query.get("sort", []), query.get("order", [])
     if isinstance(sorts, list) and isinstance(orders, list):
         del orders[len(sorts) :]
+
+
+def _in_a_time_zone(query: dict[str, Any]) -> None:
+    zone = query.get("timezone")
+    if isinstance(zone, str) and len(zone) <= 64 and zone not in ZONES:
+        query["timezone"] = "Asia/Kolkata"
 
 
 def _moment(text: Any) -> datetime | None:

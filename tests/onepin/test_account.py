@@ -32,7 +32,8 @@ def reader(shelf: tuple[Workflow, str], app: Flask) -> tuple[str, str]:
     at = moments.format_moment(moments.now() - timedelta(days=1))
     spoken = run_line("spoken", created_at=at, credits=11, output_lines=LANGUAGES)
     db.session.rollback()
-    assert import_lines(workspace.id, [encode(line) for line in (workflow_line(), spoken)], now=moments.now()).ok
+    lines = [encode(line) for line in (workflow_line(), spoken)]
+    assert import_lines(workspace.id, lines, now=moments.now()).ok
     make_run(workflow, created_at=moments.now(), credits=4)
     return str(workspace.id), make_key(workspace, user, ("workspace:read",))
 

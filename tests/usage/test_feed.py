@@ -13,7 +13,15 @@ from portal.database.models import User, Workflow, Workspace
 from portal.database.transactions import writing
 from portal.errors import InvalidQuery, NotFound
 from portal.usage.feed import Event, FeedQuery, Position, read_feed
-from tests.factories import make_member, make_person, make_runs, make_user, make_workflow, make_workspace
+from tests.factories import (
+    make_member,
+    make_person,
+    make_run,
+    make_runs,
+    make_user,
+    make_workflow,
+    make_workspace,
+)
 from tests.statements import statements
 
 NOW = datetime(2026, 3, 30, 9, 17, tzinfo=UTC)
@@ -134,9 +142,7 @@ def test_a_page_takes_as_many_statements_with_many_runs_as_with_few(workspace: W
     assert taken[0] == taken[1] <= 6
 
 
-@pytest.mark.parametrize(
-    "cursor", ["x", "?", "ü", "A" * 31, "A" * 33, "f" + "_" * 31, "=" * 32, "A" * 32 + "\0"]
-)
+@pytest.mark.parametrize("cursor", ["x", "?", "ü", "A" * 31, "A" * 33, "=" * 32, "A" * 32 + "\0"])
 def test_a_cursor_of_nobody_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidQuery) as refusal:
         FeedQuery.parse({"cursor": cursor, "limit": "0"})
@@ -147,3 +153,9 @@ def test_an_empty_cursor_asks_for_the_first_page() -> None:
     assert FeedQuery.parse({"cursor": ""}).after is None
     place = Position(NOW, uuid4())
     assert FeedQuery.parse({"cursor": place.to_cursor()}).after == place
+
+
+@pytest.mark.parametrize(("cursor", "events"), [("f" + "_" * 31, 1), ("g" + "A" * 31, 0)])
+def test_a_cursor_beyond_the_calendar_is_at_its_end(workspace: Workspace, cursor: str, events: int) -> None:
+    make_run(make_workflow(workspace), created_at=NOW)
+    assert len(read_feed(workspace.id, FeedQuery.parse({"cursor": cursor}), NOW)[0]) == events

@@ -2,14 +2,14 @@
 
 A server of the release before would leave the new sums behind, so it may only read.
 
-Revision: 0016, after 0013
+Revision: 0015, after 0014
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
@@ -46,7 +46,7 @@ def upgrade() -> None:
     )
     _summarise_takes()
     op.create_index("ix_run_languages_workflow_id_created_at", "run_languages", INDEXED)
-    op.execute("UPDATE schema_state SET oldest_writer = '0016'")
+    op.execute("UPDATE schema_state SET oldest_writer = '0015'")
 
 
 def _halves() -> list[str]:
