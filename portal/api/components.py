@@ -33,8 +33,10 @@ def components(models: Iterable[Model]) -> dict[str, Schema]:
         schema = TypeAdapter(model).json_schema(
             ref_template="#/components/schemas/{model}", schema_generator=_Generator, mode="validation"
         )
-        found |= schema.pop("$defs", {})
-        found[component_name(model)] = schema
+        new = {**schema.pop("$defs", {}), component_name(model): schema}
+        clashes = [name for name in new if found.get(name, new[name]) != new[name]]
+        assert not clashes, f"two models have one name: {clashes}"  # noqa: S101  (a programming error)
+        found |= new
     return found
 
 

@@ -79,7 +79,7 @@ class FindingJson(TypedDict):
     message: str
 
 
-class ValidatorSummaryJson(TypedDict):
+class CheckedValidatorJson(TypedDict):
     """What a validator would ask for."""
 
     node_id: str
@@ -95,7 +95,7 @@ class DefinitionSummaryJson(TypedDict):
     edges: Count
     node_types: dict[str, Count]
     languages: list[str]
-    validators: list[ValidatorSummaryJson]
+    validators: list[CheckedValidatorJson]
 
 
 class BlockedJson(TypedDict):
@@ -105,7 +105,7 @@ class BlockedJson(TypedDict):
     message: str
 
 
-class ValidationJson(TypedDict):
+class DefinitionCheckJson(TypedDict):
     """Whether a definition could run here."""
 
     valid: Annotated[bool, Field(description="Whether there are no errors.")]
@@ -238,13 +238,13 @@ def duplicate_workflow(workflow_id: str) -> Response:
 @operation(
     tag="Workflows",
     summary="Validate a definition",
-    answer=ValidationJson,
+    answer=DefinitionCheckJson,
     body=Candidate,
     description="Says whether the definition could run here, and saves nothing.",
 )
 def validate_workflow() -> Response:
     found = validate(current_principal(), json_body())
-    answer: ValidationJson = {
+    answer: DefinitionCheckJson = {
         "valid": not found.preflight.errors,
         "summary": _summary(found.summary),
         "errors": [_finding(error) for error in found.preflight.errors[:MAX_ERRORS]],
