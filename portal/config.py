@@ -93,7 +93,7 @@ class Settings:
     run_events_days: int
     """Days for which run events are stored; 0 stores them for good."""
     storage_bytes_per_workspace: int
-    """What a workspace may store; 0 means as much as there is room for."""
+    """Bytes that the uploads of a workspace may take, pending ones included; 0 means no limit."""
 
     @property
     def plain_loopback(self) -> bool:

@@ -52,8 +52,10 @@ def make_upload(workflow: Workflow, workspace: Workspace, filename: str, content
     return _store(
         Upload(
             id=uuid4(),
+            workspace_id=workspace.id,
             workflow_id=workflow.id,
             user_id=uuid4(),
+            status="uploaded",
             filename=filename,
             category="script",
             content_type="text/plain",

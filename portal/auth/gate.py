@@ -1,7 +1,7 @@
 """Access control before every view: denied unless the view says otherwise.
 
 A `@public` view is open. Every other one needs a principal: a bearer token under `/api/`, a browser session
-elsewhere. `@requires(permission)` needs a permission too.
+elsewhere. `@requires(permission)` needs a permission too. `@opened_by_signature` looks at neither.
 """
 
 from collections.abc import Callable
@@ -50,6 +50,16 @@ def count_attempts(view: View) -> View:
     return view
 
 
+def opened_by_signature(view: View) -> View:
+    """Open an unsafe method to whoever has its signed address, which the view verifies.
+
+    No cookie is looked at, so a page of another origin can send nothing in somebody's name: no origin check.
+    Every request is rate-limited per client address.
+    """
+    view.portal_opened_by_signature = True  # type: ignore[attr-defined]
+    return view
+
+
 def current_principal() -> Principal:
     """The principal of the request, in any view that is not public."""
     principal: Principal = g.principal
@@ -77,6 +87,9 @@ def init_app(app: Flask, settings: Settings) -> None:
         if request.endpoint is None:
             return
         view = current_app.view_functions[request.endpoint]
+        if getattr(view, "portal_opened_by_signature", False):
+            limits.count_attempt("signed", request)
+            return
         changes = request.method not in SAFE_METHODS and not is_api(request.path)
         if changes and not is_same_origin(request):
             raise Forbidden("This form was not sent from a page of this portal. Reload and try again.")

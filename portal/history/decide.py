@@ -45,10 +45,11 @@ class StoredRun:
 
 @dataclass
 class StoredUpload:
-    """All columns of an upload except its id and artifact, and the digest of its content."""
+    """The columns of an upload that history gives, and the digest of its content."""
 
     columns: Values
     sha256: bytes | None
+    made_here: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,8 @@ def _decide_upload(plan: Plan, existing: Existing, line: UploadLine, now: dateti
     stored = existing.uploads.get(line.id)
     if stored is not None and stored.columns["workflow_id"] != line.workflow_id:
         raise BadField("id", "is the id of an upload of another workflow.")
+    if stored is not None and stored.made_here:
+        raise BadField("id", "is the id of an upload that was made here.")
     columns = {**line.columns, "workflow_id": line.workflow_id}
     columns["user_id"] = line.identity.user_id if line.identity else existing.importer_id
     columns["created_at"] = columns["created_at"] or (stored.columns["created_at"] if stored else now)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from portal.database.columns import Base
 from portal.database.engine import db
-from portal.database.models import Artifact, Run, RunDetail, Upload, Workflow, Workspace
+from portal.database.models import Artifact, Run, RunDetail, Upload, UploadStatus, Workflow, Workspace
 from portal.database.sql import bulk, versions
 from portal.database.sql.in_lists import chunks
 from portal.history.decide import (
@@ -136,8 +136,10 @@ def _stored_uploads(session: Session, lines: Sequence[UploadLine]) -> dict[UUID,
         for row in session.execute(rows.where(_UPLOADS.c.id.in_(chunk))):
             columns = dict(row._mapping)
             sha256, upload_id = columns.pop("sha256"), columns.pop("id")
-            del columns["artifact_id"]
-            found[upload_id] = StoredUpload(columns, sha256)
+            made_here = columns["content_id"] is not None
+            for name in ("workspace_id", "status", "artifact_id", "content_id", "content_sha256"):
+                del columns[name]
+            found[upload_id] = StoredUpload(columns, sha256, made_here)
     return found
 
 
@@ -194,7 +196,7 @@ class Store:
             self._counted,
         )
         plan.counts.results += _store_results(self._session, planned)
-        _store_uploads(self._session, plan)
+        _store_uploads(self._session, self._workspace_id, plan)
         self._next_numbers |= plan.next_numbers
         plan.counts.steps += sum(len(run.line.steps) for run in planned)
         return plan
@@ -260,7 +262,7 @@ def _store_results(session: Session, planned: Sequence[PlannedRun]) -> int:
     return 0
 
 
-def _store_uploads(session: Session, plan: Plan) -> None:
+def _store_uploads(session: Session, workspace_id: UUID, plan: Plan) -> None:
     """Replace uploads and their artifacts."""
     if not plan.uploads:
         return
@@ -273,8 +275,11 @@ def _store_uploads(session: Session, plan: Plan) -> None:
     files = [line.file for line, _ in plan.uploads.values() if line.file]
     if files:
         connection.execute(sa.insert(Artifact), [file.artifact for file in files])
+    fixed = {"workspace_id": workspace_id, "status": str(UploadStatus.UPLOADED)}
     rows = [
-        {"id": line.id, "artifact_id": line.file.artifact["id"] if line.file else None, **stored.columns}
+        {"id": line.id, "artifact_id": line.file.artifact["id"] if line.file else None}
+        | fixed
+        | dict(stored.columns)
         for line, stored in plan.uploads.values()
     ]
     connection.execute(sa.insert(_UPLOADS), rows)

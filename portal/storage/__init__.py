@@ -1,8 +1,9 @@
 """The artifact store: content-addressed files in a local folder or an S3-compatible bucket.
 
-The key is made of workspace and SHA-256, so a file is stored once, a repeated import stores nothing, and an
+The key of an artifact is made of workspace and SHA-256, so a file is stored once, a repeated import stores nothing, and an
 interrupted one leaves at most a file that the next attempt finds. Stored content is verified before it is
-trusted: it may be lost or damaged outside the portal.
+trusted: it may be lost or damaged outside the portal. Content that people send has a key of its own, so that
+it can be replaced and deleted while other content is stored.
 """
 
 import hashlib
@@ -97,6 +98,11 @@ def object_key(workspace_id: UUID, sha256: bytes) -> str:
     return f"{workspace_id}/{digest[:2]}/{digest}"
 
 
+def upload_key(workspace_id: UUID, content_id: UUID) -> str:
+    """The key of content that was sent for an upload: shared with nothing else."""
+    return f"{workspace_id}/uploads/{content_id}"
+
+
 def digest_of(content: BinaryIO) -> ContentDigest:
     """Hash the rest of a stream."""
     return _hash_chunks(iter(partial(content.read, CHUNK_BYTES), b""))
@@ -124,6 +130,20 @@ def store_content(workspace_id: UUID, content: BinaryIO) -> ContentDigest:
     return digest
 
 
+def store_upload(workspace_id: UUID, content_id: UUID, content: BinaryIO) -> ContentDigest:
+    """Store content for an upload once all of it has been read; whatever the stream raises stores nothing."""
+    key = upload_key(workspace_id, content_id)
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spooled:
+        copy = cast(BinaryIO, spooled)
+        digest = _hash_chunks(_copy_chunks(content, copy))
+        with _temporary_failures():
+            copy.seek(0)
+        artifact_store().put(key, copy)
+    if find_flaw(key, digest, read=False) is not None:
+        raise Unavailable("The artifact store did not store a file correctly.")
+    return digest
+
+
 def _copy_chunks(content: BinaryIO, copy: BinaryIO) -> Iterator[bytes]:
     """The chunks of the content, each written to the copy first."""
     while chunk := content.read(CHUNK_BYTES):
@@ -147,12 +167,13 @@ def is_stored(workspace_id: UUID, digest: ContentDigest) -> bool:
     An S3-compatible store verifies its content by its own checksums, and reading everything back would double
     time and cost, so there only the size is compared.
     """
-    return find_flaw(workspace_id, digest, read=artifact_store().is_local) is None
+    key = object_key(workspace_id, digest.sha256)
+    return find_flaw(key, digest, read=artifact_store().is_local) is None
 
 
-def find_flaw(workspace_id: UUID, digest: ContentDigest, *, read: bool = True) -> Flaw | None:
-    """Verify stored content: its size and, if `read`, its hash."""
-    store, key = artifact_store(), object_key(workspace_id, digest.sha256)
+def find_flaw(key: str, digest: ContentDigest, *, read: bool = True) -> Flaw | None:
+    """Verify the content at a key: its size and, if `read`, its hash."""
+    store = artifact_store()
     size = store.size(key)
     if size is None:
         return Flaw.MISSING

@@ -2,6 +2,8 @@
 
 itsdangerous signs with the portal's secret key. The signature covers the workspace, the kind of file, the
 subject, the part and the time of expiry. Links signed with a former key work until they expire.
+
+A link to send a file to is signed apart, for its method: no link to read a file can write one, and vice versa.
 """
 
 import hashlib
@@ -23,6 +25,7 @@ from portal.web.proxy import absolute_url
 LIFE = timedelta(minutes=15)
 KINDS = ("run", "node", "audio", "upload")
 PATH = "/files/<workspace_id>/<kind>/<subject_id>"
+UPLOAD_PATH = "/uploads/<upload_id>"
 
 _SIGNATURE = re.compile(r"[\w-]{43}", re.ASCII)
 """A SHA-256 digest in unpadded base64; itsdangerous alone would skip characters that are not base64."""
@@ -54,11 +57,26 @@ class SignedLink:
 
 def sign(grant: Grant, now: datetime) -> SignedLink:
     """A link that opens the grant for 15 minutes from now."""
-    expires = int((now + LIFE).timestamp())
-    signature = _signer().get_signature(_signed_text(grant, expires)).decode()
+    expires = _expiry(now)
     args = {"part": grant.part} if grant.part else {}
-    query = urlencode(args | {"expires": str(expires), "signature": signature}, quote_via=quote)
-    path = f"/files/{grant.workspace_id}/{grant.kind}/{grant.subject_id}?{query}"
+    path = f"/files/{grant.workspace_id}/{grant.kind}/{grant.subject_id}"
+    return _link(path, args, expires, _signer().get_signature(_signed_text(grant, expires)))
+
+
+def sign_upload(upload_id: UUID, now: datetime) -> SignedLink:
+    """A link to which the file of an upload can be sent with PUT for 15 minutes from now."""
+    expires = _expiry(now)
+    signature = _upload_signer().get_signature(_signed_upload(upload_id, expires))
+    return _link(f"/uploads/{upload_id}", {}, expires, signature)
+
+
+def _expiry(now: datetime) -> int:
+    return int((now + LIFE).timestamp())
+
+
+def _link(path: str, args: Mapping[str, str], expires: int, signature: bytes) -> SignedLink:
+    signed = {**args, "expires": str(expires), "signature": signature.decode()}
+    path = f"{path}?{urlencode(signed, quote_via=quote)}"
     return SignedLink(path, absolute_url(path), datetime.fromtimestamp(expires, UTC))
 
 
@@ -71,23 +89,47 @@ def verify(path: Mapping[str, str], args: Mapping[str, str], now: datetime) -> G
             parameters.uuid(path["subject_id"]),
             args.get("part", ""),
         )
-        expires = parameters.whole_number(args.get("expires", ""), 0, 2**40)
+        expires = _read_expiry(args)
     except parameters.Refused:
         raise Forbidden(_REFUSAL) from None
-    signature = args.get("signature", "")
-    if not _SIGNATURE.fullmatch(signature):
-        raise Forbidden(_REFUSAL)
-    if not _signer().verify_signature(_signed_text(grant, expires), signature):
-        raise Forbidden(_REFUSAL)
-    if now.timestamp() >= expires:
-        raise Forbidden("This link has run out: it opened for 15 minutes. Ask for a new one.")
+    _verify(_signer(), _signed_text(grant, expires), expires, args, now)
     return grant
 
 
-def _signer() -> Signer:
-    """Signs with the secret key and verifies with former ones; the salt sets its keys apart from cookies."""
+def verify_upload(upload_id: str, args: Mapping[str, str], now: datetime) -> UUID:
+    """The upload of a link from `sign_upload`, from its path and its query. Raises Forbidden."""
+    try:
+        found, expires = parameters.uuid(upload_id), _read_expiry(args)
+    except parameters.Refused:
+        raise Forbidden(_REFUSAL) from None
+    _verify(_upload_signer(), _signed_upload(found, expires), expires, args, now)
+    return found
+
+
+def _read_expiry(args: Mapping[str, str]) -> int:
+    return parameters.whole_number(args.get("expires", ""), 0, 2**40)
+
+
+def _verify(signer: Signer, text: str, expires: int, args: Mapping[str, str], now: datetime) -> None:
+    signature = args.get("signature", "")
+    if not _SIGNATURE.fullmatch(signature) or not signer.verify_signature(text, signature):
+        raise Forbidden(_REFUSAL)
+    if now.timestamp() >= expires:
+        raise Forbidden("This link has run out: it opened for 15 minutes. Ask for a new one.")
+
+
+def _signer(salt: str = "portal.signed_links") -> Signer:
+    """Signs with the secret key and verifies with former ones; the salt sets its keys apart from others."""
     keys = [*current_app.config["SECRET_KEY_FALLBACKS"], str(current_app.secret_key)]
-    return Signer(keys, salt="portal.signed_links", key_derivation="hmac", digest_method=hashlib.sha256)
+    return Signer(keys, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
+
+
+def _upload_signer() -> Signer:
+    return _signer("portal.upload_links")
+
+
+def _signed_upload(upload_id: UUID, expires: int) -> str:
+    return json.dumps(["PUT", str(upload_id), expires])
 
 
 def _signed_text(grant: Grant, expires: int) -> str:

@@ -19,7 +19,6 @@ from portal.database.models.results import (
     RunResult,
     StepResult,
     Take,
-    Upload,
     Validation,
 )
 from portal.database.models.rollup import PersonPeriodRuns, PersonRuns, RunBucket, RunTotals
@@ -35,7 +34,9 @@ from portal.database.models.states import (
     RunStatus,
     TakeStatus,
     UploadCategory,
+    UploadStatus,
 )
+from portal.database.models.uploads import Upload
 from portal.database.models.workflows import Workflow, WorkflowVersion
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "TakeStatus",
     "Upload",
     "UploadCategory",
+    "UploadStatus",
     "User",
     "Validation",
     "Workflow",

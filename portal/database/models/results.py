@@ -4,14 +4,13 @@ A run has lines, a line has takes (one per attempt and language), a take has val
 artifact store (`portal.storage`), addressed by the SHA-256 of their content.
 """
 
-from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database.columns import Base, FoldedText, Id, JsonObject, UTCDateTime
-from portal.database.models.states import TakeStatus, UploadCategory, check_one_of
+from portal.database.columns import Base, FoldedText, Id, JsonObject
+from portal.database.models.states import TakeStatus, check_one_of
 
 _json = sa.JSON(none_as_null=True)
 
@@ -62,7 +61,7 @@ class OutputLine(Base):
 
 
 class Artifact(Base):
-    """A stored file: audio of a take, another file of a run, or an upload of a workflow."""
+    """A stored file: audio of a take, another file of a run, or an imported upload."""
 
     __tablename__ = "artifacts"
     __table_args__ = (sa.Index("ix_artifacts_run_id", "run_id"),)
@@ -166,29 +165,3 @@ class Validation(Base):
     inherited_from_take: Mapped[int | None] = mapped_column(sa.BigInteger)
     segments: Mapped[list[JsonObject] | None] = mapped_column(_json)
     error_counts: Mapped[JsonObject | None] = mapped_column(_json)
-
-
-class Upload(Base):
-    """A script or dictionary uploaded to a workflow (contract 3.13)."""
-
-    __tablename__ = "uploads"
-    __table_args__ = (
-        sa.Index("ix_uploads_workflow_id_created_at", "workflow_id", "created_at", "id"),
-        sa.Index("ix_uploads_artifact_id", "artifact_id"),
-        check_one_of("category", UploadCategory),
-    )
-
-    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
-    workflow_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workflows.id", ondelete="CASCADE"))
-    user_id: Mapped[UUID] = mapped_column(Id)
-    filename: Mapped[str] = mapped_column(sa.String(255))
-    category: Mapped[str] = mapped_column(sa.String(10))
-    content_type: Mapped[str] = mapped_column(sa.String(100))
-    format: Mapped[str | None] = mapped_column(sa.String(20))
-    size_bytes: Mapped[int | None] = mapped_column(sa.BigInteger)
-    char_count: Mapped[int | None] = mapped_column(sa.BigInteger)
-    line_count: Mapped[int | None] = mapped_column(sa.BigInteger)
-    detected_language: Mapped[str | None] = mapped_column(sa.String(35))
-    artifact_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("artifacts.id", ondelete="SET NULL"))
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    updated_at: Mapped[datetime] = mapped_column(UTCDateTime)

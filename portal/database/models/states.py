@@ -55,6 +55,13 @@ class UploadCategory(StrEnum):
     DICTIONARY = "dictionary"
 
 
+class UploadStatus(StrEnum):
+    """Whether an upload was confirmed."""
+
+    PENDING = "pending"
+    UPLOADED = "uploaded"
+
+
 def check_one_of(column: str, words: type[StrEnum]) -> sa.CheckConstraint:
     """The CHECK constraint of an enumeration."""
     listed = ", ".join(f"'{word}'" for word in words)

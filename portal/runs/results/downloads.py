@@ -12,11 +12,20 @@ import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
-from portal.database.models import Artifact, Run, RunStatus, Take, TakeStatus, Upload, Workflow
+from portal.database.models import (
+    Artifact,
+    Run,
+    RunStatus,
+    Take,
+    TakeStatus,
+    Upload,
+    UploadStatus,
+    Workflow,
+)
 from portal.errors import Conflict, NotFound
 from portal.runs.detail.run import RunDetailView, RunView
 from portal.runs.results.outputs import output_nodes
-from portal.storage import artifact_store, object_key, sizes
+from portal.storage import artifact_store, object_key, sizes, upload_key
 from portal.storage.archives import ArchiveEntry, ArchivePaths, safe_name
 
 MAX_NAMED = 10
@@ -74,11 +83,27 @@ def find_audio(workspace_id: UUID, run_id: UUID, audio_id: str) -> StoredFile:
 
 
 def find_upload(workspace_id: UUID, upload_id: UUID) -> StoredFile:
-    """The file of an upload. Raises NotFound."""
+    """The file of a confirmed upload. Raises NotFound."""
+    deleted = sa.exists().where(Workflow.id == Upload.workflow_id, Workflow.deleted_at.is_not(None))
+    confirmed = (Upload.id == upload_id, Upload.status == UploadStatus.UPLOADED, ~deleted)
+    sent = db.session.scalar(
+        sa.select(Upload).where(
+            *confirmed, Upload.workspace_id == workspace_id, Upload.content_id.is_not(None)
+        )
+    )
+    if sent is not None:
+        return _sent_file(sent)
     select = sa.select(Artifact).join(Upload, Upload.artifact_id == Artifact.id)
-    select = select.join(Workflow, Workflow.id == Upload.workflow_id)
-    here = (Artifact.workspace_id == workspace_id, Workflow.deleted_at.is_(None))
-    return _find(select.where(Upload.id == upload_id, *here))
+    return _find(select.where(*confirmed, Artifact.workspace_id == workspace_id))
+
+
+def _sent_file(upload: Upload) -> StoredFile:
+    """The file that somebody sent for an upload. Raises NotFound if it is missing or damaged."""
+    content_id, sha256, size = upload.content_id, upload.content_sha256, upload.size_bytes
+    assert content_id is not None and sha256 is not None and size is not None  # noqa: S101, PT018
+    key, name = upload_key(upload.workspace_id, content_id), safe_name(upload.filename)
+    _refuse_damaged([(name, key, size)], "Delete the upload and send the file again.")
+    return StoredFile(key, name, upload.content_type, size, sha256)
 
 
 def archive_of(workspace_id: UUID, run_id: UUID, node_id: str | None = None) -> Archive:
@@ -151,7 +176,10 @@ def _stored_file(artifact: Artifact) -> StoredFile:
     return StoredFile(key, name, artifact.content_type, artifact.size_bytes, artifact.sha256)
 
 
-def _refuse_damaged(files: Iterable[tuple[str, str, int]]) -> None:
+def _refuse_damaged(
+    files: Iterable[tuple[str, str, int]],
+    advice: str = "Importing the history again brings back what it still has.",
+) -> None:
     """Raises NotFound that names the files (name, key, size) with another stored size."""
     files = list(files)
     found = sizes({key for _, key, _ in files})
@@ -159,7 +187,4 @@ def _refuse_damaged(files: Iterable[tuple[str, str, int]]) -> None:
     if damaged:
         named, more = ", ".join(damaged[:MAX_NAMED]), len(damaged) - MAX_NAMED
         rest = f" and {more:,} more" if more > 0 else ""
-        raise NotFound(
-            f"Gone or damaged in the artifact store: {named}{rest}. "
-            "Importing the history again brings back what it still has."
-        )
+        raise NotFound(f"Gone or damaged in the artifact store: {named}{rest}. {advice}")
