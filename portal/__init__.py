@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Flask
 
 from portal import api, cli, config, failures, health, pages, storage
-from portal.api import documentation, raw, stored_files
+from portal.api import documentation, raw, sent_files, stored_files
 from portal.auth import gate
 from portal.auth.openid import code_flow
 from portal.database import compatibility, engine, postgresql, sqlite
@@ -51,7 +51,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     assets.init_app(app)
     for blueprint in (
         *(api.bp, api.bp_v2, raw.bp, auth_pages.bp, pages.bp),
-        *(stored_files.bp, health.bp, documentation.bp),
+        *(stored_files.bp, sent_files.bp, health.bp, documentation.bp),
     ):
         app.register_blueprint(blueprint)
     methods.init_app(app)

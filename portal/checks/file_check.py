@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, islice
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from portal.database.models import Artifact, Run, Upload, Workflow, Workspace
 from portal.database.sql.in_lists import chunks
 from portal.errors import Unavailable
 from portal.history.summary import Progress, no_progress
-from portal.storage import ContentDigest, Flaw, artifact_store, find_flaw, object_key
+from portal.storage import ContentDigest, Flaw, artifact_store, find_flaw, object_key, upload_key
 from portal.storage.stored_object import StoredObject
 
 BATCH = 20_000
@@ -27,7 +27,12 @@ MAX_NAMED = 20
 UNFINISHED = timedelta(days=1)
 """An unreferenced file younger than this may belong to an import in progress."""
 
-_OURS = re.compile(r"[0-9a-f-]{36}/[0-9a-f]{2}/([0-9a-f]{64}|\.new-\w+)")
+_SENT = "uploads"
+"""The folder of what was sent for uploads, within that of the workspace."""
+_OURS = re.compile(
+    r"[0-9a-f-]{36}/([0-9a-f]{2}/([0-9a-f]{64}|\.new-\w+)"
+    rf"|{_SENT}/([0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|\.new-\w+))"
+)
 """Keys that the portal writes; a shared store may hold others."""
 _LABELS = {
     Flaw.MISSING: "missing",
@@ -66,6 +71,8 @@ class _Damage:
 
     workspace_id: UUID
     digest: ContentDigest
+    content_id: UUID | None
+    """Of content that was sent for an upload; None for that of artifacts."""
     flaw: Flaw
     removed: bool
 
@@ -75,6 +82,13 @@ class _Expected(NamedTuple):
 
     workspace_id: UUID
     digest: ContentDigest
+    content_id: UUID | None = None
+
+    @property
+    def key(self) -> str:
+        if self.content_id is not None:
+            return upload_key(self.workspace_id, self.content_id)
+        return object_key(self.workspace_id, self.digest.sha256)
 
 
 def check_files(*, repair: bool, now: datetime, progress: Progress = no_progress) -> list[CheckResult]:
@@ -88,14 +102,14 @@ def check_files(*, repair: bool, now: datetime, progress: Progress = no_progress
 def _contents(repair: bool, progress: Progress) -> FileCheckResult:
     count, total = _known()
     damaged, done = [], 0
-    for number, (workspace_id, digest) in enumerate(_expected(), 1):
-        flaw = find_flaw(workspace_id, digest)
-        if flaw is not None:
-            removed = repair and flaw in (Flaw.SIZE, Flaw.CONTENT)
+    for number, expected in enumerate(_expected(), 1):
+        flaw = find_flaw(expected.key, expected.digest)
+        if flaw is not None and _is_expected(expected):
+            removed = repair and expected.content_id is None and flaw in (Flaw.SIZE, Flaw.CONTENT)
             if removed:
-                artifact_store().delete(object_key(workspace_id, digest.sha256))
-            damaged.append(_Damage(workspace_id, digest, flaw, removed))
-        done += digest.size
+                artifact_store().delete(expected.key)
+            damaged.append(_Damage(*expected, flaw, removed))
+        done += expected.digest.size
         progress(done, total, number)
     if not damaged:
         return FileCheckResult("files", True, f"{count:,} read, all as they were stored", [])
@@ -107,7 +121,9 @@ def _known() -> tuple[int, int]:
     """The number of distinct files in the database, and their total size."""
     each = sa.select(Artifact.workspace_id, Artifact.sha256, Artifact.size_bytes).distinct().subquery()
     count, total = db.session.execute(sa.select(sa.func.count(), sa.func.sum(each.c.size_bytes))).one()
-    return count, int(total or 0)
+    sent = sa.select(sa.func.count(), sa.func.sum(Upload.size_bytes)).where(Upload.content_id.is_not(None))
+    more, rest = db.session.execute(sent).one()
+    return count + more, int((total or 0) + (rest or 0))
 
 
 def _expected() -> Iterator[_Expected]:
@@ -117,6 +133,32 @@ def _expected() -> Iterator[_Expected]:
         while batch := _read_batch(workspace_id, after):
             yield from batch
             after = batch[-1].digest.sha256
+        yield from _read_sent(workspace_id)
+
+
+def _read_sent(workspace_id: UUID) -> list[_Expected]:
+    """The content that was sent for uploads, pending ones included."""
+    wanted = (
+        sa.select(Upload.content_id, Upload.content_sha256, Upload.size_bytes)
+        .where(Upload.workspace_id == workspace_id, Upload.content_id.is_not(None))
+        .order_by(Upload.content_id)
+    )
+    rows = db.session.execute(wanted).all()
+    db.session.rollback()
+    return [
+        _Expected(workspace_id, ContentDigest(bytes(sha256), size), content_id)
+        for content_id, sha256, size in rows
+        if sha256 is not None and size is not None
+    ]
+
+
+def _is_expected(expected: _Expected) -> bool:
+    """Whether the database still refers to it: people may send and delete uploads meanwhile."""
+    if expected.content_id is None:
+        return True
+    still = db.session.scalar(sa.select(sa.exists().where(Upload.content_id == expected.content_id)))
+    db.session.rollback()
+    return bool(still)
 
 
 def _workspace_ids() -> Sequence[UUID]:
@@ -142,9 +184,12 @@ def _uses(damaged: Sequence[_Damage]) -> Iterator[FileUse]:
     """Every use of damaged content, by workspace."""
     for workspace_id, some in groupby(damaged, key=lambda damage: damage.workspace_id):
         for chunk in chunks(list(some)):
-            by_digest = {damage.digest.sha256: damage for damage in chunk}
+            by_digest = {each.digest.sha256: each for each in chunk if each.content_id is None}
             for row in db.session.execute(_artifacts_with(workspace_id, by_digest.keys())):
                 yield _file_use(row, by_digest[bytes(row.sha256)])
+            by_content = {each.content_id: each for each in chunk if each.content_id is not None}
+            for sent in db.session.execute(_uploads_with(by_content.keys())):
+                yield _file_use(sent, by_content[sent.content_id])
 
 
 _FileRow = tuple[str, bytes, UUID | None, int, UUID, UUID, str, str]
@@ -172,7 +217,27 @@ def _artifacts_with(workspace_id: UUID, digests: Collection[bytes]) -> sa.Select
     )
 
 
-def _file_use(row: sa.Row[*_FileRow], damage: _Damage) -> FileUse:
+def _uploads_with(content_ids: Collection[UUID]) -> sa.Select[*tuple[Any, ...]]:
+    """The uploads with this content: the columns that `_file_use` reads."""
+    return (
+        sa.select(
+            Upload.filename.label("name"),
+            Upload.content_id,
+            sa.null().label("run_id"),
+            sa.null().label("run_number"),
+            Upload.id.label("upload_id"),
+            Workflow.id.label("workflow_id"),
+            Workflow.name.label("workflow"),
+            Workspace.slug.label("workspace"),
+        )
+        .join(Workspace, Workspace.id == Upload.workspace_id)
+        .outerjoin(Workflow, Workflow.id == Upload.workflow_id)
+        .where(Upload.content_id.in_(content_ids))
+        .order_by(Workflow.name, Upload.filename, Upload.id)
+    )
+
+
+def _file_use(row: sa.Row[*tuple[Any, ...]], damage: _Damage) -> FileUse:
     return {
         "problem": str(damage.flaw),
         "removed": damage.removed,
@@ -197,7 +262,9 @@ def _describe(count: int, damaged: Sequence[_Damage], files: Sequence[FileUse]) 
     flaws = Counter(damage.flaw for damage in damaged)
     summary = ", ".join(f"{flaws[flaw]:,} {label}" for flaw, label in _LABELS.items() if flaws[flaw])
     removed = sum(damage.removed for damage in damaged)
-    if removed:
+    if all(damage.content_id for damage in damaged):
+        advice = "Delete these uploads and send them again"
+    elif removed:
         advice = f"Removed {removed:,}. Import the history of the files below again"
     elif flaws[Flaw.SIZE] or flaws[Flaw.CONTENT]:
         advice = "Run: flask check --files --repair, then import their history again"
@@ -237,14 +304,34 @@ def _unused(workspace_id: UUID) -> Iterator[StoredObject]:
     found = (each for each in artifact_store().objects(str(workspace_id)) if _OURS.fullmatch(each.key))
     while batch := list(islice(found, BATCH)):
         digests = {each.key: _digest_in(each.key) for each in batch}
+        contents = {each.key: _content_in(each.key) for each in batch}
         used = _used(workspace_id, [digest for digest in digests.values() if digest])
-        yield from (each for each in batch if digests[each.key] not in used)
+        sent = _sent([content for content in contents.values() if content])
+        yield from (
+            each for each in batch if digests[each.key] not in used and contents[each.key] not in sent
+        )
 
 
 def _digest_in(key: str) -> bytes | None:
-    """The digest in a key; None for an unfinished file."""
-    name = key.rpartition("/")[2]
-    return None if name.startswith(".") else bytes.fromhex(name)
+    """The digest in the key of an artifact; None for other files."""
+    folder, name = key.split("/")[1:]
+    return None if folder == _SENT or name.startswith(".") else bytes.fromhex(name)
+
+
+def _content_in(key: str) -> UUID | None:
+    """The content id in the key of an upload's file; None for other files."""
+    folder, name = key.split("/")[1:]
+    return UUID(name) if folder == _SENT and not name.startswith(".") else None
+
+
+def _sent(content_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these that uploads refer to."""
+    found: set[UUID] = set()
+    for chunk in chunks(list(content_ids)):
+        rows = db.session.scalars(sa.select(Upload.content_id).where(Upload.content_id.in_(chunk)))
+        found |= {content_id for content_id in rows if content_id is not None}
+    db.session.rollback()
+    return found
 
 
 def _used(workspace_id: UUID, digests: Sequence[bytes]) -> set[bytes]:

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from portal.cli import accounts, audit, checks, history, keys, workflows
+from portal.cli import accounts, audit, checks, history, keys, uploads, workflows
 
 
 def init_app(app: Flask) -> None:
@@ -16,6 +16,7 @@ def init_app(app: Flask) -> None:
         audit.audit_log,
         history.import_,
         history.demo,
+        uploads.uploads,
         checks.check,
         checks.doctor_,
     ):

@@ -9,7 +9,7 @@ from portal.pages.forms import id_in_path
 from portal.pages.run_files import to_file
 from portal.runs.results.downloads import find_upload
 from portal.storage.signed_links import Grant
-from portal.workflows.uploads import check_stored
+from portal.workflows.uploads.listing import check_stored
 
 
 @bp.get("/workflows/<workflow_id>/uploads/<upload_id>")

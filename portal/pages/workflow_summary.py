@@ -18,7 +18,8 @@ from portal.runs.statistics.trends import WINDOWS, TrendColumn, TrendQuery, Tren
 from portal.runs.statuses import RunStatus
 from portal.web.formats import day as written_day
 from portal.web.rendering import render
-from portal.workflows.uploads import UploadRow, UploadsQuery, list_uploads
+from portal.workflows.uploads.listing import UploadsQuery, list_uploads
+from portal.workflows.uploads.rows import UploadRow
 
 ORDER = (
     RunStatus.COMPLETED,

@@ -1,9 +1,9 @@
 """The artifact store: content-addressed files in a local folder or an S3-compatible bucket.
 
-The key of an artifact is made of workspace and SHA-256, so a file is stored once, a repeated import stores nothing, and an
-interrupted one leaves at most a file that the next attempt finds. Stored content is verified before it is
-trusted: it may be lost or damaged outside the portal. Content that people send has a key of its own, so that
-it can be replaced and deleted while other content is stored.
+The key of an artifact is made of workspace and SHA-256, so a file is stored once, a repeated import stores
+nothing, and an interrupted one leaves at most a file that the next attempt finds. Stored content is verified
+before it is trusted: it may be lost or damaged outside the portal. Content that people send has a key of its
+own, so that it can be replaced and deleted while other content is stored.
 """
 
 import hashlib

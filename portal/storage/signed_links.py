@@ -3,7 +3,7 @@
 itsdangerous signs with the portal's secret key. The signature covers the workspace, the kind of file, the
 subject, the part and the time of expiry. Links signed with a former key work until they expire.
 
-A link to send a file to is signed apart, for its method: no link to read a file can write one, and vice versa.
+A link to send a file to is signed apart, for its method: no link that reads writes, and vice versa.
 """
 
 import hashlib

@@ -24,9 +24,7 @@ class Upload(Base):
         sa.Index("ix_uploads_workflow_id_created_at", "workflow_id", "created_at", "id"),
         sa.Index("ix_uploads_artifact_id", "artifact_id"),
         sa.Index("ix_uploads_workspace_id", "workspace_id"),
-        sa.Index(
-            "ix_uploads_pending", "created_at", "id", sqlite_where=_PENDING, postgresql_where=_PENDING
-        ),
+        sa.Index("ix_uploads_pending", "created_at", "id", sqlite_where=_PENDING, postgresql_where=_PENDING),
         check_one_of("category", UploadCategory),
         check_one_of("status", UploadStatus),
     )
