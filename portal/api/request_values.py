@@ -4,6 +4,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from portal.input.bodies import Body, json_object
 from portal.input.parameters import Reader
@@ -13,7 +14,11 @@ SomeBody = TypeVar("SomeBody", bound=Body)
 
 def json_body() -> dict[str, object]:
     """The JSON object in the body; an empty body is an object without keys. Raises BadBody, NotJson."""
-    return json_object(request.get_data(), request.content_type or "")
+    raw = request.get_data()
+    may_be_cut = request.content_length is None and len(raw) == request.max_content_length
+    if may_be_cut and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge  # Werkzeug ends a body of unknown length at its limit as if it were whole
+    return json_object(raw, request.content_type or "")
 
 
 def id_in_path(name: str, text: str) -> UUID:

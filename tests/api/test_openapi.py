@@ -22,6 +22,7 @@ from portal.workspaces import invitations
 from portal.workspaces.members import roster_id
 from tests.answer_models import faults
 from tests.api.conftest import Api
+from tests.conftest import BASE_URL
 from tests.definitions.graphs import checked, edge
 from tests.factories import (
     make_detail,
@@ -162,6 +163,14 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
         ask("PATCH", keys + "/{key_id}/rotate", key_id=some)
         ask("DELETE", keys + "/{key_id}", key_id=some)
     ask("GET", keys, "?status=all")
+    sent, upload = "/api/v1/uploads", {"filename": "a.txt", "category": "script"}
+    given = ask("POST", sent, body=upload)["data"]
+    context = {"context_type": "workflow", "context_id": str(workflow.id)}
+    ask("POST", sent + "/{upload_id}", body=context, upload_id=given["upload"]["id"])
+    token_app.test_client().put(given["upload_url"].removeprefix(BASE_URL), data=b"Hello")
+    for some in (given["upload"]["id"], uuid4(), "x"):
+        ask("POST", sent + "/{upload_id}", body=context, upload_id=some)
+        ask("DELETE", sent + "/{upload_id}", upload_id=some)
     own = ask("POST", spaces, body={"name": "Own"})["data"]["id"]
     ask("POST", spaces, body={"name": "Own", "slug": "own"})
     ask("GET", spaces)

@@ -25,6 +25,8 @@ class Api:
     """Whose session token will do."""
     hidden: bool = False
     """Whether it is not there (404), rather than forbidden (403), to other roles."""
+    own_only: bool = False
+    """Whether it is there only for whom it belongs to, here the admin who made the keys."""
     anywhere: bool = False
     """Whether a token need not name a workspace."""
     query: str = ""
@@ -100,6 +102,17 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/nodes": Open(ok=200),
     "GET /api/v1/nodes/<node_type>": Api(scope="catalog:read"),
     "GET /api/v2/nodes/<node_type>": Api(scope="catalog:read"),
+    # The API: uploads. What the matrix tries to confirm is confirmed already.
+    "POST /api/v1/uploads": Api(
+        scope="uploads:write", roles=EDITORS, ok=201, body={"filename": "a.txt", "category": "script"}
+    ),
+    "POST /api/v1/uploads/<upload_id>": Api(
+        scope="uploads:write",
+        roles=EDITORS,
+        body={"context_type": "workflow", "context_id": "00000000-0000-0000-0000-000000000000"},
+        own_only=True,
+    ),
+    "DELETE /api/v1/uploads/<upload_id>": Api(scope="uploads:write", roles=EDITORS, own_only=True),
     # The API: workspaces. To who may not change one it is not there (contract 2.7).
     "GET /api/v1/workspaces": Api(scope="workspace:read", anywhere=True),
     "POST /api/v1/workspaces": Api(scope=None, ok=201, anywhere=True, body={"name": "New"}),
@@ -208,6 +221,7 @@ TABLE: dict[str, Row] = {
     f"GET {_WORKSPACE}/audit": Page(roles=ADMINS),
     # Open to everybody. What a link's token opens is not tried here: these are links to nothing.
     "GET /files/<workspace_id>/<kind>/<subject_id>": Open(ok=403),  # without a signature
+    "PUT /uploads/<upload_id>": Open(ok=403),  # without a signature
     "GET /login": Open(ok=200, signed_in=303),
     "POST /logout": Open(ok=303),
     "GET /auth/start": Open(ok=404),  # no provider is set up here

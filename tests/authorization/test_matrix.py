@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.answer_rules import faults
-from tests.authorization.table import TABLE, Api, Open, Page, Row
+from tests.authorization.table import ADMIN, TABLE, Api, Open, Page, Row
 from tests.authorization.world import OURS, SAME, THEIRS, Caller, World, built_world
 
 LEAST_CELLS = 2000
@@ -164,6 +164,8 @@ def _expected_of_api(cell: Cell, row: Api) -> int:
     if "garbled" in cell.variant:
         return 422
     if {"foreign", "absent"} & set(cell.variant.split()):
+        return 404
+    if row.own_only and caller.kind == "token" and caller.role != ADMIN:
         return 404
     return 404 if caller.kind == "token" and caller.role not in row.roles else row.ok
 

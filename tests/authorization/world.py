@@ -17,7 +17,7 @@ from portal.auth import signin
 from portal.auth.principals import SCOPES, Membership, Principal, PrincipalUser
 from portal.database.columns import Base
 from portal.database.engine import db
-from portal.database.models import ApiKey, User, Workspace
+from portal.database.models import ApiKey, Upload, User, Workspace
 from portal.workspaces import invitations
 from portal.workspaces.members import roster_id
 from tests.authorization.table import EVERYBODY
@@ -156,6 +156,8 @@ def _callers(app: Flask, ours: Workspace, theirs: Workspace, base_url: str) -> I
     yield _key("key with every scope", every, SCOPES)
     outsider = make_user(f"key-maker@{THEIRS}.example")
     make_member(theirs, outsider)
+    _give_uploads(ours, admin)
+    _give_uploads(theirs, outsider)
     yield _key("key of another workspace", make_key(theirs, outsider, SCOPES), SCOPES, theirs=True)
     yield from _bad_keys(ours, admin, every)
     gone = make_workspace("gone")
@@ -165,6 +167,13 @@ def _callers(app: Flask, ours: Workspace, theirs: Workspace, base_url: str) -> I
         connection.execute(
             sa.update(Workspace).where(Workspace.id == gone.id).values(deleted_at=moments.now())
         )
+
+
+def _give_uploads(workspace: Workspace, user: User) -> None:
+    """Let the uploads of a workspace be this user's, whose keys the callers have."""
+    with db.engine.begin() as connection:
+        mine = sa.update(Upload).where(Upload.workspace_id == workspace.id)
+        connection.execute(mine.values(user_id=user.id))
 
 
 def _bad_keys(workspace: Workspace, user: User, good: str) -> Iterator[Caller]:

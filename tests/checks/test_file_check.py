@@ -10,14 +10,17 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from click.testing import Result
 from flask import Flask
 
 from portal import moments
 from portal.checks.file_check import FileCheckResult, check_files
-from portal.database.models import Workspace
+from portal.database.engine import db
+from portal.database.models import Upload, Workflow, Workspace
+from portal.database.transactions import writing
 from portal.history.importer import import_lines
-from portal.storage import artifact_store, digest_of, object_key
+from portal.storage import artifact_store, digest_of, object_key, store_upload, upload_key
 from tests.factories import NOON, make_artifact, make_run, make_upload, make_workflow, make_workspace
 from tests.history.lines import run_line, workflow_line
 from tests.s3 import new_store
@@ -187,3 +190,68 @@ def test_a_store_that_cannot_be_used_is_a_finding(check: Check, workspace: Works
     assert checked.exit_code == 1
     [finding] = [each for each in json.loads(checked.output) if not each["ok"]]
     assert finding["detail"] == "The artifact store cannot be read: Not a directory."
+
+
+def send(workspace: Workspace, content: bytes, status: str) -> str:
+    """An upload that somebody sent, pending or confirmed; returns the key of its file."""
+    content_id = uuid4()
+    digest = store_upload(workspace.id, content_id, io.BytesIO(content))
+    workflow_id = db.session.scalars(sa.select(Workflow.id)).one() if status == "uploaded" else None
+    with writing() as session:
+        session.add(
+            Upload(
+                id=uuid4(),
+                workspace_id=workspace.id,
+                workflow_id=workflow_id,
+                user_id=uuid4(),
+                status=status,
+                filename=f"{status}.txt",
+                category="script",
+                content_type="text/plain",
+                size_bytes=digest.size,
+                content_id=content_id,
+                content_sha256=digest.sha256,
+                created_at=NOON,
+                updated_at=NOON,
+            )
+        )
+    return upload_key(workspace.id, content_id)
+
+
+@pytest.mark.usefixtures("any_store")
+def test_uploads_are_read_too_and_never_removed(check: Check, workspace: Workspace) -> None:
+    pending, confirmed = send(workspace, SOUND, "pending"), send(workspace, LOG, "uploaded")
+    fine = check()
+    assert fine.exit_code == 0
+    assert "ok  files: 6 read, all as they were stored" in fine.output
+    assert "ok  leftovers: none" in fine.output
+    artifact_store().delete(pending)
+    artifact_store().put(confirmed, io.BytesIO(b"all ill!"))
+    damaged = check("--repair")
+    assert damaged.exit_code == 1
+    assert "of 6, 1 missing, 1 with the wrong content. Delete these uploads and send them again." in (
+        damaged.output
+    )
+    assert "missing: no workflow (acme), upload, pending.txt" in damaged.output
+    assert "with the wrong content: Nightly dub (acme), upload, uploaded.txt" in damaged.output
+    assert artifact_store().size(confirmed) == len(b"all ill!")
+    artifact_store().delete(key(workspace, OTHER))
+    assert "of 6, 2 missing, 1 with the wrong content." in check().output
+
+
+def test_what_is_left_of_an_upload_is_a_leftover_of_a_day(
+    check: Check, workspace: Workspace, tmp_path: Path
+) -> None:
+    kept, left = send(workspace, SOUND, "pending"), upload_key(workspace.id, uuid4())
+    young = upload_key(workspace.id, uuid4())
+    for each in (left, young, f"{workspace.id}/uploads/.new-abc_1"):
+        artifact_store().put(each.replace(".new-abc_1", "abc"), io.BytesIO(LOG))
+    folder = tmp_path / "artifacts" / str(workspace.id) / "uploads"
+    (folder / "abc").rename(folder / ".new-abc_1")
+    for old in (left.rpartition("/")[2], kept.rpartition("/")[2], ".new-abc_1"):
+        os.utime(folder / old, (NOON.timestamp(), NOON.timestamp()))
+    assert "ok  leftovers: 3 unreferenced files (24 bytes)" in check().output
+    assert "removed 2, which were older than a day" in check("--repair").output
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        each.rpartition("/")[2] for each in (kept, young)
+    )

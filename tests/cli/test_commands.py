@@ -31,6 +31,7 @@ COMMANDS = [
     "keys list",
     "keys revoke",
     "audit export",
+    "uploads prune",
 ]
 Run = Callable[..., Result]
 
