@@ -1,4 +1,4 @@
-"""Files sent over real HTTP, to the development server and to gunicorn: whole, in chunks, too large, cut off."""
+"""Files sent over real HTTP, to the development server and gunicorn: whole, in chunks, too large, cut off."""
 
 import contextlib
 import os

@@ -39,15 +39,14 @@ class UploadsQuery:
 
 def check_stored(workflow: SeenWorkflow, upload_id: UUID) -> None:
     """Raise NotFound unless this is an upload of the workflow with stored content."""
-    mine = sa.exists().where(Upload.id == upload_id, _of(workflow), STORED)
-    if not db.session.scalar(sa.select(mine)):
+    mine, _ = _uploads_of(workflow)
+    if not db.session.scalar(sa.select(sa.exists().where(Upload.id == upload_id, mine, STORED))):
         raise NotFound("There is no such file here.")
 
 
 def list_uploads(workflow: SeenWorkflow, query: UploadsQuery) -> Page[UploadRow]:
     """A page of a workflow's uploads, newest first."""
-    mine = _of(workflow)
-    total = db.session.scalar(sa.select(sa.func.count()).select_from(Upload).where(mine)) or 0
+    mine, total = _uploads_of(workflow)
     if query.slice.offset >= total:
         return Page((), total, query.slice)
     page = sa.select(*COLUMNS).where(mine).order_by(Upload.created_at.desc(), Upload.id)
@@ -55,13 +54,21 @@ def list_uploads(workflow: SeenWorkflow, query: UploadsQuery) -> Page[UploadRow]
     return Page([UploadRow(**row._mapping) for row in rows], total, query.slice)
 
 
-def _of(workflow: SeenWorkflow) -> sa.ColumnElement[bool]:
-    """Whether an upload was confirmed for this workflow, or is named by one of its script nodes."""
-    bound = Upload.workflow_id == workflow.id
-    named = _named_in(db.session.scalar(sa.select(Workflow.definition).where(Workflow.id == workflow.id)))
-    if named:
-        bound |= Upload.id.in_(named) & (Upload.workspace_id == workflow.workspace_id)
-    return bound & CONFIRMED
+def _uploads_of(workflow: SeenWorkflow) -> tuple[sa.ColumnElement[bool], int]:
+    """What an upload of the workflow is, and how many there are.
+
+    It was confirmed for the workflow, or one of the workflow's script nodes names it.
+    """
+    bound = (Upload.workflow_id == workflow.id) & CONFIRMED
+    number = sa.select(sa.func.count()).select_from(Upload).where(bound).scalar_subquery()
+    row = db.session.execute(sa.select(Workflow.definition, number).where(Workflow.id == workflow.id)).first()
+    definition, total = row if row is not None else (None, 0)
+    named = _named_in(definition)
+    if not named:
+        return bound, total
+    of_workspace = Upload.workspace_id == workflow.workspace_id
+    mine = ((Upload.workflow_id == workflow.id) | (Upload.id.in_(named) & of_workspace)) & CONFIRMED
+    return mine, db.session.scalar(sa.select(sa.func.count()).select_from(Upload).where(mine)) or 0
 
 
 def _named_in(definition: Mapping[str, object] | None) -> list[UUID]:
