@@ -4,12 +4,13 @@ A run has lines, a line has takes (one per attempt and language), a take has val
 artifact store (`portal.storage`), addressed by the SHA-256 of their content.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database.columns import Base, FoldedText, Id, JsonObject
+from portal.database.columns import Base, FoldedText, Id, JsonObject, UTCDateTime
 from portal.database.models.states import TakeStatus, check_one_of
 
 _json = sa.JSON(none_as_null=True)

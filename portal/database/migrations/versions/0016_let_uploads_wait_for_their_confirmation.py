@@ -1,13 +1,13 @@
 """Let uploads wait for their confirmation, without a workflow and with content of their own.
 
-Revision: 0015, after 0013
+Revision: 0016, after 0015
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
