@@ -105,7 +105,7 @@ class BlockedJson(TypedDict):
     message: str
 
 
-class DefinitionCheckJson(TypedDict):
+class DefinitionValidationJson(TypedDict):
     """Whether a definition could run here."""
 
     valid: Annotated[bool, Field(description="Whether there are no errors.")]
@@ -238,13 +238,13 @@ def duplicate_workflow(workflow_id: str) -> Response:
 @operation(
     tag="Workflows",
     summary="Validate a definition",
-    answer=DefinitionCheckJson,
+    answer=DefinitionValidationJson,
     body=Candidate,
     description="Says whether the definition could run here, and saves nothing.",
 )
 def validate_workflow() -> Response:
     found = validate(current_principal(), json_body())
-    answer: DefinitionCheckJson = {
+    answer: DefinitionValidationJson = {
         "valid": not found.preflight.errors,
         "summary": _summary(found.summary),
         "errors": [_finding(error) for error in found.preflight.errors[:MAX_ERRORS]],

@@ -13,11 +13,10 @@ from portal.database.models import Workflow
 from portal.runs.recording import recorder
 from portal.storage.signed_links import Grant, sign
 from tests.api.conftest import Api
-from tests.definitions.graphs import SINK, Json, checked, definitions, edge, graph, node, smallest
+from tests.definitions.graphs import UNSOUND, Json, checked, definitions, edge, graph, node, smallest
 from tests.factories import make_key, make_output, make_run, make_upload, make_workflow
 
 EMPTY = {"graph": {"nodes": [], "edges": []}, "execution": {"steps": [], "params": {}}}
-UNSOUND = graph([node(SINK, "out", format="ogg")], [edge("out", "out")])
 UNSHAPED = {"graph": {"nodes": [{"id": "a"}]}}
 
 

@@ -50,6 +50,9 @@ def checked() -> Json:
     return graph(nodes, edges)
 
 
+UNSOUND = graph([node(SINK, "out", format="ogg")], [edge("out", "out")])
+"""Well-shaped, but it breaks rules."""
+
 TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20)
 _NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
 _VALUES = st.recursive(
