@@ -79,7 +79,7 @@ class FindingJson(TypedDict):
     message: str
 
 
-class CheckedValidatorJson(TypedDict):
+class ValidatorSettingsJson(TypedDict):
     """What a validator would ask for."""
 
     node_id: str
@@ -95,7 +95,7 @@ class DefinitionSummaryJson(TypedDict):
     edges: Count
     node_types: dict[str, Count]
     languages: list[str]
-    validators: list[CheckedValidatorJson]
+    validators: list[ValidatorSettingsJson]
 
 
 class BlockedJson(TypedDict):
