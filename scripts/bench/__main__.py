@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def main() -> None:
         for number, shape in enumerate(SHAPES):
             if not options.shapes or any(text in shape.name for text in options.shapes):
                 ours = _target(place.port, shape, values, key, cookie)
-                _measure(shape.name, ours, Target(floor_port, f"/floor/{number}"), options)
+                before_each = place.change_workflows if shape.changing else lambda: None
+                _measure(shape.name, ours, Target(floor_port, f"/floor/{number}"), options, before_each)
         for line in depths.report(place.port, _bearer(key), values, options.depths) if options.depths else ():
             print(line, flush=True)
         print(f"memory of the server {memory_mb(portal):,.0f} MB · database {place.size_mb():,.0f} MB")
@@ -60,8 +62,14 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(name: str, portal: Target, floor: Target, options: argparse.Namespace) -> None:
-    ours, least = alternate([portal, floor], options.requests)
+def _measure(
+    name: str,
+    portal: Target,
+    floor: Target,
+    options: argparse.Namespace,
+    before_each: Callable[[], None],
+) -> None:
+    ours, least = alternate([portal, floor], options.requests, before_each)
     rate = throughput(portal, 8, options.seconds)
     print(
         f"{name:34}{ours.median_ms:>6.2f} ms{ours.p95_ms:>6.2f} ms{least.median_ms:>6.2f} ms"

@@ -3,6 +3,7 @@
 import http.client
 import multiprocessing
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median, quantiles
 
@@ -23,11 +24,14 @@ class Timing:
     p95_ms: float
 
 
-def alternate(targets: list[Target], requests: int) -> list[Timing]:
-    """Each target asked this often on a connection of its own, taking turns."""
+def alternate(
+    targets: list[Target], requests: int, before_each: Callable[[], None] = lambda: None
+) -> list[Timing]:
+    """Each target asked this often on a connection of its own, taking turns; what goes before is not timed."""
     connections = [http.client.HTTPConnection("127.0.0.1", target.port, timeout=60) for target in targets]
     times: list[list[float]] = [[] for _ in targets]
     for number in range(requests + WARM_UP):
+        before_each()
         for place, target in enumerate(targets):
             took = _ask(connections[place], target)
             if number >= WARM_UP:

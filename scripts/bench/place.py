@@ -82,6 +82,13 @@ class Place:
                 connection.exec_driver_sql("VACUUM (ANALYZE)")
             engine.dispose()
 
+    def change_workflows(self) -> None:
+        """Give all workflows another version, as a write to their runs does."""
+        engine = sa.create_engine(driver_url(self.database))
+        with engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE workflows SET version = version + 1")
+        engine.dispose()
+
     def size_mb(self) -> float:
         if self.database.startswith("sqlite:"):
             return sum(file.stat().st_size for file in self.folder.glob("portal.sqlite3*")) / 1e6

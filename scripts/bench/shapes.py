@@ -36,6 +36,8 @@ class Shape:
     browser: bool = False
     """Asked by a signed-in browser; its floor is the newest page as JSON."""
     fragment: bool = False
+    changing: bool = False
+    """Asked after a write to the workflow each time."""
 
 
 def _runs(where: str, order: str) -> str:
@@ -82,5 +84,7 @@ SHAPES = (
           "SELECT count(*) FROM workflows WHERE workspace_id = :workspace AND deleted_at IS NULL",
           path="/api/v1/workflows", fields=WORKFLOW_FIELDS),
     Shape("fragment", "", NEWEST, path="/workflows/{workflow}/runs/table", browser=True, fragment=True),
+    Shape("poll with news", "since={version}&rows={active}", NEWEST, path="/workflows/{workflow}/runs/live",
+          browser=True, fragment=True, changing=True),
     Shape("full page", "", NEWEST, path="/workflows/{workflow}/runs", browser=True),
 )  # fmt: skip

@@ -20,6 +20,11 @@ AT_OFFSET = (
 FIRST_COMPLETION = (
     "SELECT min(completed_at) FROM runs WHERE workflow_id = :id AND created_at BETWEEN :begin AND :end"
 )
+VERSION = "SELECT version FROM workflows WHERE id = :id"
+ACTIVE = (
+    "SELECT id FROM (SELECT id, status FROM runs WHERE workflow_id = :id ORDER BY created_at DESC, id LIMIT 20) AS newest"
+    " WHERE status IN ('pending', 'running', 'paused')"
+)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -43,6 +48,8 @@ def read_values(database: str) -> Values:
             bounds = {name: (at - EPOCH) // timedelta(microseconds=1) for name, at in bounds.items()}
         half = _moment(value(AT_OFFSET, offset=runs // 2))
         begun = _moment(value(FIRST_COMPLETION, **bounds))
+        version = value(VERSION)
+        active = connection.execute(sa.text(ACTIVE), {"id": workflow}).scalars().all()
     engine.dispose()
     day = (begin - EPOCH).days
     return {
@@ -50,6 +57,7 @@ def read_values(database: str) -> Values:
         "start": start.isoformat(), "half": f"{half:%Y-%m-%dT%H:%M:%S.%fZ}", "begun": begun.isoformat(),
         "earliest": begin.isoformat(), "latest": end.isoformat(), "first": day, "last": day + 6,
         "from": f"{begin:%Y-%m-%dT%H:%M:%SZ}", "to": f"{end:%Y-%m-%dT%H:%M:%S.%fZ}",
+        "version": version, "active": ",".join(map(_id, active)),
         "search": SEARCH.replace(" ", "%20"), "text": f"%{SEARCH}%",
     }  # fmt: skip
 
