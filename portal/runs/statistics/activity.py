@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, time, timedelta
 import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
-from portal.database.engine import db
 from portal.database.models import Run, RunStatus
+from portal.database.transactions import read
 from portal.runs.counts import Day, count_by_day, count_outside
+from portal.runs.filters.conditions import OF_WORKFLOW
 from portal.runs.statistics.summary import UsualDuration, last_failed_at, pass_rate, usual_duration
 
 WINDOW_DAYS, MIN_DAYS, MAX_DAYS = 90, 30, 365
@@ -62,9 +63,9 @@ def _last_day(workflow: SeenWorkflow, today: date) -> date | None:
 
     Runs dated after today only count if there are no others: one wrong date must not hide all history.
     """
-    runs = sa.select(sa.func.max(Run.created_at)).where(Run.workflow_id == workflow.id)
     tomorrow = datetime.combine(today + _A_DAY, time(), UTC)
-    newest = db.session.scalar(runs.where(Run.created_at < tomorrow)) or db.session.scalar(runs)
+    newest = read(_NEWEST_BEFORE, workflow_id=workflow.id, end=tomorrow).scalar()
+    newest = newest or read(_NEWEST, workflow_id=workflow.id).scalar()
     if newest is None:
         return None
     day = min(newest.astimezone(UTC).date(), date.max - _A_DAY)
@@ -74,10 +75,21 @@ def _last_day(workflow: SeenWorkflow, today: date) -> date | None:
 def _first_day(workflow: SeenWorkflow, last: date) -> date:
     """90 days before the end, or earlier to include enough runs, but at most a year."""
     end = datetime.combine(last + _A_DAY, time(), UTC)
-    runs = sa.select(Run.created_at).where(Run.workflow_id == workflow.id, Run.created_at < end)
-    earliest = db.session.scalar(runs.order_by(Run.created_at.desc()).offset(ENOUGH - 1).limit(1))
+    earliest = read(_EARLIEST_OF_ENOUGH, workflow_id=workflow.id, end=end).scalar()
     needed = earliest.astimezone(UTC).date() if earliest else date.min
     return max(_before(last, MAX_DAYS - 1), min(_before(last, WINDOW_DAYS - 1), needed))
+
+
+_NEWEST = sa.select(sa.func.max(Run.created_at)).where(OF_WORKFLOW)
+_BEFORE_END = Run.created_at < sa.bindparam("end")
+_NEWEST_BEFORE = _NEWEST.where(_BEFORE_END)
+_EARLIEST_OF_ENOUGH = (
+    sa.select(Run.created_at)
+    .where(OF_WORKFLOW, _BEFORE_END)
+    .order_by(Run.created_at.desc())
+    .offset(ENOUGH - 1)
+    .limit(1)
+)
 
 
 def _trimmed(days: Sequence[Day]) -> Sequence[Day]:

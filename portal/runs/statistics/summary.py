@@ -107,12 +107,7 @@ def pass_rate(completed: int, failed: int) -> float | None:
 
 def usual_duration(workflow: SeenWorkflow) -> UsualDuration | None:
     """The usual duration of a workflow's runs; None if no completed run has one."""
-    rows = db.session.execute(
-        sa.select(Run.started_at, Run.completed_at, Run.paused_ms)
-        .where(Run.workflow_id == workflow.id, Run.status == RunStatus.COMPLETED)
-        .order_by(Run.created_at.desc(), Run.id)
-        .limit(USUAL_OF)
-    )
+    rows = read(_LAST_COMPLETED, workflow_id=workflow.id)
     took = [milliseconds for row in rows if (milliseconds := elapsed_ms(*row)) is not None]
     if not took:
         return None
@@ -124,10 +119,20 @@ def usual_duration(workflow: SeenWorkflow) -> UsualDuration | None:
 
 def last_failed_at(workflow: SeenWorkflow) -> datetime | None:
     """When the newest failed run ended, or else was created; None if none failed."""
-    row = db.session.execute(
-        sa.select(Run.completed_at, Run.created_at)
-        .where(Run.workflow_id == workflow.id, Run.status == RunStatus.FAILED)
-        .order_by(Run.created_at.desc(), Run.id)
-        .limit(1)
-    ).first()
+    row = read(_LAST_FAILED, workflow_id=workflow.id).first()
     return (row.completed_at or row.created_at) if row else None
+
+
+_NEWEST_FIRST = (Run.created_at.desc(), Run.id)
+_LAST_COMPLETED = (
+    sa.select(Run.started_at, Run.completed_at, Run.paused_ms)
+    .where(OF_WORKFLOW, Run.status == RunStatus.COMPLETED)
+    .order_by(*_NEWEST_FIRST)
+    .limit(USUAL_OF)
+)
+_LAST_FAILED = (
+    sa.select(Run.completed_at, Run.created_at)
+    .where(OF_WORKFLOW, Run.status == RunStatus.FAILED)
+    .order_by(*_NEWEST_FIRST)
+    .limit(1)
+)
