@@ -13,6 +13,7 @@ from portal.database.engine import db
 from portal.database.models import RunStatus, Workflow, Workspace
 from portal.runs.counts import count_by_day, count_by_status
 from portal.runs.listing import list_runs
+from portal.runs.listing.changes_since import read_changes
 from portal.runs.query import ORDERS, SORTS, RunQuery
 from portal.runs.statistics.summary import last_failed_at, summarize, usual_duration
 from portal.runs.thresholds import THRESHOLDS, Thresholds
@@ -25,6 +26,7 @@ from tests.factories import (
     make_user,
     make_workflow,
     make_workspace,
+    seen,
     uuid_of,
 )
 from tests.statements import statements
@@ -108,6 +110,24 @@ def test_counts_charts_and_summaries_read_what_is_kept(workspace: Workspace) -> 
         usual_duration(workflow)
         last_failed_at(workflow)
     assert_nothing_is_scanned_or_sorted(found)
+
+
+def test_a_poll_reads_the_watched_runs_by_their_ids(workspace: Workspace) -> None:
+    workflow = fill(workspace, RUNS)
+    watched = [uuid_of(RUNS * 1000 + number) for number in range(7)]
+    query = RunQuery.parse({}, workflow_id=str(workflow.id))
+    with statements() as found:
+        assert len(read_changes(seen(workflow), query, watched, 0).rows) == len(watched)
+    assert_nothing_is_scanned_or_sorted(found)
+    if db.engine.dialect.name == "sqlite":
+        with db.engine.connect() as connection:
+            steps = [
+                step.detail
+                for statement, bound in found
+                for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", bound)
+            ]
+        assert any(step.startswith("SEARCH runs ") for step in steps)
+        assert not [step for step in steps if step.startswith("SEARCH runs ") and "(workflow_id=?)" in step]
 
 
 def test_an_answer_takes_the_same_few_statements_for_few_runs_and_for_many(
