@@ -63,7 +63,7 @@ def matching(filters: Filters) -> list[sa.ColumnElement[bool]]:
     return [OF_WORKFLOW, *found]
 
 
-def checked(filters: Filters) -> list[sa.ColumnElement[bool]]:
+def scannable(filters: Filters) -> list[sa.ColumnElement[bool]]:
     """The same, to be checked against runs while an index of an order is scanned.
 
     So written that no planner reads another index for their sake.

@@ -14,7 +14,7 @@ from portal.auth.access import SeenWorkflow
 from portal.database.models import Run
 from portal.database.sql import statements
 from portal.database.transactions import read
-from portal.runs.filters.conditions import Filters, checked, matching, values
+from portal.runs.filters.conditions import Filters, matching, scannable, values
 from portal.runs.listing.index_scan import IndexScan, read_page
 from portal.runs.listing.key_order import KeyOrder
 from portal.runs.listing.position import (
@@ -109,7 +109,7 @@ def _and_without_key(
 
 @lru_cache(maxsize=64)
 def _counting_without(filters: Filters, key: str) -> sa.Executable:
-    return sa.select(sa.func.count()).where(*checked(filters), getattr(Run, key).is_(None))
+    return sa.select(sa.func.count()).where(*scannable(filters), getattr(Run, key).is_(None))
 
 
 def _by_status(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from portal.database.models import Run
 from portal.database.sql import statements
 from portal.runs.counts.key_range import Key, KeyRange, RangeShape, in_range
-from portal.runs.filters.conditions import Filters, checked
+from portal.runs.filters.conditions import Filters, scannable
 from portal.runs.filters.status import of_statuses, status_values
 from portal.runs.listing.rows import RunRow, Texts, rows_of, run_rows
 
@@ -74,7 +74,7 @@ def _part(filters: Filters, shape: _Shape, number: int) -> statements.Columns:
     key: InstrumentedAttribute[Key | None] = getattr(Run, shape.range.without or shape.range.key)
     part: sa.Label[int] = sa.literal_column(str(number)).label("part")
     page = sa.select(part, key.label("key"), Run.id.label("id")).limit(limit)
-    among = checked(filters)
+    among = scannable(filters)
     if shape.statuses:
         among.append(of_statuses(shape.statuses, prefix))
     inside = in_range(shape.range, prefix)

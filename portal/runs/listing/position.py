@@ -25,7 +25,7 @@ from portal.runs.counts.histograms import (
 )
 from portal.runs.counts.key_range import KeyRange
 from portal.runs.counts.periods import in_edge, in_whole, whole_periods
-from portal.runs.filters.conditions import Filters, checked, matching
+from portal.runs.filters.conditions import Filters, matching, scannable
 from portal.runs.filters.triggered_by import PEOPLE_NAMED
 from portal.runs.listing.index_scan import IndexScan
 from portal.runs.listing.key_order import KeyOrder
@@ -182,7 +182,7 @@ def _days_of_window(
     begin, end = (
         _begin_of_day(dialect, column, number) for number in (RunBucket.number, RunBucket.number + 1)
     )
-    counted = sa.select(sa.func.count()).where(*checked(filters), column >= begin, column < end)
+    counted = sa.select(sa.func.count()).where(*scannable(filters), column >= begin, column < end)
     whole = sa.and_(RunBucket.oldest >= _EARLIEST, RunBucket.newest <= _LATEST)
     here = sa.case(
         (whole, _runs_of(RunBucket, statuses)), else_=counted.correlate(RunBucket.__table__).scalar_subquery()
