@@ -16,7 +16,9 @@ from tests.answer_rules import faults
 from tests.authorization.table import ADMIN, TABLE, Api, Open, Page, Row
 from tests.authorization.world import OURS, SAME, THEIRS, Caller, World, built_world
 
-LEAST_CELLS = 2000
+LEAST_CELLS = {Api: 3000, Page: 1500, Open: 50}
+"""A part of the table each, so that two processes can share the work."""
+
 _FREE_TEXT = frozenset({"node_id", "node_type", "audio_id", "name", "token"})
 """Arguments that are no ids of ours: any text will do."""
 _VARIANTS = {
@@ -66,11 +68,14 @@ def world(environment: dict[str, str], tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-def test_nobody_gets_more_than_the_table_says_and_nothing_shows_what_is_foreign(world: World) -> None:
+@pytest.mark.parametrize("part", LEAST_CELLS, ids=lambda part: part.__name__.lower())
+def test_nobody_gets_more_than_the_table_says_and_nothing_shows_what_is_foreign(
+    world: World, part: type[Row]
+) -> None:
     wrong: list[str] = []
     bodies: dict[tuple[str, str, str], str] = {}
     tried = 0
-    for cell in _cells(world):
+    for cell in _cells(world, part):
         answer = _ask(world, cell)
         tried += 1
         wanted = _expected(cell)
@@ -86,11 +91,13 @@ def test_nobody_gets_more_than_the_table_says_and_nothing_shows_what_is_foreign(
             world.restore()
     wrong += _oracles(bodies)
     assert wrong == []
-    assert tried >= LEAST_CELLS
+    assert tried >= LEAST_CELLS[part]
 
 
-def _cells(world: World) -> Iterator[Cell]:
+def _cells(world: World, part: type[Row]) -> Iterator[Cell]:
     for route, row in TABLE.items():
+        if not isinstance(row, part):
+            continue
         arguments = set(_ARGUMENT.findall(route + _query(row))) - _FREE_TEXT
         variants = ("own",) if isinstance(row, Open) else _VARIANTS[len(arguments)]
         callers = [caller for caller in world.callers if _matters(row, caller)]
