@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from portal import api, cli, config, failures, health, pages, storage
+from portal import api, cli, config, failures, health, pages, speech, storage
 from portal.api import documentation, raw, sent_files, stored_files
 from portal.auth import gate
 from portal.auth.openid import code_flow
@@ -43,6 +43,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     json_provider.init_app(app)
     compression.init_app(app)
     storage.init_app(app, settings)
+    speech.init_app(app, settings)
     gate.init_app(app, settings)
     code_flow.init_app(app, settings)
     headers.init_app(app, settings)

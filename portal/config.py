@@ -94,6 +94,8 @@ class Settings:
     """Days for which run events are stored; 0 stores them for good."""
     storage_bytes_per_workspace: int
     """Bytes that the uploads of a workspace may take, pending ones included; 0 means no limit."""
+    provider_voices: Path | None
+    """The file that names the voices of providers; see `speech.configured`."""
 
     @property
     def plain_loopback(self) -> bool:
@@ -123,6 +125,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             "ARTIFACTS", "S3_ENDPOINT", "S3_REGION", "S3_ACCESS_KEY_ID",
             "S3_SECRET_ACCESS_KEY", "S3_SECRET_ACCESS_KEY_FILE", "RUN_EVENTS_DAYS",
             "STORAGE_BYTES_PER_WORKSPACE",
+            "PROVIDER_VOICES",
         )
     }  # fmt: skip
     for name in sorted(environ):
@@ -148,6 +151,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         storage_bytes_per_workspace=_whole_number(
             environ, "PORTAL_STORAGE_BYTES_PER_WORKSPACE", 0, maximum=MAX_STORAGE
         ),
+        provider_voices=_file(environ, "PORTAL_PROVIDER_VOICES"),
     )
 
 
@@ -248,6 +252,11 @@ def _whole_number(environ: Mapping[str, str], name: str, default: int, maximum: 
     if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= maximum):
         raise BadSetting(f"{name} {sentences.whole_number(0, maximum)}")
     return int(text)
+
+
+def _file(environ: Mapping[str, str], name: str) -> Path | None:
+    text = environ.get(name, "").strip()
+    return Path(text) if text else None
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

@@ -21,6 +21,7 @@ LAYERS = (
     ("auth",),
     ("workspaces",),
     ("definitions",),
+    ("speech",),
     ("runs",),
     ("workflows", "usage"),
     ("history",),

@@ -15,6 +15,7 @@ from portal.auth.api_keys.management import KeySpec, create_key_as_operator
 from portal.database.engine import db
 from portal.database.models import (
     Artifact,
+    DictionaryEntry,
     Member,
     OutputLine,
     Person,
@@ -23,6 +24,7 @@ from portal.database.models import (
     RunStatus,
     Step,
     Take,
+    Template,
     Upload,
     User,
     Validation,
@@ -109,6 +111,36 @@ def make_workflow(workspace: Workspace, name: str = "Nightly dub", **columns: An
     values = defaults | columns
     folded = {"name_folded": fold(name), "description_folded": fold(values["description"] or "")}
     return _store(Workflow(workspace_id=workspace.id, name=name, **(values | folded)))
+
+
+def make_template(workspace: Workspace, name: str, **columns: Any) -> Template:
+    defaults: dict[str, Any] = {
+        "id": uuid4().hex[:8],
+        "description": None,
+        "category": None,
+        "definition": EMPTY_DEFINITION,
+        "name_folded": fold(name),
+        "description_folded": "",
+        "created_by": uuid4(),
+        "created_at": NOON,
+        "updated_at": NOON,
+    }
+    return _store(Template(workspace_id=workspace.id, name=name, **(defaults | columns)))
+
+
+def make_entry(workspace: Workspace, word: str, **columns: Any) -> DictionaryEntry:
+    """What a word sounds like, in German unless said otherwise."""
+    defaults: dict[str, Any] = {
+        "id": uuid4(),
+        "word_folded": fold(word),
+        "language": "de-de",
+        "method": "spelled",
+        "pronunciation": word.lower(),
+        "created_by": uuid4(),
+        "created_at": NOON,
+        "updated_at": NOON,
+    }
+    return _store(DictionaryEntry(workspace_id=workspace.id, word=word, **(defaults | columns)))
 
 
 def make_person(

@@ -4,7 +4,7 @@ The objects inside are typed dictionaries beside the views that build them: mypy
 `components` describes them, and tests hold every answer against its description.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal, NotRequired, TypeVar
 from urllib.parse import quote, urlencode
@@ -96,6 +96,13 @@ class FailureJson(TypedDict):
     meta: MetaJson
 
 
+class NoFavoriteJson(TypedDict):
+    """What is no favourite any more."""
+
+    id: str
+    is_favorite: Literal[False]
+
+
 class StatusCountsJson(TypedDict):
     """Runs by status."""
 
@@ -159,6 +166,17 @@ def pagination(page: Page[object], link_args: LinkArgs) -> PaginationJson:
         "next": _link(page.next, link_args),
         "prev": _link(page.prev, link_args),
     }
+
+
+def linked_by(known: Collection[str]) -> LinkArgs:
+    """Links that repeat those parameters of the request that the list knows (contract 1.7)."""
+    given = {name: request.args.getlist(name) for name in known if name in request.args}
+
+    def arguments(slice_: Slice) -> dict[str, object]:
+        paging = {"offset": slice_.offset, "limit": slice_.limit}
+        return {**paging, **{name: values for name, values in given.items() if name not in paging}}
+
+    return arguments
 
 
 def availability(is_known: bool) -> Availability:

@@ -19,12 +19,14 @@ from portal.api.operations import OPERATIONS, Operation
 from portal.api.schemas import STRING, UUID, Schema, list_of, ref
 from portal.auth.principals import SCOPES
 from portal.input.parameters import UUID_PATTERN
+from portal.workflows.templates.bodies import ID_PATTERN as TEMPLATE_ID
 
 Json = Schema
 PREFIX = "/api/"
 _ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
-_FREE_TEXT_ARGUMENTS = frozenset({"node_id", "audio_id", "node_type", "token"})
+_FREE_TEXT_ARGUMENTS = frozenset({"node_id", "audio_id", "node_type", "token", "provider_name", "model_name"})
 """Arguments of paths that are not UUIDs (contract 1.2)."""
+_OTHER_IDS: dict[str, Schema] = {"template_id": {"type": "string", "pattern": f"^{TEMPLATE_ID}$"}}
 
 _KEY, _TOKEN = "apiKey", "sessionToken"
 _WORKSPACE: Json = {
@@ -186,7 +188,8 @@ def _headers(status: int) -> Json:
 
 
 def _path_parameter(name: str) -> Json:
-    schema = {"type": "string", "minLength": 1} if name in _FREE_TEXT_ARGUMENTS else UUID
+    free: Schema = {"type": "string", "minLength": 1}
+    schema = _OTHER_IDS.get(name) or (free if name in _FREE_TEXT_ARGUMENTS else UUID)
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

@@ -162,7 +162,9 @@ def workflows() -> Response:
 @requires("workflows:write")
 @operation(tag="Workflows", summary="Create a workflow", answer=WorkflowJson, status=201, body=NewWorkflow)
 def create_workflow() -> Response:
-    return _answer(writing.create_workflow(current_principal(), json_body(), moments.now()), status=201)
+    return workflow_answer(
+        writing.create_workflow(current_principal(), json_body(), moments.now()), status=201
+    )
 
 
 @bp.get("/workflows/<workflow_id>")
@@ -170,7 +172,7 @@ def create_workflow() -> Response:
 @operation(tag="Workflows", summary="Get a workflow", answer=WorkflowJson)
 def workflow(workflow_id: str) -> Response:
     found = get_workflow(current_principal(), id_in_path("workflow_id", workflow_id))
-    return _answer(describe_workflow(found))
+    return workflow_answer(describe_workflow(found))
 
 
 @bp.put("/workflows/<workflow_id>")
@@ -185,7 +187,7 @@ def workflow(workflow_id: str) -> Response:
 )
 def replace_workflow(workflow_id: str) -> Response:
     body, now = json_body(), moments.now()
-    return _answer(writing.replace_workflow(current_principal(), workflow_id, body, now, _tags()))
+    return workflow_answer(writing.replace_workflow(current_principal(), workflow_id, body, now, _tags()))
 
 
 @bp.patch("/workflows/<workflow_id>")
@@ -200,7 +202,7 @@ def replace_workflow(workflow_id: str) -> Response:
 )
 def change_workflow(workflow_id: str) -> Response:
     body, now = json_body(), moments.now()
-    return _answer(writing.change_workflow(current_principal(), workflow_id, body, now, _tags()))
+    return workflow_answer(writing.change_workflow(current_principal(), workflow_id, body, now, _tags()))
 
 
 @bp.delete("/workflows/<workflow_id>")
@@ -230,7 +232,9 @@ def delete_workflow(workflow_id: str) -> Response:
 )
 def duplicate_workflow(workflow_id: str) -> Response:
     found_id = id_in_path("workflow_id", workflow_id)
-    return _answer(writing.duplicate_workflow(current_principal(), found_id, moments.now()), status=201)
+    return workflow_answer(
+        writing.duplicate_workflow(current_principal(), found_id, moments.now()), status=201
+    )
 
 
 @bp.post("/workflows/validate")
@@ -290,7 +294,7 @@ def workflow_name_availability() -> Response:
     return one(answer)
 
 
-def _answer(row: WorkflowRow, status: int = 200) -> Response:
+def workflow_answer(row: WorkflowRow, status: int = 200) -> Response:
     """A workflow object, with its ETag."""
     answer = one({**_fields(row), "definition": row.definition or {}}, status)
     answer.set_etag(writing.entity_tag(row.updated_at))

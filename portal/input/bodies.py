@@ -9,13 +9,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from portal import moments
 from portal.errors import BadRequest, FieldError, InvalidQuery, PortalError
 from portal.input import sentences
+from portal.input.parameters import UUID_PATTERN
 from portal.input.text import NOT_BLANK_PATTERN, is_storable
 
 MOMENT_SCHEMA: dict[str, str] = {
@@ -189,6 +192,20 @@ class Boolean(Rule):
 
     def schema(self) -> CoreSchema:
         return core_schema.bool_schema(strict=True)
+
+
+@dataclass(frozen=True)
+class Id(Rule):
+    """A UUID with hyphens, in any case."""
+
+    allowed = "must be a UUID."
+
+    def schema(self) -> CoreSchema:
+        text = core_schema.str_schema(pattern=f"^{UUID_PATTERN}$", strict=True)
+        return core_schema.no_info_after_validator_function(UUID, text)
+
+    def __get_pydantic_json_schema__(self, *_: object) -> JsonSchemaValue:
+        return {"type": "string", "format": "uuid", "pattern": f"^{UUID_PATTERN}$"}
 
 
 @dataclass(frozen=True)

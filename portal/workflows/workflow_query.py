@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Self
 
 from portal.input import parameters
-from portal.input.parameters import Reader, Refused
+from portal.input.parameters import Reader
+from portal.input.repeated import Sorts, sorts
 from portal.moments import format_moment
 from portal.paging import DEFAULT_LIMIT, Slice
 
-SORTS = ("name", "updated_at", "runs_count")
-ORDERS = ("asc", "desc")
+NATURAL_ORDERS = {"name": "asc", "updated_at": "desc", "runs_count": "desc"}
+"""Every sort key with its default direction."""
+SORTS = tuple(NATURAL_ORDERS)
 STATUSES = ("draft", "running", "completed", "failed", "paused")
 Args = dict[str, str | list[str]]
 
@@ -23,7 +25,7 @@ class WorkflowQuery:
     slice: Slice = Slice()
     status: str | None = None
     search: str = ""
-    sorts: tuple[tuple[str, str], ...] = ()
+    sorts: Sorts = ()
     """Pairs of sort key and direction; empty means latest change first."""
     last_run_after: datetime | None = None
     last_run_before: datetime | None = None
@@ -41,7 +43,7 @@ class WorkflowQuery:
             slice=reader.slice(),
             status=reader.read("status", parameters.one_of(STATUSES), None),
             search=reader.read("search", parameters.search, ""),
-            sorts=_sorts(reader, args.get("sort", ()), args.get("order", ())),
+            sorts=sorts(reader, args.get("sort", ()), args.get("order", ()), NATURAL_ORDERS),
             last_run_after=after,
             last_run_before=before,
             has_failed_run=reader.read("has_failed_run", parameters.boolean, None),
@@ -86,18 +88,3 @@ class WorkflowQuery:
             "limit": str(self.slice.limit),
             "offset": str(self.slice.offset),
         }
-
-
-def _sorts(reader: Reader, keys: Sequence[str], orders: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Pair sort keys and directions by position; a key without a direction takes its default."""
-    for field, words, values in (("sort", SORTS, keys), ("order", ORDERS, orders)):
-        try:
-            for value in values:
-                parameters.one_of(words)(value)
-        except Refused as refusal:
-            reader.refuse(field, str(refusal))
-    if len(orders) > len(keys):
-        reader.refuse("order", "must not be given more often than sort.")
-    given = list(orders) + [""] * len(keys)
-    natural = {"name": "asc"}
-    return tuple((key, order or natural.get(key, "desc")) for key, order in zip(keys, given, strict=False))

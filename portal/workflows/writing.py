@@ -82,6 +82,22 @@ def create_workflow(principal: Principal, body: Mapping[str, object], now: datet
     return _add(principal, workflow, now)
 
 
+def add_workflow(
+    session: Session,
+    principal: Principal,
+    now: datetime,
+    *,
+    name: str,
+    description: str | None,
+    definition: dict[str, Any],
+    **details: object,
+) -> WorkflowRow:
+    """Create a workflow within a transaction, from legal values; `details` are for the audit log."""
+    workflow = _new_workflow(principal, workspace_id_of(principal), definition, now)
+    workflow.name, workflow.name_source, workflow.description = name, "user", description
+    return _store(session, principal, workflow, now, **details)
+
+
 def replace_workflow(
     principal: Principal, workflow_id: str, body: Mapping[str, object], now: datetime, tags: Tags = None
 ) -> WorkflowRow:

@@ -31,6 +31,10 @@ class Api:
     """Whether a token need not name a workspace."""
     query: str = ""
     body: dict[str, Any] | None = None
+    shared: bool = False
+    """Whether what it is about is everybody's: a voice of the installation."""
+    harmless: bool = False
+    """Whether it is answered alike for what is absent and what is somebody else's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,7 @@ _KEY = f"{_WORKSPACE}/keys/<key_id>"
 _MEMBER = f"{_WORKSPACE}/members/<user_id>"
 _PLACE = "/api/v1/workspaces/<workspace_id>"
 _RUNS = "/workflows/<workflow_id>/runs"
+_MODEL = "/providers/<provider_name>/models/<path:model_name>"
 
 TABLE: dict[str, Row] = {
     # The API: who am I?
@@ -157,6 +162,50 @@ TABLE: dict[str, Row] = {
     "PATCH /api/v1/api-keys/<key_id>": Api(scope=None, roles=ADMINS, body={"name": "new"}),
     "DELETE /api/v1/api-keys/<key_id>": Api(scope=None, roles=ADMINS),
     "PATCH /api/v1/api-keys/<key_id>/rotate": Api(scope=None, roles=ADMINS),
+    # The API: who can speak
+    "GET /api/v1/voices": Api(scope="voices:read"),
+    "GET /api/v1/voices/facets": Api(scope="voices:read"),
+    "GET /api/v1/voices/<voice_id>": Api(scope="voices:read", shared=True),
+    "GET /api/v1/voices/<voice_id>/preview": Api(scope="voices:read", shared=True, query="?language=de-de"),
+    "GET /api/v1/voices/<voice_id>/similar": Api(scope="voices:read", shared=True),
+    "POST /api/v1/voices/<voice_id>/favorite": Api(scope="voices:write", roles=EDITORS, shared=True),
+    "DELETE /api/v1/voices/<voice_id>/favorite": Api(scope="voices:write", roles=EDITORS, shared=True),
+    "GET /api/v1/providers": Api(scope="catalog:read"),
+    "GET /api/v1/providers/<provider_name>": Api(scope="catalog:read"),
+    "GET /api/v1/providers/<provider_name>/models": Api(scope="catalog:read"),
+    f"GET /api/v1{_MODEL}": Api(scope="catalog:read"),
+    f"GET /api/v1{_MODEL}/voices": Api(scope="catalog:read"),
+    # The API: templates. To take one from one's favourites is harmless, whatever it is.
+    "GET /api/v1/templates": Api(scope="templates:read", anywhere=True),
+    "GET /api/v1/users/me/templates": Api(scope="templates:read"),
+    "POST /api/v1/templates": Api(scope="workflows:write", ok=201, roles=EDITORS, body={"name": "New"}),
+    "GET /api/v1/templates/<template_id>": Api(scope="templates:read", anywhere=True),
+    "PATCH /api/v1/templates/<template_id>": Api(
+        scope="workflows:write", roles=EDITORS, body={"name": "New"}
+    ),
+    "DELETE /api/v1/templates/<template_id>": Api(scope="workflows:write", roles=EDITORS),
+    "POST /api/v1/templates/<template_id>/clone": Api(scope="workflows:write", ok=201, roles=EDITORS),
+    "POST /api/v1/templates/<template_id>/favorite": Api(scope="templates:read", anywhere=True),
+    "DELETE /api/v1/templates/<template_id>/favorite": Api(
+        scope="templates:read", anywhere=True, harmless=True
+    ),
+    # The API: what words sound like
+    "GET /api/v1/dictionary": Api(scope="dictionary:read", query="?language=de-de"),
+    "GET /api/v1/dictionary/search": Api(scope="dictionary:read", query="?search=a"),
+    "GET /api/v1/dictionary/languages": Api(scope="dictionary:read"),
+    "POST /api/v1/dictionary/suggest-pronunciation": Api(
+        scope="dictionary:read", body={"word": "Hello", "language": "en-us"}
+    ),
+    "POST /api/v1/dictionary": Api(
+        scope="dictionary:write",
+        ok=201,
+        roles=EDITORS,
+        body={"word": "New", "language": "de-de", "method": "spelled", "pronunciation": "nju"},
+    ),
+    "PUT /api/v1/dictionary/<entry_id>": Api(
+        scope="dictionary:write", roles=EDITORS, body={"description": "New"}
+    ),
+    "DELETE /api/v1/dictionary/<entry_id>": Api(scope="dictionary:write", roles=EDITORS),
     # Pages: history
     "GET /": Page(personal=True),
     "GET /workspaces/<workspace_id>": Page(),

@@ -23,16 +23,19 @@ from portal.workspaces.members import roster_id
 from tests.authorization.table import EVERYBODY
 from tests.factories import (
     make_detail,
+    make_entry,
     make_key,
     make_member,
     make_output,
     make_person,
     make_run,
+    make_template,
     make_upload,
     make_user,
     make_workflow,
     make_workspace,
 )
+from tests.provider_voices import voice_with_clip, voices_file
 from tests.session_tokens import TokenCaller, let_in, portal_with_tokens
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
@@ -86,7 +89,8 @@ def built_world(
 ) -> Iterator[World]:
     """`base_url` is how its browsers reach the portal."""
     no_limits = {"PORTAL_RATE_LIMIT_PER_MIN": "0", "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN": "0"}
-    with portal_with_tokens(environment | no_limits, folder) as app:
+    voices = {"PORTAL_PROVIDER_VOICES": str(voices_file(folder))}
+    with portal_with_tokens(environment | no_limits | voices, folder) as app:
         ours, theirs = _workspace(OURS), _workspace(THEIRS)
         world = World(app, {"ours": _fill(ours, OURS), "theirs": _fill(theirs, THEIRS)}, [])
         world.callers = list(_callers(app, ours, theirs, base_url))
@@ -134,6 +138,11 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
         "invite_id": invited.id,
         "member_id": roster_id(workspace.id, member.id),
         "token": token,
+        "voice_id": voice_with_clip(),
+        "provider_name": "acme",
+        "model_name": "org/large",
+        "entry_id": make_entry(workspace, word).id,
+        "template_id": make_template(workspace, f"Template of {word}").id,
     }
 
 

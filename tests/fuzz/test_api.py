@@ -31,6 +31,7 @@ from tests.factories import (
     make_workflow,
     make_workspace,
 )
+from tests.provider_voices import voice_with_clip, voices_file
 from tests.session_tokens import KEY, let_in, portal_with_tokens
 
 pytestmark = pytest.mark.slow
@@ -56,7 +57,8 @@ def target(environment: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptur
     no_limits = {"PORTAL_RATE_LIMIT_PER_MIN": "0", "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN": "0"}
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
     url = f"http://127.0.0.1:{server.server_port}"
-    settings = environment | no_limits | {"PORTAL_BASE_URL": url}
+    voices = {"PORTAL_PROVIDER_VOICES": str(voices_file(tmp_path))}
+    settings = environment | no_limits | voices | {"PORTAL_BASE_URL": url}
     with portal_with_tokens(settings, tmp_path) as app:
         server.app = app
         for name in ("werkzeug", "portal"):  # a line for each of thousands of refusals helps nobody
@@ -79,7 +81,12 @@ def _furnished(app: Flask, url: str) -> Target:
     run = make_run(workflow, make_person(workspace, "Ada"), usage_summary={"api_calls": 3})
     for status in ("pending", "failed", "paused"):
         make_run(workflow, status=status, started_at=None)
-    ids = {"workspace_id": workspace.id, "workflow_id": workflow.id, "run_id": run.id}
+    ids = {
+        "workspace_id": workspace.id,
+        "workflow_id": workflow.id,
+        "run_id": run.id,
+        "voice_id": voice_with_clip(),
+    }
     token = sign(KEY, claims(sub=str(user.id), exp=int(time.time()) + 36_000))
     return Target(
         url,

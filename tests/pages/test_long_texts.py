@@ -93,7 +93,7 @@ def test_a_long_description_is_cut_in_lists_and_whole_in_the_summary(browser: Br
     assert listed.endswith("…")
     assert text.startswith(listed[:-1])
     head = parsed(browser.open(f"/workflows/{described.id}/runs"))
-    link = one(head, ".title p a")
+    link = one(head, ".title .lead a")
     assert link["href"] == f"/workflows/{described.id}/summary#description"
     summary = parsed(browser.open(str(link["href"])))
     assert one(summary, "[aria-labelledby=description] p").text == text.strip()
@@ -102,7 +102,7 @@ def test_a_long_description_is_cut_in_lists_and_whole_in_the_summary(browser: Br
 def test_a_short_description_needs_no_link(browser: Browser) -> None:
     described = make_workflow(browser.workspace, "Described", description="Dubs the news.")
     soup = parsed(browser.open(f"/workflows/{described.id}/runs"))
-    assert text_of(one(soup, ".title p")) == "Dubs the news."
+    assert text_of(one(soup, ".title .lead")) == "Dubs the news."
 
 
 def test_steps_that_fail_most_are_named_in_short(browser: Browser) -> None:

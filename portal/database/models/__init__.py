@@ -11,6 +11,15 @@ from portal.database.models.accounts import (
     Workspace,
 )
 from portal.database.models.audit import AuditEntry
+from portal.database.models.library import (
+    DictionaryEntry,
+    DictionaryMethod,
+    Template,
+    TemplateCategory,
+    TemplateFavorite,
+    TemplateUse,
+    VoiceFavorite,
+)
 from portal.database.models.people import Person
 from portal.database.models.results import (
     Artifact,
@@ -47,6 +56,8 @@ __all__ = [
     "Artifact",
     "AuditEntry",
     "BrowserSession",
+    "DictionaryEntry",
+    "DictionaryMethod",
     "Identity",
     "Invitation",
     "Member",
@@ -70,11 +81,16 @@ __all__ = [
     "StepResult",
     "Take",
     "TakeStatus",
+    "Template",
+    "TemplateCategory",
+    "TemplateFavorite",
+    "TemplateUse",
     "Upload",
     "UploadCategory",
     "UploadStatus",
     "User",
     "Validation",
+    "VoiceFavorite",
     "Workflow",
     "WorkflowVersion",
     "Workspace",

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from portal.auth.access import get_workflow
 from portal.auth.principals import Principal
 from portal.database.engine import db
-from portal.database.models import Artifact, Upload, UploadStatus, User, Workflow, Workspace
+from portal.database.models import Artifact, DictionaryEntry, Upload, UploadStatus, User, Workflow, Workspace
 from portal.database.sql import versions
 from portal.database.transactions import writing
 from portal.errors import Conflict, FieldError, Forbidden, InvalidQuery, NotFound, PaymentRequired
@@ -192,13 +192,16 @@ def _bind(
 
 
 def delete_upload(principal: Principal, upload_id: UUID) -> None:
-    """Delete an upload of the caller, in any state, and its content. Raises NotFound."""
+    """Delete an upload of the caller, in any state, and its content. Raises NotFound.
+
+    The recording of a word in the dictionary is no upload any more.
+    """
     workspace_id = _find(principal, upload_id).workspace_id
     with writing() as session:
         _change_version(session, workspace_id)
         gone = session.execute(
             sa.delete(Upload)
-            .where(*_own(principal, upload_id))
+            .where(*_own(principal, upload_id), ~sa.exists().where(DictionaryEntry.upload_id == Upload.id))
             .returning(Upload.workflow_id, Upload.content_id, Upload.artifact_id)
         ).first()
         if gone is None:
