@@ -16,14 +16,25 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal import moments
+from portal.auth.principals import SCOPES
 from portal.database.engine import db
 from portal.database.models import Invitation, Take, User, Workflow, Workspace
 from portal.database.transactions import writing
 from portal.history.importer import import_lines
-from tests.factories import NOON, make_key, make_member, make_user, make_workflow, make_workspace
+from tests.factories import (
+    NOON,
+    make_entry,
+    make_key,
+    make_member,
+    make_template,
+    make_user,
+    make_workflow,
+    make_workspace,
+)
 from tests.history.lines import WORKFLOW, an_id, encode, run_line, upload_line, workflow_line
 from tests.history.parsing.test_schema import OUTPUT_LINE, PERSON, RUN, TAKE
 from tests.onepin.conftest import RELEASES, Onepin, program
+from tests.provider_voices import voice_with_clip, voices_file
 from tests.session_tokens import TokenCaller, let_in, portal_with_tokens
 
 MODELS = Path(__file__).with_name("models.py")
@@ -35,6 +46,12 @@ QUERIES = (
     "name=x&slug=x&include_definition=true&include_result=true&include_dropped=true",
 )
 """Asked of every address: each ignores what it does not know."""
+NEEDED = {
+    "/api/v1/dictionary": "?language=de-de",
+    "/api/v1/dictionary/search": "?search=x",
+    "/api/v1/voices/<voice_id>/preview": "?language=de-de",
+}
+"""What an address does not answer without."""
 STATUSES = ("pending", "running", "paused", "completed", "failed", "cancelled")
 SINK = {"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}}
 
@@ -67,7 +84,7 @@ class Furnished:
                 continue
             path = ARGUMENT.sub("{}", rule.rule)
             address = self._address(rule.rule, self.everything)
-            found[path] += [self._ask(f"{address}?{query}") for query in QUERIES]
+            found[path] += [self._ask(f"{address}&{query}") for query in QUERIES]
             for arguments in self.others:
                 other = self._address(rule.rule, self.everything | arguments)
                 if other != address:
@@ -76,7 +93,7 @@ class Furnished:
         return found
 
     def _address(self, rule: str, arguments: dict[str, str]) -> str:
-        return ARGUMENT.sub(lambda argument: arguments[argument[1]], rule)
+        return ARGUMENT.sub(lambda argument: arguments[argument[1]], rule) + NEEDED.get(rule, "?")
 
     def _ask(self, address: str) -> Any:
         answer = self.app.test_client().get(address, headers=self.person.headers)
@@ -85,14 +102,15 @@ class Furnished:
 
     def _ask_politely(self, address: str, headers: dict[str, str]) -> list[Any]:
         """The answer, where it is no refusal."""
-        answer = self.app.test_client().get(f"{address}?name=x&slug=x", headers=headers)
+        answer = self.app.test_client().get(f"{address}&name=x&slug=x", headers=headers)
         assert answer.status_code in (200, 403, 404, 409), (address, answer.text)
         return [answer.get_json()] if answer.status_code == 200 else []
 
 
 @pytest.fixture
 def furnished(environment: dict[str, str], tmp_path: Path) -> Iterator[Furnished]:
-    with portal_with_tokens(environment, tmp_path) as app:
+    voices = {"PORTAL_PROVIDER_VOICES": str(voices_file(tmp_path))}
+    with portal_with_tokens(environment | voices, tmp_path) as app:
         workspace, user = make_workspace(), let_in(make_user(first_name="Ada", last_name="Lovelace"))
         make_member(workspace, user)
         make_member(workspace, make_user("bare@acme.example"), "viewer")
@@ -100,7 +118,9 @@ def furnished(environment: dict[str, str], tmp_path: Path) -> Iterator[Furnished
         invite(workspace)
         fill(workspace)
         empty = make_workflow(workspace, "Empty")
-        key = make_key(workspace, user, ("workflows:read", "workspace:read", "catalog:read"))
+        make_entry(workspace, "xylophone")
+        template = make_template(workspace, "x", created_by=user.id)
+        key = make_key(workspace, user, SCOPES)
         person = TokenCaller(app, user, workspace.id)
         [key_row] = person.ask("GET", "/api-keys").get_json()["data"]
         everything = {
@@ -111,6 +131,10 @@ def furnished(environment: dict[str, str], tmp_path: Path) -> Iterator[Furnished
             "node_type": "operator_generator",
             "audio_id": db.session.scalars(sa.select(Take.audio_id)).first() or "",
             "key_id": key_row["id"],
+            "voice_id": str(voice_with_clip()),
+            "provider_name": "acme",
+            "model_name": "org/large",
+            "template_id": template.id,
         }
         others = [{"workflow_id": str(empty.id)}, *({"run_id": an_id(status)} for status in STATUSES)]
         yield Furnished(app, everything, others, empty, person, key)
