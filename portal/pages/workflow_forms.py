@@ -10,17 +10,21 @@ from portal import moments
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.auth.principals import Principal
-from portal.errors import InvalidQuery, PreconditionFailed
+from portal.errors import FieldError, InvalidQuery, PreconditionFailed
 from portal.input.bounds import MAX_DESCRIPTION, MAX_WORKFLOW_NAME
 from portal.input.parameters import single
 from portal.pages import bp, workflows_url
 from portal.pages.confirmation import confirm
 from portal.pages.forms import Form, id_in_path
 from portal.pages.pasted_definition import FIELD, LineError, Pasted
+from portal.paging import MAX_LIMIT, Slice
 from portal.web.formats import number
 from portal.web.rendering import render
 from portal.workflows import writing
 from portal.workflows.listing import WorkflowRow, describe_workflow
+from portal.workflows.templates.bodies import Clone, TemplateQuery
+from portal.workflows.templates.reading import TemplateRow, list_templates
+from portal.workflows.templates.writing import clone_template
 
 Answer = Response | str | tuple[str, int]
 
@@ -30,6 +34,7 @@ class NewWorkflowPage:
     """What `workflows/new.html` shows."""
 
     form: Form
+    templates: Sequence[TemplateRow]
     line_errors: Sequence[LineError] = ()
     """Of the pasted definition."""
     max_name: int = MAX_WORKFLOW_NAME
@@ -52,7 +57,7 @@ class EditWorkflowPage:
 @bp.get("/workspaces/<workspace_id>/workflows/new")
 @requires("workflows:write")
 def new_workflow(workspace_id: str) -> Answer:
-    return render("workflows/new.html", NewWorkflowPage(form=Form({})))
+    return _new(Form({"template": request.args.get("template", "")}))
 
 
 @bp.post("/workspaces/<workspace_id>/workflows/new")
@@ -61,13 +66,29 @@ def create_workflow(workspace_id: str) -> Answer:
     pasted = Pasted("")
     try:
         pasted = Pasted.of(request.form.get(FIELD, ""), request.files.get("file"))
-        body = _described() | ({FIELD: pasted.value()} if pasted.text else {})
-        workflow = writing.create_workflow(current_principal(), body, moments.now())
+        workflow = _create(pasted, request.form.get("template", ""))
     except InvalidQuery as refusal:
         form = Form({**single(request.form), FIELD: pasted.text}, _messages(refusal))
-        page = NewWorkflowPage(form=form, line_errors=pasted.errors_by_line(refusal.errors))
-        return render("workflows/new.html", page), refusal.status
+        return _new(form, pasted.errors_by_line(refusal.errors)), refusal.status
     return _to_runs(workflow)
+
+
+def _create(pasted: Pasted, template_id: str) -> WorkflowRow:
+    """Make the workflow of the form. Raises InvalidQuery, NotFound."""
+    principal, now = current_principal(), moments.now()
+    if not template_id:
+        body = _described() | ({FIELD: pasted.value()} if pasted.text else {})
+        return writing.create_workflow(principal, body, now)
+    spec = writing.NewWorkflow.read(_described())
+    if pasted.text:
+        raise InvalidQuery([FieldError("template", "has a definition of its own: choose one of both.")])
+    return clone_template(principal, template_id, Clone(name=spec.name), now, spec.description)
+
+
+def _new(form: Form, line_errors: Sequence[LineError] = ()) -> str:
+    templates = list_templates(current_principal(), TemplateQuery(slice=Slice(0, MAX_LIMIT), sort="name"))
+    page = NewWorkflowPage(form=form, templates=templates.rows, line_errors=line_errors)
+    return render("workflows/new.html", page)
 
 
 @bp.get("/workflows/<workflow_id>/edit")

@@ -14,6 +14,7 @@ from portal import moments
 from portal.database.engine import db
 from portal.database.models import User, Workflow
 from portal.runs.recording import recorder
+from portal.workflows.templates.starters import STARTERS
 from tests.factories import make_member, make_run, make_user
 from tests.pages.conftest import Browser, one, parsed, text_of
 
@@ -41,6 +42,7 @@ def create(browser: Browser, **fields: Any) -> TestResponse:
 
 
 def newest() -> Workflow:
+    db.session.rollback()
     found = db.session.scalars(sa.select(Workflow).order_by(Workflow.created_at.desc())).first()
     assert found is not None
     return found
@@ -73,6 +75,29 @@ def test_a_definition_is_taken_from_the_field_or_from_a_file(browser: Browser, u
         create(browser, name="x", **({"file": file} if uploaded else {"definition": text})).status_code == 303
     )
     assert newest().definition == CHAIN
+
+
+def test_a_template_gives_definition_name_and_description_unless_others_are_given(browser: Browser) -> None:
+    page = parsed(browser.open(f"/workspaces/{browser.workspace.id}/workflows/new"))
+    options = [str(option["value"]) for option in page.select("#template option")]
+    assert options[1:] != []
+    starter = STARTERS[options[1]]
+    assert create(browser, template=starter.id).status_code == 303
+    made = newest()
+    assert (made.name, made.description, made.definition) == (
+        starter.name,
+        starter.description,
+        starter.definition,
+    )
+    create(browser, template=starter.id, name="Mine", description="My own")
+    assert (newest().name, newest().description) == ("Mine", "My own")
+
+
+def test_a_template_and_a_definition_together_are_refused(browser: Browser) -> None:
+    refused = create(browser, template=next(iter(STARTERS)), definition=json.dumps(CHAIN))
+    assert refused.status_code == 422
+    assert "choose one of both" in text_of(one(parsed(refused), "#template-error"))
+    assert create(browser, template="nothing0").status_code == 404
 
 
 def test_each_error_of_a_definition_stands_at_its_line(browser: Browser) -> None:

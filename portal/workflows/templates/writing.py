@@ -72,8 +72,10 @@ def delete_template(principal: Principal, template_id: str, now: datetime) -> No
         _lock(session, principal, template_id).deleted_at = now
 
 
-def clone_template(principal: Principal, template_id: str, clone: Clone, now: datetime) -> WorkflowRow:
-    """Make a workflow of a template. Raises InvalidQuery, NotFound."""
+def clone_template(
+    principal: Principal, template_id: str, clone: Clone, now: datetime, description: str | None = None
+) -> WorkflowRow:
+    """Make a workflow of a template, with its description unless one is given. Raises NotFound."""
     workspace_id = workspace_id_of(principal)
     template = get_template(principal, template_id)
     with writing() as session:
@@ -85,7 +87,7 @@ def clone_template(principal: Principal, template_id: str, clone: Clone, now: da
             principal,
             now,
             name=clone.name or template.name,
-            description=template.description,
+            description=template.description if description is None else description,
             definition=template.definition,
             template=template_id,
         )
