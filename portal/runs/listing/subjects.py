@@ -6,9 +6,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.database.engine import db
 from portal.database.models import RunDetail
 from portal.database.sql.excerpts import cut, excerpt, json_members
+from portal.database.transactions import read
 
 MAX_TITLE = 500
 MAX_LABELS = 1000
@@ -32,7 +32,7 @@ def subjects_of(ids: Sequence[UUID]) -> dict[UUID, Subject]:
     """
     if not ids:
         return {}
-    rows = db.session.execute(_SUBJECTS.where(RunDetail.run_id.in_(ids)))
+    rows = read(_SUBJECTS, ids=list(ids))
     return {row.run_id: _subject(row.title, row.labels) for row in rows if row.title or row.labels}
 
 
@@ -40,7 +40,7 @@ _SUBJECTS = sa.select(
     RunDetail.run_id,
     excerpt(RunDetail.source["title"].as_string(), MAX_TITLE).label("title"),
     excerpt(RunDetail.source["labels"].as_string(), MAX_LABELS).label("labels"),
-)
+).where(RunDetail.run_id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def _subject(title: str | None, labels: str | None) -> Subject:
