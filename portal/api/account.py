@@ -1,4 +1,4 @@
-"""What a caller may use and wants to hear of: credits, limits, e-mails (contract-writing 2 and 10)."""
+"""What a caller may use and wants to hear of: credits, limits, e-mails (contract part 2, 2 and 10)."""
 
 from datetime import datetime
 from typing import Annotated, Literal

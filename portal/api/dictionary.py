@@ -1,4 +1,4 @@
-"""The dictionary: what words sound like (contract-writing 10)."""
+"""The dictionary: what words sound like (contract part 2, 10)."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Invitations to a workspace and changes of its members, by its admins (contract 2.7, contract-writing 10).
+"""Invitations to a workspace and changes of its members, by its admins (contract 2.7, contract part 2, 10).
 
 The portal sends no mail: who invites passes the link on, which only the answer to the invitation says.
 """

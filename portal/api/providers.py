@@ -1,4 +1,4 @@
-"""Providers of speech, their models and voices (contract-writing 10)."""
+"""Providers of speech, their models and voices (contract part 2, 10)."""
 
 from typing import Annotated
 from urllib.parse import quote

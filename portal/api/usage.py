@@ -1,4 +1,4 @@
-"""What a workspace used, and what happened in it (contract-writing 10)."""
+"""What a workspace used, and what happened in it (contract part 2, 10)."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -15,9 +15,10 @@ from portal.api.operations import PAGING, operation
 from portal.api.schemas import UUID as UUID_SCHEMA
 from portal.api.schemas import Schema, described, words
 from portal.auth.gate import current_principal, requires
+from portal.definitions import locales
 from portal.input.bodies import OneOf
 from portal.input.parameters import single
-from portal.usage import feed, locales
+from portal.usage import feed
 from portal.usage.feed import Event, FeedQuery
 from portal.usage.languages import Language, read_languages
 from portal.usage.period import (

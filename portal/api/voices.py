@@ -1,4 +1,4 @@
-"""Voices (contract-writing 10)."""
+"""Voices (contract part 2, 10)."""
 
 from datetime import datetime
 from typing import Annotated, Literal

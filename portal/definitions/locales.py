@@ -38,5 +38,12 @@ def canonical_source(text: str) -> str | None:
     return canonical(text) or FAMILIES.get(_folded(text))
 
 
+def display_name(code: str) -> str:
+    """The name of a locale, or of a language without a region; of any other code, the code itself."""
+    locale = _folded(code)
+    family = LOCALE_NAMES[FAMILIES[locale]].partition(" (")[0] if locale in FAMILIES else code
+    return LOCALE_NAMES.get(locale, family)
+
+
 def _folded(text: str) -> str:
     return text.lower().replace("_", "-") if text.isascii() else ""

@@ -1,4 +1,4 @@
-"""The dictionary of a workspace: what words sound like, for each language (contract-writing 10)."""
+"""The dictionary of a workspace: what words sound like, for each language (contract part 2, 10)."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The parameters of the list of voices and of its facets (contract-writing 10)."""
+"""The parameters of the list of voices and of its facets (contract part 2, 10)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Lists of voices, their facets, and the voices that a workspace likes (contract-writing 10)."""
+"""Lists of voices, their facets, and the voices that a workspace likes (contract part 2, 10)."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

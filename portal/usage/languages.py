@@ -1,4 +1,4 @@
-"""What a workspace used in each language (contract-writing 10)."""
+"""What a workspace used in each language (contract part 2, 10)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from portal.auth.principals import Principal
 from portal.database.engine import db
-from portal.database.models import Upload, UploadCategory, Workflow
+from portal.database.models import Upload, UploadCategory, UploadStatus
 from portal.database.sql.in_lists import chunks
 from portal.definitions.preflight import (
     Preflight,
@@ -54,7 +54,7 @@ def surroundings(
     )
 
 
-_SCRIPT = (Upload.category == UploadCategory.SCRIPT,)
+_SCRIPT = (Upload.category == UploadCategory.SCRIPT, Upload.status == UploadStatus.UPLOADED)
 
 
 def _scripts(workspace_id: UUID, named: set[str]) -> set[str]:
@@ -62,9 +62,8 @@ def _scripts(workspace_id: UUID, named: set[str]) -> set[str]:
     ids = [found for found in map(_as_uuid, named) if found is not None]
     found: set[str] = set()
     for chunk in chunks(ids):
-        here = sa.select(Upload.id).join(Workflow, Workflow.id == Upload.workflow_id)
-        here = here.where(Upload.id.in_(chunk), Workflow.workspace_id == workspace_id, *_SCRIPT)
-        found |= {str(upload_id) for upload_id in db.session.scalars(here)}
+        here = sa.select(Upload.id).where(Upload.workspace_id == workspace_id, *_SCRIPT)
+        found |= {str(upload_id) for upload_id in db.session.scalars(here.where(Upload.id.in_(chunk)))}
     return found
 
 

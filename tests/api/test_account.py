@@ -1,4 +1,4 @@
-"""Credits, limits, e-mails, settings and slugs over the API (contract-writing 2 and 10)."""
+"""Credits, limits, e-mails, settings and slugs over the API (contract part 2, 2 and 10)."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Invitations and members over the API, by the session token of an admin (contract-writing 10)."""
+"""Invitations and members over the API, by the session token of an admin (contract part 2, 10)."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -159,8 +159,10 @@ def test_a_clone_is_a_workflow_of_ones_own(api: Api) -> None:
     assert workflow["definition"] == template["definition"]
     assert answer.headers["ETag"] == api.get(f"/workflows/{workflow['id']}").headers["ETag"]
     named = api.request("POST", "/templates/ReadText/clone", json={"name": " Mine "}).get_json()["data"]
-    blank = api.request("POST", "/templates/ReadText/clone", json={"name": " "}).get_json()["data"]
-    assert (named["name"], blank["name"]) == ("Mine", "Read a text aloud")
+    unnamed = api.request("POST", "/templates/ReadText/clone", json={"name": None}).get_json()["data"]
+    assert (named["name"], unnamed["name"]) == ("Mine", "Read a text aloud")
+    blank = api.request("POST", "/templates/ReadText/clone", json={"name": " "})
+    assert fields_of(blank) == {"name"}
     assert fields_of(api.request("POST", "/templates/ReadText/clone", json={"name": 5})) == {"name"}
     assert names(api, "sort=popular&limit=2") == ["Read a text aloud", "Dub"]
     assert api.get("/templates/ReadText").get_json()["data"]["uses_count"] == 2

@@ -1,4 +1,4 @@
-"""Usage over the API (contract-writing 10); how it is added up is tested in tests/usage."""
+"""Usage over the API (contract part 2, 10); how it is added up is tested in tests/usage."""
 
 from datetime import timedelta
 from typing import Any

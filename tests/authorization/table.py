@@ -130,7 +130,7 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/workspaces/<workspace_id>/settings": Api(scope="workspace:read", anywhere=True),
     "GET /api/v1/workspaces/<workspace_id>/plan": Api(anywhere=True),
     "GET /api/v1/workspaces/slug-available": Api(scope=None, roles=ADMINS, query="?slug=new"),
-    # The API: members. No key invites anybody (contract-writing 10).
+    # The API: members. No key invites anybody (contract part 2, 10).
     f"POST {_PLACE}/invites": Api(
         scope=None, roles=ADMINS, anywhere=True, body={"email": "new@example.com", "role": "viewer"}
     ),

@@ -84,14 +84,7 @@ class Clone(Body):
 
     model_config = ConfigDict(title="TemplateClone")
 
-    name: Annotated[_Name | None, Field(description="That of the template, unless given or blank.")] = None
-
-    @classmethod
-    def read(cls, body: Mapping[str, object], *errors: FieldError, **context: object) -> Self:
-        name = body.get("name")
-        if isinstance(name, str) and not name.strip():
-            body = {**body, "name": None}
-        return super().read(body, *errors, **context)
+    name: Annotated[_Name | None, Field(description="That of the template unless given.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,10 +126,13 @@ def confirm(
 
 
 def _content_of(upload: UploadRow) -> UUID:
-    """What was sent last for a pending upload. Raises Conflict if nothing was."""
-    content_id = db.session.scalar(sa.select(Upload.content_id).where(Upload.id == upload.id))
-    if content_id is None:
+    """What was sent last for a pending upload. Raises Conflict if nothing was, NotFound if it is deleted."""
+    row = db.session.execute(sa.select(Upload.content_id).where(Upload.id == upload.id)).first()
+    if row is None:
+        raise _not_found()
+    if row.content_id is None:
         raise Conflict("Nothing was sent for this upload. Send the file to its upload_url first.")
+    content_id: UUID = row.content_id
     return content_id
 
 
