@@ -16,6 +16,7 @@ from portal.auth.principals import PERSON
 from portal.workspaces import plan, preferences, workspaces
 from portal.workspaces.preferences import PreferenceChanges, Preferences
 
+_FOR_OLD_CLIENTS = "Always false: the portal sends no such e-mails. Older clients need it."
 _Unmetered = Annotated[int | None, Field(description="Null: credits are not metered.")]
 
 
@@ -43,6 +44,7 @@ class PlanLimitsJson(TypedDict):
     """The limits of this installation. 2147483647 stands for no limit."""
 
     monthly_credits: Count
+    seats: Annotated[Count, Field(description="No limit. Older clients need it.")]
     workspaces_per_owner: Count
     concurrent_runs_per_user: Count
     storage_bytes_per_workspace: Count
@@ -59,6 +61,8 @@ class PreferencesJson(TypedDict):
 
     completed_generation_email: bool
     failed_generation_email: bool
+    weekly_usage_summary_email: Annotated[bool, Field(description=_FOR_OLD_CLIENTS)]
+    product_updates_email: Annotated[bool, Field(description=_FOR_OLD_CLIENTS)]
 
 
 @bp.get("/users/me/credits")
@@ -129,6 +133,7 @@ def _plan() -> PlanLimitsJson:
     found = _limits()
     return {
         "monthly_credits": found.monthly_credits,
+        "seats": plan.NO_LIMIT,
         "workspaces_per_owner": found.workspaces_per_owner,
         "concurrent_runs_per_user": found.concurrent_runs_per_user,
         "storage_bytes_per_workspace": found.storage_bytes_per_workspace,
@@ -145,4 +150,6 @@ def _preferences(found: Preferences) -> PreferencesJson:
     return {
         "completed_generation_email": found.completed_generation_email,
         "failed_generation_email": found.failed_generation_email,
+        "weekly_usage_summary_email": False,
+        "product_updates_email": False,
     }

@@ -114,7 +114,7 @@ def _operation(name: str, operation: Operation, rule: Rule, security: list[Json]
         "operationId": name,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "parameters": [*parameters, {"$ref": "#/components/parameters/Workspace"}],
+        "parameters": [*parameters, *([{"$ref": "#/components/parameters/Workspace"}] if security else [])],
         "security": security,
         "responses": {str(operation.status): _success(operation)}
         | {

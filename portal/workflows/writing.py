@@ -64,6 +64,12 @@ class WorkflowReplacement(Body):
 class WorkflowChanges(Changes):
     """What to change: at least one of these."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [name]} for name in ("name", "description", "definition")],
+        }
+    )
+
     name: _Name = absent()
     description: _Description | None = None
     definition: _Definition = absent()

@@ -35,6 +35,7 @@ from tests.factories import make_key, make_member, make_user, make_workspace
 from tests.fuzz.histories import History, Line, make_history, node_ids
 from tests.fuzz.sweep import Callers, Subject, Sweep
 from tests.history.lines import dump, empty
+from tests.provider_voices import voice_with_clip, voices_file
 from tests.session_tokens import KEY, let_in, portal_with_tokens
 
 pytestmark = pytest.mark.slow
@@ -87,6 +88,10 @@ QUERIES = {
         f"?q={each}" for each in ("{run_id}", "00000000", "1", "9007199254740991", "%23{run_number}")
     ],
     "GET /api/v1/workflows/<workflow_id>/uploads": ["?limit=100"],
+    "GET /api/v1/workspaces/slug-available": ["?slug=free"],
+    "GET /api/v1/dictionary": ["?language=de-de"],
+    "GET /api/v1/dictionary/search": ["?search=x"],
+    "GET /api/v1/voices/<voice_id>/preview": ["?language=de-de"],
 }
 """What is asked besides the plain address, with the names of a subject in braces."""
 PAGES = ("GET /workflows/<workflow_id>/runs", "GET /workflows/<workflow_id>/runs/<run_id>")
@@ -95,7 +100,8 @@ PAGES = ("GET /workflows/<workflow_id>/runs", "GET /workflows/<workflow_id>/runs
 @pytest.fixture
 def portal(environment: dict[str, str], tmp_path: Path) -> Iterator[Flask]:
     no_limits = {"PORTAL_RATE_LIMIT_PER_MIN": "0", "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN": "0"}
-    with portal_with_tokens(environment | no_limits, tmp_path) as app:
+    voices = {"PORTAL_PROVIDER_VOICES": str(voices_file(tmp_path))}
+    with portal_with_tokens(environment | no_limits | voices, tmp_path) as app:
         yield app
 
 
@@ -111,12 +117,26 @@ def test_every_address_answers_for_whatever_an_import_accepts(portal: Flask, tmp
         sweep.follow("GET /", common, "/", LINKS)
         for subject in subjects:
             sweep.follow(PAGES["run_id" in subject.arguments], subject, _page_of(subject), LINKS)
-        sweep.ask_every_route(subjects, QUERIES, AT_ONCE)
+        sweep.ask_every_route([*subjects, _catalog()], QUERIES, AT_ONCE)
         sweep.miss_none()
     wrong += sweep.report() + _unsound()
     print(f"\n{len(history.lines):,} lines, {sum(sweep.statuses.values()):,} answers: {dict(sweep.statuses)}")
     print(*sweep.slowest(), sep="\n")
     assert not wrong, f"{len(wrong)} faults of seed {SEED}, {RUNS} runs:\n" + "\n".join(wrong)
+
+
+def _catalog() -> Subject:
+    """What every workspace has, whatever is imported."""
+    return Subject(
+        "catalog",
+        {
+            "node_type": "source_script",
+            "voice_id": str(voice_with_clip()),
+            "provider_name": "acme",
+            "model_name": "org/large",
+            "template_id": "ReadText",
+        },
+    )
 
 
 def _callers(portal: Flask, workspace: Workspace, user: User) -> Callers:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -112,4 +113,5 @@ def test_the_newest_sdk_uploads_sync_and_async(uploader: Onepin) -> None:
         await uploads.delete(made.upload.id)
         return done.data.status
 
-    assert asyncio.run(later()) == "uploaded"
+    with ThreadPoolExecutor(1) as pool:  # a thread without the event loop that other tests may leave
+        assert pool.submit(lambda: asyncio.run(later())).result() == "uploaded"

@@ -32,6 +32,7 @@ from portal.database.models import (
     Workspace,
 )
 from portal.database.transactions import writing
+from portal.speech import catalog
 from tests.factories import (
     NOON,
     make_detail,
@@ -126,6 +127,11 @@ def extreme(app: Flask, sign_in: Callable[[User], FlaskClient]) -> Extreme:
         "key_id": db.session.scalar(here),
         "invitation_id": db.session.scalar(invited),
         "token": "unknown",
+        "node_type": "source_script",
+        "voice_id": next(iter(catalog().voices)),
+        "provider_name": "espeak-ng",
+        "model_name": "espeak-ng",
+        "template_id": "ReadText",
         "filename": "portal.css",
         "kind": "run",
         "subject_id": failed.id,
