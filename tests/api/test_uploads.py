@@ -413,6 +413,17 @@ def test_no_cookie_is_looked_at_and_no_origin(api: Api, sign_in: Callable[..., F
     assert browser.put(path.split("?")[0], data=b"Hello", headers=same).status_code == 403
 
 
+def test_no_other_view_is_open_without_an_origin(sqlite_app: Flask) -> None:
+    exempt = [
+        name
+        for name, view in sqlite_app.view_functions.items()
+        if getattr(view, "portal_opened_by_signature", False)
+    ]
+    assert exempt == ["sent_files.send"]
+    rules = [rule for rule in sqlite_app.url_map.iter_rules() if rule.endpoint in exempt]
+    assert [(rule.methods or set()) - {"OPTIONS"} for rule in rules] == [{"PUT"}]
+
+
 def test_ten_megabytes_are_taken_and_no_byte_more(api: Api, put: Put, tmp_path: Path) -> None:
     _, url = create(api)
     assert put(url, bytes(10_000_001)).status_code == 413

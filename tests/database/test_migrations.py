@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -12,14 +13,14 @@ from flask_migrate import downgrade, upgrade
 from portal import create_app
 from portal.database.columns import Base
 from portal.database.engine import db
-from portal.database.models import Run, RunEvent, SchemaState
+from portal.database.models import Run, RunEvent, SchemaState, Upload
 from portal.database.transactions import writing
 from portal.runs.counts import find_drift
 from portal.runs.counts.histograms import DAY
 from portal.runs.recording import recorder
 from portal.runs.recording.state_machine import Event
 from tests.conftest import settings_for
-from tests.factories import NOON, make_run, make_steps, make_workflow, make_workspace
+from tests.factories import NOON, make_run, make_steps, make_upload, make_workflow, make_workspace
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -143,3 +144,26 @@ def _runs() -> list[tuple[object, ...]]:
     with db.engine.connect() as connection:
         rows = [tuple(row) for columns in kept for row in connection.execute(sa.select(*columns))]
     return sorted(rows, key=repr)
+
+
+def test_uploads_get_their_workspace_and_lose_what_is_pending(bare_url: str, tmp_path: Path) -> None:
+    def kept() -> list[tuple[str, object, str]]:
+        db.session.rollback()
+        rows = sa.select(Upload.filename, Upload.workspace_id, Upload.status).order_by(Upload.filename)
+        return [tuple(row) for row in db.session.execute(rows)]
+
+    with create_app(settings_for(bare_url), instance=tmp_path).app_context():
+        upgrade()
+        workspace = make_workspace()
+        upload = make_upload(make_workflow(workspace), workspace, "a.txt", b"Hello")
+        pending = {column.name: getattr(upload, column.name) for column in Upload.__table__.columns}
+        pending |= {"id": uuid4(), "workflow_id": None, "status": "pending", "artifact_id": None}
+        with writing() as session:
+            session.execute(sa.insert(Upload).values(**pending | {"filename": "b.txt"}))
+        assert len(kept()) == 2
+        db.session.rollback()
+        downgrade(revision="0013")
+        upgrade()
+        assert kept() == [("a.txt", workspace.id, "uploaded")]
+        db.session.rollback()
+        db.engine.dispose()

@@ -11,6 +11,7 @@ from flask import Flask
 
 from portal.database.engine import db
 from portal.database.models import Artifact, Person, Upload, Workflow, Workspace
+from portal.database.transactions import writing
 from portal.history.demo.sample import install_demo
 from tests.factories import NOON, make_key, make_member, make_user
 from tests.history.conftest import Import
@@ -135,6 +136,18 @@ def test_an_upload_of_another_workflow_is_not_taken_over(load: Import, app: Flas
     summary = load(W, workflow_line(id=second), upload_line(), upload_line(workflow_id=second))
     assert [(bad.line_number, bad.field) for bad in summary.bad] == [(4, "id")]
     assert db.session.scalars(sa.select(Upload.workflow_id)).all() == [UUID(WORKFLOW)]
+
+
+def test_an_upload_that_was_sent_here_is_not_replaced(load: Import, app: Flask) -> None:
+    load(W, upload_line())
+    with writing() as session:
+        session.execute(sa.update(Upload).values(content_id=UUID(int=1), content_sha256=bytes(32)))
+    summary = load(upload_line(filename="b.txt"))
+    assert [(bad.field, bad.reason) for bad in summary.bad] == [
+        ("id", "is the id of an upload that was made here.")
+    ]
+    db.session.rollback()
+    assert db.session.scalars(sa.select(Upload.content_id)).one() == UUID(int=1)
 
 
 @pytest.mark.slow
