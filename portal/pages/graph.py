@@ -21,6 +21,8 @@ MAX_READ = 1_000
 
 BOX_WIDTH, BOX_HEIGHT = 150, 44
 GAP_ACROSS, GAP_DOWN, MARGIN = 20, 14, 4
+BEND = 32
+"""How far the curve of an edge that leads back is pulled down; it goes three quarters of that."""
 MAX_LABEL, MAX_KIND = 15, 19
 
 
@@ -106,7 +108,10 @@ def draw_graph(definition: Mapping[str, object] | None, names: Mapping[str, str]
             boxes[node_id] = Box(node, x, y, cut(node.name, MAX_LABEL), cut(node.type, MAX_KIND))
     width = 2 * MARGIN + len(layers) * (BOX_WIDTH + GAP_ACROSS) - GAP_ACROSS
     height = 2 * MARGIN + tallest * (BOX_HEIGHT + GAP_DOWN) - GAP_DOWN
-    curves = [_curve(boxes[source], boxes[target]) for source, target in edges]
+    ends = [(boxes[source], boxes[target]) for source, target in edges]
+    if any(_leads_back(source, target) for source, target in ends):
+        height += BEND
+    curves = [_curve(source, target) for source, target in ends]
     return Graph(width, height, list(boxes.values()), curves)
 
 
@@ -143,12 +148,19 @@ def _ordered(layers: list[list[str]], edges: Sequence[tuple[str, str]]) -> list[
     return ordered
 
 
+def _leads_back(source: Box, target: Box) -> bool:
+    """Whether an edge goes to its own or an earlier layer, and is drawn below both boxes."""
+    return target.x <= source.x
+
+
 def _curve(source: Box, target: Box) -> str:
+    if _leads_back(source, target):
+        x, y = source.x + BOX_WIDTH // 2, source.y + BOX_HEIGHT
+        to_x, to_y = target.x + BOX_WIDTH // 3, target.y + BOX_HEIGHT
+        low = max(y, to_y) + BEND
+        return f"M{x} {y}C{x} {low} {to_x} {low} {to_x} {to_y}"
     x, y = source.x + BOX_WIDTH, source.y + BOX_HEIGHT // 2
     to_x, to_y = target.x, target.y + BOX_HEIGHT // 2
-    if to_x <= x:  # back to an earlier layer: below both boxes
-        low = max(source.y, target.y) + BOX_HEIGHT + GAP_DOWN - 2
-        return f"M{x} {y}C{x + 24} {low} {to_x - 24} {low} {to_x} {to_y}"
     middle = (x + to_x) // 2
     return f"M{x} {y}C{middle} {y} {middle} {to_y} {to_x} {to_y}"
 
