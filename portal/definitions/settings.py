@@ -1,7 +1,6 @@
 """Checking the settings of a node against the schemas of the catalog."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from portal.definitions.catalog import NodeType, Schema
 from portal.definitions.shape import Path, is_number, is_whole, segment
@@ -11,7 +10,7 @@ Refusal = tuple[Path, str]
 """Where in `config` something is wrong, and what is allowed there."""
 
 
-def refusals(node_type: NodeType, config: Mapping[str, Any]) -> Iterator[Refusal]:
+def refusals(node_type: NodeType, config: Mapping[str, object]) -> Iterator[Refusal]:
     """What is wrong with the known keys of a `config`. Null counts as absent, for a text "" does too."""
     for key, schema in node_type.settings.items():
         value = config.get(key)
@@ -19,7 +18,7 @@ def refusals(node_type: NodeType, config: Mapping[str, Any]) -> Iterator[Refusal
             yield from _refusals(value, schema, (key,))
 
 
-def _refusals(value: Any, schema: Schema, path: Path) -> Iterator[Refusal]:
+def _refusals(value: object, schema: Schema, path: Path) -> Iterator[Refusal]:
     match schema["type"]:
         case "string":
             fits = isinstance(value, str) and value in schema.get("enum", (value,))
@@ -42,7 +41,7 @@ def _refusals(value: Any, schema: Schema, path: Path) -> Iterator[Refusal]:
         yield from _members(value, schema, path)
 
 
-def _members(value: Mapping[str, Any], schema: Schema, path: Path) -> Iterator[Refusal]:
+def _members(value: Mapping[str, object], schema: Schema, path: Path) -> Iterator[Refusal]:
     """Members of an object: null is absent."""
     for key in schema.get("required", ()):
         if value.get(key) is None:
@@ -54,7 +53,7 @@ def _members(value: Mapping[str, Any], schema: Schema, path: Path) -> Iterator[R
             yield from _refusals(member, inner, (*path, segment(key)))
 
 
-def _in_range(value: Any, schema: Schema) -> bool:
+def _in_range(value: object, schema: Schema) -> bool:
     return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
 
 

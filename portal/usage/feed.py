@@ -112,7 +112,7 @@ class Event:
     resource_id: UUID | None
     resource_name: str | None
     """Not of keys: only admins see these."""
-    metadata: Mapping[str, Any] | None
+    metadata: Mapping[str, object] | None
 
 
 def read_feed(workspace_id: UUID, query: FeedQuery, now: datetime) -> tuple[Sequence[Event], Position | None]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.auth.principals import Principal
+from portal.database.columns import JsonObject
 from portal.database.engine import db
 from portal.database.models import Upload, UploadCategory, UploadStatus
 from portal.database.sql.in_lists import chunks
@@ -27,7 +28,7 @@ from portal.workspaces.workspaces import workspace_id_of
 class Candidate(Body):
     """A definition to validate."""
 
-    definition: Annotated[dict[str, Any], DefinitionField()]
+    definition: Annotated[JsonObject, DefinitionField()]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def validate(principal: Principal, body: Mapping[str, object]) -> Validation:
 
 
 def surroundings(
-    workspace_id: UUID, definition: Mapping[str, Any], workflow_id: UUID | None = None
+    workspace_id: UUID, definition: Mapping[str, object], workflow_id: UUID | None = None
 ) -> Surroundings:
     """What a definition would meet in this workspace, as this workflow's if it is one's."""
     own = sa.exists().where(Upload.workflow_id == workflow_id, *_SCRIPT)

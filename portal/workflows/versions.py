@@ -6,13 +6,13 @@ a version without a person. An import that changes it later leaves it without a 
 
 import json
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
 from portal.auth.principals import Principal
+from portal.database.columns import JsonObject
 from portal.database.models import Workflow, WorkflowVersion
 
 
@@ -24,7 +24,7 @@ def add_first_version(session: Session, workflow: Workflow, principal: Principal
 
 
 def save_definition(
-    session: Session, workflow: Workflow, definition: dict[str, Any], principal: Principal, now: datetime
+    session: Session, workflow: Workflow, definition: JsonObject, principal: Principal, now: datetime
 ) -> None:
     """Make this the definition of a locked workflow: a new version, unless it says the same as before."""
     if _text(definition) == _text(workflow.definition):
@@ -59,6 +59,6 @@ def _by(principal: Principal, workflow: Workflow, number: int, now: datetime) ->
     )
 
 
-def _text(definition: dict[str, Any]) -> str:
+def _text(definition: JsonObject) -> str:
     """Compared as text, because to Python 1, 1.0 and true are equal."""
     return json.dumps(definition, sort_keys=True)

@@ -6,7 +6,7 @@ see all of it or nothing.
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID, uuid4
 
 from pydantic import ConfigDict, Field
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from portal.auth.access import NO_SUCH_WORKFLOW, get_workflow
 from portal.auth.audit import trail
 from portal.auth.principals import Principal
+from portal.database.columns import JsonObject
 from portal.database.models import User, Workflow, Workspace
 from portal.database.sql import versions
 from portal.database.transactions import writing
@@ -35,7 +36,7 @@ from portal.workspaces.workspaces import workspace_id_of
 
 _Name = Annotated[str, names.Name()]
 _Description = Annotated[str, names.Description()]
-_Definition = Annotated[dict[str, Any], DefinitionField()]
+_Definition = Annotated[JsonObject, DefinitionField()]
 
 Tags = Collection[str] | None
 """The values of `entity_tag` of which one must be the present one; None: whatever it is."""
@@ -95,7 +96,7 @@ def add_workflow(
     *,
     name: str,
     description: str | None,
-    definition: dict[str, Any],
+    definition: JsonObject,
     **details: object,
 ) -> WorkflowRow:
     """Create a workflow within a transaction, from legal values; `details` are for the audit log."""
@@ -175,7 +176,7 @@ def entity_tag(updated_at: datetime) -> str:
 
 
 def _new_workflow(
-    principal: Principal, workspace_id: UUID, definition: dict[str, Any], now: datetime
+    principal: Principal, workspace_id: UUID, definition: JsonObject, now: datetime
 ) -> Workflow:
     return Workflow(
         id=uuid4(),
@@ -207,7 +208,7 @@ def _store(
 
 
 def _change(
-    principal: Principal, workflow_id: UUID, changes: Mapping[str, Any], now: datetime, tags: Tags
+    principal: Principal, workflow_id: UUID, changes: JsonObject, now: datetime, tags: Tags
 ) -> WorkflowRow:
     get_workflow(principal, workflow_id)
     if "definition" in changes:

@@ -1,7 +1,6 @@
 """Inserts that two writers may make at the same time."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -10,12 +9,12 @@ from sqlalchemy.orm import Session
 from portal.database.columns import Base
 
 
-def insert_unless_there(session: Session, model: type[Base], values: Mapping[str, Any]) -> None:
+def insert_unless_there(session: Session, model: type[Base], values: Mapping[str, object]) -> None:
     """Insert a row unless there is one with its primary key."""
     session.execute(_insert(session, model, values).on_conflict_do_nothing())
 
 
-def insert_or_increment(session: Session, model: type[Base], key: Mapping[str, Any], column: str) -> None:
+def insert_or_increment(session: Session, model: type[Base], key: Mapping[str, object], column: str) -> None:
     """Add one to a column of the row with this primary key; the first time, insert it with one."""
     table = sa.inspect(model).local_table
     insert = _insert(session, model, {**key, column: 1})
@@ -23,7 +22,7 @@ def insert_or_increment(session: Session, model: type[Base], key: Mapping[str, A
 
 
 def _insert(
-    session: Session, model: type[Base], values: Mapping[str, Any]
+    session: Session, model: type[Base], values: Mapping[str, object]
 ) -> postgresql.Insert | sqlite.Insert:
     if session.get_bind().dialect.name == "postgresql":
         return postgresql.insert(model).values(**values)

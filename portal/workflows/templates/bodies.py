@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field
 from pydantic_core import CoreSchema, core_schema
 
+from portal.database.columns import JsonObject
 from portal.database.models import TemplateCategory
 from portal.definitions.shape import DefinitionField
 from portal.errors import FieldError
@@ -43,7 +44,7 @@ class _DescriptionField(Rule):
 _Name = Annotated[str, names.Name()]
 _Description = Annotated[str, _DescriptionField()]
 _Category = Annotated[str, OneOf(CATEGORIES)]
-_Definition = Annotated[dict[str, Any], DefinitionField()]
+_Definition = Annotated[JsonObject, DefinitionField()]
 
 
 class NewTemplate(Body):

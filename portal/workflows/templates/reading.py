@@ -3,12 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.auth.principals import Principal
+from portal.database.columns import JsonObject
 from portal.database.engine import db
 from portal.database.models import Template, TemplateFavorite, TemplateUse
 from portal.errors import NotFound
@@ -27,7 +27,7 @@ class TemplateRow:
     name: str
     description: str | None
     category: str | None
-    definition: dict[str, Any]
+    definition: JsonObject
     is_starter: bool
     is_favorite: bool
     uses_count: int

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
+
+from portal.database.columns import JsonObject
 
 ADDED_AT = datetime(2026, 11, 28, tzinfo=UTC)
 """When these came into the portal."""
@@ -12,7 +13,7 @@ ADDED_AT = datetime(2026, 11, 28, tzinfo=UTC)
 _STEP = 280
 """How far apart nodes stand on the canvas."""
 
-Node = tuple[str, str, str, Mapping[str, Any]]
+Node = tuple[str, str, str, Mapping[str, object]]
 """Id, type, name and configuration."""
 
 
@@ -22,7 +23,7 @@ class Starter:
     name: str
     description: str
     category: str
-    definition: dict[str, Any]
+    definition: JsonObject
 
 
 _SCRIPT: Node = ("script", "source_script", "Script", {"input_type": "text"})
@@ -30,7 +31,7 @@ _SPEAK: Node = ("speak", "operator_generator", "Speak", {})
 _EXPORT: Node = ("export", "sink_preview", "Export", {"format": "wav"})
 
 
-def _chain(nodes: Sequence[Node], *retries: tuple[str, str]) -> dict[str, Any]:
+def _chain(nodes: Sequence[Node], *retries: tuple[str, str]) -> JsonObject:
     """Nodes that follow each other; a retry leads from the fail port of a validator back to a node."""
     edges = [
         _edge(before[0], "pass" if before[1].startswith("validator_") else "lines", after[0])
