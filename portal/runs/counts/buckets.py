@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.database.models import Run, RunBucket
-from portal.database.sql import bulk, statements
+from portal.database.sql import bulk, statements, sums
 from portal.runs.counts.columns import SUMS, bucket_column, count_columns, sum_columns
 from portal.runs.counts.histograms import (
     BY_KEY,
@@ -76,11 +76,22 @@ class Moves:
                     (key, status, 0) for moment, key, status in lacking if moment == NO_KEY
                 ]
 
-    def sum(self, sign: int, created_at: int, column: str, halves: Sequence[int]) -> None:
-        """Add to a sum and the column after it, or subtract."""
-        row, first = self.sums[created_at // _FINEST], SUMS.index(column)
-        for offset, value in enumerate(halves):
-            row[first + offset] += sign * value
+    def count(self, sign: int, created: Iterable[int], column: str, values: Iterable[int | None]) -> None:
+        """Count the runs that have a value, or count them out."""
+        place, sums_by_bucket = SUMS.index(column), self.sums
+        for at, value in zip(created, values, strict=True):
+            if value is not None:
+                sums_by_bucket[at // _FINEST][place] += sign
+
+    def sum(self, sign: int, created: Iterable[int], column: str, values: Iterable[int | None]) -> None:
+        """Add the value of each run to a sum in two halves, or subtract it."""
+        low, sums_by_bucket = SUMS.index(column), self.sums
+        for at, value in zip(created, values, strict=True):
+            if value:
+                row = sums_by_bucket[at // _FINEST]
+                row[low] += sign * (value & sums.LOW)
+                if high := value >> sums.BITS:
+                    row[low + 1] += sign * high
 
     def sums_changed(self) -> dict[int, list[int]]:
         return {number: row for number, row in self.sums.items() if any(row)}

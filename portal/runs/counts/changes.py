@@ -13,15 +13,14 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from portal.database.models import Run, RunStatus
-from portal.database.sql import sums
 from portal.moments import elapsed_ms
 from portal.runs.counts import buckets, grains
 from portal.runs.counts.histograms import Keys, microseconds
 from portal.runs.statuses import STATUSES
 from portal.runs.thresholds import THRESHOLDS, Thresholds
 
-_ADDED_UP = ("delivered_audio_ms", "credits", "output_lines")
-"""The sums of which each run has one value, in the order of Counted."""
+_ADDED_UP = ("active_ms", "delivered_audio_ms", "credits", "output_lines")
+"""The sums of values of runs, in the order of Counted."""
 _POSITION = {status: position for position, status in enumerate(STATUSES)}
 
 
@@ -103,13 +102,9 @@ class Changes:
                 grains.count(self.counts[workflow_id], sign, keys, people)
                 moves = self.moves[workflow_id]
                 moves.add(sign, keys)
-                for at, took in zip(created, took_ms, strict=True):
-                    if took is not None:
-                        moves.sum(sign, at, "timed_runs", (1, *sums.halves(took)))
-                for column, values in zip(_ADDED_UP, added_up, strict=True):
-                    for at, value in zip(created, values, strict=True):
-                        if value:
-                            moves.sum(sign, at, column, sums.halves(value))
+                moves.count(sign, created, "timed_runs", took_ms)
+                for column, values in zip(_ADDED_UP, (took_ms, *added_up), strict=True):
+                    moves.sum(sign, created, column, values)
 
 
 def _by_workflow(runs: Iterable[Counted]) -> defaultdict[UUID, list[Counted]]:
