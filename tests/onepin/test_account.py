@@ -23,6 +23,9 @@ from tests.onepin.conftest import NEWEST, Onepin
 LANGUAGES = [{"script": "Hello", "takes": [{"locale": "en-us"}, {"locale": "de-de", "script": "Hallo!"}]}]
 
 
+pytestmark = pytest.mark.clients
+
+
 @pytest.fixture
 def reader(shelf: tuple[Workflow, str], app: Flask) -> tuple[str, str]:
     """The id of a workspace where something was spoken yesterday, and a key that reads its usage."""

@@ -20,6 +20,8 @@ from tests.onepin.conftest import NEWEST, Onepin
 from tests.provider_voices import voices_file
 from tests.serving import served
 
+pytestmark = pytest.mark.clients
+
 needs_program = pytest.mark.skipif(
     not espeak.is_here(), reason="espeak-ng is not installed: apt-get install espeak-ng"
 )
