@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def prune(now: datetime, *, batches: int | None = None) -> int:
-    """Remove the uploads that have been pending for a day, at most so many batches; returns how many."""
+    """Remove the uploads that have been pending for a day, in at most this many batches; returns how many."""
     removed = 0
     while batches is None or batches > 0:
         batches = None if batches is None else batches - 1
