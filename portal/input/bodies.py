@@ -47,12 +47,17 @@ def json_object(raw: bytes, content_type: str) -> dict[str, object]:
     if content_type and content_type.split(";")[0].strip().lower() != "application/json":
         raise NotJson
     try:
-        body = json.loads(raw.decode(), parse_constant=_refuse_constant)
+        body = strict_json(raw.decode())
     except (ValueError, RecursionError):
         raise BadBody from None
     if not isinstance(body, dict):
         raise BadBody
     return body
+
+
+def strict_json(text: str) -> object:
+    """What the text says; NaN and Infinity are no JSON. Raises ValueError, or RecursionError if too deep."""
+    return json.loads(text, parse_constant=_refuse_constant)
 
 
 def _refuse_constant(name: str) -> NoReturn:

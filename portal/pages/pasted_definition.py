@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from werkzeug.datastructures import FileStorage
 
 from portal.definitions.json_lines import lines_of
 from portal.errors import FieldError, InvalidQuery
+from portal.input.bodies import strict_json
 
 FIELD = "definition"
 _EXCERPT = 80
@@ -44,7 +44,7 @@ class Pasted:
     def value(self) -> object:
         """What the text says. Raises InvalidQuery if it is not JSON."""
         try:
-            return json.loads(self.text, parse_constant=_refuse_constant)
+            return strict_json(self.text)
         except json.JSONDecodeError as error:
             where = f"line {error.lineno}, column {error.colno}"
             raise InvalidQuery([FieldError(FIELD, f"is not JSON: {error.msg} ({where}).")]) from None
@@ -72,7 +72,3 @@ class Pasted:
             near = near.rpartition(".")[0]
         excerpt = self.text.split("\n")[lines[near] - 1].strip()[:_EXCERPT]
         return LineError(words, lines[near], excerpt)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
