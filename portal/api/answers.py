@@ -96,6 +96,13 @@ class FailureJson(TypedDict):
     meta: MetaJson
 
 
+class DeletedJson(TypedDict):
+    """What was deleted."""
+
+    id: UUID
+    deleted: Literal[True]
+
+
 class NoFavoriteJson(TypedDict):
     """What is no favourite any more."""
 
@@ -126,6 +133,11 @@ def one(payload: object, status: int = 200) -> Response:
     answer = jsonify(envelope.success(payload))
     answer.status_code = status
     return answer
+
+
+def deleted(row_id: UUID) -> Response:
+    answer: DeletedJson = {"id": row_id, "deleted": True}
+    return one(answer)
 
 
 def whole_list(rows: Sequence[Row], to_json: Callable[[Row], object]) -> Response:

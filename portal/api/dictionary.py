@@ -10,11 +10,10 @@ from typing_extensions import TypedDict
 
 from portal import moments
 from portal.api import bp
-from portal.api.answers import Count, SignedUrl, linked_by, one, uncounted_list
+from portal.api.answers import Count, DeletedJson, SignedUrl, deleted, linked_by, one, uncounted_list
 from portal.api.operations import PAGING, SEARCH, operation
 from portal.api.request_values import body_and_ids, id_in_path, json_body
 from portal.api.schemas import Schema, described, list_of, words
-from portal.api.workspaces import DeletedJson
 from portal.auth.gate import current_principal, requires
 from portal.definitions.locales import LOCALES
 from portal.input.bodies import OneOf
@@ -174,8 +173,7 @@ def change_dictionary_entry(entry_id: str) -> Response:
 def delete_dictionary_entry(entry_id: str) -> Response:
     found_id = id_in_path("entry_id", entry_id)
     service.delete_entry(current_principal(), found_id)
-    answer: DeletedJson = {"id": found_id, "deleted": True}
-    return one(answer)
+    return deleted(found_id)
 
 
 def _list(query: DictionaryQuery, linked: dict[str, Schema]) -> Response:

@@ -13,13 +13,12 @@ from typing_extensions import TypedDict
 
 from portal import moments
 from portal.api import bp
-from portal.api.answers import one
+from portal.api.answers import DeletedJson, deleted, one
 from portal.api.operations import operation
-from portal.api.request_values import body_and_ids
-from portal.api.workspaces import DeletedJson
+from portal.api.request_values import body_and_ids, ids_in_path
 from portal.auth.gate import current_principal, requires, workspace_optional
 from portal.auth.principals import PERSON, ROLE_ALLOWS
-from portal.input.bodies import Body, OneOf
+from portal.input.bodies import OneOf
 from portal.web.proxy import absolute_url_for
 from portal.workspaces import invitations
 from portal.workspaces import members as service
@@ -105,10 +104,10 @@ def change_invite(workspace_id: str, invite_id: str) -> Response:
 @workspace_optional
 @operation(tag="Workspaces", summary="Withdraw an invitation", answer=DeletedJson)
 def withdraw_invite(workspace_id: str, invite_id: str) -> Response:
-    _, [found_id, invitation_id] = body_and_ids(Body, workspace_id=workspace_id, invite_id=invite_id)
+    found_id, invitation_id = ids_in_path(workspace_id=workspace_id, invite_id=invite_id)
     principal = in_workspace(current_principal(), found_id, MANAGE)
     invitations.withdraw(principal, invitation_id, moments.now())
-    return _deleted(invitation_id)
+    return deleted(invitation_id)
 
 
 @bp.post("/workspaces/invites/<token>/accept")
@@ -159,15 +158,10 @@ def change_member(workspace_id: str, member_id: str) -> Response:
     description="Their keys of this workspace are revoked. The last admin stays.",
 )
 def remove_member(workspace_id: str, member_id: str) -> Response:
-    _, [found_id, row_id] = body_and_ids(Body, workspace_id=workspace_id, member_id=member_id)
+    found_id, row_id = ids_in_path(workspace_id=workspace_id, member_id=member_id)
     principal = in_workspace(current_principal(), found_id, MANAGE)
     service.remove_member(principal, service.user_id_of(principal, row_id), moments.now())
-    return _deleted(row_id)
-
-
-def _deleted(row_id: UUID) -> Response:
-    answer: DeletedJson = {"id": row_id, "deleted": True}
-    return one(answer)
+    return deleted(row_id)
 
 
 def _invitation(found: OpenInvitation, token: str | None = None) -> InvitationJson:

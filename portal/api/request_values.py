@@ -23,8 +23,14 @@ def json_body() -> dict[str, object]:
 
 def id_in_path(name: str, text: str) -> UUID:
     """The id in the path. Raises InvalidQuery: a malformed id is a bad parameter (contract 1.2)."""
-    reader = Reader({name: text})
-    found = reader.uuid(name)
+    [found] = ids_in_path(**{name: text})
+    return found
+
+
+def ids_in_path(**ids: str) -> list[UUID]:
+    """The ids in the path, in this order. Raises InvalidQuery with every bad one."""
+    reader = Reader(ids)
+    found = [reader.uuid(name) for name in ids]
     reader.finish()
     return found
 

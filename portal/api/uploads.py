@@ -13,10 +13,9 @@ from typing_extensions import TypedDict
 
 from portal import moments
 from portal.api import bp
-from portal.api.answers import Count, SignedUrl, one, uncounted_list
+from portal.api.answers import Count, DeletedJson, SignedUrl, deleted, one, uncounted_list
 from portal.api.operations import PAGING, operation
 from portal.api.request_values import body_and_ids, id_in_path, json_body
-from portal.api.workspaces import DeletedJson
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.input.parameters import single
@@ -122,8 +121,7 @@ def confirm_upload(upload_id: str) -> Response:
 def delete_upload(upload_id: str) -> Response:
     found_id = id_in_path("upload_id", upload_id)
     lifecycle.delete_upload(current_principal(), found_id)
-    answer: DeletedJson = {"id": found_id, "deleted": True}
-    return one(answer)
+    return deleted(found_id)
 
 
 def _storage_limit() -> int:

@@ -10,7 +10,17 @@ from typing_extensions import TypedDict
 
 from portal import moments
 from portal.api import bp
-from portal.api.answers import FREE_FORM, Count, Status, StatusCountsJson, counted_list, one, status_counts
+from portal.api.answers import (
+    FREE_FORM,
+    Count,
+    DeletedJson,
+    Status,
+    StatusCountsJson,
+    counted_list,
+    deleted,
+    one,
+    status_counts,
+)
 from portal.api.operations import FLAG, PAGING, SEARCH, operation
 from portal.api.request_values import id_in_path, json_body
 from portal.api.schemas import MOMENT_PARAMETER, Schema, described, list_of, words
@@ -61,13 +71,6 @@ class WorkflowJson(_WorkflowJson):
     """A workflow."""
 
     definition: Annotated[dict[str, object], Field(description=FREE_FORM)]
-
-
-class DeletedWorkflowJson(TypedDict):
-    """A workflow that is gone."""
-
-    id: UUID
-    deleted: bool
 
 
 class FindingJson(TypedDict):
@@ -210,15 +213,14 @@ def change_workflow(workflow_id: str) -> Response:
 @operation(
     tag="Workflows",
     summary="Delete a workflow",
-    answer=DeletedWorkflowJson,
+    answer=DeletedJson,
     refusals=(412,),
     description=f"With its runs; those that this portal runs are cancelled. {_IF_MATCH}",
 )
 def delete_workflow(workflow_id: str) -> Response:
     found_id = id_in_path("workflow_id", workflow_id)
     writing.delete_workflow(current_principal(), found_id, moments.now(), _tags())
-    answer: DeletedWorkflowJson = {"id": found_id, "deleted": True}
-    return one(answer)
+    return deleted(found_id)
 
 
 @bp.post("/workflows/<workflow_id>/duplicate")

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from portal import moments
 from portal.api import bp
-from portal.api.answers import Fraction, one, uncounted_list, whole_list
+from portal.api.answers import DeletedJson, Fraction, deleted, one, uncounted_list, whole_list
 from portal.api.operations import PAGING, TEXT, operation
 from portal.api.request_values import id_in_path, json_body
 from portal.auth.gate import current_principal, requires, workspace_optional
@@ -53,13 +53,6 @@ class WorkspaceSettingsJson(TypedDict):
 
     default_language: str | None
     theme: str | None
-
-
-class DeletedJson(TypedDict):
-    """What was deleted."""
-
-    id: UUID
-    deleted: Literal[True]
 
 
 class MemberJson(TypedDict):
@@ -165,8 +158,7 @@ def change_workspace(workspace_id: str) -> Response:
 def delete_workspace(workspace_id: str) -> Response:
     found_id = id_in_path("workspace_id", workspace_id)
     service.delete_workspace(current_principal(), found_id, moments.now())
-    answer: DeletedJson = {"id": found_id, "deleted": True}
-    return one(answer)
+    return deleted(found_id)
 
 
 @bp.get("/workspaces/<workspace_id>/settings")
