@@ -146,18 +146,21 @@ def _runs(workspace_id: UUID, query: FeedQuery, period: Chart, person_id: int | 
         conditions.append(Run.person_id == person_id)
     runs = sa.select(Run.created_at, Run.id).where(*conditions)
     runs = runs.order_by(Run.created_at.desc(), Run.id.desc())
-    newest = runs.with_only_columns(Run.created_at).where(Run.workflow_id == Workflow.id).limit(1)
-    workflows = sa.select(Workflow.id, newest.correlate(Workflow).scalar_subquery())
-    of_workspace = db.session.execute(workflows.where(Workflow.workspace_id == workspace_id))
-    ran = sorted(((at, workflow_id) for workflow_id, at in of_workspace if at is not None), reverse=True)
-    last = ran[: query.limit + 1][-1][0] if ran else None
-    found: list[tuple[datetime, UUID]] = []
-    for at, workflow_id in ran:
-        if last is not None and at >= last:
-            its_own = runs.where(Run.workflow_id == workflow_id).limit(query.limit + 1)
-            found += [(created_at, run_id) for created_at, run_id in db.session.execute(its_own)]
-    shown = sorted(found, reverse=True)[: query.limit + 1]
-    return _run_events([run_id for _, run_id in shown])
+    newest = runs.where(Run.workflow_id == Workflow.id).limit(1)
+    last_events = sa.select(
+        Workflow.id, *(newest.with_only_columns(each).scalar_subquery() for each in (Run.created_at, Run.id))
+    )
+    of_workspace = db.session.execute(last_events.where(Workflow.workspace_id == workspace_id))
+    ran = sorted(((at, run_id, workflow_id) for workflow_id, at, run_id in of_workspace if at), reverse=True)
+    firsts = [
+        runs.where(Run.workflow_id == workflow_id).limit(query.limit + 1).subquery()
+        for _, _, workflow_id in ran[: query.limit + 1]
+    ]
+    if not firsts:
+        return []
+    together = sa.union_all(*(sa.select(first) for first in firsts)).subquery()
+    shown = sa.select(together.c.id).order_by(together.c.created_at.desc(), together.c.id.desc())
+    return _run_events(db.session.scalars(shown.limit(query.limit + 1)).all())
 
 
 def _on_page(at: Any, row_id: Any, query: FeedQuery, period: Chart) -> list[sa.ColumnElement[bool]]:

@@ -142,6 +142,23 @@ def test_a_page_takes_as_many_statements_with_many_runs_as_with_few(workspace: W
     assert taken[0] == taken[1] <= 6
 
 
+def test_a_page_takes_as_many_statements_with_many_workflows_as_with_few(workspace: Workspace) -> None:
+    taken = []
+    for more in (2, 30):
+        for n in range(more):
+            make_run(make_workflow(workspace), created_at=NOW - timedelta(seconds=n))
+        with statements() as asked:
+            read_feed(workspace.id, FeedQuery.parse({}), NOW)
+        taken.append(len(asked))
+    assert taken[0] == taken[1]
+
+
+def test_runs_of_one_moment_in_more_workflows_than_a_page_holds_all_come(workspace: Workspace) -> None:
+    runs = [make_run(make_workflow(workspace), created_at=NOW) for _ in range(7)]
+    shown = [event.id for event in walk(workspace, limit="2")]
+    assert shown == sorted((run.id for run in runs), reverse=True)
+
+
 @pytest.mark.parametrize("cursor", ["x", "?", "ü", "A" * 31, "A" * 33, "=" * 32, "A" * 32 + "\0"])
 def test_a_cursor_of_nobody_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidQuery) as refusal:
