@@ -65,7 +65,8 @@ def list_my_templates(principal: Principal, query: TemplateQuery) -> Page[Templa
 
 def get_template(principal: Principal, template_id: str) -> TemplateRow:
     """A starter, or a template of a workspace of the principal. Raises NotFound."""
-    row = next(iter(_rows(principal, [template_id])), None)
+    liked, uses = _favorites(principal), _uses(principal.workspace_ids)
+    row = next(iter(_rows(principal, [template_id], liked, uses)), None)
     if row is None:
         raise NotFound(NO_SUCH_TEMPLATE)
     return row
@@ -90,7 +91,7 @@ def _own(workspace_ids: Collection[UUID], *conditions: sa.ColumnElement[bool]) -
 
 def _page(principal: Principal, templates: Sequence[_Listed], query: TemplateQuery) -> Page[TemplateRow]:
     text = fold(query.search)
-    liked = _favorites(principal)
+    liked, uses = _favorites(principal), _uses(principal.workspace_ids)
     found = [
         each
         for each in templates
@@ -104,19 +105,19 @@ def _page(principal: Principal, templates: Sequence[_Listed], query: TemplateQue
     else:
         found.sort(key=lambda each: each.updated_at, reverse=True)
     if query.sort == "popular":
-        uses = _uses(principal.workspace_ids)
         found.sort(key=lambda each: uses.get(each.id, 0), reverse=True)
     page = Page.of(found, query.slice)
-    shown = {row.id: row for row in _rows(principal, [each.id for each in page.rows])}
+    shown = {row.id: row for row in _rows(principal, [each.id for each in page.rows], liked, uses)}
     return Page([shown[each.id] for each in page.rows if each.id in shown], page.total, page.slice)
 
 
-def _rows(principal: Principal, ids: Collection[str]) -> list[TemplateRow]:
+def _rows(
+    principal: Principal, ids: Collection[str], liked: Collection[str], uses: Mapping[str, int]
+) -> list[TemplateRow]:
     """Those of these templates that the principal sees."""
     mine = sa.select(Template).where(Template.id.in_(ids), *live_templates(principal.workspace_ids))
     found: list[Template | Starter] = [STARTERS[each] for each in ids if each in STARTERS]
     found += db.session.scalars(mine) if len(found) < len(ids) else ()
-    liked, uses = _favorites(principal), _uses(principal.workspace_ids)
     return [_row(each, each.id in liked, uses.get(each.id, 0)) for each in found]
 
 
