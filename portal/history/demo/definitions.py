@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from uuid import UUID
 
+from portal.definitions.catalog import CATALOG
 from portal.history.demo.uploads import script_id
 
 _SPACING = 260
 """Distance between two nodes of the drawn graph."""
 _THRESHOLDS = {
-    "validator_error_rate": 93,
-    "validator_naturalness": 70,
-    "validator_noise": 70,
-    "validator_pronunciation": 99,
+    slug: kind.settings["threshold"]["default"]
+    for slug, kind in CATALOG.items()
+    if "threshold" in kind.settings
 }
 
 
