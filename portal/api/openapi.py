@@ -18,6 +18,8 @@ from portal.api.components import Model, component_name, components
 from portal.api.operations import OPERATIONS, Operation
 from portal.api.schemas import STRING, UUID, Schema, list_of, ref
 from portal.auth.principals import SCOPES
+from portal.errors import InvalidQuery
+from portal.input.bodies import Body
 from portal.input.parameters import UUID_PATTERN
 from portal.workflows.templates.bodies import ID_PATTERN as TEMPLATE_ID
 
@@ -128,9 +130,17 @@ def _operation(name: str, operation: Operation, rule: Rule, security: list[Json]
         described["deprecated"] = True
     if operation.body:
         content = {"application/json": {"schema": ref(component_name(operation.body))}}
-        required = any(field.is_required() for field in operation.body.model_fields.values())
-        described["requestBody"] = {"content": content, "required": required}
+        described["requestBody"] = {"content": content, "required": not _may_be_empty(operation.body)}
     return described
+
+
+def _may_be_empty(body: type[Body]) -> bool:
+    """Whether a request may leave its body out: what is empty is read as an object without keys."""
+    try:
+        body.read({})
+    except InvalidQuery:
+        return False
+    return True
 
 
 def _security(view: object) -> list[Json]:

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -101,6 +108,23 @@ class Changes(Body):
         return {
             name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set
         }
+
+
+class SomeChanges(Changes):
+    """The body of a PATCH that must name at least one of its fields."""
+
+    @classmethod
+    def read(cls, body: Mapping[str, object], *errors: FieldError, **context: object) -> Self:
+        if not body.keys() & cls.model_fields.keys():
+            nothing = FieldError("body", f"must name at least one of {', '.join(cls.model_fields)}.")
+            errors = (*errors, nothing)
+        return super().read(body, *errors, **context)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(schema) | {"anyOf": [{"required": [name]} for name in cls.model_fields]}
 
 
 def absent() -> Any:

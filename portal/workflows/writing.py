@@ -22,8 +22,8 @@ from portal.database.transactions import writing
 from portal.definitions.graph import EMPTY_DEFINITION
 from portal.definitions.shape import DefinitionField
 from portal.definitions.structure import refuse, validate_definition
-from portal.errors import Conflict, FieldError, NotFound, PreconditionFailed
-from portal.input.bodies import Body, Changes, absent
+from portal.errors import Conflict, NotFound, PreconditionFailed
+from portal.input.bodies import Body, SomeChanges, absent
 from portal.input.folding import fold
 from portal.input.parameters import Reader
 from portal.runs.recording.recorder import cancel_active_runs
@@ -62,14 +62,8 @@ class WorkflowReplacement(Body):
     definition: _Definition
 
 
-class WorkflowChanges(Changes):
+class WorkflowChanges(SomeChanges):
     """What to change: at least one of these."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [{"required": [name]} for name in ("name", "description", "definition")],
-        }
-    )
 
     name: _Name = absent()
     description: _Description | None = None
@@ -122,8 +116,6 @@ def change_workflow(
     """Write the fields that the body names. Raises InvalidQuery, NotFound, PreconditionFailed."""
     reader = Reader({"workflow_id": workflow_id})
     found_id = reader.uuid("workflow_id")
-    if not WorkflowChanges.model_fields.keys() & body.keys():
-        reader.errors.append(FieldError("body", "must name at least one of name, description, definition."))
     changes = WorkflowChanges.read(body, *reader.errors).named()
     return _change(principal, found_id, changes, now, tags)
 

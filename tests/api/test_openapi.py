@@ -297,6 +297,25 @@ def _ask_about_members(ask: Callable[..., Json], spaces: str, own: str, user: Us
         ask("DELETE", one, member_id=row, **mine)
 
 
+def test_a_body_is_required_exactly_where_an_empty_one_is_refused(token_app: Flask) -> None:
+    workspace, user = new_workspace(), let_in(make_user())
+    make_member(workspace, user, "admin")
+    caller, seen = TokenCaller(token_app, user, workspace.id), set()
+    for path, methods in document(token_app)["paths"].items():
+        for method, operation in methods.items():
+            if "requestBody" not in operation:
+                continue
+            in_path = re.findall(r"{(\w+)}", path)
+            own = {"workspace_id": str(workspace.id)}
+            address = path.format_map({name: own.get(name, str(uuid4())) for name in in_path})
+            answer = caller.ask(method.upper(), address, api="").get_json()
+            fields = {one["field"] for one in answer.get("error", {}).get("details") or ()}
+            refused = bool(fields - set(in_path))
+            assert operation["requestBody"]["required"] == refused, (method, path, answer)
+            seen.add(refused)
+    assert seen == {True, False}
+
+
 def test_an_answer_that_is_not_as_described_is_found(api: Api, workflow: Workflow) -> None:
     make_run(workflow)
     path = f"/workflows/{workflow.id}/runs"

@@ -11,9 +11,8 @@ from pydantic_core import CoreSchema, core_schema
 from portal.database.columns import JsonObject
 from portal.database.models import TemplateCategory
 from portal.definitions.shape import DefinitionField
-from portal.errors import FieldError
 from portal.input import parameters
-from portal.input.bodies import Body, Changes, OneOf, Rule, absent
+from portal.input.bodies import Body, OneOf, Rule, SomeChanges, absent
 from portal.input.parameters import Reader, Refused
 from portal.input.repeated import any_of
 from portal.paging import Slice
@@ -58,26 +57,13 @@ class NewTemplate(Body):
     definition: Annotated[_Definition | None, Field(description="An empty graph, unless given.")] = None
 
 
-class TemplateChanges(Changes):
+class TemplateChanges(SomeChanges):
     """What to change: at least one of these."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [{"required": [name]} for name in ("name", "description", "category", "definition")]
-        }
-    )
 
     name: _Name = absent()
     description: _Description | None = absent()
     category: _Category | None = absent()
     definition: _Definition = absent()
-
-    @classmethod
-    def read(cls, body: Mapping[str, object], *errors: FieldError, **context: object) -> Self:
-        if not body.keys() & cls.model_fields.keys():
-            nothing = FieldError("body", f"must name at least one of {', '.join(cls.model_fields)}.")
-            errors = (*errors, nothing)
-        return super().read(body, *errors, **context)
 
 
 class Clone(Body):
