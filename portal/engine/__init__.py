@@ -1,0 +1,1 @@
+"""The engine: runs what workflows define."""
