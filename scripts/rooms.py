@@ -24,6 +24,7 @@ LAYERS = (
     ("speech",),
     ("runs",),
     ("workflows", "usage"),
+    ("engine",),
     ("history",),
     ("checks",),
     ("api", "pages", "cli"),

@@ -165,7 +165,7 @@ def record(
 
         with app.app_context():
             while time.monotonic() < end:
-                start = partial(recorder.start_run, workflow_id, now=moments.now(), exclusive=False)
+                start = partial(recorder.start_run, workflow_id, now=moments.now())
                 run = timed(start)
                 for event in (Event.PICK_UP, Event.COMPLETE):
                     timed(partial(recorder.apply_event, run.id, event, moments.now()))
@@ -207,7 +207,7 @@ def start_many(environment: dict[str, str], place: Path, workflow_ids: list[UUID
     def one(_: int) -> list[tuple[UUID, int]]:
         with app.app_context():
             runs = [
-                recorder.start_run(workflow_id, now=moments.now(), exclusive=False)
+                recorder.start_run(workflow_id, now=moments.now())
                 for _ in range(8)
                 for workflow_id in workflow_ids
             ]

@@ -47,7 +47,7 @@ class Stage:
 
     def begin(self) -> None:
         with self.portal.inside():
-            start_run(self.workflow_id, now=moments.now(), exclusive=False)
+            start_run(self.workflow_id, now=moments.now())
 
 
 @pytest.fixture

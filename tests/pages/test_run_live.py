@@ -48,9 +48,9 @@ def test_a_run_that_ends_is_told_in_its_row_and_in_the_counts(browser: Browser) 
 
 
 def test_new_runs_are_counted_and_not_shown(browser: Browser) -> None:
-    start_run(browser.workflow.id, now=NOON, exclusive=False)
+    start_run(browser.workflow.id, now=NOON)
     url = poll_url(browser.runs("status=pending&sort=status&limit=10"))
-    fresh = [start_run(browser.workflow.id, now=NOON, exclusive=False) for _ in range(3)]
+    fresh = [start_run(browser.workflow.id, now=NOON) for _ in range(3)]
     apply_event(fresh[0].id, Event.PICK_UP, NOON)
     soup = ask(browser, url)
     assert part(soup, "runs-news") == "2 new runs – show"

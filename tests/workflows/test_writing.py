@@ -170,21 +170,27 @@ def test_runs_change_no_entity_tag(writer: Writer) -> None:
     assert stored(made.id).updated_at == NOON
 
 
-def test_deleting_cancels_the_active_runs_made_here_and_no_others(writer: Writer) -> None:
+def test_deleting_cancels_the_active_runs_of_the_engine_and_no_others(writer: Writer) -> None:
     made = writing.create_workflow(writer.principal, {"name": "Dub"}, NOON)
     flow = stored(made.id)
-    active = [recorder.start_run(flow.id, now=NOON, exclusive=False).id for _ in range(3)]
-    recorder.apply_event(active[1], Event.PICK_UP, NOON)
-    recorder.apply_event(active[2], Event.PAUSE, NOON)
-    done = recorder.start_run(flow.id, now=NOON, exclusive=False).id
+    done = recorder.start_run(flow.id, now=NOON, by_engine=True).id
     recorder.apply_event(done, Event.PICK_UP, NOON)
     recorder.apply_event(done, Event.FAIL, NOON)
+    active = []
+    for event in (Event.PAUSE, Event.PICK_UP):
+        active.append(recorder.start_run(flow.id, now=NOON, by_engine=True).id)
+        recorder.apply_event(active[-1], event, NOON)
     theirs = make_run(flow, status="running").id
+    simulated = recorder.start_run(flow.id, now=NOON).id
     key = writer.with_key()
     writing.delete_workflow(key, flow.id, LATER)
     db.session.rollback()
     statuses = {run.id: run.status for run in db.session.scalars(sa.select(Run))}
-    assert statuses == dict.fromkeys(active, "cancelled") | {done: "failed", theirs: "running"}
+    assert statuses == dict.fromkeys(active, "cancelled") | {
+        done: "failed",
+        theirs: "running",
+        simulated: "pending",
+    }
     cancels = db.session.scalars(sa.select(RunEvent).where(RunEvent.event == "cancel")).all()
     assert {each.run_id for each in cancels} == set(active)
     assert all(each.person_id and each.api_key_id == key.api_key_id for each in cancels)
@@ -209,7 +215,7 @@ def test_a_refused_deletion_cancels_nothing(writer: Writer) -> None:
 
 def test_a_workflow_is_restored_as_it_was_but_for_its_cancelled_runs(writer: Writer) -> None:
     made = writing.create_workflow(writer.principal, {"name": "Dub"}, NOON)
-    run_id = recorder.start_run(made.id, now=NOON).id
+    run_id = recorder.start_run(made.id, now=NOON, by_engine=True).id
     with pytest.raises(Conflict):
         writing.restore_workflow(made.id, LATER)
     writing.delete_workflow(writer.principal, made.id, LATER)

@@ -11,6 +11,15 @@ from portal.database.models.accounts import (
     Workspace,
 )
 from portal.database.models.audit import AuditEntry
+from portal.database.models.engine import (
+    CreditEntry,
+    CreditKind,
+    EngineClaim,
+    EngineLease,
+    EngineValue,
+    EngineWorker,
+    StepLogLine,
+)
 from portal.database.models.library import (
     DictionaryEntry,
     DictionaryMethod,
@@ -31,8 +40,7 @@ from portal.database.models.results import (
     Validation,
 )
 from portal.database.models.rollup import PersonPeriodRuns, PersonRuns, RunBucket, RunTotals
-from portal.database.models.run_events import RunEvent
-from portal.database.models.runs import Run, RunDetail, Step
+from portal.database.models.runs import Run, RunDetail, RunEvent, Step
 from portal.database.models.schema import SchemaState
 from portal.database.models.states import (
     ACTIVE,
@@ -56,8 +64,14 @@ __all__ = [
     "Artifact",
     "AuditEntry",
     "BrowserSession",
+    "CreditEntry",
+    "CreditKind",
     "DictionaryEntry",
     "DictionaryMethod",
+    "EngineClaim",
+    "EngineLease",
+    "EngineValue",
+    "EngineWorker",
     "Identity",
     "Invitation",
     "Member",
@@ -78,6 +92,7 @@ __all__ = [
     "SchemaState",
     "SigninLink",
     "Step",
+    "StepLogLine",
     "StepResult",
     "Take",
     "TakeStatus",

@@ -45,6 +45,8 @@ class Workspace(Base):
     default_language: Mapped[str | None] = mapped_column(sa.String(35))
     """A locale; None if nobody chose one."""
     theme: Mapped[str | None] = mapped_column(sa.String(20))
+    credit_balance: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """Credits left; None until an operator grants some: runs cost nothing then."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime, default=_at_creation)
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

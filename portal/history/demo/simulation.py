@@ -28,6 +28,9 @@ MAX_A_DAY = 200
 """Runs of a workflow that start in a day, so that a portal left running does not fill its disk."""
 START_CHANCE, FAIL_CHANCE = 0.12, 0.03
 
+_SIMULATED = (sa.not_(Run.imported), sa.not_(Run.by_engine))
+"""The runs that a simulation began: those of other sources are imported, and the engine drives its own."""
+
 log = logging.getLogger(__name__)
 
 
@@ -55,7 +58,7 @@ def _tick(workflow_id: UUID, now: datetime, chance: random.Random) -> int:
         return 0
     steps: Sequence[str] = workflow.definition["execution"]["steps"]
     active = db.session.scalars(
-        sa.select(Run).where(Run.workflow_id == workflow_id, Run.status.in_(OCCUPYING))
+        sa.select(Run).where(Run.workflow_id == workflow_id, Run.status.in_(OCCUPYING), *_SIMULATED)
     ).all()
     started = (
         len(active) < MAX_OCCUPYING
@@ -70,7 +73,7 @@ def _tick(workflow_id: UUID, now: datetime, chance: random.Random) -> int:
 def _start(workflow: Workflow, steps: Sequence[str], now: datetime, chance: random.Random) -> bool:
     recent = sa.select(sa.func.count()).select_from(Run)
     recent = recent.where(Run.workflow_id == workflow.id, Run.created_at > now - timedelta(days=1))
-    if (db.session.scalar(recent.where(sa.not_(Run.imported))) or 0) >= MAX_A_DAY:
+    if (db.session.scalar(recent.where(*_SIMULATED)) or 0) >= MAX_A_DAY:
         return False
     people = db.session.scalars(
         sa.select(Person.id).where(Person.workspace_id == workflow.workspace_id).order_by(Person.id)
@@ -82,7 +85,6 @@ def _start(workflow: Workflow, steps: Sequence[str], now: datetime, chance: rand
         total_nodes=len(steps),
         total_steps=len(steps),
         definition_snapshot=workflow.definition,
-        exclusive=False,
     )
     return True
 

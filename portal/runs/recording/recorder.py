@@ -1,9 +1,11 @@
 """The recorder: starts runs, applies events to them, and deletes them.
 
-Who does it is a person and, where they use one, an API key; a worker is neither.
+Who does it is a person and, where they use one, an API key; a worker is neither. `add_run` and `change_run`
+work within a transaction of the caller, who writes what belongs to the change there, too.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -25,6 +27,17 @@ from portal.runs.recording.workflow_rows import take_run_number, touch_workflows
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunOutcome:
+    """What a run came to: columns that are set as it ends."""
+
+    total_steps: int
+    output_line_count: int | None = None
+    delivered_audio_ms: int | None = None
+    usage_summary: JsonObject | None = None
+    credits: int | None = None
+
+
 def start_run(
     workflow_id: UUID,
     *,
@@ -35,39 +48,67 @@ def start_run(
     total_steps: int = 0,
     definition_snapshot: JsonObject | None = None,
     workflow_version: int | None = None,
-    exclusive: bool = True,
+    by_engine: bool = False,
+) -> Run:
+    """Create a pending run in a transaction of its own. Raises NotFound, Conflict."""
+    with writing() as session:
+        return add_run(
+            session,
+            workflow_id,
+            now=now,
+            person_id=person_id,
+            api_key_id=api_key_id,
+            total_nodes=total_nodes,
+            total_steps=total_steps,
+            definition_snapshot=definition_snapshot,
+            workflow_version=workflow_version,
+            by_engine=by_engine,
+        )
+
+
+def add_run(
+    session: Session,
+    workflow_id: UUID,
+    *,
+    now: datetime,
+    person_id: int | None,
+    api_key_id: UUID | None,
+    total_nodes: int | None,
+    total_steps: int,
+    definition_snapshot: JsonObject | None,
+    workflow_version: int | None,
+    by_engine: bool,
 ) -> Run:
     """Create a pending run with the workflow's next run number. Raises NotFound, Conflict.
 
-    An exclusive start is refused while another run of the workflow is pending or running. Sources whose
-    runs overlap start them otherwise.
+    A run that the engine drives is refused while another such run of the workflow is pending or running.
     """
-    with writing() as session:
-        number, version = take_run_number(session, workflow_id)
-        if exclusive:
-            _refuse_if_occupied(session, workflow_id)
-        run = Run(
-            id=uuid4(),
-            workflow_id=workflow_id,
-            person_id=person_id,
-            run_number=number,
-            status=RunStatus.PENDING,
-            imported=False,
-            created_at=now,
-            updated_at=now,
-            total_nodes=total_nodes,
-            finished_nodes=None if total_nodes is None else 0,
-            total_steps=total_steps,
-            finished_steps=0,
-            arrived_in=version,
-            workflow_version=workflow_version,
-        )
-        session.add(run)
-        session.flush()
-        counts.apply(session, counts.Changes([], [Counted.of(run)]))
-        if definition_snapshot is not None:
-            session.add(RunDetail(run_id=run.id, definition_snapshot=definition_snapshot))
-        record_event(session, run, Event.START, None, now, person_id=person_id, api_key_id=api_key_id)
+    number, version = take_run_number(session, workflow_id)
+    if by_engine:
+        refuse_if_occupied(session, workflow_id)
+    run = Run(
+        id=uuid4(),
+        workflow_id=workflow_id,
+        person_id=person_id,
+        run_number=number,
+        status=RunStatus.PENDING,
+        imported=False,
+        by_engine=by_engine,
+        created_at=now,
+        updated_at=now,
+        total_nodes=total_nodes,
+        finished_nodes=None if total_nodes is None else 0,
+        total_steps=total_steps,
+        finished_steps=0,
+        arrived_in=version,
+        workflow_version=workflow_version,
+    )
+    session.add(run)
+    session.flush()
+    counts.apply(session, counts.Changes([], [Counted.of(run)]))
+    if definition_snapshot is not None:
+        session.add(RunDetail(run_id=run.id, definition_snapshot=definition_snapshot))
+    record_event(session, run, Event.START, None, now, person_id=person_id, api_key_id=api_key_id)
     return run
 
 
@@ -81,13 +122,19 @@ def apply_event(
     person_id: int | None = None,
     api_key_id: UUID | None = None,
 ) -> Run:
-    """Apply an event to a run. Raises NotFound, Conflict.
-
-    `error` belongs to a failure or a pause, `reason` to a pause.
-    """
+    """Apply an event to a run in a transaction of its own. Raises NotFound, Conflict."""
     with writing() as session:
         run = lock_run(session, run_id)
-        _apply(session, run, event, now, error, reason, person_id, api_key_id)
+        change_run(
+            session,
+            run,
+            event,
+            now,
+            error=error,
+            reason=reason,
+            person_id=person_id,
+            api_key_id=api_key_id,
+        )
     return run
 
 
@@ -99,39 +146,46 @@ def cancel_active_runs(
     person_id: int | None = None,
     api_key_id: UUID | None = None,
 ) -> int:
-    """Cancel the active runs made here of a locked workflow; returns how many. Imported ones stay."""
+    """Cancel the active runs of a locked workflow that the engine drives; returns how many."""
     active = sa.select(Run).where(
-        Run.workflow_id == workflow_id, Run.status.in_(sorted(ACTIVE)), Run.imported.is_(False)
+        Run.workflow_id == workflow_id, Run.status.in_(sorted(ACTIVE)), Run.by_engine
     )
     runs = session.scalars(active.order_by(Run.id).with_for_update(key_share=True)).all()
     for run in runs:
-        _apply(session, run, Event.CANCEL, now, None, PauseReason.USER, person_id, api_key_id)
+        change_run(session, run, Event.CANCEL, now, person_id=person_id, api_key_id=api_key_id)
     return len(runs)
 
 
-def _apply(
+def change_run(
     session: Session,
     run: Run,
     event: Event,
     now: datetime,
-    error: str | None,
-    reason: PauseReason,
-    person_id: int | None,
-    api_key_id: UUID | None,
+    *,
+    error: str | None = None,
+    reason: PauseReason = PauseReason.USER,
+    person_id: int | None = None,
+    api_key_id: UUID | None = None,
+    outcome: RunOutcome | None = None,
 ) -> None:
-    """Apply an event to a locked run. Raises Conflict."""
+    """Apply an event to a locked run. Raises Conflict.
+
+    `error` belongs to a failure or a pause, `reason` to a pause, `outcome` to an end.
+    """
     status, pausing = RunStatus(run.status), _is_pausing(run)
     after = next_status(status, pausing, event)
     if changes_nothing(status, pausing, event):
         return
-    if event is Event.RESUME:
-        _refuse_if_occupied(session, run.workflow_id)
+    if event is Event.RESUME and run.by_engine:
+        refuse_if_occupied(session, run.workflow_id)
     before = Counted.of(run)
     moment = max(now, run.created_at, run.started_at or run.created_at)
     if event is Event.PAUSE:
         run.pause_requested_at, run.pause_reason, run.pause_error = moment, reason, error
     if event is Event.FAIL:
         run.error = error
+    if outcome is not None:
+        _set_outcome(run, outcome)
     _set_status(run, after, event, moment)
     touch_run(session, run, now)
     counts.apply(session, counts.Changes([before], [Counted.of(run)]))
@@ -151,8 +205,19 @@ def _is_pausing(run: Run) -> bool:
     return run.status == RunStatus.RUNNING and run.pause_requested_at is not None
 
 
-def _refuse_if_occupied(session: Session, workflow_id: UUID) -> None:
-    occupied = sa.select(Run.id).where(Run.workflow_id == workflow_id, Run.status.in_(OCCUPYING)).limit(1)
+def _set_outcome(run: Run, outcome: RunOutcome) -> None:
+    run.total_steps = outcome.total_steps
+    run.output_line_count, run.delivered_audio_ms = outcome.output_line_count, outcome.delivered_audio_ms
+    run.usage_summary, run.credits = outcome.usage_summary, outcome.credits
+
+
+def refuse_if_occupied(session: Session, workflow_id: UUID) -> None:
+    """Refuse while the engine drives a pending or running run of this locked workflow. Raises Conflict."""
+    occupied = (
+        sa.select(Run.id)
+        .where(Run.workflow_id == workflow_id, Run.status.in_(OCCUPYING), Run.by_engine)
+        .limit(1)
+    )
     if session.scalar(occupied) is not None:
         raise Conflict("Another run of this workflow is pending or running.")
 

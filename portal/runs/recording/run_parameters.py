@@ -19,7 +19,7 @@ _ASSIGNED = ("person_id", "run_number", "import_digest")
 """Columns whose values are known only when the run is stored."""
 _INSERTED_ONLY = ("arrived_in",)
 """Columns that an update of the run leaves alone."""
-_MADE_HERE = ("workflow_version",)
+_MADE_HERE = ("workflow_version", "by_engine")
 """Columns of runs made here, which imports leave empty."""
 ENCODED_COLUMNS = tuple(
     column.name for column in RUNS.columns if column.name not in (*_ASSIGNED, *_INSERTED_ONLY, *_MADE_HERE)

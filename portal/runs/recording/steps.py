@@ -21,50 +21,72 @@ def add_step(
     name: str | None = None,
     iteration: int = 1,
 ) -> int:
-    """Begin a step of a running run; returns its position. Raises NotFound, Conflict."""
+    """Begin a step in a transaction of its own; returns its position. Raises NotFound, Conflict."""
     with writing() as session:
         run = lock_run(session, run_id)
-        if run.status != RunStatus.RUNNING:
-            raise Conflict(f"A run that is {run.status} begins no step.")
-        last = session.scalar(sa.select(sa.func.max(Step.position)).where(Step.run_id == run_id))
-        position = 0 if last is None else last + 1
-        session.add(
-            Step(
-                run_id=run_id,
-                position=position,
-                node_id=node_id,
-                node_type=node_type,
-                name=name,
-                status=RunStatus.RUNNING,
-                iteration=iteration,
-                created_at=now,
-                started_at=now,
-            )
+        return begin_step(
+            session, run, now, node_id=node_id, node_type=node_type, name=name, iteration=iteration
         )
-        run.total_steps = max(run.total_steps, position + 1)  # a retry is a step that was not planned
-        _count_nodes(session, run)
-        touch_run(session, run, now)
+
+
+def begin_step(
+    session: Session,
+    run: Run,
+    now: datetime,
+    *,
+    node_id: str,
+    node_type: str,
+    name: str | None,
+    iteration: int,
+) -> int:
+    """Begin a step of a locked run that is running; returns its position. Raises Conflict."""
+    if run.status != RunStatus.RUNNING:
+        raise Conflict(f"A run that is {run.status} begins no step.")
+    last = session.scalar(sa.select(sa.func.max(Step.position)).where(Step.run_id == run.id))
+    position = 0 if last is None else last + 1
+    session.add(
+        Step(
+            run_id=run.id,
+            position=position,
+            node_id=node_id,
+            node_type=node_type,
+            name=name,
+            status=RunStatus.RUNNING,
+            iteration=iteration,
+            created_at=now,
+            started_at=max(now, run.started_at or now),
+        )
+    )
+    run.total_steps = max(run.total_steps, position + 1)  # a retry is a step that was not planned
+    _count_nodes(session, run)
+    touch_run(session, run, now)
     return position
 
 
 def finish_step(
     run_id: UUID, position: int, status: RunStatus, now: datetime, *, error: str | None = None
 ) -> None:
-    """End a step and count it. Raises NotFound, Conflict."""
+    """End a step in a transaction of its own. Raises NotFound, Conflict."""
+    with writing() as session:
+        end_step(session, lock_run(session, run_id), position, status, now, error=error)
+
+
+def end_step(
+    session: Session, run: Run, position: int, status: RunStatus, now: datetime, *, error: str | None = None
+) -> None:
+    """End a step of a locked run and count it. Raises NotFound, Conflict."""
     if status not in TERMINAL:
         raise ValueError("a step ends completed, failed or cancelled")
-    with writing() as session:
-        run = lock_run(session, run_id)
-        step = session.get(Step, (run_id, position))
-        if step is None:
-            raise NotFound("This run has no such step.")
-        if step.status in TERMINAL:
-            raise Conflict(f"This step is {step.status} already.")
-        step.status, step.error = status, error
-        step.completed_at = max(now, step.started_at or now)
-        run.finished_steps += 1
-        _count_nodes(session, run)
-        touch_run(session, run, now)
+    step = session.get(Step, (run.id, position))
+    if step is None:
+        raise NotFound("This run has no such step.")
+    if step.status in TERMINAL:
+        raise Conflict(f"This step is {step.status} already.")
+    step.status, step.error = status, error
+    step.completed_at = max(now, step.started_at or now)
+    run.finished_steps += 1
+    _count_nodes(session, run)
+    touch_run(session, run, now)
 
 
 def _count_nodes(session: Session, run: Run) -> None:

@@ -35,7 +35,7 @@ def test_a_version_grows_when_the_clock_stands_still_or_jumps(app: Flask, jump: 
             if number % 2:
                 make_run(workflow)
             else:
-                start_run(workflow.id, now=NOW, exclusive=False)
+                start_run(workflow.id, now=NOW)
             seen.append(stored(workflow))
     assert seen == sorted(set(seen))
     arrived = db.session.scalars(sa.select(Run.arrived_in).order_by(Run.arrived_in)).all()

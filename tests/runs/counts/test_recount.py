@@ -66,7 +66,6 @@ class Writers(RuleBasedStateMachine):
             self.workflows[which].id,
             person_id=self.people[who],
             now=NOON + timedelta(hours=hour),
-            exclusive=False,
         )
         self.started.append(run.id)
 
@@ -128,7 +127,7 @@ class Writers(RuleBasedStateMachine):
         def write(writer: int) -> UUID:
             with self.app.app_context():
                 workflow = self.workflows[(which + writer) % 2]
-                run = recorder.start_run(workflow.id, now=NOON, person_id=self.people[0], exclusive=False)
+                run = recorder.start_run(workflow.id, now=NOON, person_id=self.people[0])
                 let_happen(run.id, Event.PICK_UP, writer)
                 import_lines(
                     self.workspace.id,

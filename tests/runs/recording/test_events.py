@@ -97,9 +97,9 @@ def test_who_did_it_may_be_deleted_and_a_run_takes_its_events_with_it(app: Flask
 
 def test_what_is_refused_and_steps_write_no_event(app: Flask) -> None:
     workflow = make_workflow(make_workspace())
-    run = recorder.start_run(workflow.id, now=NOON)
+    run = recorder.start_run(workflow.id, now=NOON, by_engine=True)
     with pytest.raises(Conflict):
-        recorder.start_run(workflow.id, now=NOON)
+        recorder.start_run(workflow.id, now=NOON, by_engine=True)
     with pytest.raises(Conflict):
         recorder.apply_event(run.id, Event.COMPLETE, NOON)
     recorder.apply_event(run.id, Event.PICK_UP, NOON)
@@ -124,7 +124,7 @@ def test_a_change_and_its_event_are_rolled_back_together(
     with pytest.raises(RuntimeError, match=broken):
         recorder.apply_event(run.id, Event.CANCEL, NOON)
     with pytest.raises(RuntimeError, match=broken):
-        recorder.start_run(run.workflow_id, now=NOON, exclusive=False)
+        recorder.start_run(run.workflow_id, now=NOON)
     assert written(run.id) == [("start", None, "pending")]
     assert count() == 1
     assert db.session.scalars(sa.select(Run.status)).all() == ["pending"]
@@ -134,11 +134,11 @@ def test_writers_at_the_same_time_write_each_change_once(app: Flask) -> None:
     workspace = make_workspace()
     workflows = [make_workflow(workspace).id, make_workflow(workspace, "Weekly dub").id]
     make_run_with_events(workflows[0], 200)  # something to prune for all of them
-    shared = recorder.start_run(workflows[0], now=NOON, exclusive=False).id
+    shared = recorder.start_run(workflows[0], now=NOON).id
 
     def live(number: int) -> list[UUID]:
         with app.app_context():
-            run = recorder.start_run(workflows[number % 2], now=NOON, exclusive=False)
+            run = recorder.start_run(workflows[number % 2], now=NOON)
             for event in (Event.PICK_UP, Event.PAUSE, Event.COMPLETE):
                 recorder.apply_event(run.id, event, NOON)
             recorder.apply_event(shared, Event.CANCEL, NOON)
@@ -154,7 +154,7 @@ def test_writers_at_the_same_time_write_each_change_once(app: Flask) -> None:
 
 def make_run_with_events(workflow_id: UUID, number: int) -> None:
     """A run that was changed again and again long ago."""
-    run = recorder.start_run(workflow_id, now=NOON - 200 * DAY, exclusive=False)
+    run = recorder.start_run(workflow_id, now=NOON - 200 * DAY)
     with writing() as session:
         rows = [
             {"run_id": run.id, "event": "pause", "to_status": "running", "occurred_at": NOON - 100 * DAY}
@@ -173,7 +173,7 @@ def test_imported_history_writes_none(app: Flask) -> None:
 def test_old_events_are_pruned_a_few_with_each_event(app: Flask) -> None:
     workflow = make_workflow(make_workspace())
     make_run_with_events(workflow.id, 25)
-    run = recorder.start_run(workflow.id, now=NOON - 11 * DAY, exclusive=False)  # 89 days after most of them
+    run = recorder.start_run(workflow.id, now=NOON - 11 * DAY)  # 89 days after most of them
     assert count() == 25  # the start 200 days ago is gone
     recorder.apply_event(run.id, Event.PICK_UP, NOON)
     assert count() == 16
@@ -195,7 +195,7 @@ def environment(database_url: str, request: pytest.FixtureRequest) -> dict[str, 
 def test_the_setting_says_for_how_long(app: Flask, left: int) -> None:
     workflow = make_workflow(make_workspace())
     make_run_with_events(workflow.id, 25)
-    recorder.start_run(workflow.id, now=NOON, exclusive=False)
+    recorder.start_run(workflow.id, now=NOON)
     assert count() == left
 
 

@@ -53,8 +53,8 @@ def later(seconds: int) -> Any:
     return NOON + timedelta(seconds=seconds)
 
 
-def started(workflow: Workflow, state: str = "pending") -> Run:
-    run = recorder.start_run(workflow.id, now=NOON, total_nodes=2, total_steps=2)
+def started(workflow: Workflow, state: str = "pending", *, by_engine: bool = True) -> Run:
+    run = recorder.start_run(workflow.id, now=NOON, total_nodes=2, total_steps=2, by_engine=by_engine)
     for seconds, event in enumerate(WAYS[state], 1):
         run = recorder.apply_event(run.id, event, later(seconds))
     return run
@@ -113,6 +113,16 @@ def test_a_paused_run_does_not_resume_while_another_one_occupies_the_workflow(ap
     with pytest.raises(Conflict):
         recorder.apply_event(paused.id, Event.RESUME, later(60))
     assert db.session.get_one(Run, paused.id).status == RunStatus.PAUSED
+
+
+def test_a_run_that_the_engine_does_not_drive_neither_occupies_its_workflow_nor_minds_another(
+    app: Flask,
+) -> None:
+    workflow = make_workflow(make_workspace())
+    paused = started(workflow, "paused", by_engine=False)
+    started(workflow, "running", by_engine=False)
+    assert started(workflow, "running").run_number == 3
+    assert recorder.apply_event(paused.id, Event.RESUME, later(60)).status == RunStatus.RUNNING
 
 
 @pytest.mark.parametrize("state", WAYS)
@@ -185,21 +195,21 @@ STARTS = 4
 """How many runs each of 16 sides starts in each of two workflows; `make soak` starts 1,024 from 64."""
 
 
-def at_once(app: Flask, *workflows: Workflow, sides: int, exclusive: bool) -> list[list[int]]:
+def at_once(app: Flask, *workflows: Workflow, sides: int, by_engine: bool) -> list[list[int]]:
     """Run numbers in each workflow of starts from so many sides at the same time; 0 for a refused one."""
 
     def start(_: int) -> list[int]:
         with app.app_context():
-            return [started_number(workflow, exclusive=exclusive) for workflow in workflows]
+            return [started_number(workflow, by_engine=by_engine) for workflow in workflows]
 
     with ThreadPoolExecutor(sides) as pool:
         numbers = list(pool.map(start, range(sides)))
     return [sorted(of_one) for of_one in zip(*numbers, strict=True)]
 
 
-def started_number(workflow: Workflow, *, exclusive: bool) -> int:
+def started_number(workflow: Workflow, *, by_engine: bool) -> int:
     try:
-        return recorder.start_run(workflow.id, now=NOON, exclusive=exclusive).run_number
+        return recorder.start_run(workflow.id, now=NOON, by_engine=by_engine).run_number
     except Conflict:
         return 0
 
@@ -207,15 +217,15 @@ def started_number(workflow: Workflow, *, exclusive: bool) -> int:
 def test_starts_from_many_sides_at_once_get_numbers_without_gap_or_double(app: Flask) -> None:
     workspace = make_workspace()
     two = make_workflow(workspace), make_workflow(workspace, "Weekly dub")
-    numbers = at_once(app, *(two * STARTS), sides=16, exclusive=False)  # as many as share the connections
+    numbers = at_once(app, *(two * STARTS), sides=16, by_engine=False)  # as many as share the connections
     for workflow in (0, 1):
         given = sorted(number for of_one in numbers[workflow::2] for number in of_one)
         assert given == list(range(1, 16 * STARTS + 1))
 
 
-def test_of_64_exclusive_starts_at_once_exactly_one_wins(app: Flask) -> None:
+def test_of_64_starts_of_the_engine_at_once_exactly_one_wins(app: Flask) -> None:
     workflow = make_workflow(make_workspace())
-    assert at_once(app, workflow, sides=64, exclusive=True) == [[0] * 63 + [1]]
+    assert at_once(app, workflow, sides=64, by_engine=True) == [[0] * 63 + [1]]
     assert db.session.scalar(sa.select(sa.func.count()).select_from(Run)) == 1
 
 
