@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from portal.input.addresses import BadAddress, normal_host_pattern, normal_url, 
 PREFIX = "PORTAL_"
 MIN_SECRET_BYTES = 32
 MAX_STORAGE = 2**53 - 1
+MAX_RUNS = 1_000_000
 KEY_FILE = "secret-key"
 WELL_KNOWN = ("changeme", "change-me", "secret", "password", "example", "development", "insecure")
 
@@ -74,6 +76,30 @@ class S3Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """How the engine runs workflows."""
+
+    enabled: bool
+    """Whether this installation runs workflows at all, or only shows the history of runs."""
+    prices: str
+    """The unparsed prices of node types; see `engine.pricing`."""
+    runs_per_person: int
+    """Pending and running runs that one person may have at once; 0 means no limit."""
+    runs_per_workspace: int
+    """The same for a workspace."""
+    lease: int
+    """Seconds after its last heartbeat at which a worker counts as dead."""
+    poll: float
+    """Seconds between two looks of a worker at the queue."""
+    per_workspace: int
+    """Steps of one workspace that are worked on at once."""
+    max_queued: int
+    """Queued steps beyond which no run is started."""
+    auto_resumes: int
+    """How often a run that was paused because of a provider resumes by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     secret_key: str
     secret_key_fallbacks: tuple[str, ...]
@@ -96,6 +122,7 @@ class Settings:
     """Bytes that the uploads of a workspace may take, pending ones included; 0 means no limit."""
     provider_voices: Path | None
     """The file that names the voices of providers; see `speech.configured`."""
+    engine: EngineSettings
 
     @property
     def plain_loopback(self) -> bool:
@@ -126,6 +153,8 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             "S3_SECRET_ACCESS_KEY", "S3_SECRET_ACCESS_KEY_FILE", "RUN_EVENTS_DAYS",
             "STORAGE_BYTES_PER_WORKSPACE",
             "PROVIDER_VOICES",
+            "ENGINE", "ENGINE_PRICES", "RUNS_PER_PERSON", "RUNS_PER_WORKSPACE", "ENGINE_LEASE",
+            "ENGINE_POLL", "ENGINE_PER_WORKSPACE", "ENGINE_MAX_QUEUED", "ENGINE_AUTO_RESUMES",
         )
     }  # fmt: skip
     for name in sorted(environ):
@@ -152,6 +181,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             environ, "PORTAL_STORAGE_BYTES_PER_WORKSPACE", 0, maximum=MAX_STORAGE
         ),
         provider_voices=_file(environ, "PORTAL_PROVIDER_VOICES"),
+        engine=_engine(environ),
     )
 
 
@@ -247,11 +277,19 @@ def _trusted_hosts(text: str, base_url: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(hosts))
 
 
-def _whole_number(environ: Mapping[str, str], name: str, default: int, maximum: int) -> int:
+def _whole_number(environ: Mapping[str, str], name: str, default: int, maximum: int, minimum: int = 0) -> int:
     text = environ.get(name, "").strip() or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= maximum):
-        raise BadSetting(f"{name} {sentences.whole_number(0, maximum)}")
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and minimum <= int(text) <= maximum):
+        raise BadSetting(f"{name} {sentences.whole_number(minimum, maximum)}")
     return int(text)
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float, minimum: float, maximum: float) -> float:
+    """A decimal number such as 0.25."""
+    text = environ.get(name, "").strip() or str(default)
+    if not (re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) and minimum <= float(text) <= maximum):
+        raise BadSetting(f"{name} must be a number of seconds from {minimum} to {maximum}.")
+    return float(text)
 
 
 def _file(environ: Mapping[str, str], name: str) -> Path | None:
@@ -350,6 +388,23 @@ def _artifacts(environ: Mapping[str, str], instance: Path) -> Path | S3Settings:
         region=environ.get("PORTAL_S3_REGION") or None,
         access_key_id=environ.get("PORTAL_S3_ACCESS_KEY_ID") or None,
         secret_access_key=secret,
+    )
+
+
+def _engine(environ: Mapping[str, str]) -> EngineSettings:
+    switch = environ.get("PORTAL_ENGINE", "").strip().lower() or "on"
+    if switch not in ("on", "off"):
+        raise BadSetting("PORTAL_ENGINE must be on or off.")
+    return EngineSettings(
+        enabled=switch == "on",
+        prices=environ.get("PORTAL_ENGINE_PRICES", "").strip(),
+        runs_per_person=_whole_number(environ, "PORTAL_RUNS_PER_PERSON", 20, MAX_RUNS),
+        runs_per_workspace=_whole_number(environ, "PORTAL_RUNS_PER_WORKSPACE", 50, MAX_RUNS),
+        lease=_whole_number(environ, "PORTAL_ENGINE_LEASE", 30, maximum=600, minimum=2),
+        poll=_seconds(environ, "PORTAL_ENGINE_POLL", 0.25, 0.05, 10),
+        per_workspace=_whole_number(environ, "PORTAL_ENGINE_PER_WORKSPACE", 8, maximum=1_000, minimum=1),
+        max_queued=_whole_number(environ, "PORTAL_ENGINE_MAX_QUEUED", 20_000, MAX_RUNS, minimum=1),
+        auto_resumes=_whole_number(environ, "PORTAL_ENGINE_AUTO_RESUMES", 3, maximum=100),
     )
 
 

@@ -63,11 +63,32 @@ def test_secrets_come_from_files_too_and_the_kept_key_is_found(tmp_path: Path) -
         ("PORTAL_PROXY_HOPS", "-1"),
         ("PORTAL_PROXY_HOPS", "many"),
         ("PORTAL_SECRET_KEY_FALLBACKS", "short"),
+        ("PORTAL_ENGINE", "true"),
+        ("PORTAL_RUNS_PER_PERSON", "-1"),
+        ("PORTAL_RUNS_PER_WORKSPACE", "1000001"),
+        ("PORTAL_ENGINE_LEASE", "1"),
+        ("PORTAL_ENGINE_LEASE", "601"),
+        ("PORTAL_ENGINE_POLL", "0.04"),
+        ("PORTAL_ENGINE_POLL", "10.1"),
+        ("PORTAL_ENGINE_POLL", "nan"),
+        ("PORTAL_ENGINE_POLL", "1e-1"),
+        ("PORTAL_ENGINE_PER_WORKSPACE", "0"),
+        ("PORTAL_ENGINE_MAX_QUEUED", "0"),
+        ("PORTAL_ENGINE_AUTO_RESUMES", "101"),
     ],
 )
 def test_a_bad_setting_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(BadSetting, match=name):
         read_settings(GOOD | {name: value}, tmp_path)
+
+
+def test_the_engine_is_on_and_its_settings_are_read(tmp_path: Path) -> None:
+    default = read_settings(GOOD, tmp_path).engine
+    assert (default.enabled, default.lease, default.poll) == (True, 30, 0.25)
+    assert (default.runs_per_person, default.runs_per_workspace) == (20, 50)
+    given = {"PORTAL_ENGINE": "off", "PORTAL_ENGINE_LEASE": "6", "PORTAL_ENGINE_POLL": "2"}
+    changed = read_settings(GOOD | given, tmp_path).engine
+    assert (changed.enabled, changed.lease, changed.poll) == (False, 6, 2.0)
 
 
 def test_an_unknown_setting_is_warned_about(tmp_path: Path) -> None:
