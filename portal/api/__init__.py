@@ -18,6 +18,7 @@ from portal.api import (  # noqa: E402, F401
     overview,
     providers,
     run,
+    run_control,
     runs,
     steps,
     templates,

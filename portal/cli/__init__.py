@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from portal.cli import accounts, audit, checks, history, keys, uploads, workflows
+from portal.cli import accounts, audit, checks, history, keys, uploads, worker, workflows
 
 
 def init_app(app: Flask) -> None:
@@ -19,5 +19,6 @@ def init_app(app: Flask) -> None:
         uploads.uploads,
         checks.check,
         checks.doctor_,
+        worker.worker,
     ):
         app.cli.add_command(command)

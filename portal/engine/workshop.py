@@ -1,0 +1,38 @@
+"""Putting a worker together from the settings of the portal."""
+
+from collections.abc import Collection
+
+from flask import Flask
+
+from portal.config import Settings
+from portal.engine import abilities, pricing, registry
+from portal.engine.environment import environment_of
+from portal.engine.execution.work import Work
+from portal.engine.execution.workers import WorkerIdentity
+from portal.engine.queue import dbos_queue
+from portal.engine.worker import Worker
+from portal.errors import Conflict
+
+
+def open_worker(app: Flask, threads: int, queues: Collection[str]) -> Worker:
+    """A worker of this portal, ready to run. Raises Conflict if the engine is off."""
+    settings: Settings = app.extensions["portal.settings"]
+    if not settings.engine.enabled:
+        raise Conflict("The engine is off: PORTAL_ENGINE is off.")
+    environment = environment_of(settings)
+    identity = WorkerIdentity.new()
+    work = Work(
+        worker_id=identity.id,
+        settings=settings.engine,
+        environment=environment,
+        handler_for=registry.handler_for,
+        cost_of=pricing.prices_of(settings.engine).cost_of,
+    )
+    able = abilities.to_json(abilities.abilities_of(registry.handlers(), environment))
+    return Worker(app, work, identity, threads, queues, able)
+
+
+def migrate_queue(app: Flask) -> None:
+    """Create or upgrade the tables of the queue."""
+    settings: Settings = app.extensions["portal.settings"]
+    dbos_queue.migrate(settings.database_url)
