@@ -5,10 +5,11 @@ of `CHECKS`. What a check must know of the place where the definition would run 
 """
 
 from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from portal.definitions.locales import canonical, canonical_source
 from portal.definitions.pipeline import Pipeline, PipelineNode
+from portal.definitions.site import Site, site_findings
 from portal.definitions.structure import Finding, Json, about_node, quoted, validate_definition
 
 
@@ -20,6 +21,7 @@ class Surroundings:
     """The ids, in lower case, of the confirmed script uploads of the workspace that it may name."""
     has_own_script: bool = False
     """Whether the workflow has a confirmed script upload, which a file source without a choice takes."""
+    site: Site = field(default_factory=Site)
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ CHECKS: tuple[Check, ...] = (
     _translators,
     _locales,
     _endless_cycles,
+    lambda pipeline, here: site_findings(pipeline, here.site),
 )
 """Every rule that what runs must follow beyond those of `structure`."""
 
