@@ -7,6 +7,7 @@ named packages are looked at and imported, once, when the portal starts (docs/ha
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution
 from typing import cast
@@ -14,9 +15,25 @@ from typing import cast
 from flask import Flask, current_app
 
 from portal.config import BadSetting, Settings
-from portal.definitions.catalog import CATALOG, CATEGORIES, FAIL, OURS, PASS, NodeType, Port, why_missing
+from portal.definitions.catalog import CATALOG, CATEGORIES, FAIL, PASS, NodeType, Port, why_missing
 from portal.definitions.settings import schema_faults
 from portal.engine.contract import Handler, Refused
+
+_HANDLERS = "portal.engine.handlers"
+_OURS: Mapping[str, str] = {
+    "source_script": "source_script:SourceScript",
+    "operator_translator": "translator:Translator",
+    "operator_normalizer": "operator_normalizer:OperatorNormalizer",
+    "operator_generator": "operator_generator:OperatorGenerator",
+    "operator_phoneme_injector": "operator_phoneme_injector:OperatorPhonemeInjector",
+    "operator_pronunciation_corrector": "operator_pronunciation_corrector:OperatorPronunciationCorrector",
+    "validator_error_rate": "error_rate:ErrorRateValidator",
+    "validator_naturalness": "naturalness:NaturalnessValidator",
+    "validator_noise": "noise:NoiseValidator",
+    "validator_pronunciation": "pronunciation:PronunciationValidator",
+    "sink_preview": "sink_preview:SinkPreview",
+}
+"""The module and the class of each handler of ours."""
 
 GROUP = "run_portal.handlers"
 SETTING = "PORTAL_HANDLER_PLUGINS"
@@ -42,18 +59,24 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def handler_for(slug: str) -> Handler:
     """The handler of a node type; for a plug-in's, within the application. Raises Refused."""
-    if slug in OURS:
-        return cast(Handler, import_module(f"portal.engine.handlers.{slug}").HANDLER)
+    if slug in _OURS:
+        return _of_ours(slug)
     found: Mapping[str, Handler] = current_app.extensions[_EXTENSION]
     if slug not in found:
         raise Refused(f"The node cannot run: {why_missing(slug)}")
     return found[slug]
 
 
+@cache
+def _of_ours(slug: str) -> Handler:
+    module, _, name = _OURS[slug].partition(":")
+    return cast(Handler, getattr(import_module(f"{_HANDLERS}.{module}"), name)())
+
+
 def plug_ins(distributions: Sequence[str]) -> dict[str, Handler]:
     """The handlers that these distributions bring, by node type. Raises BadSetting."""
     found: dict[str, Handler] = {}
-    owners = dict.fromkeys(OURS, "the portal itself")
+    owners = dict.fromkeys(_OURS, "the portal itself")
     for name in distributions:
         for entry_point in _entry_points(name):
             handler = _load(name, entry_point)

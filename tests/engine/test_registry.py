@@ -11,10 +11,13 @@ from flask import Flask
 from portal import create_app
 from portal.config import BadSetting
 from portal.definitions.catalog import CATALOG, OURS
+from portal.engine import registry
 from portal.engine.contract import Ability, Refused
 from portal.engine.registry import handler_for, plug_ins
 from tests.conftest import settings_for
 from tests.definitions.plug_ins import installed
+
+HANDLERS = Path(registry.__file__).with_name("handlers")
 
 MODULE = """
 from dataclasses import replace
@@ -78,6 +81,16 @@ def test_the_portal_finds_its_node_types_and_handlers(package: Package, tmp_path
             assert handler_for("operator_shout").node_type is CATALOG["operator_shout"]
         create_app(settings, instance=tmp_path)
         assert list(CATALOG) == list(OURS)
+
+
+def test_each_module_of_the_handlers_is_the_handler_of_a_type_of_ours() -> None:
+    assert list(registry._OURS) == list(OURS)
+    modules = {where.partition(":")[0]: slug for slug, where in registry._OURS.items()}
+    written = [file.stem for file in HANDLERS.glob("*.py") if file.stem != "__init__"]
+    for module in written:
+        handler = handler_for(modules[module])
+        assert handler is handler_for(modules[module])
+        assert handler.node_type is OURS[modules[module]]
 
 
 def test_a_missing_handler_is_refused_with_what_to_install(sqlite_app: Flask) -> None:
