@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
+
+from portal.config import Settings
+
+AudioFormat = Literal["flac", "opus"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,6 +14,7 @@ class ProviderSettings:
     """An OpenAI-compatible provider; a model that is None means that it is not used for that."""
 
     url: str
+    """Where its API begins, such as `https://provider.example/v1`."""
     key: str | None = None
     speech_model: str | None = None
     transcription_model: str | None = None
@@ -23,8 +28,27 @@ class Environment:
     provider: ProviderSettings | None = None
     recogniser: Path | None = None
     """The folder of a speech recognition model."""
-    audio_format: Literal["flac", "opus"] = "flac"
+    audio_format: AudioFormat = "flac"
     """How takes are stored."""
     node_seconds: int = 600
     """How long a step may take."""
     normalize_with_provider: bool = False
+
+
+def environment_of(settings: Settings) -> Environment:
+    """What the settings of an installation allow."""
+    nodes = settings.nodes
+    provider = nodes.provider_url and ProviderSettings(
+        url=nodes.provider_url,
+        key=nodes.provider_key,
+        speech_model=nodes.speech_model,
+        transcription_model=nodes.transcription_model,
+        chat_model=nodes.chat_model,
+    )
+    return Environment(
+        provider=provider or None,
+        recogniser=nodes.recogniser,
+        audio_format=cast(AudioFormat, nodes.audio_format),
+        node_seconds=nodes.seconds,
+        normalize_with_provider=nodes.normalize_with_provider,
+    )
