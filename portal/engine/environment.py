@@ -1,10 +1,13 @@
 """What an installation can use: the settings that handlers read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 from portal.config import Settings
+from portal.speech.catalog import Voice
+from portal.speech.configured import read_file
 
 AudioFormat = Literal["flac", "opus"]
 
@@ -23,9 +26,11 @@ class ProviderSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What handlers may use on this machine; `speech.catalog.Catalog` knows the voices."""
+    """What handlers may use on this machine."""
 
     provider: ProviderSettings | None = None
+    voices: Sequence[Voice] = ()
+    """Those that the provider may speak with, besides its own default; see `speech.configured`."""
     recogniser: Path | None = None
     """The folder of a speech recognition model."""
     audio_format: AudioFormat = "flac"
@@ -36,7 +41,7 @@ class Environment:
 
 
 def environment_of(settings: Settings) -> Environment:
-    """What the settings of an installation allow."""
+    """What the settings of an installation allow. Raises BadSetting."""
     nodes = settings.nodes
     provider = nodes.provider_url and ProviderSettings(
         url=nodes.provider_url,
@@ -47,6 +52,7 @@ def environment_of(settings: Settings) -> Environment:
     )
     return Environment(
         provider=provider or None,
+        voices=read_file(settings.provider_voices)[1] if settings.provider_voices else (),
         recogniser=nodes.recogniser,
         audio_format=cast(AudioFormat, nodes.audio_format),
         node_seconds=nodes.seconds,
