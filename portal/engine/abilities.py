@@ -5,14 +5,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from flask import current_app
 from sqlalchemy.orm import Session
 
-from portal.config import EngineSettings
+from portal.config import EngineSettings, Settings
 from portal.database.columns import JsonObject
 from portal.database.models import EngineWorker
 from portal.definitions.site import Site
+from portal.engine import registry
 from portal.engine.contract import Ability, Handler
-from portal.engine.environment import Environment
+from portal.engine.environment import Environment, environment_of
 
 Abilities = Mapping[str, Ability]
 """By node type."""
@@ -23,6 +25,12 @@ OFF = "the engine is off here (PORTAL_ENGINE)."
 def abilities_of(handlers: Iterable[Handler], environment: Environment) -> Abilities:
     """What these handlers can do on this machine."""
     return {handler.node_type.slug: handler.ability(environment) for handler in handlers}
+
+
+def own_abilities() -> Abilities:
+    """What this machine can do with the settings of this portal."""
+    settings: Settings = current_app.extensions["portal.settings"]
+    return abilities_of(registry.handlers(), environment_of(settings))
 
 
 def site_here(

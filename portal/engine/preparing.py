@@ -86,12 +86,21 @@ class Prepared:
     plan: Plan
 
 
-def prepare(session: Session, workflow: Workflow, overrides: Overrides, site: Site) -> Prepared:
-    """Prepare a run of a workflow. Raises InvalidQuery with all that keeps it from running.
+def prepare(
+    session: Session,
+    workflow: Workflow,
+    overrides: Overrides,
+    site: Site,
+    definition: JsonObject | None = None,
+) -> Prepared:
+    """Prepare a run of a workflow, with another definition if one is given.
+
+    Raises InvalidQuery with all that keeps it from running.
 
     It reads the uploads that the definition names, in this session.
     """
-    definition = _with_overrides(_well_shaped(workflow.definition), overrides)
+    stored = workflow.definition if definition is None else definition
+    definition = _with_overrides(_well_shaped(stored), overrides)
     here = surroundings(workflow.workspace_id, definition, workflow.id, session=session)
     refuse(preflight_definition(definition, replace(here, site=site)).errors)
     return Prepared(definition, Plan.of(definition))

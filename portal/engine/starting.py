@@ -12,11 +12,11 @@ from portal.auth.principals import Principal
 from portal.database.columns import JsonObject
 from portal.database.models import EngineRun, Run, RunDetail, User, Workflow, Workspace
 from portal.database.transactions import writing
-from portal.engine import credits
+from portal.engine import abilities, credits
 from portal.engine.execution import advance
 from portal.engine.flow import StepKey
 from portal.engine.limits import engine_settings, refuse_beyond, refuse_if_full
-from portal.engine.preparing import Overrides, prepare, site
+from portal.engine.preparing import Overrides, prepare
 from portal.errors import NotFound
 from portal.input.parameters import Reader
 from portal.runs.recording.recorder import add_run, refuse_if_occupied
@@ -90,9 +90,10 @@ def _start(
     now: datetime,
 ) -> Run:
     settings = engine_settings()
-    prepared = prepare(session, workflow, definition, overrides, site(session, now))
+    site = abilities.site_here(session, settings, abilities.own_abilities, now)
+    prepared = prepare(session, workflow, overrides, site, definition)
     refuse_if_full(session, settings)
-    credits.refuse_beyond_balance(session, workflow.workspace_id, prepared.estimate().min_credits)
+    credits.refuse_beyond_balance(session, workflow.workspace_id, 0)
     refuse_if_occupied(session, workflow.id)
     refuse_beyond(session, settings, workflow.workspace_id, principal.user.id)
     run = add_run(

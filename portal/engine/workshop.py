@@ -9,7 +9,6 @@ from portal.engine import abilities, pricing, registry
 from portal.engine.environment import environment_of
 from portal.engine.execution.work import Work
 from portal.engine.execution.workers import WorkerIdentity
-from portal.engine.queue import dbos_queue
 from portal.engine.worker import Worker
 from portal.errors import Conflict
 
@@ -19,20 +18,12 @@ def open_worker(app: Flask, threads: int, queues: Collection[str]) -> Worker:
     settings: Settings = app.extensions["portal.settings"]
     if not settings.engine.enabled:
         raise Conflict("The engine is off: PORTAL_ENGINE is off.")
-    environment = environment_of(settings)
     identity = WorkerIdentity.new()
     work = Work(
         worker_id=identity.id,
         settings=settings.engine,
-        environment=environment,
+        environment=environment_of(settings),
         handler_for=registry.handler_for,
-        cost_of=pricing.prices_of(settings.engine).cost_of,
+        cost_of=pricing.cost_of,
     )
-    able = abilities.to_json(abilities.abilities_of(registry.handlers(), environment))
-    return Worker(app, work, identity, threads, queues, able)
-
-
-def migrate_queue(app: Flask) -> None:
-    """Create or upgrade the tables of the queue."""
-    settings: Settings = app.extensions["portal.settings"]
-    dbos_queue.migrate(settings.database_url)
+    return Worker(app, work, identity, threads, queues, abilities.to_json(abilities.own_abilities()))

@@ -1,7 +1,7 @@
 """Handlers whose work is a function of what they get, and a worker without a queue that runs them.
 
-They take the place of our own node types: their takes are tiny WAV files, their verdicts depend on line, locale
-and round alone, so that an interpreter of its own can say what must come out.
+They take the place of our own node types: their takes are tiny WAV files, their verdicts depend on line,
+locale and round alone, so that an interpreter of its own can say what must come out.
 """
 
 import io

@@ -103,11 +103,7 @@ class Work:
         crash_point("finished")
 
     def _work(self, step: ClaimedStep, context: StepContext) -> StepOutput:
-        try:
-            handler = self.handler_for(step.node.type.slug)
-        except LookupError:
-            raise Refused("This worker knows no handler for this type of node.") from None
-        output = handler.run(
+        output = self.handler_for(step.node.type.slug).run(
             StepInput(
                 node_id=step.node.id,
                 node_type=step.node.type,
