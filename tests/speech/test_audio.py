@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from portal.speech.audio import TYPES, Format, NotAudio, convert, encode
+from portal.speech.audio import NotAudio, convert, encode
+from portal.speech.audio_types import TYPES, Format
 
 RATES = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000, 96_000)
 

@@ -32,7 +32,7 @@ from portal.definitions.graph import nodes_of
 from portal.errors import Conflict, NotFound
 from portal.runs.detail.run import RunDetailView, RunView
 from portal.runs.results.outputs import output_nodes
-from portal.speech.audio import TYPES, Format, NotAudio, convert
+from portal.speech.audio_types import TYPES, Format
 from portal.storage import (
     CHUNK_BYTES,
     Store,
@@ -162,6 +162,8 @@ def read_entry(store: Store, entry: ArchiveEntry) -> Iterator[bytes]:
 
 
 def _converted(stored: Iterator[bytes], format_: Format) -> Iterator[bytes]:
+    from portal.speech.audio import NotAudio, convert  # numpy takes half a second to import
+
     with tempfile.TemporaryFile() as original, tempfile.TemporaryFile() as file:
         for chunk in stored:
             original.write(chunk)
