@@ -219,7 +219,7 @@ def uuid_of(number: int) -> UUID:
 
 
 def make_output(run: Run, workspace: Workspace, *lines: dict[str, Any]) -> None:
-    """Lines of a run; a line's `takes` may have `audio` (the bytes of its file) and `validations`."""
+    """Lines of a run; a line's `takes` may have `audio` (bytes), its `content_type`, `validations`."""
     for position, columns in enumerate(lines):
         takes = columns.pop("takes", ())
         script = columns.get("script")
@@ -231,7 +231,8 @@ def make_output(run: Run, workspace: Workspace, *lines: dict[str, Any]) -> None:
 def _make_take(run: Run, workspace: Workspace, line: int, number: int, columns: dict[str, Any]) -> None:
     audio, validations = columns.pop("audio", None), columns.pop("validations", ())
     name = columns.pop("name", f"{line}-{number}.wav")
-    artifact = make_artifact(workspace, run, name, audio) if audio is not None else None
+    kind = {"content_type": columns.pop("content_type", "audio/wav")}
+    artifact = make_artifact(workspace, run, name, audio, **kind) if audio is not None else None
     defaults = {"audio_id": f"{line:08x}{number:08x}", "status": "delivered", "retry_count": number}
     where = {"run_id": run.id, "line": line}
     artifact_id = artifact.id if artifact else None
