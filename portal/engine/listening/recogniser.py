@@ -46,7 +46,7 @@ def why_not(environment: Environment) -> str | None:
     if folder is None:
         return None if provider is not None and provider.transcription_model else NOT_SET_UP
     if find_spec("faster_whisper") is None:
-        return "PORTAL_ASR_MODEL needs the package faster-whisper: pip install run-portal[asr]."
+        return "PORTAL_ASR_MODEL needs the package faster-whisper, which is not installed."
     if not (folder / MODEL_FILE).is_file():
         return f"PORTAL_ASR_MODEL must name a folder with the file {MODEL_FILE} of a Whisper model."
     return None
