@@ -19,6 +19,8 @@ MIN_SECRET_BYTES = 32
 MAX_STORAGE = 2**53 - 1
 MAX_RUNS = 1_000_000
 KEY_FILE = "secret-key"
+AUDIO_FORMATS = ("flac", "opus")
+"""How takes may be stored; the first is the default."""
 WELL_KNOWN = ("changeme", "change-me", "secret", "password", "example", "development", "insecure")
 
 
@@ -100,6 +102,22 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeSettings:
+    """What the nodes of a workflow may use when they run; see `engine.environment`."""
+
+    provider_url: str | None
+    """Normalised, with the path under which the provider's API begins."""
+    provider_key: str | None
+    speech_model: str | None
+    transcription_model: str | None
+    chat_model: str | None
+    recogniser: Path | None
+    audio_format: str
+    seconds: int
+    normalize_with_provider: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     secret_key: str
     secret_key_fallbacks: tuple[str, ...]
@@ -125,6 +143,7 @@ class Settings:
     handler_plugins: tuple[str, ...]
     """The packages that bring node types, in lower case and with hyphens; see `engine.registry`."""
     engine: EngineSettings
+    nodes: NodeSettings
 
     @property
     def plain_loopback(self) -> bool:
@@ -157,6 +176,8 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             "PROVIDER_VOICES", "HANDLER_PLUGINS",
             "ENGINE", "ENGINE_PRICES", "RUNS_PER_PERSON", "RUNS_PER_WORKSPACE", "ENGINE_LEASE",
             "ENGINE_POLL", "ENGINE_PER_WORKSPACE", "ENGINE_MAX_QUEUED", "ENGINE_AUTO_RESUMES",
+            "PROVIDER_URL", "PROVIDER_KEY", "PROVIDER_KEY_FILE", "PROVIDER_TTS_MODEL", "PROVIDER_STT_MODEL",
+            "PROVIDER_CHAT_MODEL", "ASR_MODEL", "AUDIO_FORMAT", "NODE_SECONDS", "NORMALIZE_WITH_PROVIDER",
         )
     }  # fmt: skip
     for name in sorted(environ):
@@ -185,6 +206,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         provider_voices=_file(environ, "PORTAL_PROVIDER_VOICES"),
         handler_plugins=_distributions(environ, "PORTAL_HANDLER_PLUGINS"),
         engine=_engine(environ),
+        nodes=_nodes(environ),
     )
 
 
@@ -417,6 +439,38 @@ def _engine(environ: Mapping[str, str]) -> EngineSettings:
         per_workspace=_whole_number(environ, "PORTAL_ENGINE_PER_WORKSPACE", 8, maximum=1_000, minimum=1),
         max_queued=_whole_number(environ, "PORTAL_ENGINE_MAX_QUEUED", 20_000, MAX_RUNS, minimum=1),
         auto_resumes=_whole_number(environ, "PORTAL_ENGINE_AUTO_RESUMES", 3, maximum=100),
+    )
+
+
+def _nodes(environ: Mapping[str, str]) -> NodeSettings:
+    url = _base_url(environ, "PORTAL_PROVIDER_URL")
+    models = {
+        name: environ.get(name, "").strip() or None
+        for name in ("PORTAL_PROVIDER_TTS_MODEL", "PORTAL_PROVIDER_STT_MODEL", "PORTAL_PROVIDER_CHAT_MODEL")
+    }
+    needing = {"PORTAL_PROVIDER_KEY": _secret(environ, "PORTAL_PROVIDER_KEY"), **models}
+    for name, value in needing.items():
+        if value and url is None:
+            raise BadSetting(f"{name} needs PORTAL_PROVIDER_URL.")
+    key = needing["PORTAL_PROVIDER_KEY"]
+    if key and not (key.isascii() and key.isprintable() and " " not in key):
+        raise BadSetting("PORTAL_PROVIDER_KEY must be printable ASCII without spaces.")
+    format_ = environ.get("PORTAL_AUDIO_FORMAT", "").strip().lower() or AUDIO_FORMATS[0]
+    if format_ not in AUDIO_FORMATS:
+        raise BadSetting(f"PORTAL_AUDIO_FORMAT {sentences.one_of(AUDIO_FORMATS)}")
+    normalize = _flag(environ, "PORTAL_NORMALIZE_WITH_PROVIDER")
+    if normalize and not needing["PORTAL_PROVIDER_CHAT_MODEL"]:
+        raise BadSetting("PORTAL_NORMALIZE_WITH_PROVIDER needs PORTAL_PROVIDER_CHAT_MODEL.")
+    return NodeSettings(
+        provider_url=f"{url}/v1" if url and not urlsplit(url).path else url,
+        provider_key=key,
+        speech_model=needing["PORTAL_PROVIDER_TTS_MODEL"],
+        transcription_model=needing["PORTAL_PROVIDER_STT_MODEL"],
+        chat_model=needing["PORTAL_PROVIDER_CHAT_MODEL"],
+        recogniser=_file(environ, "PORTAL_ASR_MODEL"),
+        audio_format=format_,
+        seconds=_whole_number(environ, "PORTAL_NODE_SECONDS", 600, maximum=86_400, minimum=1),
+        normalize_with_provider=normalize,
     )
 
 

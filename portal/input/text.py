@@ -14,3 +14,8 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 def is_storable(text: str) -> bool:
     """Whether SQLite and PostgreSQL both store this text."""
     return _UNSTORABLE.search(text) is None
+
+
+def storable(text: str) -> str:
+    """The text without what databases cannot store."""
+    return _UNSTORABLE.sub("", text)

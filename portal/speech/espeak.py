@@ -74,7 +74,7 @@ def ipa_of(word: str, locale: str) -> str:
     program = shutil.which(PROVIDER)
     if program is None:
         raise NoPronunciation(f"{NAME} is not installed here, and nothing else gives pronunciations.")
-    if not _is_readable(word, locale):
+    if not is_readable(word, locale):
         raise NoPronunciation(_UNREADABLE.format(locale=locale))
     command = [program, "-q", "--ipa", "-b", "1", "-v", _VOICE_OF[locale], "--stdin"]
     try:
@@ -89,9 +89,9 @@ def ipa_of(word: str, locale: str) -> str:
     return ipa
 
 
-def _is_readable(word: str, locale: str) -> bool:
+def is_readable(text: str, locale: str) -> bool:
     """Whether every letter is of a script that the program reads: of others it says "Chinese letter"."""
     scripts = _SCRIPTS.get(locale.partition("-")[0], ("LATIN",))
-    letters = [character for character in word if character.isalpha()]
+    letters = [character for character in text if character.isalpha()]
     names = [unicodedata.name(letter, "") for letter in letters]
-    return any(map(str.isalnum, word)) and all(any(each in name for each in scripts) for name in names)
+    return any(map(str.isalnum, text)) and all(any(each in name for each in scripts) for name in names)

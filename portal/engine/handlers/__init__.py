@@ -1,0 +1,1 @@
+"""The node handlers of the portal: one module a node type."""

@@ -1,0 +1,1 @@
+"""Services that speak, listen and write for the engine."""

@@ -1,0 +1,1 @@
+"""What speaks: eSpeak NG, a neural voice for English, and a configured provider."""
