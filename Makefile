@@ -20,9 +20,9 @@ run: $(VENV)/run.stamp instance/secret-key ## start the portal with sample histo
 test: $(VENV)/test.stamp $(OLD_CLIENTS) tests/oidc/node_modules/stamp ## run every test
 	$(VENV)/bin/python -m pytest $(ARGS)
 
-test-fast: $(VENV)/test.stamp ## run most tests: SQLite, no browser, no Node, no old clients
+test-fast: $(VENV)/test.stamp ## run most tests: SQLite, no browser, Node, recogniser or old clients
 	PORTAL_TEST_EXAMPLES=$${PORTAL_TEST_EXAMPLES:-10} $(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal \
-	  -m "not (browser or clients or histories or node or postgres or slow)" $(ARGS)
+	  -m "not (browser or clients or histories or node or postgres or recogniser or slow)" $(ARGS)
 
 check: $(VENV)/test.stamp ## format, lint and types, then every test
 	$(VENV)/bin/ruff format --check .
@@ -46,6 +46,7 @@ soak: $(VENV)/test.stamp ## long trials: PostgreSQL restarted under traffic, a c
 lock: $(VENV)/test.stamp ## pin what pyproject.toml names, with hashes
 	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) -o requirements.txt
 	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) --group dev --constraints requirements.txt -o requirements-dev.txt
+	$(VENV)/bin/uv pip compile $(PINNED) --group recogniser --constraints requirements-dev.txt -o requirements-asr.txt
 
 fuzz: $(VENV)/test.stamp ## ask whatever may be asked, tens of thousands of times on each database
 	PORTAL_TEST_EXAMPLES=10000 $(VENV)/bin/python -m pytest -q -m hypothesis tests/auth tests/pages tests/runs/test_query.py

@@ -48,6 +48,7 @@ NEEDS = {
     "histories": {"history"},
     "node": {"oidc_provider"},
     "postgres": {"cluster", "standby", "fresh_postgres_url", "migrated_postgres", "postgres_url"},
+    "recogniser": {"recogniser"},
 }
 """Markers of what a test needs, and the fixtures and parameters by which it is seen to need it."""
 

@@ -1,0 +1,1 @@
+"""What can be heard in a take: its words, its sounds, its noise."""
