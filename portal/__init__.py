@@ -12,7 +12,7 @@ from portal.auth import gate
 from portal.auth.openid import code_flow
 from portal.database import compatibility, postgresql, sqlite
 from portal.database.engine import db, engine_options, migrate
-from portal.engine import abilities, pricing, registry
+from portal.engine import pricing, registry
 from portal.pages import sign_in as auth_pages
 from portal.runs.recording import events
 from portal.web import assets, compression, formats, headers, json_provider, logs, methods, proxy
@@ -47,7 +47,6 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     storage.init_app(app, settings)
     speech.init_app(app, settings)
     registry.init_app(app, settings)
-    abilities.init_app(app, settings)
     pricing.init_app(app, settings)
     gate.init_app(app, settings)
     code_flow.init_app(app, settings)

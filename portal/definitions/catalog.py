@@ -40,6 +40,8 @@ class NodeType:
     """The known keys of `config`; others are kept and ignored. A key without a default may be absent."""
     version: int = 1
     beta: bool = False
+    queue: str = "steps"
+    """The queue of its steps: workers listen to those that they are told to, by default to `steps`."""
 
     def input(self, name: str) -> Port | None:
         return next((port for port in self.inputs if port.name == name), None)

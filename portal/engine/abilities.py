@@ -1,11 +1,11 @@
 """What this installation can do with each node type: what live workers published, else the best known."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask, current_app
+from flask import current_app
 from sqlalchemy.orm import Session
 
 from portal import moments
@@ -21,14 +21,7 @@ from portal.engine.registry import handler_for
 
 Abilities = Mapping[str, Ability]
 """By node type."""
-
-_EXTENSION = "portal.abilities"
 OFF = "the engine is off here (PORTAL_ENGINE)."
-
-
-def init_app(app: Flask, settings: Settings) -> None:
-    """Know what this machine can do. Raises BadSetting."""
-    app.extensions[_EXTENSION] = OwnAbilities(environment_of(settings))
 
 
 class OwnAbilities(Abilities):
@@ -50,18 +43,20 @@ class OwnAbilities(Abilities):
 
 
 def own_abilities() -> Abilities:
-    """What this machine can do, within the application."""
-    return cast(Abilities, current_app.extensions[_EXTENSION])
+    """What this machine can do with the settings of this portal."""
+    return OwnAbilities(environment_of(current_app.extensions["portal.settings"]))
 
 
 def site(session: Session | None = None) -> Site:
     """What can run in this portal, within the application; read in this session, or in the request's."""
     settings: Settings = current_app.extensions["portal.settings"]
-    return site_here(session or db.session(), settings.engine, own_abilities(), moments.now())
+    return site_here(session or db.session(), settings.engine, own_abilities, moments.now())
 
 
-def site_here(session: Session, settings: EngineSettings, own: Abilities, now: datetime) -> Site:
-    """What can run here; `own` is what this machine can do, if no worker has ever said what it can."""
+def site_here(
+    session: Session, settings: EngineSettings, own: Callable[[], Abilities], now: datetime
+) -> Site:
+    """What can run here; `own` says what this machine can do, if no worker has ever said what it can."""
     if not settings.enabled:
         return Site(closed=OFF)
     workers = session.execute(
@@ -70,7 +65,7 @@ def site_here(session: Session, settings: EngineSettings, own: Abilities, now: d
     alive = now - timedelta(seconds=settings.lease)
     published = [abilities for abilities, beat_at in workers if beat_at >= alive]
     published = published or [abilities for abilities, _ in workers[:1]]
-    return Site(_union(map(from_json, published)) if published else own)
+    return Site(_union(map(from_json, published)) if published else own())
 
 
 def to_json(abilities: Abilities) -> JsonObject:

@@ -85,12 +85,20 @@ class Prepared:
     plan: Plan
 
 
-def prepare(session: Session, workflow: Workflow, overrides: Overrides, site: Site) -> Prepared:
-    """Prepare a run of a workflow. Raises InvalidQuery with all that keeps it from running.
+def prepare(
+    session: Session,
+    workflow: Workflow,
+    overrides: Overrides,
+    site: Site,
+    definition: JsonObject | None = None,
+) -> Prepared:
+    """Prepare a run of a workflow, with another definition if one is given.
 
-    It reads the uploads that the definition names, in this session.
+    It reads the uploads that the definition names, in this session. Raises InvalidQuery with all that keeps
+    it from running.
     """
-    definition = _with_overrides(read_stored(workflow.definition), overrides)
+    stored = workflow.definition if definition is None else definition
+    definition = _with_overrides(read_stored(stored), overrides)
     here = surroundings(workflow.workspace_id, definition, workflow.id, session=session)
     refuse(preflight_definition(definition, replace(here, site=site)).errors)
     return Prepared(definition, Plan.of(definition))

@@ -67,6 +67,12 @@ def handler_for(slug: str) -> Handler:
     return found[slug]
 
 
+def handlers() -> list[Handler]:
+    """Every handler: ours, and those of plug-ins."""
+    found: Mapping[str, Handler] = current_app.extensions[_EXTENSION]
+    return [*map(_of_ours, _OURS), *found.values()]
+
+
 @cache
 def _of_ours(slug: str) -> Handler:
     module, _, name = _OURS[slug].partition(":")

@@ -41,7 +41,7 @@ def publish(name: str, abilities: Abilities, beat_at: datetime) -> None:
 
 
 def here(settings: EngineSettings) -> Site:
-    return site_here(db.session(), settings, OWN, NOON)
+    return site_here(db.session(), settings, lambda: OWN, NOON)
 
 
 def speaks(*locales: str, voices: frozenset[tuple[str, str, str]] | None = None) -> Abilities:
