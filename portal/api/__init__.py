@@ -16,6 +16,7 @@ from portal.api import (  # noqa: E402, F401
     nodes,
     outputs,
     overview,
+    preview,
     providers,
     run,
     run_control,

@@ -95,34 +95,47 @@ def _working(pipeline: Pipeline) -> Iterator[PipelineNode]:
 
 
 def _unavailable(pipeline: Pipeline, abilities: Mapping[str, Ability]) -> Iterator[Finding]:
+    """Types that the portal does not have are refused as such elsewhere."""
     for node in _working(pipeline):
         ability = abilities.get(node.type.slug)
-        if node.type.slug in CATALOG and ability is None:
+        if ability is None and node.type.slug in CATALOG:
             said = f"no worker of this portal can run nodes of type {quoted(node.type.slug)}."
             yield about_node("unavailable_node", node.number, node.json, said)
-        elif ability is not None and ability.unavailable is not None:
+        elif ability is not None and ability.unavailable is not None and not _is_mute(ability):
             yield about_node("unavailable_node", node.number, node.json, ability.unavailable)
+
+
+def _is_mute(ability: Ability) -> bool:
+    """Whether it only lacks voices, which is said for each locale and each assigned voice."""
+    return ability.locales is not None and not ability.locales and not ability.voices
 
 
 def _unrouted(pipeline: Pipeline, abilities: Mapping[str, Ability]) -> Iterator[Finding]:
     reaching = locales_reaching(pipeline)
     for node in pipeline.nodes:
         ability = abilities.get(node.type.slug)
-        if node.id not in reaching or ability is None or ability.unavailable or ability.locales is None:
+        if node.id not in reaching or ability is None or ability.locales is None:
             continue
         assigned = {canonical(locale) for locale, voices in _voice_map(node).items() if voices}
-        for locale in sorted(reaching[node.id] - ability.locales - assigned):
+        for locale in sorted(_spoken(node, reaching[node.id]) - ability.locales - assigned):
             said = (
-                f"nothing here speaks {locale}: install the Debian package espeak-ng, "
-                "set PORTAL_PROVIDER_URL, or assign a voice."
+                f"no voice for {locale} is chosen here by itself. Assign one, install the Debian package "
+                "espeak-ng, or set PORTAL_PROVIDER_URL."
             )
             yield about_node("unrouted_locale", node.number, node.json, said, "config", "voice_map")
+
+
+def _spoken(node: PipelineNode, reaching: Set[str]) -> Set[str]:
+    """The locales whose voices are needed: a target locale stands for all."""
+    target = node.setting("target_locale") if "target_locale" in node.type.settings else None
+    only = canonical(target) if isinstance(target, str) else None
+    return {only} if only is not None and reaching else reaching
 
 
 def _unknown_voices(pipeline: Pipeline, abilities: Mapping[str, Ability]) -> Iterator[Finding]:
     for node in pipeline.nodes:
         ability = abilities.get(node.type.slug)
-        if ability is None or ability.unavailable:
+        if ability is None:
             continue
         known = ability.voices or frozenset()
         for locale, voices in _voice_map(node).items():

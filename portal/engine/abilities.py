@@ -1,6 +1,6 @@
 """What this installation can do with each node type: what live workers published, else the best known."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,36 +8,53 @@ import sqlalchemy as sa
 from flask import current_app
 from sqlalchemy.orm import Session
 
+from portal import moments
 from portal.config import EngineSettings, Settings
 from portal.database.columns import JsonObject
+from portal.database.engine import db
 from portal.database.models import EngineWorker
+from portal.definitions.catalog import CATALOG
 from portal.definitions.site import Site
-from portal.engine import registry
-from portal.engine.contract import Ability, Handler
+from portal.engine.contract import Ability
 from portal.engine.environment import Environment, environment_of
+from portal.engine.registry import handler_for
 
 Abilities = Mapping[str, Ability]
 """By node type."""
-
 OFF = "the engine is off here (PORTAL_ENGINE)."
 
 
-def abilities_of(handlers: Iterable[Handler], environment: Environment) -> Abilities:
-    """What these handlers can do on this machine."""
-    return {handler.node_type.slug: handler.ability(environment) for handler in handlers}
+class OwnAbilities(Abilities):
+    """What the handlers of this portal can do on this machine; each is asked when somebody wants to know."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def __getitem__(self, node_type: str) -> Ability:
+        if node_type not in CATALOG:
+            raise KeyError(node_type)
+        return handler_for(node_type).ability(self._environment)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(CATALOG)
+
+    def __len__(self) -> int:
+        return len(CATALOG)
 
 
 def own_abilities() -> Abilities:
     """What this machine can do with the settings of this portal."""
+    return OwnAbilities(environment_of(current_app.extensions["portal.settings"]))
+
+
+def site(session: Session | None = None) -> Site:
+    """What can run in this portal, within the application; read in this session, or in the request's."""
     settings: Settings = current_app.extensions["portal.settings"]
-    return abilities_of(registry.handlers(), environment_of(settings))
+    return site_here(session or db.session(), settings.engine, own_abilities, moments.now())
 
 
 def site_here(
-    session: Session,
-    settings: EngineSettings,
-    own: Callable[[], Abilities],
-    now: datetime,
+    session: Session, settings: EngineSettings, own: Callable[[], Abilities], now: datetime
 ) -> Site:
     """What can run here; `own` says what this machine can do, if no worker has ever said what it can."""
     if not settings.enabled:

@@ -3,7 +3,6 @@
 Start, preview and estimate prepare a run alike, so they refuse the same.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from portal.database.models import Workflow
 from portal.definitions.catalog import MAX_SCRIPT
 from portal.definitions.locales import FAMILIES, LOCALES, canonical_source
 from portal.definitions.preflight import preflight_definition
-from portal.definitions.shape import complete, offences
+from portal.definitions.shape import read_stored
 from portal.definitions.site import Site
 from portal.definitions.structure import refuse
 from portal.engine.flow import Plan
@@ -95,25 +94,14 @@ def prepare(
 ) -> Prepared:
     """Prepare a run of a workflow, with another definition if one is given.
 
-    Raises InvalidQuery with all that keeps it from running.
-
-    It reads the uploads that the definition names, in this session.
+    It reads the uploads that the definition names, in this session. Raises InvalidQuery with all that keeps
+    it from running.
     """
     stored = workflow.definition if definition is None else definition
-    definition = _with_overrides(_well_shaped(stored), overrides)
+    definition = _with_overrides(read_stored(stored), overrides)
     here = surroundings(workflow.workspace_id, definition, workflow.id, session=session)
     refuse(preflight_definition(definition, replace(here, site=site)).errors)
     return Prepared(definition, Plan.of(definition))
-
-
-def _well_shaped(stored: object) -> JsonObject:
-    """A stored definition, complete; imported ones may have any shape."""
-    found = [
-        FieldError(".".join(map(str, ("definition", *path))), allowed) for path, allowed in offences(stored)
-    ]
-    if found or not isinstance(stored, Mapping):
-        raise InvalidQuery(found)
-    return complete(stored)
 
 
 def _with_overrides(definition: JsonObject, overrides: Overrides) -> JsonObject:

@@ -10,13 +10,15 @@ from sqlalchemy.orm import Session
 from portal.auth.access import NO_SUCH_WORKFLOW, get_workflow
 from portal.auth.principals import Principal
 from portal.database.columns import JsonObject
-from portal.database.models import EngineRun, Run, RunDetail, User, Workflow, Workspace
+from portal.database.models import EngineRun, Run, RunDetail, User, Workflow
 from portal.database.transactions import writing
 from portal.engine import abilities, credits
 from portal.engine.execution import advance
+from portal.engine.execution.locks import lock_workspace
 from portal.engine.flow import StepKey
 from portal.engine.limits import engine_settings, refuse_beyond, refuse_if_full
 from portal.engine.preparing import Overrides, prepare
+from portal.engine.pricing.quotes import quote
 from portal.errors import NotFound
 from portal.input.parameters import Reader
 from portal.runs.recording.recorder import add_run, refuse_if_occupied
@@ -63,13 +65,6 @@ def start_again(principal: Principal, workflow_id: UUID, run_id: UUID, now: date
         )
 
 
-def lock_workspace(session: Session, workspace_id: UUID) -> None:
-    """Lock a workspace, before its workflows: its limits and its balance are decided one start at a time."""
-    session.execute(
-        sa.select(Workspace.id).where(Workspace.id == workspace_id).with_for_update(key_share=True)
-    )
-
-
 def _lock(session: Session, workflow_id: UUID) -> Workflow:
     workspace_id = session.scalar(sa.select(Workflow.workspace_id).where(Workflow.id == workflow_id))
     if workspace_id is not None:
@@ -93,7 +88,8 @@ def _start(
     site = abilities.site_here(session, settings, abilities.own_abilities, now)
     prepared = prepare(session, workflow, overrides, site, definition)
     refuse_if_full(session, settings)
-    credits.refuse_beyond_balance(session, workflow.workspace_id, 0)
+    least = quote(session, workflow, prepared).estimate.credits.least
+    credits.refuse_beyond_balance(session, workflow.workspace_id, least)
     refuse_if_occupied(session, workflow.id)
     refuse_beyond(session, settings, workflow.workspace_id, principal.user.id)
     run = add_run(

@@ -93,6 +93,21 @@ def test_a_locale_without_a_voice_is_refused_and_says_what_to_install(written: s
         assert said in found.message
 
 
+def test_where_nothing_speaks_each_locale_says_so() -> None:
+    mute = Ability(unavailable="Nothing speaks.", locales=frozenset(), voices=frozenset())
+    assert [rule for rule, *_ in errors(checked(), **{GENERATOR: mute})] == ["unrouted_locale"]
+    voices = spoken({"en-us": [assigned()]})
+    assert [rule for rule, *_ in errors(voices, **{GENERATOR: mute})] == ["unknown_voice"]
+
+
+def test_a_target_locale_stands_for_all_locales() -> None:
+    definition = spoken({}, source_language="fr")
+    definition["graph"]["nodes"][1]["config"] = {"target_locale": "DE_de"}
+    assert errors(definition) == []
+    definition["graph"]["nodes"][1]["config"] = {"target_locale": "ja-jp"}
+    assert [rule for rule, *_ in errors(definition)] == ["unrouted_locale"]
+
+
 def test_an_assigned_voice_is_a_voice_for_its_locale_however_that_is_written() -> None:
     assert errors(spoken({"FR_fr": [assigned()]}, source_language="fr")) == []
     unrouted = ("unrouted_locale", GENERATOR, "graph.nodes.1.config.voice_map")

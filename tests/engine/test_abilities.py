@@ -8,12 +8,10 @@ from flask import Flask
 
 from portal.config import EngineSettings
 from portal.database.engine import db
-from portal.database.models import EngineWorker
-from portal.database.transactions import writing
 from portal.definitions.site import Site
 from portal.engine.abilities import Abilities, from_json, site_here, to_json
 from portal.engine.contract import Ability
-from tests.factories import NOON
+from tests.factories import NOON, make_worker
 
 SPEAKER = "operator_generator"
 OWN: Abilities = {SPEAKER: Ability(unavailable="Nothing speaks on the web server.")}
@@ -25,19 +23,7 @@ def settings(app: Flask) -> EngineSettings:
 
 
 def publish(name: str, abilities: Abilities, beat_at: datetime) -> None:
-    with writing() as session:
-        session.add(
-            EngineWorker(
-                id=name,
-                host="h",
-                pid=1,
-                threads=1,
-                version="1",
-                abilities=to_json(abilities),
-                started_at=NOON,
-                beat_at=beat_at,
-            )
-        )
+    make_worker(abilities, name, beat_at=beat_at)
 
 
 def here(settings: EngineSettings) -> Site:
