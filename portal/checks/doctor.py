@@ -24,8 +24,6 @@ from portal.database.models import Workspace
 from portal.database.refusals import UnfitDatabase
 from portal.engine.contract import StepError
 from portal.engine.environment import Environment, environment_of
-from portal.engine.listening import recogniser
-from portal.engine.providers.openai import Provider
 
 TIMEOUT = 3
 
@@ -181,6 +179,9 @@ def _limits(settings: Settings) -> Iterator[Diagnosis]:
 
 def _nodes(environment: Environment) -> Iterator[Diagnosis]:
     """What the nodes of workflows were told to use."""
+    from portal.engine.listening import recogniser  # numpy takes half a second to import
+    from portal.engine.providers.openai import Provider
+
     if environment.recogniser is not None:
         reason = recogniser.why_not(environment)
         yield Diagnosis(
