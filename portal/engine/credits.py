@@ -63,9 +63,10 @@ def charge(session: Session, run: Run, cost: Decimal, now: datetime) -> tuple[in
     workspace_id = session.scalars(
         sa.select(Workflow.workspace_id).where(Workflow.id == run.workflow_id)
     ).one()
-    balance, credits = _lock_balance(session, workspace_id), math.ceil(cost)
-    if balance is None or credits == 0:
+    credits = math.ceil(cost)
+    if credits == 0 or metered_balance(session, workspace_id) is None:
         return 0, 0
+    balance = _lock_balance(session, workspace_id) or 0
     taken = session.scalar(sa.select(CreditEntry.amount).where(CreditEntry.run_id == run.id))
     if taken is None:
         taken = min(credits, balance)
