@@ -112,9 +112,9 @@ def _is_mute(ability: Ability) -> bool:
 
 def _unrouted(pipeline: Pipeline, abilities: Mapping[str, Ability]) -> Iterator[Finding]:
     reaching = locales_reaching(pipeline)
-    for node in pipeline.nodes:
+    for node in _working(pipeline):
         ability = abilities.get(node.type.slug)
-        if node.id not in reaching or ability is None or ability.locales is None:
+        if ability is None or ability.locales is None:
             continue
         assigned = {canonical(locale) for locale, voices in _voice_map(node).items() if voices}
         for locale in sorted(_spoken(node, reaching[node.id]) - ability.locales - assigned):
@@ -134,11 +134,12 @@ def _spoken(node: PipelineNode, reaching: Set[str]) -> Set[str]:
 
 def _unknown_voices(pipeline: Pipeline, abilities: Mapping[str, Ability]) -> Iterator[Finding]:
     for node in pipeline.nodes:
-        ability = abilities.get(node.type.slug)
+        voice_map = _voice_map(node)
+        ability = abilities.get(node.type.slug) if voice_map else None
         if ability is None:
             continue
         known = ability.voices or frozenset()
-        for locale, voices in _voice_map(node).items():
+        for locale, voices in voice_map.items():
             for number, each in enumerate(voices if isinstance(voices, list) else ()):
                 voice = _voice(each)
                 if voice is not None and voice not in known:

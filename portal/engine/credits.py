@@ -66,9 +66,9 @@ def charge(session: Session, run: Run, cost: Decimal, now: datetime) -> tuple[in
     workspace_id = session.scalars(
         sa.select(Workflow.workspace_id).where(Workflow.id == run.workflow_id)
     ).one()
-    balance = _lock_balance(session, workspace_id)
-    if balance is None:
+    if metered_balance(session, workspace_id) is None:
         return 0, 0
+    balance = _lock_balance(session, workspace_id) or 0
     taken = session.scalar(sa.select(CreditEntry.amount).where(CreditEntry.run_id == run.id))
     if taken is None:
         taken = min(credits, balance)

@@ -1,5 +1,6 @@
 """Previews and estimates over the API: what a run would cost, and where it would be refused."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal.database.engine import db
-from portal.database.models import Run, RunEvent, Workflow
+from portal.database.models import EngineWorker, Run, RunEvent, Workflow
+from portal.database.transactions import writing
 from portal.definitions.catalog import CATALOG
 from portal.definitions.locales import LOCALES
 from portal.engine.contract import Ability
@@ -122,6 +124,26 @@ def test_what_could_not_run_is_refused_with_rule_and_node(api: Api, path: str) -
     assert answer.get_json()["error"]["details"][0]["node_id"] == SCRIPT
     translated = estimate(api, path, workflow(api, definition), script_text="Hello")
     assert translated["can_run"]
+
+
+def test_an_engine_that_is_off_refuses_every_run(app: Flask, api: Api, path: str) -> None:
+    settings = app.extensions["portal.settings"]
+    app.extensions["portal.settings"] = replace(settings, engine=replace(settings.engine, enabled=False))
+    answer = ask(api, path, workflow(api, checked()).id)
+    assert rules(answer) == [("definition.graph.nodes.0", "unavailable_node")]
+    assert "PORTAL_ENGINE" in answer.get_json()["error"]["message"]
+
+
+def test_without_workers_and_espeak_ng_it_says_what_to_install(
+    api: Api, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writing() as session:
+        session.execute(sa.delete(EngineWorker))
+    monkeypatch.setenv("PATH", "/nowhere")
+    answer = ask(api, path, workflow(api, smallest()).id, json={"source_language": "de"})
+    assert rules(answer) == [("definition.graph.nodes.1.config.voice_map", "unrouted_locale")]
+    for said in ("de-de", "espeak-ng", "PORTAL_PROVIDER_URL"):
+        assert said in answer.get_json()["error"]["message"]
 
 
 def test_it_needs_the_scope_to_read(api: Api, path: str) -> None:
