@@ -255,7 +255,7 @@ def make_artifact(
     return _store(Artifact(id=uuid4(), workspace_id=workspace.id, run_id=run_id, name=name, **values))
 
 
-def make_schedule(workflow: Workflow, user: User, **columns: Any) -> Schedule:
+def make_schedule(workflow: Workflow, set_by: UUID, **columns: Any) -> Schedule:
     """A schedule that is on, for every day at noon in UTC."""
     defaults: dict[str, Any] = {
         "id": uuid4(),
@@ -263,7 +263,7 @@ def make_schedule(workflow: Workflow, user: User, **columns: Any) -> Schedule:
         "cron": "0 12 * * *",
         "zone": "UTC",
         "enabled": True,
-        "set_by": user.id,
+        "set_by": set_by,
         "created_at": NOON - timedelta(days=1),
         "changed_at": NOON - timedelta(days=1),
         "next_at": NOON,

@@ -20,7 +20,7 @@ from portal.input.time_zones import UTC_NAME, places, zone_of
 from portal.pages import bp
 from portal.pages.confirmation import confirm
 from portal.pages.forms import Form, id_in_path
-from portal.pages.pager import Pager, PageQuery
+from portal.pages.pager import PageQuery, Pager
 from portal.paging import Page
 from portal.web import formats
 from portal.web.rendering import render

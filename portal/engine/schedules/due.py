@@ -6,7 +6,7 @@ moment may be lost, but it never starts two runs.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
@@ -125,7 +125,7 @@ def _passed(cron: str, zone: str, begin: datetime, now: datetime) -> tuple[datet
     Missed ones are counted up to one more than `MAX_COUNTED`.
     """
 
-    def until_now(first: datetime) -> takewhile[datetime]:
+    def until_now(first: datetime) -> Iterator[datetime]:
         return takewhile(lambda moment: moment <= now, moments_after(cron, zone, first - _A_SECOND))
 
     earliest = max(begin, now - MAX_LATENESS)
