@@ -17,6 +17,7 @@ from portal.database.models import AuditEntry, Member, Run, Schedule, ScheduleTi
 from portal.database.transactions import writing
 from portal.engine.schedules.due import BROKEN, LEFT, ROLE_LOST, run_due
 from portal.engine.schedules.writing import ScheduleSpec, remove_schedule, set_schedule
+from portal.engine.starting import start
 from portal.errors import FieldError, InvalidQuery, PaymentRequired
 from portal.runs.recording import recorder
 from portal.workflows.writing import delete_workflow, restore_workflow
@@ -138,7 +139,7 @@ def test_an_occupied_workflow_is_left_out_with_the_reason(workflow: Workflow, ad
     [_, (moment, has_run, reason)] = history()
     assert (moment, has_run) == (NOON + 5 * A_MINUTE, False)
     assert reason is not None
-    assert "active run" in reason or "running" in reason
+    assert reason == "Another run of this workflow is pending or running."
     assert the_schedule().enabled
 
 
@@ -339,3 +340,13 @@ def test_a_schedule_that_is_removed_while_its_run_starts_leaves_the_run(
 
     assert run_due(NOON, start) == 1
     assert history() == []
+
+
+def test_a_definition_that_cannot_run_is_left_out_as_start_run_refuses_it(
+    workflow: Workflow, ada: User
+) -> None:
+    make_schedule(workflow, ada.id)
+    assert run_due(NOON, start) == 0
+    with pytest.raises(InvalidQuery) as refusal:
+        start(principal_of(ada, db.session.get_one(Workspace, workflow.workspace_id)), workflow.id, {}, NOON)
+    assert history() == [(NOON, False, refusal.value.message)]
