@@ -23,6 +23,7 @@ from portal.database.models import (
     Run,
     RunDetail,
     RunStatus,
+    Schedule,
     Step,
     Take,
     Template,
@@ -252,6 +253,22 @@ def make_artifact(
     values = {"content_type": "audio/wav", "size_bytes": kept.size, "sha256": kept.sha256} | columns
     run_id = run.id if run else None
     return _store(Artifact(id=uuid4(), workspace_id=workspace.id, run_id=run_id, name=name, **values))
+
+
+def make_schedule(workflow: Workflow, set_by: UUID, **columns: Any) -> Schedule:
+    """A schedule that is on, for every day at noon in UTC."""
+    defaults: dict[str, Any] = {
+        "id": uuid4(),
+        "workflow_id": workflow.id,
+        "cron": "0 12 * * *",
+        "zone": "UTC",
+        "enabled": True,
+        "set_by": set_by,
+        "created_at": NOON - timedelta(days=1),
+        "changed_at": NOON - timedelta(days=1),
+        "next_at": NOON,
+    }
+    return _store(Schedule(**(defaults | columns)))
 
 
 def seen(workflow: Workflow) -> SeenWorkflow:

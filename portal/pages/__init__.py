@@ -39,6 +39,7 @@ from portal.pages import (  # noqa: E402, F401
     run_live,
     run_search,
     run_texts,
+    schedule,
     uploads,
     workflow_forms,
     workflow_summary,

@@ -29,6 +29,7 @@ from tests.factories import (
     make_output,
     make_person,
     make_run,
+    make_schedule,
     make_template,
     make_upload,
     make_user,
@@ -111,6 +112,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
     run = make_run(workflow, make_person(workspace, f"Ada {word}"))
     make_detail(run, definition_snapshot={"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}})
     make_output(run, workspace, {"script": word, "takes": [{"audio": b"RIFF"}]})
+    make_schedule(workflow, admin.id)
     upload_id = make_upload(workflow, workspace, f"{word}.txt", b"Hello").id
     make_key(workspace, member)
     who = Principal(

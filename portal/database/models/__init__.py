@@ -19,6 +19,8 @@ from portal.database.models.engine import (
     EngineRun,
     EngineValue,
     EngineWorker,
+    Schedule,
+    ScheduleTick,
     StepLogLine,
 )
 from portal.database.models.library import (
@@ -91,6 +93,8 @@ __all__ = [
     "RunResult",
     "RunStatus",
     "RunTotals",
+    "Schedule",
+    "ScheduleTick",
     "SchemaState",
     "SigninLink",
     "Step",

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 from portal.database.columns import Base
 
 
-def insert_unless_there(session: Session, model: type[Base], values: Mapping[str, object]) -> None:
-    """Insert a row unless there is one with its primary key."""
-    session.execute(_insert(session, model, values).on_conflict_do_nothing())
+def insert_unless_there(session: Session, model: type[Base], values: Mapping[str, object]) -> bool:
+    """Insert a row unless there is one with its primary key. Whether it was inserted."""
+    insert = _insert(session, model, values).on_conflict_do_nothing()
+    return session.execute(insert.returning(sa.literal(1))).first() is not None
 
 
 def insert_or_increment(session: Session, model: type[Base], key: Mapping[str, object], column: str) -> None:
