@@ -12,6 +12,7 @@ from portal.database.engine import db
 from portal.database.models import Run, RunEvent, Workflow
 from portal.definitions.catalog import CATALOG
 from portal.definitions.locales import LOCALES
+from portal.engine.abilities import to_json
 from portal.engine.contract import Ability
 from portal.engine.credits import grant
 from tests.api.conftest import Api
@@ -36,7 +37,7 @@ def path(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def worker(app: Flask) -> None:
-    make_worker(CAN)
+    make_worker(abilities=to_json(CAN))
 
 
 def workflow(api: Api, definition: Json) -> Workflow:
