@@ -206,7 +206,11 @@ def run_columns(workflow: Workflow, **columns: Any) -> dict[str, Any]:
 
 def make_engine_run(workflow: Workflow, status: str = "pending", **columns: Any) -> Run:
     """A run that the engine drives."""
-    return make_run(workflow, status=status, imported=False, by_engine=True, **columns)
+    run = make_run(workflow, status=status, imported=False, **columns)
+    with writing() as session:
+        stored = session.get_one(Run, run.id)
+        stored.by_engine = True
+    return stored
 
 
 def make_worker(name: str = "w1", *, silent: float = 0, **columns: Any) -> EngineWorker:

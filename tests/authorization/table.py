@@ -285,6 +285,7 @@ TABLE: dict[str, Row] = {
     "GET /static/<path:filename>": Open(ok=404),
     "GET /healthz": Open(ok=200),
     "GET /readyz": Open(ok=200),
+    "GET /metrics": Open(ok=404),  # no token for metrics is set here
     "GET /openapi.json": Open(ok=200),
     "GET /docs": Open(ok=200),
     "GET /llms.txt": Open(ok=200),

@@ -92,7 +92,7 @@ def test_the_queue_is_read_from_indexes_of_what_is_active(engine: EngineSettings
             explain = "EXPLAIN" if postgresql else "EXPLAIN QUERY PLAN"
             plan = "\n".join(map(str, connection.exec_driver_sql(f"{explain} {text}", bound)))
             if "FROM runs" in text:
-                assert "ix_runs_engine_occupying" in plan, plan
+                assert "ix_runs_engine_occupying" in plan or "workflow_id=? AND status=?" in plan, plan
             assert "ix_engine_claims_worker" in plan, plan
 
 
@@ -156,7 +156,7 @@ def test_runs_before_a_run_are_counted_up_to_a_limit(
     make_worker("a")
     for _ in range(3):
         make_engine_run(workflow, **ago(20))
-    run = make_engine_run(workflow)
+    run = make_engine_run(workflow, **ago(10))
     assert sentence(engine, run.id) == "Waiting for a worker: 2 or more other runs are before it."
 
 

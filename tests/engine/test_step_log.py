@@ -13,12 +13,12 @@ from portal.database.models import Run, StepLogLine
 from portal.database.transactions import writing
 from portal.engine.step_log import END, MAX_CHARACTERS, MAX_LINES, StepLog, clean, mask
 from portal.input.text import is_storable
-from tests.factories import NOON, make_run, make_workflow, make_workspace
+from tests.factories import NOON, make_engine_run, make_workflow, make_workspace
 
 
 @pytest.fixture
 def run(app: Flask) -> Run:
-    return make_run(make_workflow(make_workspace()), status="running", imported=False, by_engine=True)
+    return make_engine_run(make_workflow(make_workspace()), "running")
 
 
 def store(log: StepLog, run: Run, position: int = 0) -> None:
