@@ -26,6 +26,7 @@ from portal.database.models import (
     RunDetail,
     RunStatus,
     Step,
+    StepLogLine,
     Take,
     Template,
     Upload,
@@ -239,6 +240,15 @@ def make_claim(run: Run, worker: str = "", **columns: Any) -> EngineClaim:
         "claimed_at": moments.now(),
     }
     return _store(EngineClaim(run_id=run.id, worker=worker, **(defaults | columns)))
+
+
+def make_log(run: Run, *messages: str, position: int = 0) -> None:
+    """The log of a step of a run."""
+    with writing() as session:
+        session.add_all(
+            StepLogLine(run_id=run.id, position=position, number=number, at=NOON, message=message)
+            for number, message in enumerate(messages, 1)
+        )
 
 
 def make_steps(run: Run, *steps: dict[str, Any]) -> None:

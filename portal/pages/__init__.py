@@ -37,6 +37,7 @@ from portal.pages import (  # noqa: E402, F401
     run_files,
     run_list,
     run_live,
+    run_logs,
     run_search,
     run_texts,
     uploads,

@@ -236,6 +236,7 @@ TABLE: dict[str, Row] = {
     f"GET {_RUNS}/<run_id>/audio/<audio_id>": Page(ok=302),
     f"GET {_RUNS}/<run_id>/live": Page(fragment=True),
     f"GET {_RUNS}/<run_id>/texts/<path:name>": Page(),
+    f"GET {_RUNS}/<run_id>/steps/<position>/log.txt": Page(),
     f"GET {_RUNS}/<run_id>/compare": Page(),
     "GET /runs/<run_id>": Page(ok=302),
     "GET /runs/<run_id>/compare": Page(ok=302),
