@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from portal import moments
 from portal.checks.diagnosis import Diagnosis
 from portal.config import EngineSettings, Settings
-from portal.database.compatibility import NEWEST
 from portal.database.engine import db
 from portal.engine import health
 from portal.engine.health import Worker
@@ -62,13 +61,13 @@ def _clock() -> Iterator[Diagnosis]:
 def _workers(workers: Sequence[Worker]) -> Diagnosis:
     if not workers:
         return Diagnosis("workers", "note", "none is alive, and runs wait until one is: flask worker")
-    old = any(worker.version != NEWEST for worker in workers)
+    old = any(worker.version != health.RELEASE for worker in workers)
     return Diagnosis("workers", "note" if old else "ok", "; ".join(map(_describe, workers)))
 
 
 def _describe(worker: Worker) -> str:
     state = ", about to stop" if worker.draining else ""
-    release = "" if worker.version == NEWEST else f", of another release (migration {worker.version})"
+    release = "" if worker.version == health.RELEASE else f", of another release (migration {worker.version})"
     threads = f"{worker.threads} thread{'' if worker.threads == 1 else 's'}"
     beat = f"heartbeat {worker.silent_seconds:.0f} s ago"
     return f"{worker.host} with {threads}, process {worker.pid}, {beat}{release}{state}"

@@ -13,11 +13,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.config import EngineSettings
+from portal.database.compatibility import NEWEST
 from portal.database.engine import db
 from portal.database.models import EngineClaim, EngineWorker, Run, RunStatus, Workflow
 from portal.definitions.catalog import CATALOG
 from portal.engine.execution.workers import shared_now
 
+RELEASE = NEWEST
+"""The latest migration that this release knows: workers of another one differ in it."""
 STUCK_SECONDS = 600
 """A run that has waited so long is called stuck."""
 MAX_AHEAD = 1_000

@@ -45,4 +45,4 @@ from portal.pages import (  # noqa: E402, F401
     workflow_summary,
     workflows,
 )
-from portal.pages.settings import audit, keys, members, sessions, workspaces  # noqa: E402, F401
+from portal.pages.settings import audit, engine, keys, members, sessions, workspaces  # noqa: E402, F401

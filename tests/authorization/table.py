@@ -271,6 +271,7 @@ TABLE: dict[str, Row] = {
     f"GET {_KEY}/revoke": Page(roles=ADMINS),
     f"POST {_KEY}/revoke": Page(ok=303, roles=ADMINS),
     f"GET {_WORKSPACE}/audit": Page(roles=ADMINS),
+    f"GET {_WORKSPACE}/engine": Page(roles=ADMINS),
     # Open to everybody. What a link's token opens is not tried here: these are links to nothing.
     "GET /files/<workspace_id>/<kind>/<subject_id>": Open(ok=403),  # without a signature
     "PUT /uploads/<upload_id>": Open(ok=403),  # without a signature
