@@ -144,6 +144,8 @@ class Settings:
     """The packages that bring node types, in lower case and with hyphens; see `engine.registry`."""
     engine: EngineSettings
     nodes: NodeSettings
+    metrics_token: str | None
+    """The bearer token that opens `/metrics`; without one there are no metrics."""
 
     @property
     def plain_loopback(self) -> bool:
@@ -175,6 +177,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             "STORAGE_BYTES_PER_WORKSPACE",
             "PROVIDER_VOICES", "HANDLER_PLUGINS",
             "ENGINE", "ENGINE_PRICES", "RUNS_PER_PERSON", "RUNS_PER_WORKSPACE", "ENGINE_LEASE",
+            "METRICS_TOKEN", "METRICS_TOKEN_FILE",
             "ENGINE_POLL", "ENGINE_PER_WORKSPACE", "ENGINE_MAX_QUEUED", "ENGINE_AUTO_RESUMES",
             "PROVIDER_URL", "PROVIDER_KEY", "PROVIDER_KEY_FILE", "PROVIDER_TTS_MODEL", "PROVIDER_STT_MODEL",
             "PROVIDER_CHAT_MODEL", "ASR_MODEL", "AUDIO_FORMAT", "NODE_SECONDS", "NORMALIZE_WITH_PROVIDER",
@@ -207,6 +210,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         handler_plugins=_distributions(environ, "PORTAL_HANDLER_PLUGINS"),
         engine=_engine(environ),
         nodes=_nodes(environ),
+        metrics_token=_metrics_token(environ),
     )
 
 
@@ -472,6 +476,15 @@ def _nodes(environ: Mapping[str, str]) -> NodeSettings:
         seconds=_whole_number(environ, "PORTAL_NODE_SECONDS", 600, maximum=86_400, minimum=1),
         normalize_with_provider=normalize,
     )
+
+
+def _metrics_token(environ: Mapping[str, str]) -> str | None:
+    token = _secret(environ, "PORTAL_METRICS_TOKEN")
+    if not token:
+        return None
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise BadSetting("PORTAL_METRICS_TOKEN must be printable ASCII without spaces.")
+    return _strong(token, "PORTAL_METRICS_TOKEN")
 
 
 def environment() -> Mapping[str, str]:

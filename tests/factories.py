@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,10 +12,12 @@ import sqlalchemy as sa
 from portal import moments, storage
 from portal.auth.access import SeenWorkflow
 from portal.auth.api_keys.management import KeySpec, create_key_as_operator
+from portal.database import compatibility
 from portal.database.engine import db
 from portal.database.models import (
     Artifact,
     DictionaryEntry,
+    EngineClaim,
     EngineWorker,
     Member,
     OutputLine,
@@ -25,6 +27,7 @@ from portal.database.models import (
     RunStatus,
     Schedule,
     Step,
+    StepLogLine,
     Take,
     Template,
     Upload,
@@ -35,8 +38,6 @@ from portal.database.models import (
 )
 from portal.database.sql import versions
 from portal.database.transactions import writing
-from portal.engine.abilities import to_json
-from portal.engine.contract import Ability
 from portal.input.folding import fold
 from portal.runs import counts
 from portal.runs.recording.imported_runs import ImportedRun, store_imported
@@ -205,6 +206,52 @@ def run_columns(workflow: Workflow, **columns: Any) -> dict[str, Any]:
     return columns | {"status": str(columns["status"])}
 
 
+def make_engine_run(workflow: Workflow, status: str = "pending", **columns: Any) -> Run:
+    """A run that the engine drives."""
+    run = make_run(workflow, status=status, imported=False, **columns)
+    with writing() as session:
+        stored = session.get_one(Run, run.id)
+        stored.by_engine = True
+    return stored
+
+
+def make_worker(name: str = "w1", *, silent: float = 0, **columns: Any) -> EngineWorker:
+    """A worker whose last heartbeat was so many seconds ago, by this machine's clock."""
+    now = moments.now()
+    defaults = {
+        "host": "host-a",
+        "pid": 7,
+        "threads": 4,
+        "version": compatibility.NEWEST,
+        "abilities": {"sink_preview": {"unavailable": None}},
+        "started_at": now - timedelta(hours=1),
+        "beat_at": now - timedelta(seconds=silent),
+        "draining": False,
+    }
+    return _store(EngineWorker(id=name, **(defaults | columns)))
+
+
+def make_claim(run: Run, worker: str = "", **columns: Any) -> EngineClaim:
+    """A step of a run that has begun; without a worker it waits."""
+    defaults: dict[str, Any] = {
+        "node_id": "n1",
+        "iteration": 1,
+        "position": 0,
+        "fence": uuid4(),
+        "claimed_at": moments.now(),
+    }
+    return _store(EngineClaim(run_id=run.id, worker=worker, **(defaults | columns)))
+
+
+def make_log(run: Run, *messages: str, position: int = 0) -> None:
+    """The log of a step of a run."""
+    with writing() as session:
+        session.add_all(
+            StepLogLine(run_id=run.id, position=position, number=number, at=NOON, message=message)
+            for number, message in enumerate(messages, 1)
+        )
+
+
 def make_steps(run: Run, *steps: dict[str, Any]) -> None:
     """Steps of a run in this order; each needs only what matters."""
     for position, columns in enumerate(steps):
@@ -287,16 +334,3 @@ def seen(workflow: Workflow) -> SeenWorkflow:
         change_stamp=0,
         workspace_stamp=0,
     )
-
-
-def make_worker(abilities: Mapping[str, Ability], name: str = "worker", **columns: Any) -> EngineWorker:
-    """A worker that has said what it can do, and lives unless `beat_at` says otherwise."""
-    defaults: dict[str, Any] = {
-        "host": "host",
-        "pid": 1,
-        "threads": 1,
-        "version": "1",
-        "started_at": NOON,
-        "beat_at": moments.now(),
-    }
-    return _store(EngineWorker(id=name, abilities=to_json(abilities), **(defaults | columns)))

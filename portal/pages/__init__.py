@@ -37,6 +37,7 @@ from portal.pages import (  # noqa: E402, F401
     run_files,
     run_list,
     run_live,
+    run_logs,
     run_search,
     run_texts,
     schedule,
@@ -45,4 +46,4 @@ from portal.pages import (  # noqa: E402, F401
     workflow_summary,
     workflows,
 )
-from portal.pages.settings import audit, keys, members, sessions, workspaces  # noqa: E402, F401
+from portal.pages.settings import audit, engine, keys, members, sessions, workspaces  # noqa: E402, F401

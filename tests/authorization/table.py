@@ -245,6 +245,7 @@ TABLE: dict[str, Row] = {
     f"GET {_RUNS}/<run_id>/audio/<audio_id>": Page(ok=302),
     f"GET {_RUNS}/<run_id>/live": Page(fragment=True),
     f"GET {_RUNS}/<run_id>/texts/<path:name>": Page(),
+    f"GET {_RUNS}/<run_id>/steps/<position>/log.txt": Page(),
     f"GET {_RUNS}/<run_id>/compare": Page(),
     "GET /runs/<run_id>": Page(ok=302),
     "GET /runs/<run_id>/compare": Page(ok=302),
@@ -279,6 +280,7 @@ TABLE: dict[str, Row] = {
     f"GET {_KEY}/revoke": Page(roles=ADMINS),
     f"POST {_KEY}/revoke": Page(ok=303, roles=ADMINS),
     f"GET {_WORKSPACE}/audit": Page(roles=ADMINS),
+    f"GET {_WORKSPACE}/engine": Page(roles=ADMINS),
     # Open to everybody. What a link's token opens is not tried here: these are links to nothing.
     "GET /files/<workspace_id>/<kind>/<subject_id>": Open(ok=403),  # without a signature
     "PUT /uploads/<upload_id>": Open(ok=403),  # without a signature
@@ -294,6 +296,7 @@ TABLE: dict[str, Row] = {
     "GET /static/<path:filename>": Open(ok=404),
     "GET /healthz": Open(ok=200),
     "GET /readyz": Open(ok=200),
+    "GET /metrics": Open(ok=404),  # no token for metrics is set here
     "GET /openapi.json": Open(ok=200),
     "GET /docs": Open(ok=200),
     "GET /llms.txt": Open(ok=200),

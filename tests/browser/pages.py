@@ -124,6 +124,7 @@ def addresses(workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str, s
         "settings-keys": f"{settings}/keys",
         "settings-members": f"{settings}/members",
         "settings-audit": f"{settings}/audit",
+        "settings-engine": f"{settings}/engine",
         "settings-delete": f"{settings}/delete",
         "workspaces": "/settings/workspaces",
         "sessions": "/settings/sessions",

@@ -130,6 +130,23 @@ class EngineLease(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
+class EngineStepTotal(Base):
+    """How many steps of a node type ended in one way, and how long they took.
+
+    Each worker counts in rows of its own, so that workers do not wait for each other.
+    """
+
+    __tablename__ = "engine_step_totals"
+
+    worker: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
+    """Empty: those of all workers that are gone."""
+    node_type: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    outcome: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    """The status of the step."""
+    steps: Mapped[int] = mapped_column(sa.BigInteger)
+    milliseconds: Mapped[int] = mapped_column(sa.BigInteger)
+
+
 class StepLogLine(Base):
     """A line of the log of a step, kept bounded."""
 
