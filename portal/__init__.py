@@ -10,7 +10,9 @@ from portal import api, cli, config, failures, health, pages, speech, storage
 from portal.api import documentation, raw, sent_files, stored_files
 from portal.auth import gate
 from portal.auth.openid import code_flow
-from portal.database import compatibility, engine, postgresql, sqlite
+from portal.database import compatibility, postgresql, sqlite
+from portal.database.engine import db, engine_options, migrate
+from portal.engine import pricing, registry
 from portal.pages import sign_in as auth_pages
 from portal.runs.recording import events
 from portal.web import assets, compression, formats, headers, json_provider, logs, methods, proxy
@@ -35,15 +37,17 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     _configure(app, settings)
     proxy.init_app(app, settings)
     logs.init_logging()
-    engine.db.init_app(app)
-    engine.migrate.init_app(app, engine.db, directory=str(MIGRATIONS), render_as_batch=True)
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(MIGRATIONS), render_as_batch=True)
     with app.app_context():
         for each in (sqlite, postgresql, compatibility):
-            each.prepare_engine(engine.db.engine)
+            each.prepare_engine(db.engine)
     json_provider.init_app(app)
     compression.init_app(app)
     storage.init_app(app, settings)
     speech.init_app(app, settings)
+    registry.init_app(app, settings)
+    pricing.init_app(app, settings)
     gate.init_app(app, settings)
     code_flow.init_app(app, settings)
     headers.init_app(app, settings)
@@ -66,7 +70,7 @@ def _configure(app: Flask, settings: config.Settings) -> None:
         SECRET_KEY=settings.secret_key,
         SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=engine.engine_options(settings.database_url)
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url)
         | {"execution_options": {events.RETENTION_DAYS: settings.run_events_days}},
         MAX_CONTENT_LENGTH=1_000_000,
         MAX_FORM_MEMORY_SIZE=500_000,

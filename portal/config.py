@@ -140,6 +140,8 @@ class Settings:
     """Bytes that the uploads of a workspace may take, pending ones included; 0 means no limit."""
     provider_voices: Path | None
     """The file that names the voices of providers; see `speech.configured`."""
+    handler_plugins: tuple[str, ...]
+    """The packages that bring node types, in lower case and with hyphens; see `engine.registry`."""
     engine: EngineSettings
     nodes: NodeSettings
 
@@ -171,7 +173,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             "ARTIFACTS", "S3_ENDPOINT", "S3_REGION", "S3_ACCESS_KEY_ID",
             "S3_SECRET_ACCESS_KEY", "S3_SECRET_ACCESS_KEY_FILE", "RUN_EVENTS_DAYS",
             "STORAGE_BYTES_PER_WORKSPACE",
-            "PROVIDER_VOICES",
+            "PROVIDER_VOICES", "HANDLER_PLUGINS",
             "ENGINE", "ENGINE_PRICES", "RUNS_PER_PERSON", "RUNS_PER_WORKSPACE", "ENGINE_LEASE",
             "ENGINE_POLL", "ENGINE_PER_WORKSPACE", "ENGINE_MAX_QUEUED", "ENGINE_AUTO_RESUMES",
             "PROVIDER_URL", "PROVIDER_KEY", "PROVIDER_KEY_FILE", "PROVIDER_TTS_MODEL", "PROVIDER_STT_MODEL",
@@ -202,6 +204,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             environ, "PORTAL_STORAGE_BYTES_PER_WORKSPACE", 0, maximum=MAX_STORAGE
         ),
         provider_voices=_file(environ, "PORTAL_PROVIDER_VOICES"),
+        handler_plugins=_distributions(environ, "PORTAL_HANDLER_PLUGINS"),
         engine=_engine(environ),
         nodes=_nodes(environ),
     )
@@ -317,6 +320,15 @@ def _seconds(environ: Mapping[str, str], name: str, default: float, minimum: flo
 def _file(environ: Mapping[str, str], name: str) -> Path | None:
     text = environ.get(name, "").strip()
     return Path(text) if text else None
+
+
+def _distributions(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Names of Python packages, each once: `My_Package` is `my-package`."""
+    names = environ.get(name, "").replace(",", " ").split()
+    for each in names:
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", each, re.ASCII):
+            raise BadSetting(f"{name} must name installed packages, with commas or spaces between them.")
+    return tuple(dict.fromkeys(re.sub(r"[-_.]+", "-", each).lower() for each in names))
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,6 +16,7 @@ from portal.database.engine import db
 from portal.database.models import (
     Artifact,
     DictionaryEntry,
+    EngineWorker,
     Member,
     OutputLine,
     Person,
@@ -33,6 +34,8 @@ from portal.database.models import (
 )
 from portal.database.sql import versions
 from portal.database.transactions import writing
+from portal.engine.abilities import to_json
+from portal.engine.contract import Ability
 from portal.input.folding import fold
 from portal.runs import counts
 from portal.runs.recording.imported_runs import ImportedRun, store_imported
@@ -267,3 +270,16 @@ def seen(workflow: Workflow) -> SeenWorkflow:
         change_stamp=0,
         workspace_stamp=0,
     )
+
+
+def make_worker(abilities: Mapping[str, Ability], name: str = "worker", **columns: Any) -> EngineWorker:
+    """A worker that has said what it can do, and lives unless `beat_at` says otherwise."""
+    defaults: dict[str, Any] = {
+        "host": "host",
+        "pid": 1,
+        "threads": 1,
+        "version": "1",
+        "started_at": NOON,
+        "beat_at": moments.now(),
+    }
+    return _store(EngineWorker(id=name, abilities=to_json(abilities), **(defaults | columns)))

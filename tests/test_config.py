@@ -63,6 +63,20 @@ def test_secrets_come_from_files_too_and_the_kept_key_is_found(tmp_path: Path) -
         ("PORTAL_PROXY_HOPS", "-1"),
         ("PORTAL_PROXY_HOPS", "many"),
         ("PORTAL_SECRET_KEY_FALLBACKS", "short"),
+        ("PORTAL_HANDLER_PLUGINS", "../handlers"),
+        ("PORTAL_HANDLER_PLUGINS", "good, -bad"),
+        ("PORTAL_HANDLER_PLUGINS", "handlers==1.0"),
+        ("PORTAL_PROVIDER_URL", "provider.example/v1"),
+        ("PORTAL_PROVIDER_URL", "https://key@provider.example/v1"),
+        ("PORTAL_PROVIDER_KEY", "a-key-without-an-address"),
+        ("PORTAL_PROVIDER_TTS_MODEL", "a-model-without-an-address"),
+        ("PORTAL_PROVIDER_STT_MODEL", "a-model-without-an-address"),
+        ("PORTAL_PROVIDER_CHAT_MODEL", "a-model-without-an-address"),
+        ("PORTAL_AUDIO_FORMAT", "mp3"),
+        ("PORTAL_NODE_SECONDS", "0"),
+        ("PORTAL_NODE_SECONDS", "90000"),
+        ("PORTAL_NORMALIZE_WITH_PROVIDER", "yes"),
+        ("PORTAL_NORMALIZE_WITH_PROVIDER", "true"),
         ("PORTAL_ENGINE", "true"),
         ("PORTAL_RUNS_PER_PERSON", "-1"),
         ("PORTAL_RUNS_PER_WORKSPACE", "1000001"),
@@ -89,6 +103,12 @@ def test_the_engine_is_on_and_its_settings_are_read(tmp_path: Path) -> None:
     given = {"PORTAL_ENGINE": "off", "PORTAL_ENGINE_LEASE": "6", "PORTAL_ENGINE_POLL": "2"}
     changed = read_settings(GOOD | given, tmp_path).engine
     assert (changed.enabled, changed.lease, changed.poll) == (False, 6, 2.0)
+
+
+def test_packages_are_named_in_any_spelling_with_commas_or_spaces(tmp_path: Path) -> None:
+    named = read_settings(GOOD | {"PORTAL_HANDLER_PLUGINS": " Loud_Ones,other.x  loud-ones\n"}, tmp_path)
+    assert named.handler_plugins == ("loud-ones", "other-x")
+    assert read_settings(GOOD, tmp_path).handler_plugins == ()
 
 
 def test_an_unknown_setting_is_warned_about(tmp_path: Path) -> None:

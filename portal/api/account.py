@@ -13,30 +13,31 @@ from portal.api.operations import operation
 from portal.api.request_values import id_in_path, json_body
 from portal.auth.gate import current_principal, requires, workspace_optional
 from portal.auth.principals import PERSON
+from portal.engine.credits import balance_of
 from portal.workspaces import plan, preferences, workspaces
 from portal.workspaces.preferences import PreferenceChanges, Preferences
 
 _FOR_OLD_CLIENTS = "Always false: the portal sends no such e-mails. Older clients need it."
-_Unmetered = Annotated[int | None, Field(description="Null: credits are not metered.")]
+_Unknown = Annotated[int | None, Field(description="Null: the portal has no such thing.")]
 
 
 class BalanceJson(TypedDict):
-    """The credits of the caller. They are not metered here: runs cost none."""
+    """The credits of the workspace. Before its first grant they are not metered: 0, and runs cost none."""
 
     balance: Count
-    monthly_balance: _Unmetered
-    free_balance: _Unmetered
-    free_grant: _Unmetered
-    used: _Unmetered
+    monthly_balance: _Unknown
+    free_balance: _Unknown
+    free_grant: _Unknown
+    used: _Unknown
     remaining: Annotated[Count, Field(description="The same as the balance.")]
-    quota: _Unmetered
+    quota: _Unknown
     percent: float | None
     period_start: datetime | None
     period_end: datetime | None
     plan_grant: Count
     plan_tier: Literal["free", "paid", "custom"]
     overage_rate_cents_per_credit: float | None
-    overage_cents: _Unmetered
+    overage_cents: _Unknown
     credits_absorbed: float | None
 
 
@@ -47,6 +48,7 @@ class PlanLimitsJson(TypedDict):
     seats: Annotated[Count, Field(description="No limit. Older clients need it.")]
     workspaces_per_owner: Count
     concurrent_runs_per_user: Count
+    concurrent_runs_per_workspace: Count
     storage_bytes_per_workspace: Count
     retention_days: Annotated[int | None, Field(description="Null: nothing is removed.")]
     byok_enabled: bool
@@ -69,13 +71,14 @@ class PreferencesJson(TypedDict):
 @workspace_optional
 @operation(tag="Account", summary="Get my credits", answer=BalanceJson)
 def my_credits() -> Response:
+    balance = balance_of(current_principal())
     answer: BalanceJson = {
-        "balance": plan.balance(),
+        "balance": balance,
         "monthly_balance": None,
         "free_balance": None,
         "free_grant": None,
         "used": None,
-        "remaining": plan.balance(),
+        "remaining": balance,
         "quota": None,
         "percent": None,
         "period_start": None,
@@ -126,7 +129,7 @@ def change_my_preferences() -> Response:
 
 
 def _limits() -> plan.Limits:
-    return plan.limits(current_app.extensions["portal.settings"].storage_bytes_per_workspace)
+    return plan.limits(current_app.extensions["portal.settings"])
 
 
 def _plan() -> PlanLimitsJson:
@@ -136,6 +139,7 @@ def _plan() -> PlanLimitsJson:
         "seats": plan.NO_LIMIT,
         "workspaces_per_owner": found.workspaces_per_owner,
         "concurrent_runs_per_user": found.concurrent_runs_per_user,
+        "concurrent_runs_per_workspace": found.concurrent_runs_per_workspace,
         "storage_bytes_per_workspace": found.storage_bytes_per_workspace,
         "retention_days": None,
         "byok_enabled": False,

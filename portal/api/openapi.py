@@ -18,6 +18,7 @@ from portal.api.components import Model, component_name, components
 from portal.api.operations import OPERATIONS, Operation
 from portal.api.schemas import STRING, UUID, Schema, list_of, ref
 from portal.auth.principals import SCOPES
+from portal.definitions.catalog import CATALOG
 from portal.errors import InvalidQuery
 from portal.input.bodies import Body
 from portal.input.parameters import UUID_PATTERN
@@ -74,7 +75,7 @@ def describe(app: Flask, base_url: str) -> Json:
         "tags": [{"name": tag} for tag in dict.fromkeys(found.tag for found in OPERATIONS.values())],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": _schemas(),
+            "schemas": _schemas(tuple(CATALOG)),
             "responses": {f"Refused{status}": _refusal(status) for status in _REFUSALS},
             "parameters": {"Workspace": _WORKSPACE},
             "securitySchemes": {
@@ -91,7 +92,8 @@ def describe(app: Flask, base_url: str) -> Json:
 
 
 @cache
-def _schemas() -> dict[str, Schema]:
+def _schemas(_node_types: tuple[str, ...]) -> dict[str, Schema]:
+    """The components; those of definitions name the node types."""
     models: list[Model] = [MetaJson, PaginationJson, UncountedPaginationJson, CursorPaginationJson]
     models.append(FailureJson)
     for operation in OPERATIONS.values():

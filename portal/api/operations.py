@@ -28,7 +28,8 @@ class Operation:
     """The object that is answered, alone or in a list."""
     shape: Shape = "one"
     status: int = 200
-    query: Mapping[str, Mapping[str, Any]] | None = None
+    query: Mapping[str, Mapping[str, Any] | Callable[[], Schema]] | None = None
+    """A schema that depends on what is installed is made when it is asked for."""
     filters: Sequence[AnyFilter] = ()
     """Whose parameters it takes too."""
     required: frozenset[str] = frozenset()
@@ -43,7 +44,10 @@ class Operation:
     def parameters(self) -> dict[str, Schema]:
         """All parameters of the query with their schemas."""
         filters = {name: schema for each in self.filters for name, schema in each.schemas.items()}
-        return {name: dict(schema) for name, schema in {**(self.query or {}), **filters}.items()}
+        return {
+            name: dict(schema() if callable(schema) else schema)
+            for name, schema in {**(self.query or {}), **filters}.items()
+        }
 
 
 OPERATIONS: dict[str, Operation] = {}

@@ -14,7 +14,7 @@ from portal.api.operations import FLAG, TEXT, operation
 from portal.api.schemas import words
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
-from portal.definitions.catalog import NODE_TYPES
+from portal.definitions.catalog import CATALOG
 from portal.input.parameters import single
 from portal.runs.detail.run import get_run_status
 from portal.runs.detail.steps import StepRow, StepsQuery, list_steps
@@ -50,7 +50,7 @@ class StepJson(TypedDict):
     description="In the order of execution, one for each attempt at a node.",
     query={
         "include_result": FLAG,
-        "node_type": words(*NODE_TYPES),
+        "node_type": lambda: words(*CATALOG),
         "node_id": TEXT,
     },
 )

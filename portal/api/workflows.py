@@ -28,6 +28,7 @@ from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.definitions.structure import Finding
 from portal.definitions.summary import Summary
+from portal.engine.abilities import site
 from portal.errors import MAX_ERRORS, NotFound
 from portal.input.bodies import OneOf
 from portal.input.bounds import MAX_WORKFLOW_NAME
@@ -249,7 +250,7 @@ def duplicate_workflow(workflow_id: str) -> Response:
     description="Says whether the definition could run here, and saves nothing.",
 )
 def validate_workflow() -> Response:
-    found = validate(current_principal(), json_body())
+    found = validate(current_principal(), json_body(), site)
     answer: DefinitionValidationJson = {
         "valid": not found.preflight.errors,
         "summary": _summary(found.summary),

@@ -22,6 +22,10 @@ from portal.database.compatibility import MigrationStatus, Schema
 from portal.database.engine import db
 from portal.database.models import Workspace
 from portal.database.refusals import UnfitDatabase
+from portal.engine.contract import StepError
+from portal.engine.environment import Environment, environment_of
+from portal.engine.listening import recogniser
+from portal.engine.providers.openai import Provider
 
 TIMEOUT = 3
 
@@ -47,7 +51,7 @@ def examine() -> list[Diagnosis]:
         )
     if settings.tokens is not None:
         advice += _token_keys(settings)
-    return [*advice, *_limits(settings)]
+    return [*advice, *_limits(settings), *_nodes(environment_of(settings))]
 
 
 def _address(settings: Settings) -> Iterator[Diagnosis]:
@@ -173,3 +177,27 @@ def _limits(settings: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "rate limits", "bad", "PORTAL_RATE_LIMIT_STORAGE_URL does not answer: counted in memory"
         )
+
+
+def _nodes(environment: Environment) -> Iterator[Diagnosis]:
+    """What the nodes of workflows were told to use."""
+    if environment.recogniser is not None:
+        reason = recogniser.why_not(environment)
+        yield Diagnosis(
+            "speech recognition",
+            "bad" if reason else "ok",
+            reason or f"the model in {environment.recogniser}",
+        )
+    if environment.provider is None:
+        return
+    used = environment.provider
+    try:
+        models = Provider(used).models()
+    except StepError as error:
+        yield Diagnosis("speech provider", "bad", f"{used.url}: {error.message}")
+        return
+    wanted = {used.speech_model, used.transcription_model, used.chat_model} - {None}
+    if unlisted := sorted(str(name) for name in wanted - set(models)):
+        yield Diagnosis("speech provider", "note", f"{used.url} does not list {', '.join(unlisted)}")
+    else:
+        yield Diagnosis("speech provider", "ok", f"{used.url} answers")

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from portal.cli import accounts, audit, checks, history, keys, uploads, workflows
+from portal.cli import accounts, audit, checks, credits, history, keys, uploads, worker, workflows
 
 
 def init_app(app: Flask) -> None:
@@ -17,7 +17,9 @@ def init_app(app: Flask) -> None:
         history.import_,
         history.demo,
         uploads.uploads,
+        credits.credits_,
         checks.check,
         checks.doctor_,
+        worker.worker,
     ):
         app.cli.add_command(command)

@@ -1,15 +1,16 @@
 """The catalog of node types: the only place that knows their ports, settings, defaults and ranges.
 
-Whoever lists, validates, draws or runs nodes reads it; adding a type begins here.
+Whoever lists, validates, draws or runs nodes reads it; adding a type begins here, or in a package of its own
+(docs/handlers.md).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Category = Literal["source", "operator", "validation", "output"]
 Schema = Mapping[str, Any]
-"""A JSON schema of the few words that `settings.refusals` understands."""
+"""A JSON schema of the few words that `settings` understands."""
 
 MAX_SCRIPT = 500_000
 """Characters of the text of a script node."""
@@ -39,6 +40,8 @@ class NodeType:
     """The known keys of `config`; others are kept and ignored. A key without a default may be absent."""
     version: int = 1
     beta: bool = False
+    queue: str = "steps"
+    """The queue of its steps: workers listen to those that they are told to, by default to `steps`."""
 
     def input(self, name: str) -> Port | None:
         return next((port for port in self.inputs if port.name == name), None)
@@ -46,10 +49,39 @@ class NodeType:
     def output(self, name: str) -> Port | None:
         return next((port for port in self.outputs if port.name == name), None)
 
+    @property
+    def speaks(self) -> bool:
+        """Whether lines need no audio to enter and leave with it, as from a Voice Generator."""
+        needed = {each for port in self.inputs for each in port.fields}
+        return "audio" not in needed and any("audio" in port.fields for port in self.outputs)
+
     def value(self, config: Mapping[str, Any], key: str) -> Any:
         """A setting as it counts: null is absent, and so is an empty text; absent is the default."""
         value = config.get(key)
         return self.settings[key].get("default") if value is None or value == "" else value
+
+
+class MissingType(NodeType):
+    """Stands for a type that this installation does not have: its ports may be anything."""
+
+    def input(self, name: str) -> Port | None:
+        return Port(name, ())
+
+    def output(self, name: str) -> Port | None:
+        return Port(name, ("text", "audio"))
+
+    @property
+    def speaks(self) -> bool:
+        return self.category in ("source", "operator")
+
+
+CATEGORIES: Mapping[str, Category] = {
+    "source": "source",
+    "operator": "operator",
+    "validator": "validation",
+    "sink": "output",
+}
+"""The category that the first word of a slug gives."""
 
 
 _TEXT: Schema = {"type": "string"}
@@ -223,10 +255,57 @@ _TYPES = (
     ),
 )
 
-CATALOG: Mapping[str, NodeType] = {each.slug: each for each in _TYPES}
-"""Every node type by its slug (contract part 2, 4.3). Imported history may have others."""
+OURS: Mapping[str, NodeType] = {each.slug: each for each in _TYPES}
+"""The node types that the portal brings (contract part 2, 4.3)."""
 
-NODE_TYPES: Sequence[str] = tuple(CATALOG)
+
+class Catalog(Mapping[str, NodeType]):
+    """Every node type by its slug: ours, then those of plug-ins. Imported history may have others.
+
+    A process has one catalog, as it has one portal.
+    """
+
+    def __init__(self) -> None:
+        self._types = OURS
+
+    def install(self, plug_ins: Sequence[NodeType]) -> None:
+        """Have these types beside ours, instead of those of an earlier call; for the app factory."""
+        self._types = {**OURS, **{each.slug: each for each in plug_ins}}
+
+    def find(self, slug: str) -> NodeType:
+        """The type, or what stands for it if it is missing."""
+        return self._types.get(slug) or _missing(slug)
+
+    def __getitem__(self, slug: str) -> NodeType:
+        return self._types[slug]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._types)
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+
+def _missing(slug: str) -> MissingType:
+    return MissingType(
+        slug=slug,
+        category=CATEGORIES.get(slug.partition("_")[0], "operator"),
+        display_name=slug,
+        description="This installation does not have it.",
+        inputs=(),
+        outputs=(),
+    )
+
+
+def why_missing(slug: str) -> str:
+    """What to do about a type that is missing here."""
+    return (
+        f"the node type {slug} is missing here. Install the package that brings it, "
+        "and name the package in PORTAL_HANDLER_PLUGINS."
+    )
+
+
+CATALOG = Catalog()
 
 OLD_SLUGS: Mapping[str, str] = {
     "processing_translator": "operator_translator",

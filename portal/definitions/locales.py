@@ -26,6 +26,9 @@ FAMILIES: Mapping[str, str] = {
 }
 """The locale that a language without a region means."""
 
+DEFAULT_SOURCE = "en-us"
+"""The locale of a script that does not say its language."""
+
 
 def canonical(text: str) -> str | None:
     """The locale that a text names, in any case and with `_` for `-`; None if it names none."""

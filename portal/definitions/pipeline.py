@@ -22,7 +22,7 @@ class PipelineNode:
 
     @property
     def type(self) -> NodeType:
-        return CATALOG[self.json["type"]]
+        return CATALOG.find(self.json["type"])
 
     def setting(self, key: str) -> Any:
         """A setting as it counts (`NodeType.value`)."""

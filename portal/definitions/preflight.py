@@ -1,14 +1,17 @@
 """Whether a definition can run, and what is odd about it (contract part 2, section 5).
 
-`preflight_definition` holds a well-shaped definition against the rules of `structure` and then against each
-of `CHECKS`. What a check must know of the place where the definition would run stands in `Surroundings`.
+`preflight_definition` holds a well-shaped definition, new or stored, against the rules of `structure` and
+then against each of `CHECKS`. What a check must know of the place where the definition would run stands in
+`Surroundings`.
 """
 
 from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from portal.definitions.catalog import MissingType, why_missing
 from portal.definitions.locales import canonical, canonical_source
 from portal.definitions.pipeline import Pipeline, PipelineNode
+from portal.definitions.site import Site, site_findings
 from portal.definitions.structure import Finding, Json, about_node, quoted, validate_definition
 
 
@@ -20,6 +23,7 @@ class Surroundings:
     """The ids, in lower case, of the confirmed script uploads of the workspace that it may name."""
     has_own_script: bool = False
     """Whether the workflow has a confirmed script upload, which a file source without a choice takes."""
+    site: Site = field(default_factory=Site)
 
 
 @dataclass(frozen=True)
@@ -40,21 +44,28 @@ def preflight_definition(definition: Json, here: Surroundings) -> Preflight:
 
 def named_scripts(definition: Json) -> set[str]:
     """The upload ids that source nodes name, as they are written."""
-    sources = Pipeline.of(definition).of_category("source")
+    sources = Pipeline.of(definition).of_type(_SCRIPT)
     return {each for node in sources for each in _upload_ids(node)}
+
+
+def _missing_types(pipeline: Pipeline, _here: Surroundings) -> Iterator[Finding]:
+    for node in pipeline.nodes:
+        if isinstance(node.type, MissingType) and node.id in pipeline.reachable:
+            said = why_missing(quoted(node.type.slug))
+            yield about_node("unavailable_node", node.number, node.json, said, "type")
 
 
 def _missing(pipeline: Pipeline, _here: Surroundings) -> Iterator[Finding]:
     if not pipeline.of_category("source"):
         yield _about_graph("missing_source", "There is no script to read: add a Script Input.")
-    if not pipeline.of_type(_GENERATOR):
+    if not _speakers(pipeline):
         yield _about_graph("missing_generator", "Nothing speaks the lines: add a Voice Generator.")
     if not pipeline.of_category("output"):
         yield _about_graph("missing_sink", "Nothing delivers the audio: add an Export.")
 
 
 def _unreachable_sink(pipeline: Pipeline, _here: Surroundings) -> Iterator[Finding]:
-    generators = [node.id for node in pipeline.of_type(_GENERATOR) if node.id in pipeline.reachable]
+    generators = [node.id for node in _speakers(pipeline) if node.id in pipeline.reachable]
     sinks = pipeline.of_category("output")
     if sinks and not pipeline.reached_from(generators) & {sink.id for sink in sinks}:
         said = "cannot be reached from a Script Input through a Voice Generator."
@@ -62,7 +73,7 @@ def _unreachable_sink(pipeline: Pipeline, _here: Surroundings) -> Iterator[Findi
 
 
 def _scripts(pipeline: Pipeline, here: Surroundings) -> Iterator[Finding]:
-    for node in pipeline.of_category("source"):
+    for node in pipeline.of_type(_SCRIPT):
         named = _upload_ids(node)
         unknown = [number for number, each in enumerate(named) if each.lower() not in here.scripts]
         if node.setting("input_type") == "text":
@@ -111,12 +122,14 @@ def _endless_cycles(pipeline: Pipeline, _here: Surroundings) -> Iterator[Finding
 
 Check = Callable[[Pipeline, Surroundings], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
+    _missing_types,
     _missing,
     _unreachable_sink,
     _scripts,
     _translators,
     _locales,
     _endless_cycles,
+    lambda pipeline, here: site_findings(pipeline, here.site),
 )
 """Every rule that what runs must follow beyond those of `structure`."""
 
@@ -141,7 +154,8 @@ def _no_validator(pipeline: Pipeline) -> Iterator[Finding]:
 def _newer_configs(pipeline: Pipeline) -> Iterator[Finding]:
     for node in pipeline.nodes:
         version = node.json.get("config_version")
-        if version is not None and version > node.type.version:
+        known = not isinstance(node.type, MissingType)
+        if known and version is not None and version > node.type.version:
             said = f"its settings are of a newer version than {node.type.version}, the portal's."
             yield _about(node, "newer_config_version", said)
 
@@ -154,7 +168,11 @@ WARNINGS: tuple[Callable[[Pipeline], Iterator[Finding]], ...] = (
 )
 """What is odd, and never a refusal."""
 
-_GENERATOR = "operator_generator"
+_SCRIPT = "source_script"
+
+
+def _speakers(pipeline: Pipeline) -> list[PipelineNode]:
+    return [node for node in pipeline.nodes if node.type.speaks]
 
 
 def _upload_ids(node: PipelineNode) -> list[str]:

@@ -1,4 +1,4 @@
-"""Checking the settings of a node against the schemas of the catalog."""
+"""Checking the settings of a node against the schemas of the catalog, and such schemas themselves."""
 
 from collections.abc import Iterator, Mapping
 
@@ -16,6 +16,63 @@ def refusals(node_type: NodeType, config: Mapping[str, object]) -> Iterator[Refu
         value = config.get(key)
         if value is not None and not (value == "" and schema["type"] == "string"):
             yield from _refusals(value, schema, (key,))
+
+
+def schema_faults(schema: object, path: Path = ()) -> Iterator[Refusal]:
+    """What `refusals` does not understand in a schema from elsewhere, and a default that it refuses."""
+    kind = schema.get("type") if isinstance(schema, Mapping) else None
+    if not isinstance(schema, Mapping) or not isinstance(kind, str) or kind not in _WORDS:
+        yield path, f"must be a schema with a type: {', '.join(_WORDS)}."
+        return
+    allowed = {"type", "description", "default", *_WORDS[kind]}
+    faults = [
+        (path, f"must not have {key!r}, which means nothing here.") for key in schema if key not in allowed
+    ]
+    faults += _broken_words(schema, path)
+    for key, inner, place in _inner_schemas(schema):
+        faults += schema_faults(inner, (*path, key, *place))
+    yield from faults
+    if not faults and schema.get("default") is not None:
+        yield from _refusals(schema["default"], schema, (*path, "default"))
+
+
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "string": ("enum",),
+    "boolean": (),
+    "integer": ("minimum", "maximum"),
+    "number": ("minimum", "maximum"),
+    "array": ("items",),
+    "object": ("properties", "required", "additionalProperties"),
+}
+"""What a schema may say beside its type, default and description."""
+
+
+def _broken_words(schema: Schema, path: Path) -> Iterator[Refusal]:
+    if not isinstance(schema.get("description", ""), str):
+        yield (*path, "description"), "must be text."
+    for key in ("enum", "required"):
+        if key in schema and not _are_texts(schema[key]):
+            yield (*path, key), "must be a list of texts."
+    limits = [schema[key] for key in ("minimum", "maximum") if key in schema]
+    if limits and not (len(limits) == 2 and all(map(is_number, limits)) and limits[0] <= limits[1]):
+        yield path, "must have both minimum and maximum, numbers in that order, or neither."
+    if not isinstance(schema.get("properties", {}), Mapping):
+        yield (*path, "properties"), "must be an object."
+    if schema["type"] == "array" and "items" not in schema:
+        yield (*path, "items"), sentences.REQUIRED
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(each, str) for each in value)
+
+
+def _inner_schemas(schema: Schema) -> Iterator[tuple[str, object, Path]]:
+    for key in ("items", "additionalProperties"):
+        if key in schema:
+            yield key, schema[key], ()
+    members = schema.get("properties")
+    if isinstance(members, Mapping):
+        yield from (("properties", inner, (str(name),)) for name, inner in members.items())
 
 
 def _refusals(value: object, schema: Schema, path: Path) -> Iterator[Refusal]:

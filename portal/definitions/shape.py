@@ -5,13 +5,14 @@ Imported definitions may have any shape; they are never checked here unless some
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
-from portal.definitions.catalog import CATALOG, MAX_SCRIPT, NODE_TYPES, OLD_SLUGS
-from portal.errors import MAX_ERRORS
+from portal.definitions.catalog import CATALOG, MAX_SCRIPT, OLD_SLUGS
+from portal.errors import MAX_ERRORS, FieldError, InvalidQuery
 from portal.input import sentences
 from portal.input.bodies import refused
 from portal.input.text import is_storable
@@ -32,10 +33,10 @@ _OBJECT, _LIST, _TEXT = "must be an object.", "must be a list.", "must be text."
 _UNSTORABLE = "must not have NUL or broken characters."
 
 
-def offences(definition: object) -> list[Offence]:
+def offences(definition: object, *, any_type: bool = False) -> list[Offence]:
     """What is wrong with the shape of a definition: at most as many as one answer tells."""
     found: list[Offence] = []
-    for offence in _offences(definition):
+    for offence in _offences(definition, any_type):
         found.append(offence)
         if len(found) == MAX_ERRORS:
             break
@@ -64,6 +65,20 @@ def complete(definition: Mapping[str, Any]) -> Json:
     }
 
 
+def read_stored(definition: object) -> Json:
+    """A stored definition, complete. Raises InvalidQuery if it is not well-shaped.
+
+    It may have nodes of any type: imported ones do, and a type may be missing now.
+    """
+    found = offences(definition, any_type=True)
+    if found:
+        raise InvalidQuery(
+            [FieldError(".".join(map(segment, ("definition", *path))), allowed) for path, allowed in found]
+        )
+    assert isinstance(definition, dict)  # noqa: S101  (else there were offences)
+    return complete(definition)
+
+
 class DefinitionField:
     """Marks the field of a body that holds a definition; it is read complete."""
 
@@ -71,7 +86,7 @@ class DefinitionField:
         return core_schema.no_info_plain_validator_function(_read)
 
     def __get_pydantic_json_schema__(self, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> Json:
-        return _SCHEMA
+        return _schema()
 
 
 def _read(value: object) -> Json:
@@ -83,7 +98,7 @@ def _read(value: object) -> Json:
     return complete(value)
 
 
-def _offences(definition: object) -> Iterator[Offence]:
+def _offences(definition: object, any_type: bool) -> Iterator[Offence]:
     if not isinstance(definition, dict):
         yield (), _OBJECT
         return
@@ -91,7 +106,7 @@ def _offences(definition: object) -> Iterator[Offence]:
     yield from deep
     if any(allowed == _TOO_DEEP for _, allowed in deep):
         return
-    yield from _graph(definition)
+    yield from _graph(definition, any_type)
     execution = _part(definition, "execution", dict)
     yield from execution.wrong
     if execution.value:
@@ -127,12 +142,13 @@ def _unstorable(value: object, path: Path, level: int) -> Iterator[Offence]:
                 yield path, "must not have keys with NUL or broken characters."
 
 
-def _graph(definition: Json) -> Iterator[Offence]:
+def _graph(definition: Json, any_type: bool) -> Iterator[Offence]:
     graph = _part(definition, "graph", dict)
     yield from graph.wrong
     if not graph.value:
         return
-    for name, most, check in (("nodes", MAX_NODES, _node), ("edges", MAX_EDGES, _edge)):
+    node = partial(_node, any_type=any_type)
+    for name, most, check in (("nodes", MAX_NODES, node), ("edges", MAX_EDGES, _edge)):
         part = _part(graph.value, name, list, "graph")
         yield from part.wrong
         if len(part.value or ()) > most:
@@ -146,7 +162,7 @@ def _graph(definition: Json) -> Iterator[Offence]:
                 yield path, _OBJECT
 
 
-def _node(node: Json, path: Path) -> Iterator[Offence]:
+def _node(node: Json, path: Path, any_type: bool) -> Iterator[Offence]:
     node_id = node.get("id")
     if "id" not in node:
         yield (*path, "id"), sentences.REQUIRED
@@ -154,8 +170,8 @@ def _node(node: Json, path: Path) -> Iterator[Offence]:
         yield (*path, "id"), f"must be text of 1 to {MAX_NODE_ID} characters."
     if "type" not in node:
         yield (*path, "type"), sentences.REQUIRED
-    elif not isinstance(node["type"], str) or OLD_SLUGS.get(node["type"], node["type"]) not in CATALOG:
-        yield (*path, "type"), sentences.one_of(NODE_TYPES)
+    elif not isinstance(node["type"], str) or not (any_type or _is_known(node["type"])):
+        yield (*path, "type"), sentences.one_of(CATALOG)
     yield from _position(node, (*path, "position"))
     name, config, version = node.get("name"), node.get("config"), node.get("config_version")
     if name is not None and not (isinstance(name, str) and len(name) <= MAX_NODE_NAME):
@@ -166,6 +182,10 @@ def _node(node: Json, path: Path) -> Iterator[Offence]:
         yield (*path, "config", "text"), f"must be at most {MAX_SCRIPT:,} characters."
     if version is not None and not (is_whole(version) and version >= 1):
         yield (*path, "config_version"), sentences.whole_number(1, None)
+
+
+def _is_known(slug: str) -> bool:
+    return OLD_SLUGS.get(slug, slug) in CATALOG
 
 
 def _position(node: Json, path: Path) -> Iterator[Offence]:
@@ -183,7 +203,7 @@ def _position(node: Json, path: Path) -> Iterator[Offence]:
 
 
 def _edge(edge: Json, path: Path) -> Iterator[Offence]:
-    for name in ("id", "source", "sourcePort", "target", "targetPort"):
+    for name in _EDGE_KEYS:
         if name not in edge:
             yield (*path, name), sentences.REQUIRED
         elif not isinstance(edge[name], str):
@@ -227,53 +247,51 @@ def segment(key: str | int) -> str:
     return text if len(text) <= MAX_SEGMENT else text[: MAX_SEGMENT - 1] + "…"
 
 
-_SCHEMA: Json = {
+def _schema() -> Json:
+    return {
+        "type": "object",
+        "description": "The graph and how it is executed. Unknown keys are kept.",
+        "properties": {
+            "graph": {
+                "type": ["object", "null"],
+                "properties": {
+                    "nodes": {"type": ["array", "null"], "maxItems": MAX_NODES, "items": _node_schema()},
+                    "edges": {"type": ["array", "null"], "maxItems": MAX_EDGES, "items": _EDGE_SCHEMA},
+                },
+            },
+            "execution": {
+                "type": ["object", "null"],
+                "properties": {
+                    "steps": {"type": ["array", "null"], "items": {"type": "string"}},
+                    "params": {"type": ["object", "null"]},
+                },
+            },
+        },
+    }
+
+
+def _node_schema() -> Json:
+    return {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "minLength": 1, "maxLength": MAX_NODE_ID},
+            "type": {"type": "string", "enum": [*CATALOG, *OLD_SLUGS]},
+            "position": {
+                "type": "object",
+                "properties": {"x": {"type": "number"}, "y": {"type": "number"}},
+                "required": ["x", "y"],
+            },
+            "name": {"type": ["string", "null"], "maxLength": MAX_NODE_NAME},
+            "config": {"type": ["object", "null"]},
+            "config_version": {"type": ["integer", "null"], "minimum": 1},
+        },
+        "required": ["id", "type", "position"],
+    }
+
+
+_EDGE_KEYS = ("id", "source", "sourcePort", "target", "targetPort")
+_EDGE_SCHEMA: Json = {
     "type": "object",
-    "description": "The graph and how it is executed. Unknown keys are kept.",
-    "properties": {
-        "graph": {
-            "type": ["object", "null"],
-            "properties": {
-                "nodes": {
-                    "type": ["array", "null"],
-                    "maxItems": MAX_NODES,
-                    "items": {
-                        "type": "object",
-                        "properties": {
-                            "id": {"type": "string", "minLength": 1, "maxLength": MAX_NODE_ID},
-                            "type": {"type": "string", "enum": [*NODE_TYPES, *OLD_SLUGS]},
-                            "position": {
-                                "type": "object",
-                                "properties": {"x": {"type": "number"}, "y": {"type": "number"}},
-                                "required": ["x", "y"],
-                            },
-                            "name": {"type": ["string", "null"], "maxLength": MAX_NODE_NAME},
-                            "config": {"type": ["object", "null"]},
-                            "config_version": {"type": ["integer", "null"], "minimum": 1},
-                        },
-                        "required": ["id", "type", "position"],
-                    },
-                },
-                "edges": {
-                    "type": ["array", "null"],
-                    "maxItems": MAX_EDGES,
-                    "items": {
-                        "type": "object",
-                        "properties": {
-                            name: {"type": "string"}
-                            for name in ("id", "source", "sourcePort", "target", "targetPort")
-                        },
-                        "required": ["id", "source", "sourcePort", "target", "targetPort"],
-                    },
-                },
-            },
-        },
-        "execution": {
-            "type": ["object", "null"],
-            "properties": {
-                "steps": {"type": ["array", "null"], "items": {"type": "string"}},
-                "params": {"type": ["object", "null"]},
-            },
-        },
-    },
+    "properties": {name: {"type": "string"} for name in _EDGE_KEYS},
+    "required": list(_EDGE_KEYS),
 }

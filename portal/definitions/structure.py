@@ -1,7 +1,7 @@
 """The rules that a saved definition follows: ids, edges, ports, settings (contract part 2, 4.2 and 4.4).
 
-It takes well-shaped definitions (`shape`). What follows these rules can be stored; whether it can run is
-for `preflight`.
+It takes well-shaped definitions (`shape`), also stored ones whose types are missing here. What follows these
+rules can be stored; whether it can run is for `preflight`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -78,7 +78,7 @@ def about_node(rule: str, number: int, node: Json, sentence: str, *path: str | i
 def label(node: Json) -> str:
     """A node for people: its name, or else its type and id."""
     named = node.get("name")
-    return quoted(named) if named else f"{CATALOG[node['type']].display_name} {quoted(node['id'])}"
+    return quoted(named) if named else f"{CATALOG.find(node['type']).display_name} {quoted(node['id'])}"
 
 
 def quoted(text: str) -> str:
@@ -96,7 +96,7 @@ def _nodes(nodes: list[Json]) -> Iterator[Finding]:
         if node["id"] in seen:
             yield about_node("duplicate_node_id", number, node, "another node has this id.", "id")
         seen.add(node["id"])
-        for path, allowed in refusals(CATALOG[node["type"]], node.get("config") or {}):
+        for path, allowed in refusals(CATALOG.find(node["type"]), node.get("config") or {}):
             sentence = f"{'.'.join(map(str, path))} {allowed}"
             yield about_node("invalid_config", number, node, sentence, "config", *path)
 
@@ -132,8 +132,8 @@ def _broken_rules(by_id: Mapping[str, Json], edge: Json) -> Iterator[tuple[str, 
             yield "unknown_node", None, f"its {end} {quoted(edge[end])} is not in the graph."
     if source and source is target:
         yield "self_loop", source, f"it leads from {label(source)} to itself."
-    given = CATALOG[source["type"]].output(edge["sourcePort"]) if source else None
-    needed = CATALOG[target["type"]].input(edge["targetPort"]) if target else None
+    given = CATALOG.find(source["type"]).output(edge["sourcePort"]) if source else None
+    needed = CATALOG.find(target["type"]).input(edge["targetPort"]) if target else None
     if source and given is None:
         yield "unknown_port", source, _no_port(source, "output", edge["sourcePort"])
     if target and needed is None:
@@ -147,7 +147,7 @@ def _broken_rules(by_id: Mapping[str, Json], edge: Json) -> Iterator[tuple[str, 
 
 
 def _no_port(node: Json, kind: Literal["input", "output"], name: str) -> str:
-    node_type = CATALOG[node["type"]]
+    node_type = CATALOG.find(node["type"])
     ports = [port.name for port in (node_type.inputs if kind == "input" else node_type.outputs)]
     has = f"it has {' and '.join(ports)}" if ports else "it has none"
     return f"{label(node)} has no {kind} port {quoted(name)}; {has}."

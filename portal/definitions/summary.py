@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from portal.definitions.graph import nodes_of
 from portal.definitions.languages import languages_of
-from portal.definitions.pipeline import Pipeline
+from portal.definitions.pipeline import Pipeline, PipelineNode
 from portal.definitions.structure import Json
 
 
@@ -17,6 +17,7 @@ class ValidatorSummary:
     node_id: str
     type: str
     threshold: object
+    """None, as `max_retries`, where the type has no such setting."""
     max_retries: object
 
 
@@ -40,7 +41,13 @@ def summary_of(definition: Json) -> Summary:
         Counter(node["type"] for node in nodes),
         sorted(languages_of(nodes_of(definition))),
         [
-            ValidatorSummary(node.id, node.type.slug, node.setting("threshold"), node.setting("max_retries"))
+            ValidatorSummary(
+                node.id, node.type.slug, _setting(node, "threshold"), _setting(node, "max_retries")
+            )
             for node in validators
         ],
     )
+
+
+def _setting(node: PipelineNode, key: str) -> object:
+    return node.setting(key) if key in node.type.settings else None

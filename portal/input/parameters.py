@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -118,7 +118,7 @@ def uuid(text: str) -> UUID:
     return UUID(text)
 
 
-def one_of(words: Sequence[str]) -> Callable[[str], str]:
+def one_of(words: Collection[str]) -> Callable[[str], str]:
     """A parser of exactly one of these words, case-sensitive."""
 
     def parse(text: str) -> str:

@@ -1,7 +1,9 @@
-"""What an installation allows its people and workspaces; it sells no plans and meters no credits."""
+"""What an installation allows its people and workspaces; it sells no plans."""
 
 from dataclasses import dataclass
 from typing import Literal
+
+from portal.config import Settings
 
 NO_LIMIT = 2**31 - 1
 """Clients need a whole number where there is no limit."""
@@ -15,16 +17,16 @@ class Limits:
 
     storage_bytes_per_workspace: int
     monthly_credits: int = 0
-    """None are given, as none are charged."""
+    """None: operators grant credits as they please."""
     workspaces_per_owner: int = NO_LIMIT
-    concurrent_runs_per_user: int = NO_LIMIT
+    concurrent_runs_per_user: int
+    concurrent_runs_per_workspace: int
 
 
-def limits(storage_bytes_per_workspace: int) -> Limits:
-    """The limits that these settings make; a setting of 0 is no limit."""
-    return Limits(storage_bytes_per_workspace=storage_bytes_per_workspace or NO_LIMIT)
-
-
-def balance() -> int:
-    """The credits that somebody may spend. Without metering there are none, and none are asked for."""
-    return 0
+def limits(settings: Settings) -> Limits:
+    """The limits that the settings make; a setting of 0 is no limit."""
+    return Limits(
+        storage_bytes_per_workspace=settings.storage_bytes_per_workspace or NO_LIMIT,
+        concurrent_runs_per_user=settings.engine.runs_per_person or NO_LIMIT,
+        concurrent_runs_per_workspace=settings.engine.runs_per_workspace or NO_LIMIT,
+    )

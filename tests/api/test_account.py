@@ -10,14 +10,16 @@ from flask import Flask
 
 from portal.database.engine import db
 from portal.database.models import Workspace
+from portal.engine.credits import grant
 from tests.api.conftest import Api
-from tests.factories import make_key, make_member, make_user, make_workspace
+from tests.factories import NOON, make_key, make_member, make_user, make_workspace
 from tests.session_tokens import TokenCaller, let_in, portal_with_tokens
 
 LIMITS = (
     "monthly_credits",
     "workspaces_per_owner",
     "concurrent_runs_per_user",
+    "concurrent_runs_per_workspace",
     "storage_bytes_per_workspace",
 )
 NO_LIMIT = 2147483647
@@ -26,7 +28,8 @@ NO_LIMIT = 2147483647
 @pytest.fixture
 def token_app(environment: dict[str, str], tmp_path: Path) -> Iterator[Flask]:
     with portal_with_tokens(
-        environment | {"PORTAL_STORAGE_BYTES_PER_WORKSPACE": "5000000000"}, tmp_path
+        environment | {"PORTAL_STORAGE_BYTES_PER_WORKSPACE": "5000000000", "PORTAL_RUNS_PER_WORKSPACE": "0"},
+        tmp_path,
     ) as app:
         yield app
 
@@ -45,13 +48,19 @@ def data(caller: TokenCaller | Api, method: str, path: str, **options: Any) -> A
     return answer.get_json()["data"]
 
 
-def test_without_metering_the_balance_is_0_and_nothing_is_limited_but_storage(admin: TokenCaller) -> None:
+def test_without_metering_the_balance_is_0_and_limits_are_those_of_the_settings(admin: TokenCaller) -> None:
     credits = data(admin, "GET", "/users/me/credits")
     assert (credits["balance"], credits["remaining"], credits["plan_grant"]) == (0, 0, 0)
     assert (credits["plan_tier"], credits["quota"], credits["used"]) == ("custom", None, None)
     limits = data(admin, "GET", "/users/me/limits")
-    assert [limits[name] for name in LIMITS] == [0, NO_LIMIT, NO_LIMIT, 5_000_000_000]
+    assert [limits[name] for name in LIMITS] == [0, NO_LIMIT, 20, NO_LIMIT, 5_000_000_000]
     assert data(admin, "GET", f"/workspaces/{admin.workspace_id}/plan") == limits
+
+
+def test_a_granted_balance_is_that_of_the_workspace(api: Api) -> None:
+    grant(api.workspace.slug, 70, "root", NOON)
+    credits = data(api, "GET", "/users/me/credits")
+    assert (credits["balance"], credits["remaining"], credits["plan_grant"]) == (70, 70, 0)
 
 
 def test_any_key_asks_for_credits_and_limits(api: Api) -> None:

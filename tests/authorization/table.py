@@ -87,6 +87,8 @@ TABLE: dict[str, Row] = {
         scope="workflows:write", roles=EDITORS, body={"name": "New"}
     ),
     "DELETE /api/v1/workflows/<workflow_id>": Api(scope="workflows:write", roles=EDITORS),
+    "POST /api/v1/workflows/<workflow_id>/runs/preview": Api(scope="workflows:read"),
+    "POST /api/v1/workflows/<workflow_id>/estimate": Api(scope="workflows:read"),
     "POST /api/v1/workflows/<workflow_id>/duplicate": Api(scope="workflows:write", roles=EDITORS, ok=201),
     "GET /api/v1/workflows/<workflow_id>/markdown": Api(scope="workflows:read"),
     "GET /api/v1/workflows/name-availability": Api(scope="workflows:read", query="?name=New"),

@@ -13,6 +13,7 @@ from portal import create_app
 from portal.database.engine import db
 from tests.auth.provider_keys import ISSUER, KeyServer, key_server, key_set, rsa_key
 from tests.conftest import settings_for
+from tests.engine.provider_server import KEY, provider_server, reply_json
 from tests.factories import make_workspace
 from tests.serving import served
 
@@ -166,3 +167,32 @@ def test_a_database_without_tables_or_out_of_reach_is_bad(tmp_path: Path) -> Non
         assert "s3cr3t" not in text
         with app.app_context():
             db.engine.dispose()
+
+
+def test_the_provider_of_nodes_is_asked_for_its_models(start: Callable[..., Flask]) -> None:
+    with provider_server() as server:
+        settings = {
+            "PORTAL_PROVIDER_URL": server.url.removesuffix("/v1"),
+            "PORTAL_PROVIDER_KEY": KEY,
+            "PORTAL_PROVIDER_TTS_MODEL": "speaks",
+        }
+        server.answer = reply_json({"data": [{"id": "speaks"}]})
+        status, levels, said = doctor(start(**settings))
+        assert (status, levels["speech provider"]) == (0, "ok")
+        assert f"{server.url} answers" in said
+        assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
+        server.answer = reply_json({"data": [{"id": "other"}]})
+        status, levels, said = doctor(start(**settings))
+        assert (status, levels["speech provider"]) == (0, "note")
+        assert "does not list speaks" in said
+        server.answer = reply_json({"error": {"message": f"Incorrect key {KEY}"}}, 401)
+        status, levels, said = doctor(start(**settings))
+        assert (status, levels["speech provider"]) == (1, "bad")
+        assert "The provider refused the request (401)" in said
+        assert KEY not in said
+
+
+def test_a_recogniser_without_a_model_is_bad(start: Callable[..., Flask], tmp_path: Path) -> None:
+    status, levels, said = doctor(start(PORTAL_ASR_MODEL=str(tmp_path / "absent")))
+    assert (status, levels["speech recognition"]) == (1, "bad")
+    assert "PORTAL_ASR_MODEL" in said

@@ -32,6 +32,7 @@ COMMANDS = [
     "keys revoke",
     "audit export",
     "uploads prune",
+    "credits grant",
 ]
 Run = Callable[..., Result]
 
@@ -78,6 +79,14 @@ def test_a_key_is_created_listed_without_its_secret_and_revoked(run: Run, app: F
 
 
 @pytest.mark.usefixtures("team")
+def test_credits_are_granted_and_add_up(run: Run) -> None:
+    granted = run("credits", "grant", "acme-voice", "1500")
+    assert granted.output == "Granted 1,500 credits to acme-voice, which has 1,500 now.\n"
+    again = json.loads(run("credits", "grant", "acme-voice", "500", "--json").output)
+    assert again == {"workspace": "acme-voice", "granted": 500, "balance": 2000}
+
+
+@pytest.mark.usefixtures("team")
 def test_a_sign_in_link_is_printed_for_a_known_user_only(run: Run) -> None:
     link = json.loads(run("signin-link", "ada@acme.example", "--json").output)["link"]
     assert re.fullmatch(r"http://127\.0\.0\.1:8000/signin/[\w-]{43}", link)
@@ -104,6 +113,8 @@ def test_a_sign_in_link_is_printed_for_a_known_user_only(run: Run) -> None:
         ("keys revoke x", "key_id must be a UUID"),
         ("keys revoke 67b83426-5797-57c9-9545-522b6cd26e1b", "There is no key"),
         ("import absent.jsonl", "absent.jsonl"),
+        ("credits grant nowhere 5", "There are: acme-voice"),
+        ("credits grant acme-voice 0", "amount must be"),
     ],
 )
 def test_a_refusal_is_one_clear_line_and_a_status(run: Run, words: str, said: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from portal.definitions.preflight import Surroundings, preflight_definition
-from portal.definitions.summary import summary_of
+from portal.definitions.summary import ValidatorSummary, summary_of
 from tests.definitions.graphs import (
     CHECK,
     GENERATOR,
@@ -18,6 +18,7 @@ from tests.definitions.graphs import (
     node,
     smallest,
 )
+from tests.definitions.plug_ins import LISTEN, READ, SHOUT, SING, installed
 
 UPLOAD = "123e4567-e89b-12d3-a456-426614174000"
 TRANSLATOR = "operator_translator"
@@ -168,3 +169,66 @@ def test_a_summary_counts_and_names_languages_once() -> None:
     assert found.languages == ["de-de", "en-us", "ja-jp", "tlh"]
     [validator] = found.validators
     assert (validator.node_id, validator.threshold, validator.max_retries) == (CHECK, 80.5, 3)
+
+
+def shouted(*more: Json) -> Json:
+    nodes = [node(SCRIPT, text="x"), node("operator_shout"), node(GENERATOR), node(SINK), *more]
+    ways = [(SCRIPT, "operator_shout"), ("operator_shout", GENERATOR), (GENERATOR, SINK)]
+    return graph(nodes, [edge(a, b) for a, b in ways])
+
+
+def test_a_node_whose_type_is_missing_cannot_run_and_says_what_to_install() -> None:
+    with installed(SHOUT):
+        assert errors(shouted()) == []
+    definition = shouted()
+    assert errors(definition) == [("unavailable_node", "operator_shout")]
+    assert summary_of(definition).node_types["operator_shout"] == 1
+    [finding] = preflight_definition(definition, NOWHERE).errors
+    assert finding.path == "graph.nodes.1.type"
+    assert finding.message == (
+        "operator_shout “operator_shout”: the node type “operator_shout” is missing here. "
+        "Install the package that brings it, and name the package in PORTAL_HANDLER_PLUGINS."
+    )
+
+
+def test_a_missing_type_is_all_that_is_said_of_its_node() -> None:
+    """Its edges and settings may be right, and what it did may be what the graph seems to lack."""
+    nodes = [
+        node("source_gone"),
+        node("operator_gone", voice_map=5) | {"config_version": 9},
+        node("validator_gone"),
+        node("sink_gone"),
+    ]
+    edges = [
+        edge("source_gone", "operator_gone", "other"),
+        edge("operator_gone", "validator_gone"),
+        edge("validator_gone", "sink_gone", "pass"),
+        edge("validator_gone", "operator_gone", "fail"),
+    ]
+    every = ("source_gone", "operator_gone", "validator_gone", "sink_gone")
+    assert errors(graph(nodes, edges)) == [("unavailable_node", slug) for slug in every]
+    assert warnings(graph(nodes, edges)) == [("cycle", "operator_gone")]
+
+
+def test_a_missing_type_that_no_line_reaches_keeps_nothing_from_running() -> None:
+    with installed(SHOUT):
+        loose = shouted(node("operator_gone"))
+        assert errors(loose) == []
+        assert ("unreachable_node", "operator_gone") in warnings(loose)
+
+
+def test_nodes_of_packages_read_speak_and_check_like_ours() -> None:
+    nodes = [node(each.slug) for each in (READ, SING, LISTEN)] + [node(SINK)]
+    edges = [
+        edge(READ.slug, SING.slug),
+        edge(SING.slug, LISTEN.slug),
+        edge(LISTEN.slug, SINK, "pass"),
+        edge(LISTEN.slug, SING.slug, "fail"),
+    ]
+    with installed(READ, SING, LISTEN):
+        definition = graph(nodes, edges)
+        assert errors(definition) == []
+        assert warnings(definition) == [("cycle", SING.slug)]
+        assert summary_of(definition).validators == [ValidatorSummary(LISTEN.slug, LISTEN.slug, None, 2)]
+        definition["graph"]["nodes"][1]["config"] = {"ending": "?"}
+        assert errors(definition) == [("invalid_config", SING.slug)]

@@ -15,9 +15,10 @@ from portal.definitions.shape import (
     MAX_SEGMENT,
     complete,
     offences,
+    read_stored,
 )
 from portal.definitions.structure import validate_definition
-from portal.errors import MAX_ERRORS
+from portal.errors import MAX_ERRORS, InvalidQuery
 from tests.definitions.graphs import GENERATOR, SINK, Json, definitions, edge, graph, node, smallest
 
 EMPTY = {"graph": {"nodes": [], "edges": []}, "execution": {"steps": [], "params": {}}}
@@ -167,3 +168,20 @@ def test_a_generator_keeps_its_voices() -> None:
     definition = graph([node(GENERATOR, voice_map=voices)], [])
     assert complete(definition) == definition
     assert validate_definition(definition) == []
+
+
+def test_a_stored_definition_may_have_any_type_but_not_any_shape() -> None:
+    stored = graph([node("operator_gone"), node("processing_booster", "b")], [])
+    assert [path for path, _ in offences(stored)] == [("graph", "nodes", 0, "type")]
+    assert [each["type"] for each in read_stored(stored)["graph"]["nodes"]] == [
+        "operator_gone",
+        "operator_normalizer",
+    ]
+    for broken, field in (
+        ({"graph": {"nodes": [{**node("x"), "type": 5}]}}, "definition.graph.nodes.0.type"),
+        ({"graph": {"nodes": [5]}}, "definition.graph.nodes.0"),
+        ([], "definition"),
+    ):
+        with pytest.raises(InvalidQuery) as refusal:
+            read_stored(broken)
+        assert [error.field for error in refusal.value.errors] == [field]

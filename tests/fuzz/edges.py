@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from portal.definitions.catalog import NODE_TYPES
+from portal.definitions.catalog import OURS
 from portal.history.parsing.readers import MAX_NUMBER
 
 Choice = TypeVar("Choice")
@@ -83,7 +83,7 @@ LOCALES = ("de-DE", "en_US", "x", "_", "-", " ", "\u202e", '"', "<b>", "\U0001f3
 STATUSES = ("pending", "running", "paused", "completed", "failed", "cancelled")
 TAKE_STATUSES = ("delivered", "generated", "not_delivered", "dropped")
 PAUSE_REASONS = ("user", "provider_outage", "provider_rate_limited", "provider_billing", "node_timeout")
-TYPES = (*NODE_TYPES, "sink_", "validator_", "sink_\U0001f3a7", "_", "unknown", "operator", "é" * 1000, "a b")
+TYPES = (*OURS, "sink_", "validator_", "sink_\U0001f3a7", "_", "unknown", "operator", "é" * 1000, "a b")
 
 _SHORT = 12
 

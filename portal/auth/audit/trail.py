@@ -45,6 +45,7 @@ KINDS = {
     "workflow.changed": "Changed a workflow",
     "workflow.deleted": "Deleted a workflow",
     "workflow.restored": "Restored a workflow",
+    "credits.granted": "Granted credits",
     "key.created": "Created a key",
     "key.changed": "Changed a key",
     "key.rotated": "Rotated a key",

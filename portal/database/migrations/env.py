@@ -5,7 +5,14 @@ from alembic import context
 from portal.cli.failures import report_failures
 from portal.database import compatibility
 from portal.database.columns import Base
+from portal.database.engine import db
 from portal.database.transactions import writing_engine
+from portal.engine.queue import dbos_queue
+
+
+def _is_ours(_object: object, name: str | None, kind: str, *_: object) -> bool:
+    """The tables of the queue, which SQLite holds beside ours, have migrations of their own."""
+    return not (kind == "table" and name in dbos_queue.TABLES)
 
 
 def run() -> None:
@@ -22,11 +29,15 @@ def run() -> None:
             render_as_batch=True,
             compare_type=True,
             user_module_prefix="portal.database.columns.",
+            include_object=_is_ours,
         )
         with context.begin_transaction():
             context.run_migrations()
         if sqlite:
             connection.connection.execute("PRAGMA foreign_keys = ON")
+        schema = compatibility.read_schema(connection)
+    if schema.status == compatibility.MigrationStatus.NEWEST:
+        dbos_queue.migrate(db.engine.url)
 
 
 if context.is_offline_mode():

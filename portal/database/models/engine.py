@@ -63,6 +63,30 @@ class EngineClaim(Base):
     """What it used (`engine.contract.Usage`)."""
 
 
+class EngineRun(Base):
+    """What the engine keeps of a run as a whole."""
+
+    __tablename__ = "engine_runs"
+    __table_args__ = (
+        sa.Index(
+            "ix_engine_runs_resume_at",
+            "resume_at",
+            sqlite_where=sa.text("resume_at IS NOT NULL"),
+            postgresql_where=sa.text("resume_at IS NOT NULL"),
+        ),
+    )
+
+    run_id: Mapped[UUID] = mapped_column(sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column(Id)
+    """The workspace of its workflow: the partition of its deliveries."""
+    auto_resumes: Mapped[int] = mapped_column(default=0)
+    """How often it has resumed by itself."""
+    resume_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When it resumes by itself, if it is paused for a provider."""
+    settled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When its end was written down and charged for: after its last step has ended, too."""
+
+
 class EngineValue(Base):
     """The items that left a step through a port."""
 

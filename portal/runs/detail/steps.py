@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import Step, StepResult
-from portal.definitions.catalog import NODE_TYPES
+from portal.definitions.catalog import CATALOG
 from portal.input import parameters
 from portal.moments import elapsed_ms
 from portal.runs.address import RunAddress, reader_of
@@ -34,7 +34,7 @@ class StepsQuery:
         query = cls(
             address=RunAddress.read(reader),
             include_result=reader.read("include_result", parameters.boolean, False),
-            node_type=reader.read("node_type", parameters.one_of(NODE_TYPES), None),
+            node_type=reader.read("node_type", parameters.one_of(CATALOG), None),
             node_id=reader.read("node_id", parameters.text, None),
         )
         reader.finish()

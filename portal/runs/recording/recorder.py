@@ -29,7 +29,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """What a run came to: columns that are set as it ends."""
+    """What a run that has ended came to."""
 
     total_steps: int
     output_line_count: int | None = None
@@ -166,11 +166,10 @@ def change_run(
     reason: PauseReason = PauseReason.USER,
     person_id: int | None = None,
     api_key_id: UUID | None = None,
-    outcome: RunOutcome | None = None,
 ) -> None:
     """Apply an event to a locked run. Raises Conflict.
 
-    `error` belongs to a failure or a pause, `reason` to a pause, `outcome` to an end.
+    `error` belongs to a failure or a pause, `reason` to a pause.
     """
     status, pausing = RunStatus(run.status), _is_pausing(run)
     after = next_status(status, pausing, event)
@@ -184,8 +183,6 @@ def change_run(
         run.pause_requested_at, run.pause_reason, run.pause_error = moment, reason, error
     if event is Event.FAIL:
         run.error = error
-    if outcome is not None:
-        _set_outcome(run, outcome)
     _set_status(run, after, event, moment)
     touch_run(session, run, now)
     counts.apply(session, counts.Changes([before], [Counted.of(run)]))
@@ -205,10 +202,14 @@ def _is_pausing(run: Run) -> bool:
     return run.status == RunStatus.RUNNING and run.pause_requested_at is not None
 
 
-def _set_outcome(run: Run, outcome: RunOutcome) -> None:
+def settle_run(session: Session, run: Run, outcome: RunOutcome, now: datetime) -> None:
+    """Write what a locked run that has ended came to."""
+    before = Counted.of(run)
     run.total_steps = outcome.total_steps
     run.output_line_count, run.delivered_audio_ms = outcome.output_line_count, outcome.delivered_audio_ms
     run.usage_summary, run.credits = outcome.usage_summary, outcome.credits
+    touch_run(session, run, now)
+    counts.apply(session, counts.Changes([before], [Counted.of(run)]))
 
 
 def refuse_if_occupied(session: Session, workflow_id: UUID) -> None:

@@ -20,6 +20,7 @@ TABLES = (
     "engine_workers",
     "engine_values",
     "engine_claims",
+    "engine_runs",
 )
 OCCUPYING = "by_engine AND status IN ('pending', 'running')"
 
@@ -34,6 +35,23 @@ def upgrade() -> None:
         postgresql_where=sa.text(OCCUPYING),
     )
     op.add_column("workspaces", sa.Column("credit_balance", sa.BigInteger(), nullable=True))
+    op.create_table(
+        "engine_runs",
+        sa.Column("run_id", ID, nullable=False),
+        sa.Column("workspace_id", ID, nullable=False),
+        sa.Column("auto_resumes", sa.Integer(), nullable=False),
+        sa.Column("resume_at", MOMENT, nullable=True),
+        sa.Column("settled_at", MOMENT, nullable=True),
+        _of("runs", "engine_runs", "run_id"),
+        sa.PrimaryKeyConstraint("run_id", name=op.f("pk_engine_runs")),
+    )
+    op.create_index(
+        "ix_engine_runs_resume_at",
+        "engine_runs",
+        ["resume_at"],
+        sqlite_where=sa.text("resume_at IS NOT NULL"),
+        postgresql_where=sa.text("resume_at IS NOT NULL"),
+    )
     op.create_table(
         "engine_claims",
         sa.Column("run_id", ID, nullable=False),

@@ -1,0 +1,1 @@
+"""Running the steps of a run: claims, work, results, and what follows."""

@@ -1,0 +1,227 @@
+"""How a step ends: completed, failed, tried again, or given up for a pause. One transaction each.
+
+A worker that has lost the step to another one finds another fencing token, and changes nothing.
+"""
+
+import random
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.database.models import (
+    TERMINAL,
+    EngineClaim,
+    EngineRun,
+    PauseReason,
+    Run,
+    RunStatus,
+    StepLogLine,
+    StepResult,
+)
+from portal.database.transactions import writing
+from portal.definitions.structure import label
+from portal.engine.contract import Billing, Outage, RateLimited, StepError, StepOutput, TimedOut, Usage
+from portal.engine.execution import advance, plans
+from portal.engine.execution.claimed_step import ClaimedStep
+from portal.engine.execution.claims import held_claim, release
+from portal.engine.execution.outcomes import store_outcome
+from portal.engine.execution.step_context import StepContext
+from portal.engine.execution.values import store_values
+from portal.runs.recording import steps
+from portal.runs.recording.recorder import change_run
+from portal.runs.recording.state_machine import Event
+
+BACK_OFF = (2, 8, 30, 120)
+"""Seconds before each further attempt at a step whose provider fails; then the run is paused."""
+AUTO_RESUME_SECONDS, MAX_AUTO_RESUME_SECONDS = 300, 3600
+"""After how long a run that is paused for a provider resumes; doubled each time."""
+REASONS: dict[type[StepError], PauseReason] = {
+    Outage: PauseReason.PROVIDER_OUTAGE,
+    RateLimited: PauseReason.PROVIDER_RATE_LIMITED,
+    Billing: PauseReason.PROVIDER_BILLING,
+    TimedOut: PauseReason.NODE_TIMEOUT,
+}
+_RESUMES_BY_ITSELF = (PauseReason.PROVIDER_OUTAGE, PauseReason.PROVIDER_RATE_LIMITED)
+
+
+class Spent(NamedTuple):
+    """What an attempt at a step used and cost, in credits."""
+
+    usage: Usage
+    cost: Decimal
+
+
+def complete(
+    step: ClaimedStep, output: StepOutput, spent: Spent, context: StepContext, *, now: datetime
+) -> bool:
+    """Commit a step with its results and what follows; False if it belongs to another worker."""
+    with writing() as session:
+        held = held_claim(session, step)
+        if held is None:
+            return False
+        run, claim = held
+        if run.status in TERMINAL:
+            _close(session, run, claim, spent, context, now)
+            return True
+        plan = plans.plan_of(session, run.id)
+        before = [ready.key for ready in plans.progress_of(session, run.id).ready(plan)]
+        outcome = store_outcome(session, run, step, plan, output)
+        _end(session, run, claim, RunStatus.COMPLETED, spent, context, now)
+        claim.counts = {port: len(items) for port, items in outcome.ports.items()}
+        claim.refusals = dict(outcome.refusals) or None
+        wired = {port: items for port, items in outcome.ports.items() if plan.is_wired(step.node.id, port)}
+        store_values(session, run.id, step.key, wired)
+        session.flush()
+        advance.advance(session, run, now, before=before)
+        return True
+
+
+def fail(step: ClaimedStep, message: str, spent: Spent, context: StepContext, *, now: datetime) -> bool:
+    """End a step that cannot succeed, and the run with it; False if it belongs to another worker."""
+    with writing() as session:
+        held = held_claim(session, step)
+        if held is None:
+            return False
+        run, claim = held
+        if run.status in TERMINAL:
+            _close(session, run, claim, spent, context, now)
+            return True
+        _end(session, run, claim, RunStatus.FAILED, spent, context, now, error=message)
+        change_run(session, run, Event.FAIL, now, error=f"{label(step.node.json)}: {message}")
+        advance.close_idle_steps(session, run, now)
+        return True
+
+
+def give_up(step: ClaimedStep, spent: Spent, context: StepContext, *, now: datetime) -> bool:
+    """Leave a step: it ends if its run has ended, else another worker begins it again.
+
+    False if it belongs to another worker already.
+    """
+    with writing() as session:
+        held = held_claim(session, step)
+        if held is None:
+            return False
+        run, claim = held
+        if run.status in TERMINAL:
+            _close(session, run, claim, spent, context, now)
+        else:
+            release(session, run, claim, RunStatus.RUNNING)
+            advance.deliver(session, run, step.key)
+        return True
+
+
+def postpone(
+    step: ClaimedStep, error: StepError, context: StepContext, *, now: datetime, auto_resumes: int
+) -> bool:
+    """Try a step again later, or pause its run; False if it belongs to another worker.
+
+    A provider that fails is tried again four times. `auto_resumes` is how often a run resumes by itself.
+    """
+    reason = next(reason for kind, reason in REASONS.items() if isinstance(error, kind))
+    with writing() as session:
+        held = held_claim(session, step)
+        if held is None:
+            return False
+        run, claim = held
+        _store_log(session, step, context)
+        if run.status in TERMINAL:
+            _close(session, run, claim, Spent(Usage(), Decimal(0)), None, now)
+            return True
+        retries = reason in _RESUMES_BY_ITSELF and claim.attempt <= len(BACK_OFF)
+        pausing = run.pause_requested_at is not None
+        release(session, run, claim, RunStatus.PAUSED if pausing or not retries else RunStatus.RUNNING)
+        claim.waiting_for = error.message
+        if pausing:
+            claim.retry_at = None
+            session.flush()
+            advance.drain(session, run, plans.progress_of(session, run.id), now)
+        elif retries:
+            delay = _delay(claim.attempt, error)
+            claim.attempt += 1
+            claim.retry_at = now + timedelta(seconds=delay)
+            advance.deliver(session, run, step.key, delay)
+        else:
+            claim.attempt, claim.retry_at = 1, None
+            _pause(session, run, step, error, reason, now, auto_resumes)
+        return True
+
+
+def _delay(attempt: int, error: StepError) -> float:
+    """Seconds before the next attempt: what the provider said, else a back-off with jitter."""
+    if error.retry_after is not None:
+        return min(max(error.retry_after, 1.0), MAX_AUTO_RESUME_SECONDS)
+    return BACK_OFF[attempt - 1] * random.uniform(0.8, 1.2)  # noqa: S311 (jitter)
+
+
+def _pause(
+    session: Session,
+    run: Run,
+    step: ClaimedStep,
+    error: StepError,
+    reason: PauseReason,
+    now: datetime,
+    auto_resumes: int,
+) -> None:
+    result = session.get(StepResult, (run.id, step.position))
+    if result is None:
+        result = StepResult(run_id=run.id, position=step.position)
+        session.add(result)
+    result.pause_reason, result.pause_error = reason, error.message
+    change_run(session, run, Event.PAUSE, now, error=error.message, reason=reason)
+    of_engine = session.get_one(EngineRun, run.id)
+    if reason in _RESUMES_BY_ITSELF and of_engine.auto_resumes < auto_resumes:
+        after = error.retry_after or AUTO_RESUME_SECONDS * 2**of_engine.auto_resumes
+        of_engine.resume_at = now + timedelta(seconds=min(after, MAX_AUTO_RESUME_SECONDS))
+    session.flush()
+    advance.drain(session, run, plans.progress_of(session, run.id), now)
+
+
+def _close(
+    session: Session, run: Run, claim: EngineClaim, spent: Spent, context: StepContext | None, now: datetime
+) -> None:
+    """End a step of a run that has ended meanwhile, and settle the run if it was the last."""
+    _end(session, run, claim, RunStatus.CANCELLED, spent, context, now)
+    session.flush()
+    advance.settle(session, run, plans.progress_of(session, run.id), now)
+
+
+def _end(
+    session: Session,
+    run: Run,
+    claim: EngineClaim,
+    status: RunStatus,
+    spent: Spent,
+    context: StepContext | None,
+    now: datetime,
+    *,
+    error: str | None = None,
+) -> None:
+    claim.ended_at, claim.counts = now, {}
+    claim.usage, claim.cost = asdict(spent.usage), spent.cost
+    steps.end_step(session, run, claim.position, status, now, error=error)
+    if context is not None:
+        store_log(session, run.id, claim.position, context)
+
+
+def _store_log(session: Session, step: ClaimedStep, context: StepContext) -> None:
+    store_log(session, step.run_id, step.position, context)
+
+
+def store_log(session: Session, run_id: object, position: int, context: StepContext) -> None:
+    """Write the lines of the log that are not stored yet, after those of earlier attempts."""
+    lines, context.lines = context.lines, []
+    if not lines:
+        return
+    last = session.scalar(
+        sa.select(sa.func.max(StepLogLine.number)).where(
+            StepLogLine.run_id == run_id, StepLogLine.position == position
+        )
+    )
+    session.add_all(
+        StepLogLine(run_id=run_id, position=position, number=number, at=at, message=message)
+        for number, (at, message) in enumerate(lines, (last or 0) + 1)
+    )

@@ -1,0 +1,204 @@
+"""The queue as DBOS keeps it, in the portal's own database. No other module imports DBOS.
+
+Deliveries are enqueued in the transaction of the caller. DBOS never recovers by itself what another process
+has begun, so workers do (`recover`), and what it might lose, the reconciler finds. A delivery never ends on
+an error: DBOS would count it as done.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSConfig
+from sqlalchemy.orm import Session
+
+from portal.database.engine import db
+from portal.engine.queue import Delivery
+
+APPLICATION = "run-portal"
+VERSION = "engine-1"
+"""DBOS hands work of another version to nobody, so an upgrade of the portal keeps it."""
+WORKFLOW = "portal.step"
+SCHEMA = "dbos"
+POOL = 5
+"""Connections of a worker to the queue, beside its own."""
+LIVE = ("ENQUEUED", "PENDING", "DELAYED")
+KEEP_MS = 24 * 3600 * 1000
+"""How long ended deliveries are kept."""
+_AT_ONCE = 1000
+
+TABLES = frozenset(
+    "notifications queues streams workflow_status workflow_input workflow_output workflow_events "
+    "workflow_events_history workflow_schedules operation_outputs application_versions dbos_migrations "
+    "event_dispatch_kv".split()
+)
+"""The tables that DBOS has in a SQLite file, where it knows no schema."""
+
+Deliver = Callable[[UUID, str, int], None]
+"""Run a step: run, node, iteration."""
+
+log = logging.getLogger(__name__)
+
+
+def enqueue(session: Session, delivery: Delivery, delay: float = 0) -> None:
+    """Send a delivery when the transaction commits, `delay` seconds later."""
+    options: dict[str, Any] = {
+        "queue_name": delivery.queue,
+        "workflow_name": WORKFLOW,
+        "workflow_id": delivery.id,
+        "app_version": VERSION,
+        "queue_partition_key": str(delivery.workspace_id),
+    }
+    if delay > 0:
+        options["delay_seconds"] = delay
+    step = (str(delivery.run_id), delivery.node_id, delivery.iteration)
+    _client(db.engine).enqueue_in_transaction(session, cast(Any, options), *step)
+
+
+def waiting(session: Session) -> int:
+    """How many deliveries wait."""
+    status = _status_table(session)
+    counted = sa.select(sa.func.count()).select_from(status).where(status.c.status.in_(LIVE[::2]))
+    return session.scalar(counted) or 0
+
+
+def live_runs(session: Session) -> set[UUID]:
+    """The runs that have a delivery which has not ended."""
+    status = _status_table(session)
+    ids = session.scalars(sa.select(status.c.workflow_uuid).where(status.c.status.in_(LIVE)))
+    return {UUID(each[:36]) for each in ids if each[36:37] == ":"}
+
+
+def migrate(url: sa.URL) -> None:
+    """Create or upgrade the queue's own tables."""
+    # Its public ways to migrate create triggers that we do not use.
+    from dbos._serialization import DefaultSerializer
+    from dbos._sys_db import SystemDatabase
+
+    engine = sa.create_engine(url)
+    try:
+        SystemDatabase.create(
+            system_database_url=_url_text(url),
+            engine_kwargs={},
+            engine=engine,
+            schema=SCHEMA,
+            serializer=DefaultSerializer(),
+            executor_id=None,
+            use_listen_notify=False,
+        ).run_migrations()
+    finally:
+        engine.dispose()
+
+
+class QueueServer:
+    """Brings deliveries to this process."""
+
+    def __init__(
+        self,
+        url: sa.URL,
+        executor_id: str,
+        deliver: Deliver,
+        *,
+        threads: int,
+        queues: Collection[str],
+        poll: float,
+        partition: int,
+    ) -> None:
+        """`poll` in seconds; `partition` is how many steps of one workspace run at once anywhere."""
+        self._stop = threading.Event()
+        config: DBOSConfig = {
+            "name": APPLICATION,
+            "system_database_url": _url_text(url),
+            "application_version": VERSION,
+            "executor_id": executor_id,
+            "run_migrations": False,
+            "use_listen_notify": False,
+            "sys_db_pool_size": POOL,
+            "max_executor_threads": threads + 8,
+            "log_level": "ERROR",
+            "scheduler_polling_interval_sec": 3600.0,
+        }
+        DBOS(config=config)
+
+        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1000)
+        def step(run_id: str, node_id: str, iteration: int) -> None:
+            self._deliver_surely(deliver, UUID(run_id), node_id, iteration)
+
+        DBOS.listen_queues(sorted(queues))
+        DBOS.launch()
+        for queue in sorted(queues):
+            DBOS.register_queue(
+                queue,
+                worker_concurrency=threads,
+                partition_concurrency=partition,
+                polling_interval_sec=poll,
+                on_conflict="always_update",
+            )
+
+    def _deliver_surely(self, deliver: Deliver, run_id: UUID, node_id: str, iteration: int) -> None:
+        """Deliver until it is done: an error of the database is waited out."""
+        pause = 0.1
+        while not self._stop.is_set():
+            try:
+                deliver(run_id, node_id, iteration)
+            except Exception:
+                log.warning("a delivery is tried again", exc_info=True)
+                self._stop.wait(pause)
+                pause = min(pause * 2, 5.0)
+            else:
+                return
+        raise SystemExit
+
+    def executors(self) -> set[str]:
+        """The processes that have begun deliveries which have not ended."""
+        begun = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        return {each.executor_id for each in begun if each.executor_id}
+
+    def recover(self, dead: Collection[str]) -> int:
+        """Deliver again what these processes had begun; returns how many."""
+        return len(DBOS._recover_pending_workflows(sorted(dead))) if dead else 0
+
+    def prune(self) -> None:
+        """Delete deliveries that ended long ago."""
+        before = int(time.time() * 1000) - KEEP_MS
+        ended = DBOS.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+            end_time=_iso(before),
+            limit=_AT_ONCE,
+            load_input=False,
+            load_output=False,
+        )
+        if ended:
+            DBOS.delete_workflows([each.workflow_id for each in ended])
+
+    def close(self, seconds: int) -> None:
+        """Stop taking deliveries, and wait so long for those that have begun."""
+        DBOS.destroy(workflow_completion_timeout_sec=seconds)
+        self._stop.set()
+
+
+def _iso(epoch_ms: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(epoch_ms / 1000))
+
+
+@cache
+def _client(engine: sa.Engine) -> DBOSClient:
+    """It only builds rows that the caller's transaction inserts: no thread, no connection of its own."""
+    return DBOSClient(system_database_engine=engine, dbos_system_schema=SCHEMA, lazy=True)
+
+
+def _status_table(session: Session) -> sa.TableClause:
+    schema = SCHEMA if session.get_bind().dialect.name == "postgresql" else None
+    return sa.table("workflow_status", sa.column("workflow_uuid"), sa.column("status"), schema=schema)
+
+
+def _url_text(url: sa.URL) -> str:
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite:///{Path(url.database or '').resolve()}"
+    return url.render_as_string(hide_password=False)
