@@ -99,6 +99,8 @@ class EngineSettings:
     """Queued steps beyond which no run is started."""
     auto_resumes: int
     """How often a run that was paused because of a provider resumes by itself."""
+    crash_at: str | None = None
+    """Where a worker ends at once, for tests: `claimed`, `ran` or `finished`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -443,6 +445,7 @@ def _engine(environ: Mapping[str, str]) -> EngineSettings:
         per_workspace=_whole_number(environ, "PORTAL_ENGINE_PER_WORKSPACE", 8, maximum=1_000, minimum=1),
         max_queued=_whole_number(environ, "PORTAL_ENGINE_MAX_QUEUED", 20_000, MAX_RUNS, minimum=1),
         auto_resumes=_whole_number(environ, "PORTAL_ENGINE_AUTO_RESUMES", 3, maximum=100),
+        crash_at=environ.get("PORTAL_TEST_DIE_AT"),
     )
 
 

@@ -77,7 +77,7 @@ class Work:
         step = claim_step(self.worker_id, run_id, key, moments.now(), self.settings.lease)
         if step is None:
             return
-        crash_point("claimed")
+        self._crash_point("claimed")
         with self._context(step) as context:
             self._run(step, context)
 
@@ -90,10 +90,10 @@ class Work:
             end = self._end_of(step, error, context, self._spent(step, Usage(), begun))
         else:
             spent = self._spent(step, output.usage, begun)
-            crash_point("ran")
+            self._crash_point("ran")
             end = partial(finish.complete, step, output, spent, context)
         self._surely(end, context)
-        crash_point("finished")
+        self._crash_point("finished")
 
     def _end_of(self, step: ClaimedStep, error: Exception, context: StepContext, spent: Spent) -> End:
         """How a step ends whose handler raised this."""
@@ -146,6 +146,11 @@ class Work:
         usage = replace(usage, processor_seconds=used)
         return Spent(usage, self.cost_of(step.node.type.slug, usage))
 
+    def _crash_point(self, name: str) -> None:
+        """Where tests end the process at once (PORTAL_TEST_DIE_AT)."""
+        if self.settings.crash_at == name:
+            os._exit(9)
+
     @contextmanager
     def _context(self, step: ClaimedStep) -> Iterator[StepContext]:
         folder = Path(tempfile.mkdtemp(prefix="portal-step-"))
@@ -167,9 +172,3 @@ def _send_back(run_id: UUID, key: StepKey) -> None:
         run = session.get(Run, run_id)
         if run is not None and run.by_engine:
             advance.deliver(session, run, key, 1.0)
-
-
-def crash_point(name: str) -> None:
-    """Where tests end the process at once: PORTAL_TEST_DIE_AT names the place."""
-    if os.environ.get("PORTAL_TEST_DIE_AT") == name:
-        os._exit(9)
