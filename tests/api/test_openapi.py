@@ -155,6 +155,9 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
         ask("PUT", flows + "/{workflow_id}", body={"name": "y", "definition": checked()}, workflow_id=some)
         ask("PATCH", flows + "/{workflow_id}", body={"name": "z"}, workflow_id=some)
         ask("PATCH", flows + "/{workflow_id}", body={}, workflow_id=some)
+        for path in ("/{workflow_id}/estimate", "/{workflow_id}/runs/preview"):
+            ask("POST", flows + path, workflow_id=some)
+            ask("POST", flows + path, body={"script_text": ""}, workflow_id=some)
         ask("POST", flows + "/{workflow_id}/duplicate", workflow_id=some)
         ask("DELETE", flows + "/{workflow_id}", workflow_id=some)
     ask_of_templates(ask)

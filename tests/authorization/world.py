@@ -21,6 +21,7 @@ from portal.database.models import ApiKey, Upload, User, Workspace
 from portal.workspaces import invitations
 from portal.workspaces.members import roster_id
 from tests.authorization.table import EVERYBODY
+from tests.definitions.graphs import smallest
 from tests.factories import (
     make_detail,
     make_entry,
@@ -109,7 +110,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
     if word == THEIRS:
         make_member(workspace, admin)
     make_member(workspace, member, "viewer")
-    workflow = make_workflow(workspace, f"Dub of {word}", description=word)
+    workflow = make_workflow(workspace, f"Dub of {word}", description=word, definition=smallest())
     run = make_run(workflow, make_person(workspace, f"Ada {word}"))
     make_detail(run, definition_snapshot={"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}})
     make_log(run, word)
