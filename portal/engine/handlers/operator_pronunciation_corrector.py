@@ -16,9 +16,9 @@ from portal.engine.contract import (
     Take,
     Usage,
 )
-from portal.engine.dictionary_markup import Found, Marking, Spelling, marked, unmarked
 from portal.engine.listening import recogniser
 from portal.engine.listening.words import NotComparable, difference
+from portal.engine.markup.dictionary import Found, Marking, Spelling, marked, unmarked
 from portal.engine.speakers.speech import Speech, Wanted
 from portal.engine.speakers.voices import ChosenVoice, voice_of_take
 from portal.speech import espeak
