@@ -19,8 +19,8 @@ from portal.database.engine import db
 from portal.database.models import TERMINAL, EngineClaim, Run
 from portal.database.refusals import WriteRefused
 from portal.database.transactions import writing
+from portal.engine import step_totals
 from portal.engine.execution import reconcile, workers
-from portal.engine.execution.finish import store_log
 from portal.engine.execution.work import Work
 from portal.engine.execution.workers import WorkerIdentity
 from portal.engine.queue import dbos_queue
@@ -150,7 +150,9 @@ class Worker:
         for step, context in active:
             if step.fence not in wanted:
                 context.lost.set()
-        news = [pair for pair in active if pair[0].fence in wanted and (pair[1].done or pair[1].lines)]
+        news = [
+            pair for pair in active if pair[0].fence in wanted and (pair[1].done or pair[1].step_log.waits)
+        ]
         if not news:
             return
         with writing() as session:
@@ -162,7 +164,7 @@ class Worker:
                         .where(EngineClaim.fence == step.fence, EngineClaim.run_id == step.run_id)
                         .values(done=done, total=total)
                     )
-                store_log(session, step.run_id, step.position, context)
+                context.step_log.store(session, step.run_id, step.position)
 
     def _look_after(self, server: dbos_queue.QueueServer) -> None:
         """Do the chores, each in its own interval."""
@@ -209,6 +211,7 @@ class Worker:
             if not reconcile.take_lease(session, self.identity.id):
                 return
             workers.forget_dead(session, self.work.settings.lease)
+            step_totals.merge_totals(session)
         found, self._after = reconcile.reconcile(moments.now(), self.work.settings.lease, self._after)
         if found:
             log.warning("%d steps were set going again", found)

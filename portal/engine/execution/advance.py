@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal.database.columns import JsonObject
 from portal.database.models import TERMINAL, EngineClaim, EngineRun, Run, RunResult, RunStatus, Step
-from portal.engine import credits
+from portal.engine import credits, step_totals
 from portal.engine.execution import outcomes, plans
 from portal.engine.execution.plans import Progress
 from portal.engine.execution.values import load_values
@@ -84,16 +84,18 @@ def close_step(session: Session, run: Run, claim: EngineClaim, now: datetime) ->
     """End a step that its worker can't end any more, of a run that has ended."""
     claim.ended_at, claim.counts, claim.worker = now, {}, ""
     steps.end_step(session, run, claim.position, RunStatus.CANCELLED, now)
+    step_totals.count_steps(session, step_totals.GONE, run.id, [claim.position])
     settle(session, run, plans.progress_of(session, run.id), now)
 
 
 def close_idle_steps(session: Session, run: Run, now: datetime) -> None:
     """End the steps of a run that has ended which no worker has, and settle it if none is left."""
     progress = plans.progress_of(session, run.id)
-    for claim in progress.open:
-        if not claim.worker:
-            claim.ended_at, claim.counts = now, {}
-            steps.end_step(session, run, claim.position, RunStatus.CANCELLED, now)
+    idle = [claim for claim in progress.open if not claim.worker]
+    for claim in idle:
+        claim.ended_at, claim.counts = now, {}
+        steps.end_step(session, run, claim.position, RunStatus.CANCELLED, now)
+    step_totals.count_steps(session, step_totals.GONE, run.id, [claim.position for claim in idle])
     settle(session, run, plans.progress_of(session, run.id), now)
 
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.models import (
@@ -19,11 +18,11 @@ from portal.database.models import (
     PauseReason,
     Run,
     RunStatus,
-    StepLogLine,
     StepResult,
 )
 from portal.database.transactions import writing
 from portal.definitions.structure import label
+from portal.engine import step_totals
 from portal.engine.contract import Billing, Outage, RateLimited, StepError, StepOutput, TimedOut, Usage
 from portal.engine.execution import advance, plans
 from portal.engine.execution.claimed_step import ClaimedStep
@@ -127,7 +126,7 @@ def postpone(
         if held is None:
             return False
         run, claim = held
-        _store_log(session, step, context)
+        context.step_log.store(session, step.run_id, step.position)
         if run.status in TERMINAL:
             _close(session, run, claim, Spent(Usage(), Decimal(0)), None, now)
             return True
@@ -203,25 +202,6 @@ def _end(
     claim.ended_at, claim.counts = now, {}
     claim.usage, claim.cost = asdict(spent.usage), spent.cost
     steps.end_step(session, run, claim.position, status, now, error=error)
+    step_totals.count_steps(session, claim.worker, run.id, [claim.position])
     if context is not None:
-        store_log(session, run.id, claim.position, context)
-
-
-def _store_log(session: Session, step: ClaimedStep, context: StepContext) -> None:
-    store_log(session, step.run_id, step.position, context)
-
-
-def store_log(session: Session, run_id: object, position: int, context: StepContext) -> None:
-    """Write the lines of the log that are not stored yet, after those of earlier attempts."""
-    lines, context.lines = context.lines, []
-    if not lines:
-        return
-    last = session.scalar(
-        sa.select(sa.func.max(StepLogLine.number)).where(
-            StepLogLine.run_id == run_id, StepLogLine.position == position
-        )
-    )
-    session.add_all(
-        StepLogLine(run_id=run_id, position=position, number=number, at=at, message=message)
-        for number, (at, message) in enumerate(lines, (last or 0) + 1)
-    )
+        context.step_log.store(session, run.id, claim.position)
