@@ -5,10 +5,10 @@ has the portal's code too, which its workers share; new code therefore needs a r
 """
 
 import gc
+import os
 from typing import Any
 
-from portal import ROOT
-from portal.server import refuse_unfit_database
+from portal import ROOT, server
 from portal.web import compression
 
 bind = "127.0.0.1:8000"
@@ -21,9 +21,26 @@ control_socket_disable = True
 logger_class = "portal.server.Log"
 
 
-def on_starting(server: Any) -> None:
+MEASURES = "PROMETHEUS_MULTIPROC_DIR"
+"""The folder in which the workers share their request times, if there are metrics; new at every start."""
+
+
+def on_starting(arbiter: Any) -> None:
     compression.precompress_static_files(ROOT / "static")
-    refuse_unfit_database(ROOT / "instance")
+    server.refuse_unfit_database(ROOT / "instance")
+    os.environ.pop(MEASURES, None)
+    if folder := server.make_metrics_folder(ROOT / "instance"):
+        os.environ[MEASURES] = folder
+
+
+def child_exit(arbiter: Any, worker: Any) -> None:
+    if folder := os.environ.get(MEASURES):
+        server.mark_worker_dead(folder, worker.pid)
+
+
+def on_exit(arbiter: Any) -> None:
+    if folder := os.environ.get(MEASURES):
+        server.remove_metrics_folder(folder)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from flask import Flask
 
-from portal import api, cli, config, failures, health, pages, speech, storage
+from portal import api, cli, config, failures, pages, speech, storage
 from portal.api import documentation, raw, sent_files, stored_files
 from portal.auth import gate
 from portal.auth.openid import code_flow
 from portal.database import compatibility, postgresql, sqlite
 from portal.database.engine import db, engine_options, migrate
 from portal.engine import pricing, registry
+from portal.health import metrics, probes
 from portal.pages import sign_in as auth_pages
 from portal.runs.recording import events
 from portal.web import assets, compression, formats, headers, json_provider, logs, methods, proxy
@@ -35,6 +36,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     instance.mkdir(parents=True, exist_ok=True)
     app.extensions["portal.settings"] = settings
     _configure(app, settings)
+    metrics.init_app(app, settings)
     proxy.init_app(app, settings)
     logs.init_logging()
     db.init_app(app)
@@ -56,7 +58,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     assets.init_app(app)
     for blueprint in (
         *(api.bp, api.bp_v2, raw.bp, auth_pages.bp, pages.bp),
-        *(stored_files.bp, sent_files.bp, health.bp, documentation.bp),
+        *(stored_files.bp, sent_files.bp, probes.bp, metrics.bp, documentation.bp),
     ):
         app.register_blueprint(blueprint)
     methods.init_app(app)

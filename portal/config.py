@@ -99,6 +99,8 @@ class EngineSettings:
     """Queued steps beyond which no run is started."""
     auto_resumes: int
     """How often a run that was paused because of a provider resumes by itself."""
+    crash_at: str | None = None
+    """Where a worker ends at once, for tests: `claimed`, `ran` or `finished`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +146,8 @@ class Settings:
     """The packages that bring node types, in lower case and with hyphens; see `engine.registry`."""
     engine: EngineSettings
     nodes: NodeSettings
+    metrics_token: str | None
+    """The bearer token that opens `/metrics`; without one there are no metrics."""
 
     @property
     def plain_loopback(self) -> bool:
@@ -175,6 +179,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             "STORAGE_BYTES_PER_WORKSPACE",
             "PROVIDER_VOICES", "HANDLER_PLUGINS",
             "ENGINE", "ENGINE_PRICES", "RUNS_PER_PERSON", "RUNS_PER_WORKSPACE", "ENGINE_LEASE",
+            "METRICS_TOKEN", "METRICS_TOKEN_FILE",
             "ENGINE_POLL", "ENGINE_PER_WORKSPACE", "ENGINE_MAX_QUEUED", "ENGINE_AUTO_RESUMES",
             "PROVIDER_URL", "PROVIDER_KEY", "PROVIDER_KEY_FILE", "PROVIDER_TTS_MODEL", "PROVIDER_STT_MODEL",
             "PROVIDER_CHAT_MODEL", "ASR_MODEL", "AUDIO_FORMAT", "NODE_SECONDS", "NORMALIZE_WITH_PROVIDER",
@@ -207,6 +212,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         handler_plugins=_distributions(environ, "PORTAL_HANDLER_PLUGINS"),
         engine=_engine(environ),
         nodes=_nodes(environ),
+        metrics_token=_metrics_token(environ),
     )
 
 
@@ -439,6 +445,7 @@ def _engine(environ: Mapping[str, str]) -> EngineSettings:
         per_workspace=_whole_number(environ, "PORTAL_ENGINE_PER_WORKSPACE", 8, maximum=1_000, minimum=1),
         max_queued=_whole_number(environ, "PORTAL_ENGINE_MAX_QUEUED", 20_000, MAX_RUNS, minimum=1),
         auto_resumes=_whole_number(environ, "PORTAL_ENGINE_AUTO_RESUMES", 3, maximum=100),
+        crash_at=environ.get("PORTAL_TEST_DIE_AT"),
     )
 
 
@@ -472,6 +479,15 @@ def _nodes(environ: Mapping[str, str]) -> NodeSettings:
         seconds=_whole_number(environ, "PORTAL_NODE_SECONDS", 600, maximum=86_400, minimum=1),
         normalize_with_provider=normalize,
     )
+
+
+def _metrics_token(environ: Mapping[str, str]) -> str | None:
+    token = _secret(environ, "PORTAL_METRICS_TOKEN")
+    if not token:
+        return None
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise BadSetting("PORTAL_METRICS_TOKEN must be printable ASCII without spaces.")
+    return _strong(token, "PORTAL_METRICS_TOKEN")
 
 
 def environment() -> Mapping[str, str]:

@@ -1,6 +1,9 @@
-"""gunicorn's hooks: the check before it starts, and a log format like the portal's own, secrets redacted."""
+"""gunicorn's hooks: the check before it starts, the folder in which workers share what they measure, and a
+log format like the portal's own, secrets redacted."""
 
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from gunicorn.config import Config
@@ -27,3 +30,23 @@ def refuse_unfit_database(instance: Path) -> None:
         reason = str(refusal)
     if reason is not None:
         sys.exit(f"Run Portal does not start. {reason}")
+
+
+def make_metrics_folder(instance: Path) -> str | None:
+    """A new folder for the request times of all workers; None without a token for metrics.
+
+    It has to be in PROMETHEUS_MULTIPROC_DIR before a worker begins.
+    """
+    wanted = read_settings(environment(), instance).metrics_token is not None
+    return tempfile.mkdtemp(prefix="run-portal-metrics-") if wanted else None
+
+
+def mark_worker_dead(folder: str, pid: int) -> None:
+    """Keep what a worker counted, without what held for it only while it lived."""
+    from prometheus_client.multiprocess import mark_process_dead  # after the folder is set
+
+    mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+
+
+def remove_metrics_folder(folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

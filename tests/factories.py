@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,10 +12,12 @@ import sqlalchemy as sa
 from portal import moments, storage
 from portal.auth.access import SeenWorkflow
 from portal.auth.api_keys.management import KeySpec, create_key_as_operator
+from portal.database import compatibility
 from portal.database.engine import db
 from portal.database.models import (
     Artifact,
     DictionaryEntry,
+    EngineClaim,
     EngineWorker,
     Member,
     OutputLine,
@@ -23,7 +25,9 @@ from portal.database.models import (
     Run,
     RunDetail,
     RunStatus,
+    Schedule,
     Step,
+    StepLogLine,
     Take,
     Template,
     Upload,
@@ -34,8 +38,6 @@ from portal.database.models import (
 )
 from portal.database.sql import versions
 from portal.database.transactions import writing
-from portal.engine.abilities import to_json
-from portal.engine.contract import Ability
 from portal.input.folding import fold
 from portal.runs import counts
 from portal.runs.recording.imported_runs import ImportedRun, store_imported
@@ -204,6 +206,52 @@ def run_columns(workflow: Workflow, **columns: Any) -> dict[str, Any]:
     return columns | {"status": str(columns["status"])}
 
 
+def make_engine_run(workflow: Workflow, status: str = "pending", **columns: Any) -> Run:
+    """A run that the engine drives."""
+    run = make_run(workflow, status=status, imported=False, **columns)
+    with writing() as session:
+        stored = session.get_one(Run, run.id)
+        stored.by_engine = True
+    return stored
+
+
+def make_worker(name: str = "w1", *, silent: float = 0, **columns: Any) -> EngineWorker:
+    """A worker whose last heartbeat was so many seconds ago, by this machine's clock."""
+    now = moments.now()
+    defaults = {
+        "host": "host-a",
+        "pid": 7,
+        "threads": 4,
+        "version": compatibility.NEWEST,
+        "abilities": {"sink_preview": {"unavailable": None}},
+        "started_at": now - timedelta(hours=1),
+        "beat_at": now - timedelta(seconds=silent),
+        "draining": False,
+    }
+    return _store(EngineWorker(id=name, **(defaults | columns)))
+
+
+def make_claim(run: Run, worker: str = "", **columns: Any) -> EngineClaim:
+    """A step of a run that has begun; without a worker it waits."""
+    defaults: dict[str, Any] = {
+        "node_id": "n1",
+        "iteration": 1,
+        "position": 0,
+        "fence": uuid4(),
+        "claimed_at": moments.now(),
+    }
+    return _store(EngineClaim(run_id=run.id, worker=worker, **(defaults | columns)))
+
+
+def make_log(run: Run, *messages: str, position: int = 0) -> None:
+    """The log of a step of a run."""
+    with writing() as session:
+        session.add_all(
+            StepLogLine(run_id=run.id, position=position, number=number, at=NOON, message=message)
+            for number, message in enumerate(messages, 1)
+        )
+
+
 def make_steps(run: Run, *steps: dict[str, Any]) -> None:
     """Steps of a run in this order; each needs only what matters."""
     for position, columns in enumerate(steps):
@@ -222,7 +270,7 @@ def uuid_of(number: int) -> UUID:
 
 
 def make_output(run: Run, workspace: Workspace, *lines: dict[str, Any]) -> None:
-    """Lines of a run; a line's `takes` may have `audio` (the bytes of its file) and `validations`."""
+    """Lines of a run; a line's `takes` may have `audio` (bytes), its `content_type`, `validations`."""
     for position, columns in enumerate(lines):
         takes = columns.pop("takes", ())
         script = columns.get("script")
@@ -234,7 +282,8 @@ def make_output(run: Run, workspace: Workspace, *lines: dict[str, Any]) -> None:
 def _make_take(run: Run, workspace: Workspace, line: int, number: int, columns: dict[str, Any]) -> None:
     audio, validations = columns.pop("audio", None), columns.pop("validations", ())
     name = columns.pop("name", f"{line}-{number}.wav")
-    artifact = make_artifact(workspace, run, name, audio) if audio is not None else None
+    kind = {"content_type": columns.pop("content_type", "audio/wav")}
+    artifact = make_artifact(workspace, run, name, audio, **kind) if audio is not None else None
     defaults = {"audio_id": f"{line:08x}{number:08x}", "status": "delivered", "retry_count": number}
     where = {"run_id": run.id, "line": line}
     artifact_id = artifact.id if artifact else None
@@ -253,6 +302,22 @@ def make_artifact(
     return _store(Artifact(id=uuid4(), workspace_id=workspace.id, run_id=run_id, name=name, **values))
 
 
+def make_schedule(workflow: Workflow, set_by: UUID, **columns: Any) -> Schedule:
+    """A schedule that is on, for every day at noon in UTC."""
+    defaults: dict[str, Any] = {
+        "id": uuid4(),
+        "workflow_id": workflow.id,
+        "cron": "0 12 * * *",
+        "zone": "UTC",
+        "enabled": True,
+        "set_by": set_by,
+        "created_at": NOON - timedelta(days=1),
+        "changed_at": NOON - timedelta(days=1),
+        "next_at": NOON,
+    }
+    return _store(Schedule(**(defaults | columns)))
+
+
 def seen(workflow: Workflow) -> SeenWorkflow:
     """The workflow as a request sees it now."""
     db.session.rollback()
@@ -269,16 +334,3 @@ def seen(workflow: Workflow) -> SeenWorkflow:
         change_stamp=0,
         workspace_stamp=0,
     )
-
-
-def make_worker(abilities: Mapping[str, Ability], name: str = "worker", **columns: Any) -> EngineWorker:
-    """A worker that has said what it can do, and lives unless `beat_at` says otherwise."""
-    defaults: dict[str, Any] = {
-        "host": "host",
-        "pid": 1,
-        "threads": 1,
-        "version": "1",
-        "started_at": NOON,
-        "beat_at": moments.now(),
-    }
-    return _store(EngineWorker(id=name, abilities=to_json(abilities), **(defaults | columns)))

@@ -89,6 +89,8 @@ def test_secrets_come_from_files_too_and_the_kept_key_is_found(tmp_path: Path) -
         ("PORTAL_ENGINE_PER_WORKSPACE", "0"),
         ("PORTAL_ENGINE_MAX_QUEUED", "0"),
         ("PORTAL_ENGINE_AUTO_RESUMES", "101"),
+        ("PORTAL_METRICS_TOKEN", "short"),
+        ("PORTAL_METRICS_TOKEN", "5f0c3e9a7b1d4862 5f0c3e9a7b1d4862"),
     ],
 )
 def test_a_bad_setting_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:

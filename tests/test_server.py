@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from portal.config import KEY_FILE
 from tests.conftest import SECRET_KEY
@@ -23,6 +24,7 @@ from tests.conftest import SECRET_KEY
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
+METRICS_TOKEN = "c8b1f0e2d7a94635" * 2
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
@@ -50,6 +52,13 @@ class Server:
         except OSError:
             return False
 
+    def metrics(self) -> str:
+        connection = self.connect()
+        connection.request("GET", "/team/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return text
+
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
@@ -76,7 +85,7 @@ def server(empty_sqlite: Path, tmp_path: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def serve(host: str, tmp_path: Path) -> Iterator[Server]:
+def serve(host: str, tmp_path: Path, **more: str) -> Iterator[Server]:
     """Two workers at a free port of this host, with the database in the folder."""
     (tmp_path / KEY_FILE).write_text(SECRET_KEY)
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
@@ -88,6 +97,8 @@ def serve(host: str, tmp_path: Path) -> Iterator[Server]:
         "PORTAL_SECRET_KEY_FILE": str(tmp_path / KEY_FILE),
         "PORTAL_DATABASE_URL": f"sqlite:///{tmp_path / 'portal.sqlite3'}",
         "PORTAL_BASE_URL": f"http://{place}/team",
+        "TMPDIR": str(tmp_path),
+        **more,
     }
     options = ["--bind", place, "--workers", "2", "--access-logfile", "-", "app:app"]
     with (tmp_path / "log").open("w") as log:
@@ -141,6 +152,45 @@ def test_a_killed_worker_is_replaced_and_what_is_asked_is_answered_before_the_en
     connection.close()
     assert answer.status in (200, 404, 410)
     assert server.process.wait(60) == 0
+
+
+def test_workers_add_up_what_they_measure_and_lose_nothing_with_one_that_dies(
+    empty_sqlite: Path, tmp_path: Path
+) -> None:
+    shutil.copy(empty_sqlite, tmp_path / "portal.sqlite3")
+    with serve("127.0.0.1", tmp_path, PORTAL_METRICS_TOKEN=METRICS_TOKEN) as server:
+
+        def opened() -> float:
+            samples = text_string_to_metric_families(server.metrics())
+            of_login = {"method": "GET", "route": "/login", "status": "2xx"}
+            return sum(
+                sample.value
+                for family in samples
+                for sample in family.samples
+                if sample.name == "portal_request_seconds_count" and sample.labels == of_login
+            )
+
+        def measures() -> set[Path]:
+            return set(tmp_path.glob("run-portal-metrics-*/histogram_*.db"))
+
+        def open_login() -> bool:
+            nonlocal asked
+            asked += 1
+            assert server.ask("/team/login").status == 200
+            return len(measures()) >= 2
+
+        asked = 0
+        assert server.ask("/team/metrics").status == 401
+        wait_until(open_login, "both workers to have answered")
+        assert opened() == asked
+        before = server.workers()
+        os.kill(min(before), signal.SIGKILL)
+        wait_until(lambda: len(server.workers()) == 2 and server.workers() != before, "another worker")
+        wait_until(server.answers, "an answer")
+        assert opened() == asked
+        folder = {file.parent for file in measures()}
+    assert len(folder) == 1
+    assert not folder.pop().exists()
 
 
 def test_the_portal_serves_at_an_ipv6_address(empty_sqlite: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Stored files over HTTP, opened by signed links and by nothing else."""
 
-from collections.abc import Iterator
+from functools import partial
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
@@ -8,9 +8,9 @@ from flask import Blueprint, Response, request
 from portal import moments
 from portal.auth.gate import public
 from portal.input.parameters import single
-from portal.runs.results.downloads import StoredFile, archive_of, find_audio, find_upload
+from portal.runs.results.downloads import StoredFile, archive_of, find_audio, find_upload, read_entry
 from portal.storage import artifact_store, read_exactly
-from portal.storage.archives import ArchiveEntry, stream_zip
+from portal.storage.archives import stream_zip
 from portal.storage.signed_links import PATH, Grant, verify
 
 bp = Blueprint("files", __name__)
@@ -30,12 +30,7 @@ def fetch(**path: str) -> Response:
 def _archive(grant: Grant) -> Response:
     node_id = grant.part if grant.kind == "node" else None
     archive = archive_of(grant.workspace_id, grant.subject_id, node_id)
-    store = artifact_store()
-
-    def read(entry: ArchiveEntry) -> Iterator[bytes]:
-        return read_exactly(store, entry.key, 0, entry.size)
-
-    pieces = stream_zip(archive.entries, read, archive.made_at)
+    pieces = stream_zip(archive.entries, partial(read_entry, artifact_store()), archive.made_at)
     answer = Response(pieces, mimetype="application/zip")
     answer.headers["Content-Disposition"] = f'attachment; filename="run-{grant.subject_id}.zip"'
     return answer

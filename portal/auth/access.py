@@ -1,13 +1,14 @@
 """Access to a workflow: the only way to load one for a principal."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.auth.principals import Principal
 from portal.database.engine import db
-from portal.database.models import RunTotals, User, Workflow, Workspace
+from portal.database.models import RunTotals, Schedule, User, Workflow, Workspace
 from portal.database.models.accounts import full_name
 from portal.database.sql.excerpts import cut, excerpt
 from portal.database.transactions import read
@@ -40,6 +41,10 @@ class SeenWorkflow:
     change_stamp: int
     """What servers of the previous release maintain instead of the version."""
     workspace_stamp: int
+    next_run_at: datetime | None = None
+    """When its schedule starts a run next."""
+    schedule_stopped: str | None = None
+    """Why the portal turned its schedule off."""
     more_description: bool = False
 
 
@@ -55,9 +60,12 @@ _SEEN = (
         Workspace.version.label("workspace_version"),
         Workflow.change_stamp,
         Workspace.change_stamp.label("workspace_stamp"),
+        Schedule.next_at.label("next_run_at"),
+        Schedule.stopped_reason.label("schedule_stopped"),
     )
     .join(Workspace, Workflow.workspace_id == Workspace.id)
     .outerjoin(RunTotals, RunTotals.workflow_id == Workflow.id)
+    .outerjoin(Schedule, Schedule.workflow_id == Workflow.id)
     .where(Workflow.id == sa.bindparam("workflow_id"), Workflow.deleted_at.is_(None))
 )
 

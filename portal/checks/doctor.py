@@ -1,8 +1,6 @@
 """Diagnosis of the installation (`flask doctor`): settings and the services they point to."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import urlsplit
 
 import requests
@@ -16,6 +14,8 @@ from portal.auth import limits
 from portal.auth.openid import code_flow
 from portal.auth.openid.join_rules import JoinRule
 from portal.auth.openid.jwks import UnreadableKeys, fetch_keys
+from portal.checks import engine_check
+from portal.checks.diagnosis import Diagnosis
 from portal.config import Settings
 from portal.database import compatibility, outages
 from portal.database.compatibility import MigrationStatus, Schema
@@ -24,34 +24,25 @@ from portal.database.models import Workspace
 from portal.database.refusals import UnfitDatabase
 from portal.engine.contract import StepError
 from portal.engine.environment import Environment, environment_of
-from portal.engine.listening import recogniser
-from portal.engine.providers.openai import Provider
 
 TIMEOUT = 3
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """The result of one check: ok, worth knowing, or broken."""
-
-    check: str
-    level: Literal["ok", "note", "bad"]
-    detail: str
 
 
 def examine() -> list[Diagnosis]:
     """Run all checks, in the order in which to fix problems."""
     settings: Settings = current_app.extensions["portal.settings"]
     advice = [*_address(settings), *_database()]
+    migrated = advice[-1].level == "ok"
     if settings.oidc is not None:
-        advice += [_provider(), *_rules(code_flow.provider()[1], migrated=advice[-1].level == "ok")]
+        advice += [_provider(), *_rules(code_flow.provider()[1], migrated=migrated)]
     else:
         advice.append(
             Diagnosis("provider", "note", "none: people sign in with links made by flask signin-link")
         )
     if settings.tokens is not None:
         advice += _token_keys(settings)
-    return [*advice, *_limits(settings), *_nodes(environment_of(settings))]
+    advice += [*_limits(settings), *_nodes(environment_of(settings))]
+    return [*advice, *engine_check.examine(settings)] if migrated else advice
 
 
 def _address(settings: Settings) -> Iterator[Diagnosis]:
@@ -181,6 +172,9 @@ def _limits(settings: Settings) -> Iterator[Diagnosis]:
 
 def _nodes(environment: Environment) -> Iterator[Diagnosis]:
     """What the nodes of workflows were told to use."""
+    from portal.engine.listening import recogniser  # numpy takes half a second to import
+    from portal.engine.providers.openai import Provider
+
     if environment.recogniser is not None:
         reason = recogniser.why_not(environment)
         yield Diagnosis(

@@ -60,11 +60,13 @@ def charge(session: Session, run: Run, cost: Decimal, now: datetime) -> tuple[in
     The cost is rounded up. A run is charged once: the second time it is told what it was charged. The caller
     has locked the workspace before the workflow (`lock_workspace`), as whoever starts a run does.
     """
+    credits = math.ceil(cost)
+    if credits == 0:
+        return 0, 0
     workspace_id = session.scalars(
         sa.select(Workflow.workspace_id).where(Workflow.id == run.workflow_id)
     ).one()
-    credits = math.ceil(cost)
-    if credits == 0 or metered_balance(session, workspace_id) is None:
+    if metered_balance(session, workspace_id) is None:
         return 0, 0
     balance = _lock_balance(session, workspace_id) or 0
     taken = session.scalar(sa.select(CreditEntry.amount).where(CreditEntry.run_id == run.id))

@@ -31,13 +31,23 @@ class Sound:
         return round(len(self.samples) * 1000 / self.rate)
 
 
+class _File(io.BytesIO):
+    """Stays where it is when it is sent to a place before its beginning, as files that lie do."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return self.tell()
+
+
 def decode(content: bytes) -> Sound:
     """Decode WAV, FLAC, Ogg or MP3; several channels become their mean. Raises NotSound.
 
     The length that a file states is not believed: decoding ends at MAX_SECONDS or MAX_FRAMES.
     """
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
+        with soundfile.SoundFile(_File(content)) as file:
             return Sound(_samples(file), file.samplerate)
     except (soundfile.LibsndfileError, RuntimeError, TypeError):
         raise NotSound("is not audio that can be decoded") from None

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from portal.auth.access import NO_SUCH_WORKFLOW, get_workflow
 from portal.auth.principals import Principal
 from portal.database.columns import JsonObject
-from portal.database.models import EngineRun, Run, RunDetail, User, Workflow, Workspace
+from portal.database.models import EngineRun, Run, RunDetail, User, Workflow
 from portal.database.transactions import writing
 from portal.engine import abilities, credits
 from portal.engine.execution import advance
+from portal.engine.execution.locks import lock_workspace
 from portal.engine.flow import StepKey
 from portal.engine.limits import engine_settings, refuse_beyond, refuse_if_full
 from portal.engine.preparing import Overrides, prepare
@@ -62,13 +63,6 @@ def start_again(principal: Principal, workflow_id: UUID, run_id: UUID, now: date
             Overrides(),
             now,
         )
-
-
-def lock_workspace(session: Session, workspace_id: UUID) -> None:
-    """Lock a workspace, before its workflows: its limits and its balance are decided one start at a time."""
-    session.execute(
-        sa.select(Workspace.id).where(Workspace.id == workspace_id).with_for_update(key_share=True)
-    )
 
 
 def _lock(session: Session, workflow_id: UUID) -> Workflow:

@@ -13,8 +13,8 @@ from portal.config import EngineSettings
 from portal.database.models import TERMINAL, EngineRun, Person, Run, RunResult, RunStatus, User
 from portal.database.transactions import writing
 from portal.engine.execution import advance, plans
+from portal.engine.execution.locks import lock_to_end, lock_workspace
 from portal.engine.limits import refuse_beyond
-from portal.engine.starting import lock_workspace
 from portal.errors import Conflict, NotFound
 from portal.runs.recording.recorder import change_run
 from portal.runs.recording.run_rows import lock_run
@@ -56,7 +56,6 @@ def resume(
 ) -> None:
     """Go on with a paused run. Raises NotFound; Conflict, also beyond the limits of runs at once."""
     with writing() as session:
-        lock_workspace(session, workflow.workspace_id)
         run = _lock(session, workflow, run_id)
         if run.status == RunStatus.PAUSED:
             refuse_beyond(session, settings, workflow.workspace_id, principal.user.id)
@@ -70,7 +69,7 @@ def resume_by_itself(run_id: UUID, now: datetime, settings: EngineSettings) -> b
     """
     with writing() as session:
         try:
-            run = lock_run(session, run_id)
+            run = lock_to_end(session, run_id)
         except NotFound:
             return False
         of_engine = session.get_one(EngineRun, run_id)
@@ -106,6 +105,7 @@ def _go_on(
 
 def _lock(session: Session, workflow: SeenWorkflow, run_id: UUID) -> Run:
     """The locked run, unless another system drives it. Raises NotFound, Conflict."""
+    lock_workspace(session, workflow.workspace_id)
     run = lock_run(session, run_id)
     if run.workflow_id != workflow.id:
         raise NotFound(NO_SUCH_RUN)

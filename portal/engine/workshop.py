@@ -4,13 +4,19 @@ from collections.abc import Collection
 
 from flask import Flask
 
+from portal import moments
 from portal.config import Settings
 from portal.engine import abilities, pricing, registry
 from portal.engine.environment import environment_of
 from portal.engine.execution.work import Work
 from portal.engine.execution.workers import WorkerIdentity
+from portal.engine.schedules.due import run_due
+from portal.engine.starting import start
 from portal.engine.worker import Worker
 from portal.errors import Conflict
+
+SCHEDULE_SECONDS = 5.0
+"""How often a worker looks for schedules whose time has come."""
 
 
 def open_worker(app: Flask, threads: int, queues: Collection[str]) -> Worker:
@@ -26,4 +32,6 @@ def open_worker(app: Flask, threads: int, queues: Collection[str]) -> Worker:
         handler_for=registry.handler_for,
         cost_of=pricing.cost_of,
     )
-    return Worker(app, work, identity, threads, queues, abilities.to_json(abilities.own_abilities()))
+    able = abilities.to_json(abilities.own_abilities())
+    scheduled = (SCHEDULE_SECONDS, lambda: run_due(moments.now(), start))
+    return Worker(app, work, identity, threads, queues, able, chores=[scheduled])

@@ -37,11 +37,13 @@ from portal.pages import (  # noqa: E402, F401
     run_files,
     run_list,
     run_live,
+    run_logs,
     run_search,
     run_texts,
+    schedule,
     uploads,
     workflow_forms,
     workflow_summary,
     workflows,
 )
-from portal.pages.settings import audit, keys, members, sessions, workspaces  # noqa: E402, F401
+from portal.pages.settings import audit, engine, keys, members, sessions, workspaces  # noqa: E402, F401

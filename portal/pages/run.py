@@ -25,6 +25,7 @@ from portal.paging import Page
 from portal.runs.detail.failed_steps import MAX_ERROR, FailedStep, first_failed_step
 from portal.runs.detail.run import RunExcerpt, find_run, get_run_excerpt, read_run_json
 from portal.runs.detail.step_excerpts import StepExcerpt, step_duration_ms
+from portal.runs.detail.step_log import StepLogs, read_step_logs
 from portal.runs.detail.step_table import (
     StepResults,
     StepTableQuery,
@@ -87,7 +88,7 @@ class RunLinks:
         """Another part of the timeline; the type of node expanded there filters the table of steps."""
         steps = replace(self.steps, node_type=query.node_type)
         if query.node_type != self.steps.node_type:
-            steps = replace(steps, page=1, result=None)
+            steps = replace(steps.closed(), page=1)
         return {**self._rest, **steps.to_args(), **query.to_args()}
 
     @property
@@ -130,6 +131,7 @@ class RunFragment:
     step_pager: Pager
     step_counts: Mapping[str, int]
     step_results: StepResults
+    step_logs: StepLogs
     results: ResultsView | None
     line_pager: Pager | None
     room: TextBudget
@@ -234,6 +236,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         step_pager=Pager(steps),
         step_counts=count_steps(run.id),
         step_results=read_step_results(run.id, steps, links.steps),
+        step_logs=read_step_logs(run, steps, links.steps),
         results=results,
         line_pager=Pager(results.lines) if results else None,
         room=TextBudget(),

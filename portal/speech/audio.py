@@ -1,35 +1,15 @@
 """Audio files: how takes are stored, and what exports make of them."""
 
 from collections.abc import Iterator
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-BLOCK_FRAMES = 65_536
-_OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
-_MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+from portal.speech.audio_types import TYPES, AudioType, Format
 
-
-class AudioType(NamedTuple):
-    """A kind of audio file as soundfile makes it."""
-
-    container: str
-    subtype: str
-    content_type: str
-    extension: str
-    rates: tuple[int, ...]
-    """Samples a second that it may have; empty for any."""
-
-
-TYPES = {
-    "flac": AudioType("FLAC", "PCM_16", "audio/flac", "flac", ()),
-    "opus": AudioType("OGG", "OPUS", "audio/ogg", "ogg", _OPUS_RATES),
-    "wav": AudioType("WAV", "PCM_16", "audio/wav", "wav", ()),
-    "mp3": AudioType("MP3", "MPEG_LAYER_III", "audio/mpeg", "mp3", _MP3_RATES),
-}
-Format = Literal["flac", "opus", "wav", "mp3"]
+_BLOCK_FRAMES = 65_536
 
 
 class NotAudio(ValueError):
@@ -70,7 +50,7 @@ def resample(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[np
 
 def _blocks(read: soundfile.SoundFile, target: int) -> Iterator[NDArray[np.float32]]:
     if target == read.samplerate:
-        while len(block := read.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+        while len(block := read.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
             yield block
     else:  # the whole of it: a block alone has no neighbours
         every = read.read(dtype="float32", always_2d=True)

@@ -23,7 +23,10 @@ class ArchiveEntry:
 
     path: str
     size: int
+    """Of what is stored."""
     key: str
+    format: str | None = None
+    """What it is converted to on its way; see `runs.results.downloads`."""
 
 
 def safe_name(text: str, default: str = "file") -> str:

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
 
 from portal.input import parameters
-from portal.input.parameters import Reader, Refused
+from portal.input.parameters import Reader
+from portal.input.time_zones import time_zone, zone_of
 
 RANGES = {"30d": 30, "60d": 60, "90d": 90}
 VIEWS = ("daily", "weekly", "monthly")
@@ -96,7 +95,7 @@ class UsageQuery:
         return self._chart("day", f"Last {_DAYS} days", firsts, "%a")
 
     def _today(self, now: datetime) -> date:
-        return now.astimezone(_zone(self.zone)).date()
+        return now.astimezone(zone_of(self.zone)).date()
 
     def _chart(self, unit: Unit, label: str, firsts: Sequence[date], form: str) -> Chart:
         """Buckets between these days, the last of which is past the end."""
@@ -109,21 +108,4 @@ class UsageQuery:
 
     def _midnight(self, day: date) -> datetime:
         """When a day begins; where clocks skip its midnight, when they do."""
-        return datetime(day.year, day.month, day.day, tzinfo=_zone(self.zone)).astimezone(UTC)
-
-
-def time_zone(text: str) -> str:
-    """The name of a time zone, as the IANA database has it."""
-    if text != DEFAULT_ZONE and text not in _zones():
-        raise Refused("must be the IANA name of a time zone, such as Europe/Berlin.")
-    return text
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-@cache
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+        return datetime(day.year, day.month, day.day, tzinfo=zone_of(self.zone)).astimezone(UTC)

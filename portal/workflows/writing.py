@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID, uuid4
 
+import sqlalchemy as sa
 from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -16,7 +17,7 @@ from portal.auth.access import NO_SUCH_WORKFLOW, get_workflow
 from portal.auth.audit import trail
 from portal.auth.principals import Principal
 from portal.database.columns import JsonObject
-from portal.database.models import User, Workflow, Workspace
+from portal.database.models import Schedule, User, Workflow, Workspace
 from portal.database.sql import versions
 from portal.database.transactions import writing
 from portal.definitions.graph import EMPTY_DEFINITION
@@ -157,6 +158,8 @@ def restore_workflow(workflow_id: UUID, now: datetime) -> Workflow:
         if workflow.deleted_at is None:
             raise Conflict("This workflow is not deleted.")
         workflow.deleted_at = workflow.deleted_by = None
+        # A worker plans its next run from now on: what it missed meanwhile is not caught up.
+        session.execute(sa.update(Schedule).where(Schedule.workflow_id == workflow_id).values(next_at=None))
         touch_workflows(session, [workflow_id])
         _record(session, "workflow.restored", trail.OPERATOR, workflow, now)
     return workflow

@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+import soundfile
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from portal import moments
 from portal.database.models import Run, Workflow, Workspace
+from portal.database.transactions import writing
+from portal.speech.audio import encode
 from portal.storage import object_key
 from portal.storage.signed_links import Grant, sign
 from portal.web.logs import redact
@@ -86,6 +91,45 @@ def test_a_node_downloads_what_reached_it(api: Api, run: Run, fetch: Callable[..
     answer = fetch(link(api, run, "nodes/out%2F1/download")["url"])
     names = zipfile.ZipFile(io.BytesIO(answer.data)).namelist()
     assert names == ["_/0001-.._.._etc_passwd", "de-DE/0001-one.wav"]
+
+
+@pytest.mark.parametrize(
+    ("by_engine", "names"),
+    [
+        (True, ["de-DE/0001-one.mp3", "de-DE/0001-two.wav", "de-DE/0001-three.mp3"]),
+        (False, ["de-DE/0001-one.flac", "de-DE/0001-two.flac", "de-DE/0001-three.flac"]),
+    ],
+)
+def test_takes_of_the_engine_are_exported_in_the_format_of_their_output(
+    api: Api, workflow: Workflow, fetch: Callable[..., TestResponse], by_engine: bool, names: list[str]
+) -> None:
+    """Imported takes are not converted."""
+    wave = np.sin(np.arange(24_000) / 20, dtype=np.float32) / 2
+    stored = io.BytesIO()
+    encode(wave, 24_000, "flac", stored)
+    flac = {"locale_code": "de-DE", "audio": stored.getvalue(), "content_type": "audio/flac"}
+    run = make_run(workflow)
+    with writing() as session:
+        session.execute(sa.update(Run).where(Run.id == run.id).values(by_engine=by_engine))
+    outputs = [("mp3", {"format": "mp3"}), ("wav", {})]
+    nodes = [{"id": name, "type": "sink_preview", "config": config} for name, config in outputs]
+    make_detail(run, definition_snapshot={"graph": {"nodes": nodes}})
+    takes = [("one", "mp3"), ("two", "wav"), ("three", None)]
+    make_output(
+        run,
+        api.workspace,
+        {"takes": [flac | {"name": f"{name}.flac", "output_node_id": node} for name, node in takes]},
+    )
+    answer = fetch(link(api, run, "download")["url"])
+    archive = zipfile.ZipFile(io.BytesIO(answer.data))
+    assert archive.namelist() == names
+    for name in names:
+        with archive.open(name) as file, soundfile.SoundFile(io.BytesIO(file.read())) as sound:
+            assert sound.format == name.rpartition(".")[2].upper()
+            heard = sound.read(dtype="float32")
+        assert len(heard) / 24_000 == pytest.approx(1, abs=0.1)
+        assert np.abs(heard).max() == pytest.approx(0.5, abs=0.05)
+    assert fetch(link(api, run, "download")["url"]).data == answer.data
 
 
 def test_audio_is_played_whole_or_in_parts(api: Api, run: Run, fetch: Callable[..., TestResponse]) -> None:

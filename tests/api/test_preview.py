@@ -14,6 +14,7 @@ from portal.database.models import EngineWorker, Run, RunEvent, Workflow
 from portal.database.transactions import writing
 from portal.definitions.catalog import CATALOG
 from portal.definitions.locales import LOCALES
+from portal.engine.abilities import to_json
 from portal.engine.contract import Ability
 from portal.engine.credits import grant
 from tests.api.conftest import Api
@@ -38,7 +39,7 @@ def path(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def worker(app: Flask) -> None:
-    make_worker(CAN)
+    make_worker(abilities=to_json(CAN))
 
 
 def workflow(api: Api, definition: Json) -> Workflow:

@@ -223,6 +223,15 @@ TABLE: dict[str, Row] = {
     "POST /workflows/<workflow_id>/duplicate": Page(ok=303, roles=EDITORS, found_first=True),
     "GET /workflows/<workflow_id>/delete": Page(roles=EDITORS, found_first=True),
     "POST /workflows/<workflow_id>/delete": Page(ok=303, roles=EDITORS, found_first=True),
+    "GET /workflows/<workflow_id>/schedule": Page(),
+    "POST /workflows/<workflow_id>/schedule": Page(
+        ok=303,
+        roles=EDITORS,
+        found_first=True,
+        form={"cron": "0 6 * * *", "zone": "Europe/Berlin", "enabled": "on"},
+    ),
+    "GET /workflows/<workflow_id>/schedule/remove": Page(roles=EDITORS, found_first=True),
+    "POST /workflows/<workflow_id>/schedule/remove": Page(ok=303, roles=EDITORS, found_first=True),
     "GET /workflows/<workflow_id>/uploads/<upload_id>": Page(ok=302),
     "GET /find": Page(personal=True, query="?q=<run_id>", own=dict.fromkeys(EVERYBODY, 303)),
     f"GET {_RUNS}": Page(),
@@ -236,6 +245,7 @@ TABLE: dict[str, Row] = {
     f"GET {_RUNS}/<run_id>/audio/<audio_id>": Page(ok=302),
     f"GET {_RUNS}/<run_id>/live": Page(fragment=True),
     f"GET {_RUNS}/<run_id>/texts/<path:name>": Page(),
+    f"GET {_RUNS}/<run_id>/steps/<position>/log.txt": Page(),
     f"GET {_RUNS}/<run_id>/compare": Page(),
     "GET /runs/<run_id>": Page(ok=302),
     "GET /runs/<run_id>/compare": Page(ok=302),
@@ -270,6 +280,7 @@ TABLE: dict[str, Row] = {
     f"GET {_KEY}/revoke": Page(roles=ADMINS),
     f"POST {_KEY}/revoke": Page(ok=303, roles=ADMINS),
     f"GET {_WORKSPACE}/audit": Page(roles=ADMINS),
+    f"GET {_WORKSPACE}/engine": Page(roles=ADMINS),
     # Open to everybody. What a link's token opens is not tried here: these are links to nothing.
     "GET /files/<workspace_id>/<kind>/<subject_id>": Open(ok=403),  # without a signature
     "PUT /uploads/<upload_id>": Open(ok=403),  # without a signature
@@ -285,6 +296,7 @@ TABLE: dict[str, Row] = {
     "GET /static/<path:filename>": Open(ok=404),
     "GET /healthz": Open(ok=200),
     "GET /readyz": Open(ok=200),
+    "GET /metrics": Open(ok=404),  # no token for metrics is set here
     "GET /openapi.json": Open(ok=200),
     "GET /docs": Open(ok=200),
     "GET /llms.txt": Open(ok=200),

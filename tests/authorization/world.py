@@ -26,10 +26,12 @@ from tests.factories import (
     make_detail,
     make_entry,
     make_key,
+    make_log,
     make_member,
     make_output,
     make_person,
     make_run,
+    make_schedule,
     make_template,
     make_upload,
     make_user,
@@ -111,7 +113,9 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
     workflow = make_workflow(workspace, f"Dub of {word}", description=word, definition=smallest())
     run = make_run(workflow, make_person(workspace, f"Ada {word}"))
     make_detail(run, definition_snapshot={"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}})
+    make_log(run, word)
     make_output(run, workspace, {"script": word, "takes": [{"audio": b"RIFF"}]})
+    make_schedule(workflow, admin.id)
     upload_id = make_upload(workflow, workspace, f"{word}.txt", b"Hello").id
     make_key(workspace, member)
     who = Principal(
@@ -133,6 +137,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
         "node_type": "sink_preview",
         "audio_id": "0" * 16,
         "name": "lines/0/script",
+        "position": 0,
         "user_id": member.id,
         "key_id": db.session.scalar(sa.select(ApiKey.id).where(here)),
         "invitation_id": invited.id,

@@ -1,9 +1,10 @@
 """Every page and state of the portal that a browser test, or a photographer, can walk through."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
-from portal.database.models import Run, RunDetail, StepResult, Workflow, Workspace
+from portal.database.models import Run, RunDetail, ScheduleTick, StepResult, Workflow, Workspace
 from portal.database.transactions import writing
 from portal.history.demo import audio
 from tests.factories import (
@@ -12,6 +13,7 @@ from tests.factories import (
     make_output,
     make_person,
     make_run,
+    make_schedule,
     make_steps,
     make_workflow,
 )
@@ -40,6 +42,12 @@ def make_odd_workflow(workspace: Workspace) -> Workflow:
     titled = make_run(workflow, run_number=10**9, created_at=NOON + timedelta(hours=1))
     with writing() as session:
         session.add(RunDetail(run_id=titled.id, source={"title": LONG_TITLE}))
+    schedule = make_schedule(workflow, uuid4(), stopped_reason="Stopped: " + "why " * 60)
+    outcomes: list[dict[str, Any]] = [{"run_id": titled.id}, {"run_id": uuid4()}, {"reason": "w" * 500}, {}]
+    with writing() as session:
+        for day, outcome in enumerate(outcomes):
+            moment = NOON - timedelta(days=day)
+            session.add(ScheduleTick(schedule_id=schedule.id, moment=moment, claimed_at=moment, **outcome))
     return workflow
 
 
@@ -103,6 +111,9 @@ def addresses(workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str, s
         "workflow-new": f"/workspaces/{workflow.workspace_id}/workflows/new",
         "workflow-edit": f"/workflows/{workflow.id}/edit",
         "workflow-delete": f"/workflows/{workflow.id}/delete",
+        "workflow-schedule": f"/workflows/{odd.id}/schedule",
+        "workflow-schedule-remove": f"/workflows/{odd.id}/schedule/remove",
+        "workflow-unscheduled": f"/workflows/{empty.id}/schedule",
         "summary": f"/workflows/{workflow.id}/summary?days=all",
         "summary-bad-days": f"/workflows/{workflow.id}/summary?from=soon",
         "find-nothing": "/find?q=123456",
@@ -113,6 +124,7 @@ def addresses(workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str, s
         "settings-keys": f"{settings}/keys",
         "settings-members": f"{settings}/members",
         "settings-audit": f"{settings}/audit",
+        "settings-engine": f"{settings}/engine",
         "settings-delete": f"{settings}/delete",
         "workspaces": "/settings/workspaces",
         "sessions": "/settings/sessions",

@@ -83,6 +83,12 @@ def message(content: object) -> Answer:
     return reply_json({"choices": [{"message": {"role": "assistant", "content": content}}]})
 
 
+def in_turn(*answers: Answer) -> Answer:
+    """Each of these answers once."""
+    rest = iter(answers)
+    return lambda handler: next(rest)(handler)
+
+
 @dataclass
 class ProviderServer:
     """`answer` may be changed at any time; None lets the client wait until it hangs up."""

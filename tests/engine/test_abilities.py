@@ -23,7 +23,7 @@ def settings(app: Flask) -> EngineSettings:
 
 
 def publish(name: str, abilities: Abilities, beat_at: datetime) -> None:
-    make_worker(abilities, name, beat_at=beat_at)
+    make_worker(name, abilities=to_json(abilities), beat_at=beat_at)
 
 
 def here(settings: EngineSettings) -> Site:

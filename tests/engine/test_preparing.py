@@ -10,13 +10,24 @@ from hypothesis import given
 
 from portal.database.engine import db
 from portal.database.models import Workflow
-from portal.definitions.catalog import MAX_SCRIPT
+from portal.definitions.catalog import MAX_SCRIPT, OURS
 from portal.definitions.preflight import Surroundings, preflight_definition
 from portal.definitions.site import Site
 from portal.engine.contract import Ability
 from portal.engine.preparing import Overrides, Prepared, prepare
 from portal.errors import MAX_ERRORS, InvalidQuery
-from tests.definitions.graphs import GENERATOR, SCRIPT, SINK, Json, checked, definitions, node, smallest
+from tests.definitions.graphs import (
+    GENERATOR,
+    SCRIPT,
+    SINK,
+    Json,
+    checked,
+    definitions,
+    edge,
+    graph,
+    node,
+    smallest,
+)
 from tests.factories import make_upload, make_workflow, make_workspace
 
 ANYWHERE = Site()
@@ -154,3 +165,15 @@ def test_exactly_what_preflight_refuses_is_refused(app: Flask, definition: Json)
     else:
         assert errors == []
         assert found.definition == definition
+
+
+def test_a_stored_definition_whose_package_is_gone_says_what_to_install(app: Flask) -> None:
+    nodes = [node(SCRIPT, text="x"), node("operator_gone"), node(GENERATOR), node(SINK)]
+    ways = [(SCRIPT, "operator_gone"), ("operator_gone", GENERATOR), (GENERATOR, SINK)]
+    gone = graph(nodes, [edge(a, b) for a, b in ways])
+    for site in (ANYWHERE, Site(abilities={slug: Ability() for slug in OURS})):
+        with pytest.raises(InvalidQuery) as refused:
+            prepare(db.session(), stored(gone), Overrides(), site)
+        [error] = refused.value.errors
+        assert (error.rule, error.node_id) == ("unavailable_node", "operator_gone")
+        assert "PORTAL_HANDLER_PLUGINS" in error.message

@@ -1,6 +1,8 @@
 """Sound is decoded within bounds, whatever a file says of itself."""
 
+import contextlib
 import io
+import random
 
 import numpy as np
 import pytest
@@ -59,3 +61,17 @@ def test_a_length_that_lies_is_not_believed() -> None:
     lying = bytearray(audio())
     lying[4:8] = lying[40:44] = b"\xff\xff\xff\xff"
     assert decode(bytes(lying)).duration_ms == 1_000
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3", "AIFF", "W64", "CAF"])
+def test_broken_files_are_refused_and_nothing_else(kind: str) -> None:
+    chance = random.Random(kind)
+    whole = audio(seconds=0.3, rate=16_000, kind=kind)
+    for _ in range(150):
+        broken = bytearray(whole)
+        for _ in range(chance.choice([1, 5, 20])):
+            broken[chance.randrange(min(len(broken), chance.choice([64, len(broken)])))] = chance.randrange(
+                256
+            )
+        with contextlib.suppress(NotSound):
+            assert decode(bytes(broken)).rate > 0

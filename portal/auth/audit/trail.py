@@ -46,6 +46,10 @@ KINDS = {
     "workflow.deleted": "Deleted a workflow",
     "workflow.restored": "Restored a workflow",
     "credits.granted": "Granted credits",
+    "schedule.created": "Set a schedule",
+    "schedule.changed": "Changed a schedule",
+    "schedule.removed": "Removed a schedule",
+    "schedule.stopped": "Stopped a schedule",
     "key.created": "Created a key",
     "key.changed": "Changed a key",
     "key.rotated": "Rotated a key",
@@ -66,7 +70,7 @@ _AN_HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Actor:
-    """Who did it: a user, or an operator at the command line."""
+    """Who did it: a user, an operator at the command line, or the portal itself."""
 
     id: UUID | None
     name: str
@@ -74,6 +78,7 @@ class Actor:
 
 OPERATOR = Actor(None, "command line")
 NOBODY = Actor(None, "somebody")
+PORTAL = Actor(None, "portal")
 
 
 def actor_of(principal: Principal) -> Actor:

@@ -17,8 +17,11 @@ from portal.database.models.engine import (
     EngineClaim,
     EngineLease,
     EngineRun,
+    EngineStepTotal,
     EngineValue,
     EngineWorker,
+    Schedule,
+    ScheduleTick,
     StepLogLine,
 )
 from portal.database.models.library import (
@@ -72,6 +75,7 @@ __all__ = [
     "EngineClaim",
     "EngineLease",
     "EngineRun",
+    "EngineStepTotal",
     "EngineValue",
     "EngineWorker",
     "Identity",
@@ -91,6 +95,8 @@ __all__ = [
     "RunResult",
     "RunStatus",
     "RunTotals",
+    "Schedule",
+    "ScheduleTick",
     "SchemaState",
     "SigninLink",
     "Step",

@@ -1,4 +1,4 @@
-"""What the engine knows of the runs it drives: claims of steps, what flows between them, workers, credits.
+"""What the engine knows of the runs it drives: claims, what flows between steps, workers, credits, schedules.
 
 The truth about a run is in `runs`, `steps` and the tables of results. These tables say who works on what, so
 that every step is committed exactly once (docs/engine.md).
@@ -130,6 +130,23 @@ class EngineLease(Base):
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
+class EngineStepTotal(Base):
+    """How many steps of a node type ended in one way, and how long they took.
+
+    Each worker counts in rows of its own, so that workers do not wait for each other.
+    """
+
+    __tablename__ = "engine_step_totals"
+
+    worker: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
+    """Empty: those of all workers that are gone."""
+    node_type: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    outcome: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    """The status of the step."""
+    steps: Mapped[int] = mapped_column(sa.BigInteger)
+    milliseconds: Mapped[int] = mapped_column(sa.BigInteger)
+
+
 class StepLogLine(Base):
     """A line of the log of a step, kept bounded."""
 
@@ -171,3 +188,54 @@ class CreditEntry(Base):
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     granted_by: Mapped[str | None] = mapped_column(sa.String(254))
     """The operator's account on the machine."""
+
+
+class Schedule(Base):
+    """When a workflow runs by itself: at most one a workflow."""
+
+    __tablename__ = "schedules"
+    __table_args__ = (
+        sa.UniqueConstraint("workflow_id"),
+        sa.Index(
+            "ix_schedules_next_at",
+            "next_at",
+            sqlite_where=sa.text("enabled"),
+            postgresql_where=sa.text("enabled"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    workflow_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workflows.id", ondelete="CASCADE"))
+    cron: Mapped[str] = mapped_column(sa.String(100))
+    """The five fields of a cron expression."""
+    zone: Mapped[str] = mapped_column(sa.String(64))
+    """The IANA name of the time zone that the expression is read in."""
+    enabled: Mapped[bool]
+    set_by: Mapped[UUID] = mapped_column(Id)
+    """The user who saved it last, to whom its runs belong; no foreign key."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """None while it is off; of one that is on: a worker has to set it."""
+    stopped_reason: Mapped[str | None] = mapped_column(sa.String(500))
+    """Why the portal turned it off, as a sentence."""
+
+
+class ScheduleTick(Base):
+    """What became of a moment of a schedule. Its primary key makes a moment happen once.
+
+    With neither a run nor a reason, a worker is about to start the run, or ended while it did.
+    """
+
+    __tablename__ = "schedule_ticks"
+
+    schedule_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("schedules.id", ondelete="CASCADE"), primary_key=True
+    )
+    moment: Mapped[datetime] = mapped_column(UTCDateTime, primary_key=True)
+    claimed_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    """When a worker came to it."""
+    run_id: Mapped[UUID | None] = mapped_column(Id)
+    """The run that it started. No foreign key: ticks outlive runs."""
+    reason: Mapped[str | None] = mapped_column(sa.String(500))
+    """Why there is no run, as a sentence."""

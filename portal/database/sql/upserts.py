@@ -9,16 +9,20 @@ from sqlalchemy.orm import Session
 from portal.database.columns import Base
 
 
-def insert_unless_there(session: Session, model: type[Base], values: Mapping[str, object]) -> None:
-    """Insert a row unless there is one with its primary key."""
-    session.execute(_insert(session, model, values).on_conflict_do_nothing())
+def insert_unless_there(session: Session, model: type[Base], values: Mapping[str, object]) -> bool:
+    """Insert a row unless there is one with its primary key. Whether it was inserted."""
+    insert = _insert(session, model, values).on_conflict_do_nothing()
+    return session.execute(insert.returning(sa.literal(1))).first() is not None
 
 
-def insert_or_increment(session: Session, model: type[Base], key: Mapping[str, object], column: str) -> None:
-    """Add one to a column of the row with this primary key; the first time, insert it with one."""
+def insert_or_add(
+    session: Session, model: type[Base], key: Mapping[str, object], amounts: Mapping[str, int]
+) -> None:
+    """Add amounts to columns of the row with this primary key; the first time, insert it with them."""
     table = sa.inspect(model).local_table
-    insert = _insert(session, model, {**key, column: 1})
-    session.execute(insert.on_conflict_do_update(index_elements=[*key], set_={column: table.c[column] + 1}))
+    sums = {column: table.c[column] + amount for column, amount in amounts.items()}
+    insert = _insert(session, model, {**key, **amounts})
+    session.execute(insert.on_conflict_do_update(index_elements=[*key], set_=sums))
 
 
 def _insert(

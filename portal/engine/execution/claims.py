@@ -16,13 +16,14 @@ from portal.database.transactions import writing
 from portal.definitions.pipeline import PipelineNode
 from portal.engine.execution import advance, plans
 from portal.engine.execution.claimed_step import ClaimedStep
+from portal.engine.execution.locks import lock_to_end
 from portal.engine.execution.values import load_values
 from portal.engine.execution.workers import alive
 from portal.engine.flow import StepKey
 from portal.errors import NotFound
 from portal.runs.recording import steps
 from portal.runs.recording.recorder import change_run
-from portal.runs.recording.run_rows import lock_run, touch_run
+from portal.runs.recording.run_rows import touch_run
 from portal.runs.recording.state_machine import Event
 
 
@@ -30,7 +31,7 @@ def claim_step(worker_id: str, run_id: UUID, key: StepKey, now: datetime, lease:
     """Give a step to a worker in one transaction; None if there is nothing to do."""
     with writing() as session:
         try:
-            run = lock_run(session, run_id)
+            run = lock_to_end(session, run_id)
         except NotFound:
             return None
         if not run.by_engine:
@@ -74,7 +75,7 @@ def claim_step(worker_id: str, run_id: UUID, key: StepKey, now: datetime, lease:
 def held_claim(session: Session, step: ClaimedStep) -> tuple[Run, EngineClaim] | None:
     """The locked run and the claim, if the step still belongs to the worker; None if it has lost it."""
     try:
-        run = lock_run(session, step.run_id)
+        run = lock_to_end(session, step.run_id)
     except NotFound:
         return None
     claim = session.get(EngineClaim, (step.run_id, *step.key))

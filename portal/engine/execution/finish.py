@@ -56,7 +56,7 @@ class Spent(NamedTuple):
 
 
 def complete(
-    step: ClaimedStep, output: StepOutput, spent: Spent, context: StepContext, now: datetime
+    step: ClaimedStep, output: StepOutput, spent: Spent, context: StepContext, *, now: datetime
 ) -> bool:
     """Commit a step with its results and what follows; False if it belongs to another worker."""
     with writing() as session:
@@ -80,7 +80,7 @@ def complete(
         return True
 
 
-def fail(step: ClaimedStep, message: str, spent: Spent, context: StepContext, now: datetime) -> bool:
+def fail(step: ClaimedStep, message: str, spent: Spent, context: StepContext, *, now: datetime) -> bool:
     """End a step that cannot succeed, and the run with it; False if it belongs to another worker."""
     with writing() as session:
         held = held_claim(session, step)
@@ -96,7 +96,7 @@ def fail(step: ClaimedStep, message: str, spent: Spent, context: StepContext, no
         return True
 
 
-def give_up(step: ClaimedStep, spent: Spent, context: StepContext, now: datetime) -> bool:
+def give_up(step: ClaimedStep, spent: Spent, context: StepContext, *, now: datetime) -> bool:
     """Leave a step: it ends if its run has ended, else another worker begins it again.
 
     False if it belongs to another worker already.
@@ -115,7 +115,7 @@ def give_up(step: ClaimedStep, spent: Spent, context: StepContext, now: datetime
 
 
 def postpone(
-    step: ClaimedStep, error: StepError, context: StepContext, now: datetime, auto_resumes: int
+    step: ClaimedStep, error: StepError, context: StepContext, *, now: datetime, auto_resumes: int
 ) -> bool:
     """Try a step again later, or pause its run; False if it belongs to another worker.
 

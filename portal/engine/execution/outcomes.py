@@ -312,7 +312,7 @@ def close_takes(session: Session, run: Run) -> tuple[int | None, int | None]:
         sa.func.count(sa.distinct(Take.line)), sa.func.coalesce(sa.func.sum(Take.duration_ms), 0)
     ).where(Take.run_id == run.id, Take.status == TakeStatus.DELIVERED)
     lines, audio_ms = session.execute(totals).one()
-    return lines, audio_ms
+    return lines, int(audio_ms or 0)  # PostgreSQL adds big integers up to a decimal
 
 
 def sum_languages(session: Session, run: Run) -> None:

@@ -15,12 +15,11 @@ from portal.database.models import OCCUPYING, TERMINAL, EngineLease, EngineRun, 
 from portal.database.transactions import writing
 from portal.engine.execution import advance, plans
 from portal.engine.execution.claims import lost_claims, release
-from portal.engine.execution.clock import shared_now
-from portal.engine.execution.workers import alive
+from portal.engine.execution.locks import lock_to_end
+from portal.engine.execution.workers import alive, shared_now
 from portal.engine.flow import ReadyStep
 from portal.engine.queue import dbos_queue
 from portal.errors import NotFound
-from portal.runs.recording.run_rows import lock_run
 
 QUIET = timedelta(seconds=10)
 """How long a run has been unchanged before it is looked at."""
@@ -113,6 +112,6 @@ def _deliver_lost(run_id: UUID, now: datetime, workers: Collection[str]) -> int:
 
 def _lock(session: Session, run_id: UUID) -> Run | None:
     try:
-        return lock_run(session, run_id)
+        return lock_to_end(session, run_id)
     except NotFound:
         return None

@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from uuid import UUID
+
+import sqlalchemy as sa
 
 from portal import moments
 from portal.config import EngineSettings
@@ -35,9 +38,12 @@ from portal.engine.execution.claims import claim_step
 from portal.engine.execution.finish import Spent
 from portal.engine.execution.step_context import StepContext
 from portal.engine.flow import StepKey
-from portal.errors import PortalError, Unavailable
+from portal.errors import Unavailable
 
 INTERNAL_ERROR = "Something went wrong in the portal: an internal error, which its log describes."
+
+End = Callable[..., bool]
+"""Ends a step; takes `now`."""
 
 log = logging.getLogger(__name__)
 
@@ -71,36 +77,52 @@ class Work:
         step = claim_step(self.worker_id, run_id, key, moments.now(), self.settings.lease)
         if step is None:
             return
-        crash_point("claimed")
+        self._crash_point("claimed")
         with self._context(step) as context:
             self._run(step, context)
 
     def _run(self, step: ClaimedStep, context: StepContext) -> None:
+        """Let the handler work, and end the step; a database that fails meanwhile is waited for."""
         begun = time.thread_time()
         try:
             output = self._work(step, context)
-        except Cancelled:
-            self._give_up(step, context, begun)
-            return
-        except Refused as refusal:
-            finish.fail(step, refusal.message, self._spent(step, Usage(), begun), context, moments.now())
-            return
-        except StepError as error:
-            resumes = self.settings.auto_resumes
-            finish.postpone(step, error, context, moments.now(), resumes)
-            return
-        except (Unavailable, OSError) as error:
-            log.warning("the step %s of run %s is tried again", step.key, step.run_id, exc_info=True)
-            outage = Outage(error.message if isinstance(error, PortalError) else "A file could not be used.")
-            finish.postpone(step, outage, context, moments.now(), self.settings.auto_resumes)
-            return
-        except Exception:
-            log.exception("the step %s of run %s failed", step.key, step.run_id)
-            finish.fail(step, INTERNAL_ERROR, self._spent(step, Usage(), begun), context, moments.now())
-            return
-        crash_point("ran")
-        finish.complete(step, output, self._spent(step, output.usage, begun), context, moments.now())
-        crash_point("finished")
+        except Exception as error:  # noqa: BLE001 (each kind ends the step in its way)
+            end = self._end_of(step, error, context, self._spent(step, Usage(), begun))
+        else:
+            spent = self._spent(step, output.usage, begun)
+            self._crash_point("ran")
+            end = partial(finish.complete, step, output, spent, context)
+        self._surely(end, context)
+        self._crash_point("finished")
+
+    def _end_of(self, step: ClaimedStep, error: Exception, context: StepContext, spent: Spent) -> End:
+        """How a step ends whose handler raised this."""
+        if isinstance(error, Cancelled):
+            return partial(finish.give_up, step, spent, context)
+        if isinstance(error, Refused):
+            return partial(finish.fail, step, error.message, spent, context)
+        if isinstance(error, Unavailable | OSError | sa.exc.OperationalError):
+            log.warning("the step %s of run %s is tried again", step.key, step.run_id, exc_info=error)
+            error = Outage("The portal could not use its database or its files.")
+        if isinstance(error, StepError):
+            return partial(finish.postpone, step, error, context, auto_resumes=self.settings.auto_resumes)
+        log.error("the step %s of run %s failed", step.key, step.run_id, exc_info=error)
+        return partial(finish.fail, step, INTERNAL_ERROR, spent, context)
+
+    def _surely(self, end: End, context: StepContext) -> None:
+        """End a step, again and again while the database fails: its work would be lost."""
+        pause = 0.1
+        while True:
+            try:
+                end(now=moments.now())
+            except sa.exc.DBAPIError:
+                log.warning("the end of a step is tried again", exc_info=True)
+                if self.draining.is_set() and context.cancelled():
+                    raise
+                time.sleep(pause)
+                pause = min(pause * 2, 5.0)
+            else:
+                return
 
     def _work(self, step: ClaimedStep, context: StepContext) -> StepOutput:
         output = self.handler_for(step.node.type.slug).run(
@@ -119,13 +141,15 @@ class Work:
             raise Cancelled
         return output
 
-    def _give_up(self, step: ClaimedStep, context: StepContext, begun: float) -> None:
-        finish.give_up(step, self._spent(step, Usage(), begun), context, moments.now())
-
     def _spent(self, step: ClaimedStep, usage: Usage, begun: float) -> Spent:
         used = round(usage.processor_seconds + time.thread_time() - begun, 3)
         usage = replace(usage, processor_seconds=used)
         return Spent(usage, self.cost_of(step.node.type.slug, usage))
+
+    def _crash_point(self, name: str) -> None:
+        """Where tests end the process at once (PORTAL_TEST_DIE_AT)."""
+        if self.settings.crash_at == name:
+            os._exit(9)
 
     @contextmanager
     def _context(self, step: ClaimedStep) -> Iterator[StepContext]:
@@ -148,9 +172,3 @@ def _send_back(run_id: UUID, key: StepKey) -> None:
         run = session.get(Run, run_id)
         if run is not None and run.by_engine:
             advance.deliver(session, run, key, 1.0)
-
-
-def crash_point(name: str) -> None:
-    """Where tests end the process at once: PORTAL_TEST_DIE_AT names the place."""
-    if os.environ.get("PORTAL_TEST_DIE_AT") == name:
-        os._exit(9)

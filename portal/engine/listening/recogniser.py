@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from portal.engine.children import ChildFailed, Children, Limits
-from portal.engine.contract import Context, Item, Take, Usage
+from portal.engine.contract import Context, Item, Refused, Take, Usage
 from portal.engine.environment import Environment, ProviderSettings
 from portal.engine.listening import whisper
 from portal.engine.providers.openai import Provider
@@ -46,7 +46,7 @@ def why_not(environment: Environment) -> str | None:
     if folder is None:
         return None if provider is not None and provider.transcription_model else NOT_SET_UP
     if find_spec("faster_whisper") is None:
-        return "PORTAL_ASR_MODEL needs the package faster-whisper: pip install run-portal[asr]."
+        return "PORTAL_ASR_MODEL needs the package faster-whisper, which is not installed."
     if not (folder / MODEL_FILE).is_file():
         return f"PORTAL_ASR_MODEL must name a folder with the file {MODEL_FILE} of a Whisper model."
     return None
@@ -99,18 +99,25 @@ def _there(items: Sequence[Item], settings: ProviderSettings, context: Context) 
     found = []
     for number, item in enumerate(items):
         context.check()
-        take = take_of(item)
-        with context.open(take.audio) as content:
-            text = provider.transcribe(
-                *(content.read(), take.audio.content_type),
-                language=language_of(item),
-                model=model,
-                key=f"transcription:{number}",
-            )
-        found.append(_heard(text, None))
+        found.append(_heard(*_answered(item, provider, model, f"transcription:{number}", context)))
         context.progress(len(found), len(items))
     usage = Usage(provider_calls=len(items), audio_ms=_duration(items))
     return Hearing(heard=found, model=model[:100], usage=usage)
+
+
+def _answered(
+    item: Item, provider: Provider, model: str, key: str, context: Context
+) -> tuple[str | None, str | None]:
+    """The transcript of one take, or why the provider refused to write it."""
+    take = take_of(item)
+    with context.open(take.audio) as content:
+        audio = content.read()
+    try:
+        return provider.transcribe(
+            audio, take.audio.content_type, language=language_of(item), model=model, key=key
+        ), None
+    except Refused as error:
+        return None, error.message
 
 
 def take_of(item: Item) -> Take:
@@ -134,6 +141,7 @@ def _duration(items: Sequence[Item]) -> int:
 
 def _copied(take: Take, path: Path, context: Context) -> Path:
     """The audio of a take in a file of the step's folder."""
+    context.check()
     path = path.with_suffix(_SUFFIXES.get(take.audio.content_type, ".wav"))
     with context.open(take.audio) as content, path.open("wb") as file:
         shutil.copyfileobj(content, file)

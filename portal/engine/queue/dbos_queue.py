@@ -96,6 +96,15 @@ def migrate(url: sa.URL) -> None:
         engine.dispose()
 
 
+def versions(engine: sa.Engine) -> tuple[int, int]:
+    """The version of the queue's tables, 0 if there are none, and the one that this release needs."""
+    from dbos import _migration
+
+    if engine.dialect.name == "sqlite":
+        return _migration.get_sqlite_migration_versions(engine)
+    return _migration.get_migration_versions(engine, SCHEMA, use_listen_notify=False)
+
+
 class QueueServer:
     """Brings deliveries to this process."""
 

@@ -63,21 +63,20 @@ _NAMES = {
     **{letter: letter for letter in "bdfghjklmnpstvwz"},
 }
 _LONGEST = max(map(len, _NAMES))
-_ALIKE = str.maketrans(
-    {"ɹ": "r", "ɾ": "r", "ʁ": "r", "ʀ": "r", "ɡ": "g", "ɝ": "ɜ", "ː": "", "ˈ": "", "ˌ": ""}
-)
+_UNMARKED = str.maketrans({"ɡ": "g", "ː": "", "ˈ": "", "ˌ": ""})
+_ALIKE = ("rɹɾʁʀ", "tɾ", "dɾ", "əɐ", "ɪi", "ʊu", "ɚɜɝə")
+"""Sounds between which the program, as speakers do, chooses by their place."""
 _SKIPPED = re.compile(r"[\s./\[\]()\u0361\u035c‿|-]")
 
 
 def phoneme_names(ipa: str, pronounced: Callable[[str], str]) -> str | None:
     """The names for a pronunciation; None if the program does not say it so.
 
-    `pronounced` tells what the program says for names, in IPA. Stress, length and the kind of r may differ.
+    `pronounced` tells what the program says for names, in IPA. Stress and length may differ,
+    and sounds that are alike.
     """
     names = _names(unicodedata.normalize("NFC", _SKIPPED.sub("", ipa)))
-    if names is None or _comparable(pronounced(names)) != _comparable(ipa):
-        return None
-    return names
+    return names if names is not None and _is_alike(ipa, pronounced(names)) else None
 
 
 def _names(ipa: str) -> str | None:
@@ -97,5 +96,11 @@ def _names(ipa: str) -> str | None:
     return "|".join(found).replace("'|", "'").replace(",|", ",") or None
 
 
-def _comparable(ipa: str) -> str:
-    return _SKIPPED.sub("", unicodedata.normalize("NFC", ipa)).translate(_ALIKE)
+def _is_alike(wanted: str, said: str) -> bool:
+    sounds = [
+        _SKIPPED.sub("", unicodedata.normalize("NFC", ipa)).translate(_UNMARKED) for ipa in (wanted, said)
+    ]
+    return len(sounds[0]) == len(sounds[1]) and all(
+        one == other or any(one in alike and other in alike for alike in _ALIKE)
+        for one, other in zip(*sounds, strict=True)
+    )

@@ -14,6 +14,7 @@ from portal.engine.speakers import neural
 from portal.engine.speakers.espeak_ng import Espeak
 from portal.engine.speakers.voices import ChosenVoice
 from portal.speech import audio, espeak
+from portal.speech.audio_types import TYPES
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Speech:
         format_ = self._context.environment.audio_format
         with tempfile.TemporaryFile(dir=self._context.folder) as file:
             audio.encode(sound.samples, sound.rate, format_, file)
-            stored = self._context.store(file, audio.TYPES[format_].content_type)
+            stored = self._context.store(file, TYPES[format_].content_type)
         return Take(
             audio=stored,
             duration_ms=sound.duration_ms,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from portal.definitions.locales import LOCALES, canonical
-from portal.engine.contract import Ability, Refused
+from portal.engine.contract import Ability, Refused, Take
 from portal.engine.environment import Environment
 from portal.engine.providers.openai import Controls
 from portal.engine.speakers import neural
@@ -47,6 +47,20 @@ def voice_for(
     return chosen
 
 
+def voice_of_take(take: Take, locale: str, environment: Environment) -> ChosenVoice | None:
+    """The voice that spoke a take, without its controls; the portal's choice where it is gone."""
+    named = {(espeak.PROVIDER, voice.name): voice.voice_id for voice in espeak.VOICES if espeak.is_here()}
+    if neural.is_here():
+        named[neural.PROVIDER, neural.NAME] = neural.VOICE_ID
+    if _provider_model(environment) is not None:
+        named |= {(voice.provider, voice.name): voice.provider_voice_id for voice in environment.voices}
+        named[PROVIDER, PROVIDER_VOICE] = PROVIDER_VOICE
+    voice_id = named.get((take.provider, take.voice))
+    if voice_id is None:
+        return _chosen(locale, environment)
+    return ChosenVoice(provider=take.provider, model=take.model, voice_id=voice_id, name=take.voice)
+
+
 def ability(environment: Environment) -> Ability:
     """What can speak here: nothing at all is no locales, no voices and NO_VOICE."""
     voices: set[tuple[str, str, str]] = set()
@@ -69,12 +83,11 @@ def _assigned(assignment: Mapping[str, Any], environment: Environment) -> Chosen
     wanted = assignment["provider"], assignment["model"], assignment["voice_id"]
     if wanted not in (ability(environment).voices or ()):
         raise Refused(f"The voice {wanted[2]} of {wanted[0]} is not here: {_missing(wanted[0])}")
-    name: str = assignment.get("voice_name") or _name_of(wanted[0], wanted[2], environment)
     return ChosenVoice(
         provider=wanted[0],
         model=wanted[1],
         voice_id=wanted[2],
-        name=name,
+        name=_name_of(wanted[0], wanted[2], environment),
         controls=Controls.of(assignment),
     )
 

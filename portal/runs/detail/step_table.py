@@ -35,6 +35,10 @@ class StepTableQuery:
     node_type: str = ""
     result: int | None = None
     """The position of the step whose result is open."""
+    log: int | None = None
+    """The position of the step whose log is open; of result and log, only one is."""
+    log_from: int | None = None
+    """The first line of the log that is shown; None: its last lines."""
 
     @classmethod
     def parse(cls, args: Mapping[str, str]) -> Self:
@@ -44,27 +48,38 @@ class StepTableQuery:
             page=reader.read("step_page", parameters.page_number, 1),
             status=reader.read("step_status", parameters.one_of(STATUSES), ""),
             node_type=reader.read("node_type", parameters.linked_text, ""),
-            result=reader.read("step_result", _position, None),
+            result=reader.read("step_result", step_position, None),
+            log=reader.read("step_log", step_position, None),
+            log_from=reader.read("log_from", _line, None),
         )
         reader.finish()
         return query
 
     def at(self, slice_: Slice) -> Self:
         """Another page of the same steps."""
-        return replace(self, page=slice_.number, result=None)
+        return replace(self.closed(), page=slice_.number)
 
     def of_status(self, status: str) -> Self:
-        return replace(self, status=status, page=1, result=None)
+        return replace(self.closed(), status=status, page=1)
 
     def with_result(self, position: int | None) -> Self:
         """The same page with the result of one step open, or none."""
-        return replace(self, result=position)
+        return replace(self.closed(), result=position)
+
+    def with_log(self, position: int, first: int | None = None) -> Self:
+        """The same page with the log of one step open."""
+        return replace(self.closed(), log=position, log_from=first)
+
+    def closed(self) -> Self:
+        """The same page with nothing open."""
+        return replace(self, result=None, log=None, log_from=None)
 
     def to_args(self) -> dict[str, str]:
         """The parameters that differ from the defaults."""
         page = str(self.page) if self.page > 1 else ""
         texts = {"step_page": page, "step_status": self.status, "node_type": self.node_type}
-        texts["step_result"] = "" if self.result is None else str(self.result)
+        opened = {"step_result": self.result, "step_log": self.log, "log_from": self.log_from}
+        texts |= {name: "" if number is None else str(number) for name, number in opened.items()}
         return {name: text for name, text in texts.items() if text}
 
 
@@ -114,5 +129,10 @@ def count_steps(run_id: UUID) -> dict[str, int]:
     return {status: found[status] for status in STATUSES if status in found}
 
 
-def _position(text: str) -> int:
+def step_position(text: str) -> int:
+    """The position of a step. Raises Refused."""
     return parameters.whole_number(text, 0, 2**31 - 1, "must be the position of a step.")
+
+
+def _line(text: str) -> int:
+    return parameters.whole_number(text, 1, 2**31 - 1, "must be the number of a line.")

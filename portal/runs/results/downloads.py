@@ -1,11 +1,15 @@
 """Downloads: the audio of one take, an archive of a run, an upload (contract 3.12).
 
-A stored file is checked for its size before it is offered, so that no truncated file is sent.
+A stored file is checked for its size before it is offered, so that no truncated file is sent. In an archive,
+takes of a run of the engine have the format that their output node asks for, converted while they are sent.
 """
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,6 +19,7 @@ from portal.database.engine import db
 from portal.database.models import (
     Artifact,
     Run,
+    RunDetail,
     RunStatus,
     Take,
     TakeStatus,
@@ -22,14 +27,30 @@ from portal.database.models import (
     UploadStatus,
     Workflow,
 )
+from portal.definitions.catalog import CATALOG
+from portal.definitions.graph import nodes_of
 from portal.errors import Conflict, NotFound
 from portal.runs.detail.run import RunDetailView, RunView
 from portal.runs.results.outputs import output_nodes
-from portal.storage import artifact_store, object_key, sizes, upload_key
+from portal.speech.audio_types import TYPES, Format
+from portal.storage import (
+    CHUNK_BYTES,
+    Store,
+    TruncatedContent,
+    artifact_store,
+    object_key,
+    read_exactly,
+    sizes,
+    upload_key,
+)
 from portal.storage.archives import ArchiveEntry, ArchivePaths, safe_name
 
 MAX_NAMED = 10
 """Missing or damaged files that an error message names."""
+
+_SINK = CATALOG["sink_preview"]
+_STORED = tuple(TYPES[name].content_type for name in ("flac", "opus"))
+"""How the engine stores takes."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +130,7 @@ def _sent_file(upload: Upload) -> StoredFile:
 def archive_of(workspace_id: UUID, run_id: UUID, node_id: str | None = None) -> Archive:
     """The files of an archive in a fixed order. Raises NotFound if one is missing."""
     rows = db.session.execute(
-        sa.select(Artifact, Take.line, Take.locale_code, Take.position)
+        sa.select(Artifact, Take.line, Take.locale_code, Take.position, Take.output_node_id)
         .outerjoin(Take, Take.artifact_id == Artifact.id)
         .where(*_files(run_id, node_id), Artifact.workspace_id == workspace_id)
     ).all()
@@ -118,20 +139,75 @@ def archive_of(workspace_id: UUID, run_id: UUID, node_id: str | None = None) -> 
     made_at = db.session.scalar(live.where(Run.id == run_id))
     if not rows or made_at is None:
         raise NotFound("There is nothing to download any more.")
-    names, entries = ArchivePaths(), []
-    for artifact, line, locale, _ in sorted(rows, key=_archive_order):
+    names, entries, formats = ArchivePaths(), [], _formats_of(run_id)
+    for artifact, line, locale, _, output in sorted(rows, key=_archive_order):
+        format_ = None
         if line is None:
             path = names.path("files", artifact.node_id or "run", artifact.name)
         else:
-            path = names.path(locale or "audio", f"{line + 1:04d}-{artifact.name}")
-        entries.append(ArchiveEntry(path, artifact.size_bytes, object_key(workspace_id, artifact.sha256)))
+            format_ = _export_format(formats, node_id or output, artifact.content_type)
+            path = names.path(locale or "audio", f"{line + 1:04d}-{_renamed(artifact.name, format_)}")
+        key = object_key(workspace_id, artifact.sha256)
+        entries.append(ArchiveEntry(path, artifact.size_bytes, key, format_))
     _refuse_damaged((entry.path, entry.key, entry.size) for entry in entries)
     return Archive(entries, made_at)
 
 
-def _archive_order(row: tuple[Artifact, int | None, str | None, int | None]) -> tuple[int | str, ...]:
+def read_entry(store: Store, entry: ArchiveEntry) -> Iterator[bytes]:
+    """The content of an entry as it is exported. Raises NotFound before the first chunk, TruncatedContent."""
+    stored = read_exactly(store, entry.key, 0, entry.size)
+    if entry.format is None:
+        return stored
+    return _converted(stored, cast(Format, entry.format))
+
+
+def _converted(stored: Iterator[bytes], format_: Format) -> Iterator[bytes]:
+    from portal.speech.audio import NotAudio, convert  # numpy takes half a second to import
+
+    with tempfile.TemporaryFile() as original, tempfile.TemporaryFile() as file:
+        for chunk in stored:
+            original.write(chunk)
+        original.seek(0)
+        try:
+            convert(original, format_, file)
+        except NotAudio as error:
+            raise TruncatedContent(str(error)) from None
+        yield from iter(partial(file.read, CHUNK_BYTES), b"")
+
+
+def _formats_of(run_id: UUID) -> Mapping[str, Format]:
+    """The format that each output node of a run asks for; none unless the engine drove it."""
+    snapshot = db.session.scalar(
+        sa.select(RunDetail.definition_snapshot)
+        .join(Run, Run.id == RunDetail.run_id)
+        .where(Run.id == run_id, Run.by_engine)
+    )
+    nodes = nodes_of(snapshot or {})
+    return {
+        node.id: cast(Format, _SINK.value(node.config, "format")) for node in nodes if node.type == _SINK.slug
+    }
+
+
+def _export_format(formats: Mapping[str, Format], node_id: str | None, content_type: str) -> Format | None:
+    """What a take of an output node becomes; one of no node in particular becomes what the first asks for."""
+    if content_type not in _STORED:
+        return None
+    return formats.get(node_id) if node_id is not None else next(iter(formats.values()), None)
+
+
+def _renamed(name: str, format_: Format | None) -> str:
+    """The name of a file once it is converted."""
+    if format_ is None:
+        return name
+    stem, dot, _ = name.rpartition(".")
+    return f"{stem if dot else name}.{TYPES[format_].extension}"
+
+
+def _archive_order(
+    row: tuple[Artifact, int | None, str | None, int | None, str | None],
+) -> tuple[int | str, ...]:
     """Audio by line, language and attempt, then the other files by node and name."""
-    artifact, line, locale, position = row
+    artifact, line, locale, position, _ = row
     if line is not None:
         return (0, line, locale or "", position or 0)
     return (1, artifact.node_id or "", artifact.name, str(artifact.id))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from portal.auth.principals import Principal
 from portal.database.models import Template, TemplateFavorite, TemplateUse
-from portal.database.sql.upserts import insert_or_increment, insert_unless_there
+from portal.database.sql.upserts import insert_or_add, insert_unless_there
 from portal.database.transactions import writing
 from portal.definitions.graph import EMPTY_DEFINITION
 from portal.definitions.structure import refuse, validate_definition
@@ -79,9 +79,8 @@ def clone_template(
     workspace_id = workspace_id_of(principal)
     template = get_template(principal, template_id)
     with writing() as session:
-        insert_or_increment(
-            session, TemplateUse, {"workspace_id": workspace_id, "template_id": template_id}, "uses_count"
-        )
+        key = {"workspace_id": workspace_id, "template_id": template_id}
+        insert_or_add(session, TemplateUse, key, {"uses_count": 1})
         return add_workflow(
             session,
             principal,

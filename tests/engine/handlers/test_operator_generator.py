@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ import pytest
 import soundfile
 
 from portal.definitions.locales import LOCALES
-from portal.engine.contract import Cancelled, Item, Refused, StepOutput, Take
+from portal.engine.contract import Cancelled, Item, RateLimited, Refused, StepOutput, Take
 from portal.engine.environment import Environment
 from portal.engine.handlers.operator_generator import OperatorGenerator
 from portal.engine.speakers import neural
 from portal.speech import espeak
+from portal.speech.catalog import Voice
+from tests.engine.provider_server import ProviderServer, audio, reply
 from tests.engine.step_context import StepContext, item, step
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 needs_espeak = pytest.mark.skipif(not espeak.is_here(), reason="the program espeak-ng is not installed")
 needs_neural = pytest.mark.skipif(not neural.is_here(), reason="the extra speech is not installed")
 LOW, HIGH = (
@@ -131,9 +135,9 @@ def test_phonemes_are_spoken_instead_of_the_word(context: StepContext) -> None:
         context,
         *(item(text, line=n, markup=each) for n, (text, each) in enumerate(zip(texts, markups, strict=True))),
     )
-    phonemes, unknown, word, letter = (take.duration_ms for take in heard)
-    assert abs(phonemes - word) < 300
-    assert unknown == letter
+    phonemes, unknown, word, letter = heard
+    assert abs(phonemes.duration_ms - word.duration_ms) < abs(phonemes.duration_ms - letter.duration_ms)
+    assert phonemes.audio != letter.audio == unknown.audio
 
 
 @needs_espeak
@@ -216,6 +220,56 @@ def test_ability_names_what_can_be_chosen_and_assigned(context: StepContext) -> 
     assert ability.locales == set(LOCALES) - {"ja-jp"}
     assert ability.voices is not None
     assert ("espeak-ng", "espeak-ng", "ja") in ability.voices
+
+
+ANNA = Voice(
+    provider="acme",
+    provider_voice_id="anna",
+    name="Anna",
+    languages=("de-de",),
+    models=("large",),
+    added_at=NOON,
+)
+
+
+def test_a_provider_speaks_with_the_voices_of_the_settings(tmp_path: Path, provider: ProviderServer) -> None:
+    context = StepContext(tmp_path, Environment(provider=provider.settings(), voices=[ANNA]))
+    provider.answer = reply(200, audio(2), Content_Type="audio/wav")
+    assigned = {
+        "provider": "acme",
+        "model": "large",
+        "voice_id": "anna",
+        "canonical_controls": {"speed": 1.5},
+    }
+    given = [item("Hallo <du>.", "de-de"), item("---", "de-de", line=1)]
+    for voice_map in ({}, {"de-DE": [assigned | {"provider_config": {"url": "http://elsewhere"}}]}):
+        out = speak(context, *given, voice_map=voice_map)
+        [take] = takes(out)
+        assert (take.voice, take.provider, take.model, take.duration_ms) == ("Anna", "acme", "large", 2_000)
+        assert (out.usage.provider_calls, out.result["unspoken_lines"]) == (1, 1)
+    first, second = (asked.json for asked in provider.asked)
+    assert first == {"model": "large", "input": "Hallo <du>.", "voice": "anna", "response_format": "wav"}
+    assert second == first | {"speed": 1.5}
+
+
+def test_a_provider_without_named_voices_speaks_with_its_own(
+    tmp_path: Path, provider: ProviderServer
+) -> None:
+    context = StepContext(tmp_path, Environment(provider=provider.settings()))
+    provider.answer = reply(200, audio(), Content_Type="audio/wav")
+    markup = '<sub alias="jiff"><phoneme alphabet="ipa" ph="x">gif</phoneme></sub> &amp; <break/>'
+    [take] = takes(speak(context, item("gif &", "ja-jp", markup=markup)))
+    assert (take.voice, take.provider, take.model) == ("alloy", "provider", "speaks")
+    assert provider.asked[0].json["input"] == "jiff & "
+    ability = OperatorGenerator().ability(context.environment)
+    assert ability.locales == set(LOCALES)
+
+
+def test_what_a_provider_refuses_is_not_spoken_by_another(tmp_path: Path, provider: ProviderServer) -> None:
+    provider.answer = reply(429, b"", Retry_After="7")
+    with pytest.raises(RateLimited) as refusal:
+        speak(StepContext(tmp_path, Environment(provider=provider.settings())), item("Hello."))
+    assert refusal.value.retry_after == 7
 
 
 @needs_neural

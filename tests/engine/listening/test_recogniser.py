@@ -96,6 +96,16 @@ def test_a_provider_that_fails_is_no_verdict(context: StepContext, provider: Pro
         listen([item("Hello.", take=take_of(context, b"sound"))], context)
 
 
+def test_what_a_provider_refuses_to_hear_is_said_of_the_line(
+    context: StepContext, provider: ProviderServer
+) -> None:
+    context.environment = Environment(provider=provider.settings())
+    provider.answer = reply_json({"error": {"message": "Audio is too short."}}, 400)
+    [heard] = listen([item("Hello.", take=take_of(context, b"sound"))], context).heard
+    assert heard.text is None
+    assert heard.reason == "The provider refused the request (400): Audio is too short."
+
+
 @pytest.mark.parametrize(
     "environment", [Environment(), Environment(provider=ProviderSettings(url="http://localhost/v1"))]
 )

@@ -16,6 +16,7 @@ MOMENT = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
 TABLES = (
     "credit_entries",
     "step_log_lines",
+    "engine_step_totals",
     "engine_leases",
     "engine_workers",
     "engine_values",
@@ -111,6 +112,15 @@ def upgrade() -> None:
         sa.Column("holder", sa.String(length=200), nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_engine_leases")),
+    )
+    op.create_table(
+        "engine_step_totals",
+        sa.Column("worker", sa.String(length=200), nullable=False),
+        sa.Column("node_type", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.String(length=10), nullable=False),
+        sa.Column("steps", sa.BigInteger(), nullable=False),
+        sa.Column("milliseconds", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("worker", "node_type", "outcome", name=op.f("pk_engine_step_totals")),
     )
     op.create_table(
         "step_log_lines",

@@ -1,4 +1,4 @@
-"""Health checks: liveness and readiness."""
+"""Probes: liveness and readiness."""
 
 import logging
 

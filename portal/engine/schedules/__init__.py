@@ -1,0 +1,1 @@
+"""Schedules: workflows that run by themselves at the moments of a cron expression."""

@@ -1,0 +1,1 @@
+"""How the process fares: probes for load balancers, metrics for Prometheus."""
