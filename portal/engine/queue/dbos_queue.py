@@ -76,7 +76,7 @@ def live_runs(session: Session) -> set[UUID]:
 
 
 def is_not_its_own(_object: object, name: str | None, kind: str, *_: object) -> bool:
-    """For Alembic's `include_object`: the queue's tables, which SQLite holds beside ours, are not Alembic's."""
+    """For Alembic's `include_object`: the tables of the queue, beside ours on SQLite, are not Alembic's."""
     return not (kind == "table" and name in TABLES)
 
 
