@@ -108,8 +108,7 @@ def settle(session: Session, run: Run, progress: Progress, now: datetime) -> Non
     of_run.token_cost, of_run.credits_absorbed = usage["characters"], float(absorbed)
     lines, audio_ms = outcomes.close_takes(session, run)
     outcome = RunOutcome(
-        total_steps=session.scalar(sa.select(sa.func.count()).select_from(Step).where(Step.run_id == run.id))
-        or 0,
+        total_steps=_steps_of(session, run) if run.status == RunStatus.COMPLETED else run.total_steps,
         output_line_count=lines,
         delivered_audio_ms=audio_ms,
         usage_summary=usage,
@@ -117,6 +116,11 @@ def settle(session: Session, run: Run, progress: Progress, now: datetime) -> Non
     )
     settle_run(session, run, outcome, now)
     outcomes.sum_languages(session, run)
+
+
+def _steps_of(session: Session, run: Run) -> int:
+    counted = sa.select(sa.func.count()).select_from(Step).where(Step.run_id == run.id)
+    return session.scalar(counted) or 0
 
 
 def result(session: Session, run: Run) -> RunResult:
