@@ -177,6 +177,7 @@ def test_each_state_goes_where_the_table_says(runner: Api, state: str) -> None:
         assert after["updated_at"] > before["updated_at"]
         if wanted == "cancelled":
             assert after["completed_at"] is not None
+            assert after["total_steps"] == before["total_steps"]
             assert (after["started_at"] is None) == (before["started_at"] is None)
             assert steered(runner, before, "cancel") == after
             start(runner, db.session.get_one(Workflow, UUID(before["workflow_id"])))
@@ -496,6 +497,15 @@ def test_a_full_queue_asks_to_come_back_later(app: Flask, runner: Api) -> None:
     assert "queue" in refusal(answer, 503)
     assert int(answer.headers["Retry-After"]) >= 1
     assert found_in(runner.get(f"/workflows/{workflow.id}"))["runs_count"] == 0
+
+
+def test_an_engine_that_is_off_starts_nothing_and_its_runs_can_be_cancelled(app: Flask, runner: Api) -> None:
+    run, workflow = start(runner, flow(runner)), flow(runner)
+    set_engine(app, enabled=False)
+    answer = ask_to_start(runner, workflow)
+    assert "PORTAL_ENGINE" in refusal(answer, 422)
+    assert {each["rule"] for each in answer.get_json()["error"]["details"]} == {"unavailable_node"}
+    assert steered(runner, run, "cancel")["status"] == "cancelled"
 
 
 def raising(*errors: StepError) -> Job:
