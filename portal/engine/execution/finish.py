@@ -185,7 +185,7 @@ def _close(
     """End a step of a run that has ended meanwhile, and settle the run if it was the last."""
     _end(session, run, claim, RunStatus.CANCELLED, spent, context, now)
     session.flush()
-    advance.settle(session, run, plans.progress_of(session, run.id), now)
+    advance.close_idle_steps(session, run, now)
 
 
 def _end(
