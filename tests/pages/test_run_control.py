@@ -76,7 +76,7 @@ def test_buttons_pressed_twice_do_no_harm(browser: Browser, run: Run) -> None:
     for action, status in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
         assert [send(browser, run, action).status_code for _ in range(2)] == [303, 303]
         assert status_of(run) == status
-    assert events_of(run)[-3:] == ["pause", "resume", "cancel"]
+    assert events_of(run)[-4:] == ["pause", "drain", "resume", "cancel"]
 
 
 def test_who_did_it_is_in_the_events_of_the_run(browser: Browser, run: Run) -> None:

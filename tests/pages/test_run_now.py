@@ -8,13 +8,19 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal import moments
-from portal.database.engine import db
 from portal.database.models import EngineClaim, EngineRun, Run, RunResult, RunStatus, Workflow
 from portal.database.transactions import writing
-from portal.engine.contract import Context, StepInput, StepOutput
 from tests.definitions.graphs import GENERATOR, checked
 from tests.engine.fabric import Bench
-from tests.factories import make_claim, make_detail, make_engine_run, make_run, make_worker, make_workflow
+from tests.factories import (
+    NOON,
+    make_claim,
+    make_detail,
+    make_engine_run,
+    make_run,
+    make_worker,
+    make_workflow,
+)
 from tests.pages.conftest import HTMX, Browser, one, parsed, text_of
 from tests.statements import statements
 
@@ -25,7 +31,7 @@ def workflow(browser: Browser) -> Workflow:
 
 
 def running(workflow: Workflow, status: str = "running", **columns: object) -> Run:
-    run = make_engine_run(workflow, status=status, started_at=moments.now(), **columns)
+    run = make_engine_run(workflow, status=status, **({"started_at": moments.now()} | columns))
     make_detail(run, definition_snapshot=checked())
     with writing() as session:
         session.add(EngineRun(run_id=run.id, workspace_id=workflow.workspace_id))
@@ -161,30 +167,14 @@ def test_a_pending_run_hears_of_the_first_worker(browser: Browser, workflow: Wor
 
 
 def test_where_nothing_can_move_nothing_more_is_read(browser: Browser, workflow: Workflow) -> None:
-    run = running(workflow, "completed", completed_at=moments.now())
+    run = running(workflow, "completed", started_at=NOON, completed_at=NOON)
     with statements() as seen:
         live(browser, run)
     assert not [text for text, _ in seen if "engine_" in text]
 
 
-def test_in_the_steps_of_the_engine_a_line_stays_with_its_run(browser: Browser, workflow: Workflow) -> None:
+def test_a_run_is_not_followed_under_another_workflow(browser: Browser, workflow: Workflow) -> None:
     run = running(workflow)
     other = make_workflow(browser.workspace, "Other")
     path = f"/workflows/{other.id}/runs/{run.id}/live"
     assert browser.open(path, headers=HTMX).status_code == 404
-
-
-def test_a_step_handler_is_seen_in_its_middle(browser: Browser, workflow: Workflow) -> None:
-    seen: list[str] = []
-
-    def look(step: StepInput, context: Context) -> StepOutput:
-        context.beat(1, 2)
-        db.session.remove()
-        seen.append(text_of(one(parsed(live(browser, run)), "#now")))
-        return StepOutput(items=list(step.items))
-
-    bench = Bench(jobs={GENERATOR: look})
-    run = bench.start(workflow, checked())
-    for _ in range(2):
-        bench.deliver(run.id, bench.waiting(run.id)[0])
-    assert seen[0].startswith("Now Generator Running")
