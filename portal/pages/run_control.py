@@ -10,10 +10,9 @@ from portal.engine.limits import engine_settings
 from portal.errors import Conflict
 from portal.pages import bp
 from portal.pages.confirmation import confirm
-from portal.pages.forms import id_in_path
 from portal.pages.run import originating_list
-from portal.pages.run_rights import to_run
-from portal.runs.detail.run import RunView, get_run_status
+from portal.pages.run_rights import to_steer
+from portal.runs.detail.run import RunView
 from portal.runs.statuses import RunStatus, is_active
 from portal.web.formats import number
 
@@ -28,8 +27,7 @@ _CONSEQUENCE = (
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/cancel")
 def confirm_run_cancel(workflow_id: str, run_id: str) -> str | Response:
-    _, workflow = to_run(workflow_id)
-    run = get_run_status(workflow, id_in_path(run_id))
+    _, workflow, run = to_steer(workflow_id, run_id)
     if not is_active(run.status):
         return _return_from(workflow, run)
     if not run.by_engine:
@@ -45,16 +43,14 @@ def confirm_run_cancel(workflow_id: str, run_id: str) -> str | Response:
 
 @bp.post("/workflows/<workflow_id>/runs/<run_id>/cancel")
 def cancel_run(workflow_id: str, run_id: str) -> Response:
-    principal, workflow = to_run(workflow_id)
-    run = get_run_status(workflow, id_in_path(run_id))
+    principal, workflow, run = to_steer(workflow_id, run_id)
     steering.cancel(principal, workflow, run.id, moments.now())
     return _return_from(workflow, run)
 
 
 @bp.post("/workflows/<workflow_id>/runs/<run_id>/pause")
 def pause_run(workflow_id: str, run_id: str) -> Response:
-    principal, workflow = to_run(workflow_id)
-    run = get_run_status(workflow, id_in_path(run_id))
+    principal, workflow, run = to_steer(workflow_id, run_id)
     steering.pause(principal, workflow, run.id, moments.now())
     return _return_from(workflow, run)
 
@@ -62,8 +58,7 @@ def pause_run(workflow_id: str, run_id: str) -> Response:
 @bp.post("/workflows/<workflow_id>/runs/<run_id>/resume")
 def resume_run(workflow_id: str, run_id: str) -> Response:
     """A run that goes on already is left alone: somebody pressed the button twice."""
-    principal, workflow = to_run(workflow_id)
-    run = get_run_status(workflow, id_in_path(run_id))
+    principal, workflow, run = to_steer(workflow_id, run_id)
     if not run.by_engine or run.status != RunStatus.RUNNING or run.pause_requested_at is not None:
         steering.resume(principal, workflow, run.id, moments.now(), engine_settings())
     return _return_from(workflow, run)

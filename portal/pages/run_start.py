@@ -18,9 +18,9 @@ from portal.engine.pricing.quotes import Quote, quote_again, quote_workflow
 from portal.errors import Conflict, InvalidQuery, NotFound, PaymentRequired
 from portal.input.parameters import single
 from portal.pages import bp
-from portal.pages.forms import Form, id_in_path
-from portal.pages.run_rights import to_run
-from portal.runs.detail.run import RunExcerpt, get_run_excerpt
+from portal.pages.forms import Form
+from portal.pages.run_rights import to_run, to_steer
+from portal.runs.detail.run import RunView
 from portal.runs.listing.rows import RunRow
 from portal.web import htmx
 from portal.web.rendering import render
@@ -68,7 +68,7 @@ class RunAgainPage:
     """What `runs/again.html` shows."""
 
     workflow: SeenWorkflow
-    run: RunExcerpt
+    run: RunView
     recorded: bool
     """Whether it is known what the run ran."""
     offer: Offer
@@ -105,17 +105,16 @@ def estimate_run(workflow_id: str) -> Answer:
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/again")
 def confirm_run_again(workflow_id: str, run_id: str) -> Answer:
-    _, workflow = to_run(workflow_id)
-    return _again(workflow, id_in_path(run_id))
+    _, workflow, run = to_steer(workflow_id, run_id)
+    return _again(workflow, run)
 
 
 @bp.post("/workflows/<workflow_id>/runs/<run_id>/again")
 def run_again(workflow_id: str, run_id: str) -> Answer:
     """Start a run with the definition that this one had."""
-    principal, workflow = to_run(workflow_id)
-    earlier = id_in_path(run_id)
+    principal, workflow, earlier = to_steer(workflow_id, run_id)
     try:
-        run = starting.start_again(principal, workflow.id, earlier, moments.now())
+        run = starting.start_again(principal, workflow.id, earlier.id, moments.now())
     except (InvalidQuery, Conflict, PaymentRequired) as refusal:
         return _again(workflow, earlier, refusal)
     return _to_run(workflow, run.id)
@@ -141,8 +140,7 @@ def _new(template: str, workflow: SeenWorkflow, refusal: Refusal | None = None) 
     return render(template, page), status
 
 
-def _again(workflow: SeenWorkflow, run_id: UUID, refusal: Refusal | None = None) -> Answer:
-    run = get_run_excerpt(workflow, run_id)
+def _again(workflow: SeenWorkflow, run: RunView, refusal: Refusal | None = None) -> Answer:
     try:
         offer, _ = _offer(workflow.id, lambda: quote_again(workflow.id, run.id), refusal)
         recorded = True
