@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from portal.definitions.catalog import CATALOG
 from portal.definitions.graph import nodes_of
 from portal.definitions.locales import display_name
 from portal.engine.health import OpenStep, RunProgress
@@ -48,7 +49,8 @@ class Now:
 
 def now_of(run: RunExcerpt, progress: RunProgress | None, pause: Pause | None, now: datetime) -> Now | None:
     """None where there is nothing to say."""
-    names = {node.id: node.display_name for node in nodes_of(run.definition_snapshot)}
+    nodes = nodes_of(run.definition_snapshot)
+    names = {node.id: node.name or CATALOG.find(node.type).display_name for node in nodes}
     if pause is not None:
         return Now(
             sentence=None,

@@ -15,7 +15,7 @@ from portal.definitions.locales import DEFAULT_SOURCE, LOCALE_NAMES, display_nam
 from portal.engine import starting
 from portal.engine.preparing import SCRIPT, Overrides
 from portal.engine.pricing.quotes import Quote, quote_again, quote_workflow
-from portal.errors import Conflict, InvalidQuery, NotFound, PaymentRequired
+from portal.errors import Conflict, FieldError, InvalidQuery, NotFound, PaymentRequired
 from portal.input.parameters import single
 from portal.pages import bp
 from portal.pages.forms import Form
@@ -159,7 +159,7 @@ def _offer(
         quote = ask()
     except InvalidQuery as invalid:
         errors = {each.field: each.message for each in invalid.errors if each.field in FIELDS}
-        obstacles = [each.message for each in invalid.errors if each.field not in FIELDS]
+        obstacles = [_sentence(each) for each in invalid.errors if each.field not in FIELDS]
     said = "" if refusal is None or isinstance(refusal, InvalidQuery) else refusal.message
     occupied = starting.occupying_run(workflow_id)
     offer = Offer(
@@ -171,6 +171,11 @@ def _offer(
         refusal=said,
     )
     return offer, errors
+
+
+def _sentence(error: FieldError) -> str:
+    """Rules of definitions say themselves what they are about; a faulty shape says only what is wrong."""
+    return error.message if error.rule else f"{error.field} {error.message}"
 
 
 def _overrides() -> dict[str, object]:

@@ -79,7 +79,7 @@ def test_each_open_step_says_how_far_it_is_and_what_it_waits_for(
         waiting_for="The provider limits <requests>.",
     )
     steps = [text_of(line) for line in parsed(live(browser, run)).select("#now li")]
-    assert steps[0] == "Generator Running 3 of 8"
+    assert steps[0] == "Voice Generator Running 3 of 8"
     assert steps[1].startswith("elsewhere Tries again in 1 m ")
     assert steps[1].endswith("The provider limits <requests>.")
 
@@ -107,8 +107,8 @@ def test_a_paused_run_tells_why_what_is_held_and_when_it_goes_on(
     said = text_of(one(parsed(live(browser, run)), "#pause"))
     assert "A provider is not responding." in said
     assert "503 <down>" in said
-    assert "It goes on by itself:" in said
-    assert said.endswith("Generator in German (Germany), French (France)")
+    assert "It goes on by itself at" in said
+    assert said.endswith("Voice Generator German (Germany), French (France)")
 
 
 def test_a_run_of_another_system_has_no_such_section(browser: Browser) -> None:
