@@ -10,8 +10,9 @@ from werkzeug.test import TestResponse
 from portal import moments
 from portal.database.models import EngineClaim, EngineRun, Run, RunResult, RunStatus, Workflow
 from portal.database.transactions import writing
+from portal.engine.steering import resume_by_itself
 from tests.definitions.graphs import GENERATOR, checked
-from tests.engine.fabric import Bench
+from tests.engine.fabric import SETTINGS, Bench
 from tests.factories import (
     NOON,
     make_claim,
@@ -164,6 +165,21 @@ def test_a_pending_run_hears_of_the_first_worker(browser: Browser, workflow: Wor
     assert live(browser, run, mark).status_code == 304
     make_worker("w")
     assert "this run is next" in live(browser, run, mark).text
+
+
+def test_a_run_that_was_to_go_on_and_could_not_says_so_no_longer(
+    browser: Browser, workflow: Workflow
+) -> None:
+    run = running(workflow, "paused", paused_at=moments.now(), pause_reason="provider_outage")
+    due = moments.now() + timedelta(minutes=5)
+    with writing() as session:
+        session.get_one(EngineRun, run.id).resume_at = due
+    running(workflow)
+    mark = live(browser, run).headers["ETag"]
+    assert not resume_by_itself(run.id, due, SETTINGS)
+    after = live(browser, run, mark)
+    assert after.status_code == 200
+    assert "It goes on by itself" not in text_of(one(parsed(after), "#pause"))
 
 
 def test_where_nothing_can_move_nothing_more_is_read(browser: Browser, workflow: Workflow) -> None:
