@@ -46,6 +46,8 @@ class SeenWorkflow:
     schedule_stopped: str | None = None
     """Why the portal turned its schedule off."""
     more_description: bool = False
+    pending: int | None = None
+    """The number of its runs with this status."""
 
 
 _SEEN = (
@@ -56,6 +58,7 @@ _SEEN = (
         excerpt(Workflow.description, DESCRIPTION_EXCERPT).label("description"),
         Workflow.next_run_number,
         RunTotals.running,
+        RunTotals.pending,
         Workflow.version,
         Workspace.version.label("workspace_version"),
         Workflow.change_stamp,

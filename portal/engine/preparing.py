@@ -5,13 +5,15 @@ Start, preview and estimate prepare a run alike, so they refuse the same.
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
+from uuid import UUID
 
+import sqlalchemy as sa
 from pydantic import Field
 from pydantic_core import CoreSchema, core_schema
 from sqlalchemy.orm import Session
 
 from portal.database.columns import JsonObject
-from portal.database.models import Workflow
+from portal.database.models import Run, RunDetail, Workflow
 from portal.definitions.catalog import MAX_SCRIPT
 from portal.definitions.locales import FAMILIES, LOCALES, canonical_source
 from portal.definitions.preflight import preflight_definition
@@ -19,13 +21,14 @@ from portal.definitions.shape import read_stored
 from portal.definitions.site import Site
 from portal.definitions.structure import refuse
 from portal.engine.flow import Plan
-from portal.errors import FieldError, InvalidQuery
+from portal.errors import FieldError, InvalidQuery, NotFound
 from portal.input import sentences
 from portal.input.bodies import Body, Rule, refused
 from portal.input.text import NOT_BLANK_PATTERN, is_storable
 from portal.workflows.validation import surroundings
 
-_SCRIPT = "source_script"
+SCRIPT = "source_script"
+"""The type of the node that overrides are for; they need exactly one."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,23 @@ def prepare(
     return Prepared(definition, Plan.of(definition))
 
 
+def read_earlier(session: Session, workflow_id: UUID, run_id: UUID) -> tuple[JsonObject, int | None]:
+    """The definition that a run of the workflow had, and its version. Raises NotFound."""
+    earlier = session.execute(
+        sa.select(RunDetail.definition_snapshot, Run.workflow_version)
+        .join(Run, Run.id == RunDetail.run_id)
+        .where(Run.id == run_id, Run.workflow_id == workflow_id)
+    ).first()
+    if earlier is None or earlier.definition_snapshot is None:
+        raise NotFound("There is no such run here, or nobody knows what it ran.")
+    return earlier.definition_snapshot, earlier.workflow_version
+
+
 def _with_overrides(definition: JsonObject, overrides: Overrides) -> JsonObject:
     if not overrides.named():
         return definition
     nodes = definition["graph"]["nodes"]
-    scripts = [number for number, node in enumerate(nodes) if node["type"] == _SCRIPT]
+    scripts = [number for number, node in enumerate(nodes) if node["type"] == SCRIPT]
     if len(scripts) != 1:
         said = f"needs exactly one Script Input; this workflow has {len(scripts)}."
         raise InvalidQuery([FieldError(name, said) for name in overrides.named()])

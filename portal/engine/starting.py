@@ -10,18 +10,20 @@ from sqlalchemy.orm import Session
 from portal.auth.access import NO_SUCH_WORKFLOW, get_workflow
 from portal.auth.principals import Principal
 from portal.database.columns import JsonObject
-from portal.database.models import EngineRun, Run, RunDetail, User, Workflow
+from portal.database.engine import db
+from portal.database.models import EngineRun, Run, User, Workflow
 from portal.database.transactions import writing
 from portal.engine import abilities, credits
 from portal.engine.execution import advance
 from portal.engine.execution.locks import lock_workspace
 from portal.engine.flow import StepKey
 from portal.engine.limits import engine_settings, refuse_beyond, refuse_if_full
-from portal.engine.preparing import Overrides, prepare
+from portal.engine.preparing import Overrides, prepare, read_earlier
 from portal.engine.pricing.quotes import quote
 from portal.errors import NotFound
 from portal.input.parameters import Reader
-from portal.runs.recording.recorder import add_run, refuse_if_occupied
+from portal.runs.listing.rows import RunRow, Texts, read_rows
+from portal.runs.recording.recorder import add_run, occupying, refuse_if_occupied
 from portal.workspaces.people import person_of
 
 
@@ -47,22 +49,14 @@ def start_again(principal: Principal, workflow_id: UUID, run_id: UUID, now: date
     get_workflow(principal, workflow_id)
     with writing() as session:
         workflow = _lock(session, workflow_id)
-        earlier = session.execute(
-            sa.select(RunDetail.definition_snapshot, Run.workflow_version)
-            .join(Run, Run.id == RunDetail.run_id)
-            .where(Run.id == run_id, Run.workflow_id == workflow_id)
-        ).first()
-        if earlier is None or earlier.definition_snapshot is None:
-            raise NotFound("There is no such run here, or nobody knows what it ran.")
-        return _start(
-            session,
-            principal,
-            workflow,
-            earlier.definition_snapshot,
-            earlier.workflow_version,
-            Overrides(),
-            now,
-        )
+        definition, version = read_earlier(session, workflow_id, run_id)
+        return _start(session, principal, workflow, definition, version, Overrides(), now)
+
+
+def occupying_run(workflow_id: UUID) -> RunRow | None:
+    """The run of the engine that keeps another one of this workflow from starting. Checks no access."""
+    run_id = db.session.scalar(occupying(workflow_id))
+    return read_rows([run_id], Texts.BRIEF)[0] if run_id is not None else None
 
 
 def _lock(session: Session, workflow_id: UUID) -> Workflow:

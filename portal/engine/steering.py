@@ -17,11 +17,12 @@ from portal.engine.execution.locks import lock_to_end, lock_workspace
 from portal.engine.limits import refuse_beyond
 from portal.errors import Conflict, NotFound
 from portal.runs.recording.recorder import change_run
-from portal.runs.recording.run_rows import lock_run
+from portal.runs.recording.run_rows import lock_run, touch_run
 from portal.runs.recording.state_machine import Event
 from portal.workspaces.people import person_of
 
 NO_SUCH_RUN = "There is no such run here."
+RUNS_ELSEWHERE = "This run does not run here: steer it in the system that it came from."
 
 
 def cancel(principal: Principal, workflow: SeenWorkflow, run_id: UUID, now: datetime) -> None:
@@ -85,6 +86,7 @@ def resume_by_itself(run_id: UUID, now: datetime, settings: EngineSettings) -> b
                     refuse_beyond(session, settings, of_engine.workspace_id, user_id)
                 _go_on(session, run, now)
         except Conflict:
+            touch_run(session, run, now)  # its page said when it would go on
             return False
         return True
 
@@ -113,7 +115,7 @@ def _lock(session: Session, workflow: SeenWorkflow, run_id: UUID) -> Run:
     if run.workflow_id != workflow.id:
         raise NotFound(NO_SUCH_RUN)
     if not run.by_engine and run.status not in TERMINAL:
-        raise Conflict("This run does not run here: steer it in the system that it came from.")
+        raise Conflict(RUNS_ELSEWHERE)
     return run
 
 

@@ -15,8 +15,9 @@ The weak ETag is made of
 - the day in UTC, and the release.
 
 Relative times such as "3 min ago" are made in the browser. A page that must be right without script too
-names `second_of_active_run(workflow)`: its durations grow while a run is active. Only responses with status
-200 carry the ETag. The other headers for caches (`private, no-cache`, `Vary: Cookie`) are in headers.py.
+names `second_of_active_run(workflow)`: its durations grow while a run is active. The page of a run names
+its progress too, which workers note without a new version. Only responses with status 200 carry the ETag.
+The other headers for caches (`private, no-cache`, `Vary: Cookie`) are in headers.py.
 """
 
 import hashlib

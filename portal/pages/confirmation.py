@@ -13,9 +13,12 @@ class Confirmation:
     consequence: str
     button: str
     back: str
-    """The address that Cancel leads to."""
+    """The address that the other choice leads to."""
+    otherwise: str
 
 
-def confirm(question: str, consequence: str, button: str, back: str) -> str:
-    page = Confirmation(question=question, consequence=consequence, button=button, back=back)
+def confirm(question: str, consequence: str, button: str, back: str, otherwise: str = "Cancel") -> str:
+    page = Confirmation(
+        question=question, consequence=consequence, button=button, back=back, otherwise=otherwise
+    )
     return render("confirm.html", page)

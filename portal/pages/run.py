@@ -11,6 +11,8 @@ from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.database.sql.excerpts import TextBudget
+from portal.engine.health import RunProgress, run_progress
+from portal.engine.limits import engine_settings
 from portal.errors import InvalidQuery
 from portal.input.parameters import fits_links, fits_path, single
 from portal.pages import bp, conditional_get
@@ -20,9 +22,12 @@ from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.graph import Graph, NodeView, draw_graph, read_nodes
 from portal.pages.key_values import KeyValues, first_key_values, source_key_values
 from portal.pages.pager import Pager
+from portal.pages.run_now import Now, now_of
+from portal.pages.run_rights import may_start, may_steer
 from portal.pages.timeline_chart import TimelineChart, draw_timeline, lane_pages
 from portal.paging import Page
 from portal.runs.detail.failed_steps import MAX_ERROR, FailedStep, first_failed_step
+from portal.runs.detail.pause import Pause, read_pause
 from portal.runs.detail.run import RunExcerpt, find_run, get_run_excerpt, read_run_json
 from portal.runs.detail.step_excerpts import StepExcerpt, step_duration_ms
 from portal.runs.detail.step_log import StepLogs, read_step_logs
@@ -44,7 +49,7 @@ from portal.runs.query import RunQuery
 from portal.runs.results.run_results import ResultQuery, ResultsView, read_results
 from portal.runs.statistics.run_timing import RunTiming, timing_of
 from portal.runs.statistics.summary import usual_duration
-from portal.runs.statuses import RunStatus
+from portal.runs.statuses import RunStatus, is_active
 from portal.web import htmx
 from portal.web.rendering import render
 from portal.workflows.listing import describe_workflow
@@ -121,6 +126,12 @@ class RunFragment:
     pace: RunTiming
     pace_bar: PaceBar | None
     failed_step: FailedStep | None
+    may_steer: bool
+    """Whether there are buttons to cancel, pause and resume it."""
+    may_start: bool
+    """Whether there is one to run it again."""
+    happening: Now | None
+    """What a run of the engine does and waits for; None if it has ended, or another system drives it."""
     timeline: Timeline
     before_start: int
     """Steps that began before the run did."""
@@ -212,7 +223,10 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
     now, found_id = moments.now(), id_in_path(workflow_id)
     links = _links(found_id)
     workflow = get_workflow(current_principal(), found_id)
-    conditional_get.answer_304_if_unchanged(workflow, conditional_get.second_of_active_run(workflow))
+    progress = _progress(workflow, id_in_path(run_id))
+    conditional_get.answer_304_if_unchanged(
+        workflow, conditional_get.second_of_active_run(workflow), progress
+    )
     run = get_run_excerpt(workflow, id_in_path(run_id))
     timeline = read_timeline(run.id, links.timeline, now)
     steps = list_step_excerpts(run.id, links.steps)
@@ -227,6 +241,9 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         pace=pace,
         pace_bar=_pace_bar(pace),
         failed_step=first_failed_step(run.id) if run.status == RunStatus.FAILED else None,
+        may_steer=run.by_engine and is_active(run.status) and may_steer(workflow.workspace_id),
+        may_start=not is_active(run.status) and may_start(workflow.workspace_id),
+        happening=now_of(run, progress, _pause(run), now),
         timeline=timeline,
         before_start=steps_before_start(timeline, run.started_at),
         chart=draw_timeline(timeline),
@@ -241,6 +258,15 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         line_pager=Pager(results.lines) if results else None,
         room=TextBudget(),
     )
+
+
+def _progress(workflow: SeenWorkflow, run_id: UUID) -> RunProgress | None:
+    """What changes without a new version of the workflow; not asked while no run of it can move."""
+    return run_progress(engine_settings(), run_id) if workflow.running or workflow.pending else None
+
+
+def _pause(run: RunExcerpt) -> Pause | None:
+    return read_pause(run.id) if run.by_engine and run.status == RunStatus.PAUSED else None
 
 
 def _links(workflow_id: UUID) -> RunLinks:

@@ -38,6 +38,11 @@ class RunLine:
     def active(self) -> bool:
         return is_active(self.run.status)
 
+    @property
+    def steerable(self) -> bool:
+        """Whether it can be cancelled, paused or resumed here."""
+        return self.active and self.run.by_engine
+
 
 def run_lines(rows: Sequence[RunRow], subjects: Mapping[UUID, Subject], now: datetime) -> list[RunLine]:
     return [_line(run, subjects.get(run.id), now) for run in rows]

@@ -20,6 +20,7 @@ from portal.pages.overview import Overview, read_overview
 from portal.pages.pager import Pager
 from portal.pages.run_lines import RunLine, run_lines
 from portal.pages.run_live import Watch, watch
+from portal.pages.run_rights import may_start, may_steer
 from portal.pages.sort_links import SORT_LABELS, SortLink, sort_links
 from portal.paging import Page
 from portal.runs.filters.filter import AnyFilter
@@ -82,6 +83,10 @@ class RunListPage(FilterForm):
     any_status: RunQuery
     watch: Watch
     api_call: str
+    may_start: bool
+    """Whether there is a button to start a run."""
+    may_steer: bool
+    """Whether active runs of the engine have buttons to cancel, pause and resume them."""
     overview: Overview | None = None
     """None in the fragment, which leaves the overview as it is."""
 
@@ -96,6 +101,7 @@ class RefusedRunList(FilterForm):
     """The list with the valid parameters only."""
     query: None = None
     overview: None = None
+    may_start: bool = False
 
 
 @bp.get("/workflows/<workflow_id>/runs")
@@ -150,6 +156,8 @@ def _list(workflow: SeenWorkflow, query: RunQuery, page: RunPage, overview: Over
         watch=watch(workflow, query, lines, page.counts),
         api_call=curl_command("api.runs", workflow_id=workflow.id, **query.to_args()),
         overview=overview,
+        may_start=may_start(workflow.workspace_id),
+        may_steer=may_steer(workflow.workspace_id),
     )
 
 

@@ -17,6 +17,7 @@ from portal.pages import bp, conditional_get
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.overview import Overview, read_overview
 from portal.pages.run_lines import RunLine, run_lines
+from portal.pages.run_rights import may_steer
 from portal.paging import MAX_LIMIT, Slice
 from portal.runs.listing.changes_since import read_changes
 from portal.runs.listing.subjects import subjects_of
@@ -63,6 +64,7 @@ class RunListChanges:
     """Runs that came after the list was read."""
     watch: Watch
     overview: Overview
+    may_steer: bool
 
 
 def watch(
@@ -98,6 +100,7 @@ def runs_live(workflow_id: str) -> str | Response:
         new=runs.new,
         watch=watch(workflow, query, lines, runs.counts, since),
         overview=read_overview(workflow, runs.in_all),
+        may_steer=may_steer(workflow.workspace_id),
     )
     return render("runs/_live.html", changes)
 

@@ -239,6 +239,16 @@ TABLE: dict[str, Row] = {
     "POST /workflows/<workflow_id>/schedule/remove": Page(ok=303, roles=EDITORS, found_first=True),
     "GET /workflows/<workflow_id>/uploads/<upload_id>": Page(ok=302),
     "GET /find": Page(personal=True, query="?q=<run_id>", own=dict.fromkeys(EVERYBODY, 303)),
+    "GET /workflows/<workflow_id>/run": Page(roles=EDITORS, found_first=True),
+    "POST /workflows/<workflow_id>/run": Page(ok=303, roles=EDITORS, found_first=True),
+    "GET /workflows/<workflow_id>/run/estimate": Page(ok=303, roles=EDITORS, found_first=True),
+    "POST /workflows/<workflow_id>/run/estimate": Page(roles=EDITORS, found_first=True),
+    f"GET {_RUNS}/<run_id>/again": Page(roles=EDITORS, found_first=True),
+    f"POST {_RUNS}/<run_id>/again": Page(ok=422, roles=EDITORS, found_first=True),  # it ran what cannot run
+    f"GET {_RUNS}/<run_id>/cancel": Page(ok=303, roles=EDITORS, found_first=True),  # it has ended
+    f"POST {_RUNS}/<run_id>/cancel": Page(ok=303, roles=EDITORS, found_first=True),
+    f"POST {_RUNS}/<run_id>/pause": Page(ok=409, roles=EDITORS, found_first=True),
+    f"POST {_RUNS}/<run_id>/resume": Page(ok=409, roles=EDITORS, found_first=True),
     f"GET {_RUNS}": Page(),
     f"GET {_RUNS}/table": Page(fragment=True),
     f"GET {_RUNS}/live": Page(fragment=True),

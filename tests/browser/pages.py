@@ -4,17 +4,34 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from portal.database.models import Run, RunDetail, ScheduleTick, StepResult, Workflow, Workspace
+from portal import moments
+from portal.database.models import (
+    EngineRun,
+    Run,
+    RunDetail,
+    RunResult,
+    ScheduleTick,
+    StepResult,
+    Workflow,
+    Workspace,
+)
 from portal.database.transactions import writing
+from portal.definitions.catalog import CATALOG
+from portal.engine.abilities import to_json
+from portal.engine.contract import Ability
 from portal.history.demo import audio
+from tests.definitions.graphs import CHECK, GENERATOR, SCRIPT, checked
 from tests.factories import (
     NOON,
+    make_claim,
     make_detail,
+    make_engine_run,
     make_output,
     make_person,
     make_run,
     make_schedule,
     make_steps,
+    make_worker,
     make_workflow,
 )
 
@@ -85,8 +102,47 @@ def make_spoken_run(workspace: Workspace) -> Run:
     return run
 
 
-def addresses(workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str, spoken: Run) -> dict[str, str]:
-    """Name and path of every page and state that a link leads to; `spoken` is a run that gave audio."""
+def make_driven_runs(workspace: Workspace) -> tuple[Run, Run]:
+    """Two runs of the engine: one with a step under way and one that waits, and a paused one."""
+    definition = checked()
+    workflow = make_workflow(workspace, "Driven dub", definition=definition)
+    who, begun = make_person(workspace, "Grace Hopper"), moments.now() - timedelta(minutes=2)
+    times = {"created_at": begun, "started_at": begun, "total_steps": 4, "finished_steps": 1}
+    running = make_engine_run(workflow, "running", person_id=who.id, run_number=2, **times)
+    pause = {"pause_requested_at": begun, "paused_at": begun, "pause_reason": "provider_outage"}
+    paused = make_engine_run(
+        workflow, "paused", run_number=1, pause_error="The provider answered 503.", **times, **pause
+    )
+    for run in (running, paused):
+        make_detail(run, definition_snapshot=definition)
+    make_steps(
+        running,
+        {"node_id": SCRIPT, "node_type": SCRIPT, "started_at": begun, "completed_at": begun},
+        {"node_id": GENERATOR, "node_type": GENERATOR, "started_at": begun, "status": "running"},
+        {"node_id": CHECK, "node_type": CHECK, "started_at": begun, "status": "running"},
+    )
+    later = moments.now() + timedelta(minutes=10)
+    worker = make_worker("shown", abilities=to_json(dict.fromkeys(CATALOG, Ability())))
+    make_claim(running, worker.id, node_id=GENERATOR, position=1, done=3, total=8)
+    waits = {"retry_at": later, "waiting_for": "The provider limits requests (429)."}
+    make_claim(running, node_id=CHECK, position=2, **waits)
+    with writing() as session:
+        session.add(EngineRun(run_id=running.id, workspace_id=workspace.id))
+        session.add(EngineRun(run_id=paused.id, workspace_id=workspace.id, resume_at=later))
+        held = [{"node_id": GENERATOR, "locales": ["de-de", "fr-fr"]}]
+        session.add(RunResult(run_id=paused.id, held_nodes=held))
+    return running, paused
+
+
+def addresses(
+    workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str, spoken: Run, driven: tuple[Run, Run]
+) -> dict[str, str]:
+    """Name and path of every page and state that a link leads to.
+
+    `spoken` is a run that gave audio, `driven` are a running and a paused one of the engine.
+    """
+    running, paused = driven
+    of_engine = f"/workflows/{running.workflow_id}"
     runs = f"/workflows/{workflow.id}/runs"
     settings = f"/settings/workspaces/{workflow.workspace_id}"
     return {
@@ -108,6 +164,13 @@ def addresses(workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str, s
         "run-compared-elsewhere": f"{runs}/{run_id}/compare?with={spoken.id}",
         "run-spoken": f"/workflows/{spoken.workflow_id}/runs/{spoken.id}?step_result=0",
         "run-zoomed": f"{runs}/{run_id}?from_ms=1000&to_ms=2000",
+        "run-start": f"{of_engine}/run",
+        "run-start-refused": f"/workflows/{odd.id}/run",
+        "run-again": f"/workflows/{spoken.workflow_id}/runs/{spoken.id}/again",
+        "run-driven": f"{of_engine}/runs/{running.id}",
+        "run-paused": f"{of_engine}/runs/{paused.id}",
+        "run-cancel": f"{of_engine}/runs/{running.id}/cancel",
+        "runs-driven": f"{of_engine}/runs",
         "workflow-new": f"/workspaces/{workflow.workspace_id}/workflows/new",
         "workflow-edit": f"/workflows/{workflow.id}/edit",
         "workflow-delete": f"/workflows/{workflow.id}/delete",

@@ -12,7 +12,7 @@ from portal.definitions.pipeline import PipelineNode
 from portal.engine import pricing
 from portal.engine.abilities import site
 from portal.engine.credits import metered_balance
-from portal.engine.preparing import Overrides, Prepared, prepare
+from portal.engine.preparing import Overrides, Prepared, prepare, read_earlier
 from portal.engine.pricing.estimates import Estimate, estimate
 from portal.input import parameters
 from portal.workflows.uploads.formats import examine
@@ -26,6 +26,7 @@ class Quote:
 
     estimate: Estimate
     balance: int
+    metered: bool
 
     @property
     def can_run(self) -> bool:
@@ -45,7 +46,7 @@ def quote(session: Session, workflow: Workflow, prepared: Prepared) -> Quote:
     characters = {
         source: _characters(session, workflow, plan.nodes[source]) if prices else 0 for source in plan.sources
     }
-    return Quote(estimate(plan, characters, prices), balance or 0)
+    return Quote(estimate(plan, characters, prices), balance or 0, balance is not None)
 
 
 def quote_workflow(workflow_id: UUID, overrides: Overrides) -> Quote:
@@ -53,6 +54,14 @@ def quote_workflow(workflow_id: UUID, overrides: Overrides) -> Quote:
     session = db.session()
     workflow = session.get_one(Workflow, workflow_id)
     return quote(session, workflow, prepare(session, workflow, overrides, site(session)))
+
+
+def quote_again(workflow_id: UUID, run_id: UUID) -> Quote:
+    """The same with the definition that a run of it had. Raises NotFound, InvalidQuery."""
+    session = db.session()
+    workflow = session.get_one(Workflow, workflow_id)
+    definition, _ = read_earlier(session, workflow_id, run_id)
+    return quote(session, workflow, prepare(session, workflow, Overrides(), site(session), definition))
 
 
 def _characters(session: Session, workflow: Workflow, node: PipelineNode) -> int:

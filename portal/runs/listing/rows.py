@@ -61,6 +61,8 @@ class RunRow:
     output_line_count: int | None
     delivered_audio_ms: int | None
     error: str | None
+    by_engine: bool
+    """Whether the portal's own engine drives it."""
     usage_cut: bool = False
     """Whether the usage has more members than a brief row tells."""
 

@@ -214,13 +214,17 @@ def settle_run(session: Session, run: Run, outcome: RunOutcome, now: datetime) -
 
 def refuse_if_occupied(session: Session, workflow_id: UUID) -> None:
     """Refuse while the engine drives a pending or running run of this locked workflow. Raises Conflict."""
-    occupied = (
+    if session.scalar(occupying(workflow_id)) is not None:
+        raise Conflict("Another run of this workflow is pending or running.")
+
+
+def occupying(workflow_id: UUID) -> sa.Select[UUID]:
+    """Selects the run of this workflow that the engine drives and that is pending or running."""
+    return (
         sa.select(Run.id)
         .where(Run.workflow_id == workflow_id, Run.status.in_(OCCUPYING), Run.by_engine)
         .limit(1)
     )
-    if session.scalar(occupied) is not None:
-        raise Conflict("Another run of this workflow is pending or running.")
 
 
 def _set_status(run: Run, status: RunStatus, event: Event, moment: datetime) -> None:
