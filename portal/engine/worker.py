@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal import moments
-from portal.database import outages
+from portal.database import outages, postgresql
 from portal.database.columns import JsonObject
 from portal.database.engine import db
 from portal.database.models import TERMINAL, EngineClaim, Run
@@ -60,6 +60,7 @@ class Worker:
     def run(self) -> str | None:
         """Work until SIGTERM or SIGINT; returns why it ended, if it was not told to."""
         with self.app.app_context():
+            postgresql.end_idle_transactions(db.engine, self.work.settings.lease)
             with writing() as session:
                 workers.register(session, self.identity, self.threads, self.abilities)
             db.session.remove()
@@ -78,6 +79,7 @@ class Worker:
             queues=self.queues,
             poll=settings.poll,
             partition=settings.per_workspace,
+            lease=settings.lease,
         )
         looking_after = threading.Thread(
             target=self._in_context, args=(lambda: self._look_after(server),), name="chores", daemon=True

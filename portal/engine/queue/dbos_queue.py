@@ -125,8 +125,11 @@ class QueueServer:
         queues: Collection[str],
         poll: float,
         partition: int,
+        lease: float,
     ) -> None:
         """`poll` in seconds; `partition` is how many steps of one workspace run at once anywhere.
+
+        PostgreSQL ends a transaction of this process that is idle for the `lease`, in seconds.
 
         `give_up` is told of a delivery whose step fails for no reason that passes. While `draining` is set,
         nothing more is delivered.
@@ -135,7 +138,7 @@ class QueueServer:
         self._stop = threading.Event()
         config: DBOSConfig = {
             "name": APPLICATION,
-            "system_database_url": _url_text(url),
+            "system_database_url": _url_text(_with_idle_limit(url, lease)),
             "application_version": VERSION,
             "executor_id": executor_id,
             "run_migrations": False,
@@ -232,6 +235,16 @@ def _status_table(session: Session) -> sa.TableClause:
     schema = SCHEMA if session.get_bind().dialect.name == "postgresql" else None
     uuid, status, executor = sa.column("workflow_uuid"), sa.column("status"), sa.column("executor_id")
     return sa.table("workflow_status", uuid, status, executor, schema=schema)
+
+
+def _with_idle_limit(url: sa.URL, seconds: float) -> sa.URL:
+    """With what `postgresql.end_idle_transactions` sets: a locked delivery holds up its partition."""
+    if url.get_backend_name() != "postgresql":
+        return url
+    given = url.query.get("options", ())
+    options = [given] if isinstance(given, str) else [*given]
+    options.append(f"-c idle_in_transaction_session_timeout={round(seconds * 1000)}")
+    return url.update_query_dict({"options": " ".join(options)})
 
 
 def _url_text(url: sa.URL) -> str:
