@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -27,9 +28,12 @@ from portal.engine.contract import Billing, Outage, RateLimited, StepError, Step
 from portal.engine.execution import advance, plans
 from portal.engine.execution.claimed_step import ClaimedStep
 from portal.engine.execution.claims import held_claim, release
+from portal.engine.execution.locks import lock_to_end
 from portal.engine.execution.outcomes import store_outcome
 from portal.engine.execution.step_context import StepContext
 from portal.engine.execution.values import store_values
+from portal.engine.flow import StepKey
+from portal.errors import NotFound
 from portal.runs.recording import steps
 from portal.runs.recording.recorder import change_run
 from portal.runs.recording.state_machine import Event
@@ -93,6 +97,25 @@ def fail(step: ClaimedStep, message: str, spent: Spent, context: StepContext, *,
         change_run(session, run, Event.FAIL, now, error=f"{label(step.node.json)}: {message}")
         advance.close_idle_steps(session, run, now)
         return True
+
+
+def fail_run(worker_id: str, run_id: UUID, key: StepKey, message: str, now: datetime) -> None:
+    """Fail a run at whose step this worker gave up, whether it has claimed it or not."""
+    with writing() as session:
+        try:
+            run = lock_to_end(session, run_id)
+        except NotFound:
+            return
+        claim = session.get(EngineClaim, (run_id, *key))
+        if claim is not None and claim.ended_at is None and claim.worker == worker_id:
+            release(session, run, claim)
+        if run.status not in TERMINAL:
+            if run.status == RunStatus.PENDING:
+                change_run(session, run, Event.PICK_UP, now)
+            if run.status == RunStatus.RUNNING:
+                change_run(session, run, Event.FAIL, now, error=message)
+        if run.status in TERMINAL:
+            advance.close_idle_steps(session, run, now)
 
 
 def give_up(step: ClaimedStep, spent: Spent, context: StepContext, *, now: datetime) -> bool:

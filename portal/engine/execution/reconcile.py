@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.database.engine import db
 from portal.database.models import OCCUPYING, TERMINAL, EngineLease, EngineRun, Run
 from portal.database.transactions import writing
 from portal.engine.execution import advance, plans
@@ -43,11 +44,13 @@ def take_lease(session: Session, worker_id: str) -> bool:
 
 def reconcile(now: datetime, lease: float, after: UUID | None = None) -> tuple[int, UUID | None]:
     """Look at a batch of runs after one of them; returns the steps set going, and where to go on."""
-    with writing() as session:
-        workers = alive(session, lease)
-        lost = {claim.run_id for claim in lost_claims(session, workers, None, BATCH)} | _unsettled(session)
-        quiet = _quiet_runs(session, now, after)
-        silent = [run_id for run_id in quiet if run_id not in dbos_queue.live_runs(session)] if quiet else []
+    session = db.session()
+    workers = alive(session, lease)
+    lost = {claim.run_id for claim in lost_claims(session, workers, None, BATCH)} | _unsettled(session)
+    quiet = _quiet_runs(session, now, after)
+    expected = dbos_queue.live_runs(session, workers) if quiet else set()
+    silent = [run_id for run_id in quiet if run_id not in expected]
+    session.rollback()
     found = sum(_end_lost(run_id, now, workers) for run_id in sorted(lost))
     found += sum(_deliver_lost(run_id, now, workers) for run_id in silent)
     return found, quiet[-1] if len(quiet) == BATCH else None
