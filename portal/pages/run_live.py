@@ -15,7 +15,7 @@ from portal.input.bounds import MAX_BIGINT
 from portal.input.parameters import Reader, Refused, single
 from portal.pages import bp, conditional_get
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
-from portal.pages.overview import Overview, read_overview
+from portal.pages.overview import Figures, read_figures
 from portal.pages.run_lines import RunLine, run_lines
 from portal.paging import MAX_LIMIT, Slice
 from portal.runs.listing.changes_since import read_changes
@@ -62,7 +62,7 @@ class RunListChanges:
     new: int
     """Runs that came after the list was read."""
     watch: Watch
-    overview: Overview
+    overview: Figures
 
 
 def watch(
@@ -97,7 +97,7 @@ def runs_live(workflow_id: str) -> str | Response:
         counts=runs.counts,
         new=runs.new,
         watch=watch(workflow, query, lines, runs.counts, since),
-        overview=read_overview(workflow, runs.in_all),
+        overview=read_figures(workflow, runs.in_all),
     )
     return render("runs/_live.html", changes)
 
