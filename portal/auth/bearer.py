@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from flask import Flask, Request, current_app
 
 from portal.auth.api_keys.authentication import principal_of_key
+from portal.auth.memberships import memberships_of
 from portal.auth.openid.jwks import KeyCache
 from portal.auth.openid.tokens import BadToken, subject_of_token
 from portal.auth.principals import Principal, PrincipalUser
-from portal.auth.signin import principal_of_user
 from portal.config import Settings, TokenSettings
 from portal.database.engine import db
 from portal.database.models import Identity, User
@@ -58,4 +58,5 @@ def _principal_of_token(token: str, now: datetime) -> Principal:
     )
     if user is None:
         raise Unauthorized("Nobody here has this identity. Sign in to the portal in a browser once.")
-    return principal_of_user(PrincipalUser(user.id, user.email, user.display_name), "jwt")
+    person = PrincipalUser(user.id, user.email, user.display_name)
+    return Principal(kind="jwt", user=person, workspaces=memberships_of(user.id))
