@@ -19,7 +19,6 @@ from portal.pages.overview import Figures, read_figures
 from portal.pages.run_lines import RunLine, run_lines
 from portal.paging import MAX_LIMIT, Slice
 from portal.runs.listing.changes_since import read_changes
-from portal.runs.listing.subjects import subjects_of
 from portal.runs.query import RunQuery
 from portal.runs.statuses import is_active
 from portal.web import htmx
@@ -88,7 +87,7 @@ def runs_live(workflow_id: str) -> str | Response:
     workflow = get_workflow(current_principal(), found_id)
     conditional_get.answer_304_if_unchanged(workflow)  # durations go on in the browser
     runs = read_changes(workflow, query, watched, since)
-    lines = run_lines(runs.rows, subjects_of([run.id for run in runs.rows]), moments.now())
+    lines = run_lines(runs.rows, moments.now())
     changes = RunListChanges(
         workflow=workflow,
         workflow_id=found_id,
