@@ -10,7 +10,7 @@ from markupsafe import Markup
 from portal import moments
 from portal.auth.access import SeenWorkflow
 from portal.pages.day_chart import DayChart, draw
-from portal.runs.counts import count_outside
+from portal.runs.counts import count_by_day, count_outside
 from portal.runs.statistics.activity import Activity, read_activity
 from portal.web.proxy import root_path
 from portal.web.rendering import render
@@ -84,9 +84,9 @@ def _activity(key: _CacheKey) -> Activity:
 def _chart(key: _CacheKey, _root_path: str) -> Markup | None:
     """The path is that of the links in it."""
     activity = _activity(key)
-    chart = draw(activity.days)
-    if chart is None:
+    if activity.window is None:
         return None
-    before, after = count_outside(key.workflow, activity.days[0].day, activity.days[-1].day)
+    chart = draw(count_by_day(key.workflow, *activity.window))
+    before, after = count_outside(key.workflow, *activity.window)
     shown = _DayChart(chart, activity.recent, before, after, key.workflow_id)
     return Markup(render("runs/_day_chart.html", shown))  # noqa: S704 (escaped)

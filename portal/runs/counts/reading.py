@@ -38,6 +38,15 @@ class Day:
         return sum(self.counts.values())
 
 
+class Outcomes(NamedTuple):
+    """How the runs of some days ended."""
+
+    first: date | None
+    """The first of the days that has a run."""
+    completed: int
+    failed: int
+
+
 class Counts(NamedTuple):
     """How many runs a list has, and its workflow."""
 
@@ -88,18 +97,27 @@ def count_by_day(workflow: SeenWorkflow, first: date, last: date) -> list[Day]:
 
 def days_with_runs(workflow: SeenWorkflow, first: date, last: date) -> list[Day]:
     """The days from first to last on which runs were created, in order, however far apart they are."""
-    rows = read(_BY_DAY, workflow_id=workflow.id, first_whole=_number(first), last_whole=_number(last))
+    rows = read(_BY_DAY, **_days(workflow, first, last)).all()
     return sorted(
         (Day(date_of(day), dict(zip(STATUSES, counts, strict=True))) for day, *counts in rows if any(counts)),
         key=lambda day: day.day,
     )
 
 
+def outcomes_of_days(workflow: SeenWorkflow, first: date, last: date) -> Outcomes:
+    """How the runs ended that were created on one of these days."""
+    day, completed, failed = read(_OUTCOMES, **_days(workflow, first, last)).one()
+    return Outcomes(None if day is None else date_of(day), int(completed), int(failed))
+
+
 def count_outside(workflow: SeenWorkflow, first: date, last: date) -> tuple[int, int]:
     """How many runs were created before the first of these days and how many after the last."""
-    days = {"workflow_id": workflow.id, "first_whole": _number(first), "last_whole": _number(last)}
-    before, after = read(_OUTSIDE, **days).one()
+    before, after = read(_OUTSIDE, **_days(workflow, first, last)).one()
     return int(before), int(after)
+
+
+def _days(workflow: SeenWorkflow, first: date, last: date) -> statements.Values:
+    return {"workflow_id": workflow.id, "first_whole": _number(first), "last_whole": _number(last)}
 
 
 def _number(day: date) -> int:
@@ -140,6 +158,11 @@ _OF_PERIODS = _summed(PersonPeriodRuns).where(
 )
 _BY_DAY = sa.select(RunBucket.number, *_columns(RunBucket)).where(*OF_DAYS, in_whole(RunBucket.number))
 _RUNS_OF_DAYS = sa.func.sum(RunBucket.of())
+_OUTCOMES = sa.select(
+    sa.func.min(RunBucket.number).filter(RunBucket.of() > 0),
+    sa.func.coalesce(sa.func.sum(RunBucket.completed), 0),
+    sa.func.coalesce(sa.func.sum(RunBucket.failed), 0),
+).where(*OF_DAYS, in_whole(RunBucket.number))
 _OUTSIDE = sa.select(
     sa.func.coalesce(_RUNS_OF_DAYS.filter(RunBucket.number < sa.bindparam("first_whole")), 0),
     sa.func.coalesce(_RUNS_OF_DAYS.filter(RunBucket.number > sa.bindparam("last_whole")), 0),

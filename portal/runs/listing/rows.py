@@ -114,7 +114,7 @@ def run_rows(statement: statements.Columns, values: statements.Values, texts: Te
     """The rows that a statement of `rows_of` reads."""
     rows = [
         RunRow(TriggeredBy(user_id, user_name) if user_id else None, *columns)
-        for user_id, user_name, *columns in read(statement, **values)
+        for user_id, user_name, *columns in read(statement, **values).all()
     ]
     return [_shorten(row) for row in rows] if texts is Texts.BRIEF else rows
 

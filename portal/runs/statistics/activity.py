@@ -1,6 +1,5 @@
 """Recent activity of a workflow: runs by day, pass rate, usual duration, last failure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -8,9 +7,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
-from portal.database.models import Run, RunStatus
+from portal.database.models import Run
 from portal.database.transactions import read
-from portal.runs.counts import Day, count_by_day
+from portal.runs.counts import Outcomes, outcomes_of_days
 from portal.runs.filters.conditions import OF_WORKFLOW
 from portal.runs.statistics.summary import LAST_FAILED_AT, UsualDuration, pass_rate, usual_duration
 
@@ -24,10 +23,10 @@ _A_DAY = timedelta(days=1)
 class Activity:
     """The runs of a window of days."""
 
-    days: Sequence[Day]
-    """Consecutive days up to today, or up to the newest run if that is older than 90 days.
+    window: tuple[date, date] | None
+    """Its first and its last day: today, or that of the newest run if that is older than 90 days.
 
-    90 days; up to 365 if runs are rare, and down to 30 if the first run is recent.
+    90 days; up to 365 if runs are rare, and down to 30 if the first run is recent. None without runs.
     """
     recent: bool
     """Whether the last day is today."""
@@ -36,25 +35,37 @@ class Activity:
     usual: UsualDuration | None
     last_failed_at: datetime | None
 
+    @property
+    def days(self) -> int:
+        """How many days the window has."""
+        return (self.window[1] - self.window[0]).days + 1 if self.window else 0
+
 
 def read_activity(workflow: SeenWorkflow, today: date) -> Activity:
-    """The recent activity of a workflow; without days if it has no runs."""
+    """The recent activity of a workflow; without a window if it has no runs."""
     newest, enough, failed_at = _read_marks(workflow, today)
     if newest is None:  # runs dated after today only count if there are no others
         newest = read(_NEWEST, workflow_id=workflow.id).scalar()
         _, enough, _ = _read_marks(workflow, _day_of(newest)) if newest else (None, None, None)
-    last = _last_day(newest, today) if newest else None
-    days = _trimmed(count_by_day(workflow, _first_day(enough, last), last)) if last else ()
-    completed, failed = (
-        sum(day.counts[status] for day in days) for status in (RunStatus.COMPLETED, RunStatus.FAILED)
-    )
+    window, outcomes = _window(workflow, newest, enough, today) if newest else (None, Outcomes(None, 0, 0))
     return Activity(
-        days=days,
-        recent=last == today,
-        pass_rate=pass_rate(completed, failed),
+        window=window,
+        recent=window is not None and window[1] == today,
+        pass_rate=pass_rate(outcomes.completed, outcomes.failed),
         usual=usual_duration(workflow),
         last_failed_at=failed_at,
     )
+
+
+def _window(
+    workflow: SeenWorkflow, newest: datetime, enough: datetime | None, today: date
+) -> tuple[tuple[date, date], Outcomes]:
+    """The days from the first with a run, but at least 30 days, and how their runs ended."""
+    last = _last_day(newest, today)
+    first = _first_day(enough, last)
+    outcomes = outcomes_of_days(workflow, first, last)
+    trimmed = min(outcomes.first or first, _before(last, MIN_DAYS - 1))
+    return (max(first, trimmed), last), outcomes
 
 
 class _Marks(NamedTuple):
@@ -102,12 +113,6 @@ _MARKS = sa.select(
     _EARLIEST_OF_ENOUGH.scalar_subquery(),
     LAST_FAILED_AT.scalar_subquery(),
 )
-
-
-def _trimmed(days: Sequence[Day]) -> Sequence[Day]:
-    """The days from the first with a run, but at least 30 days."""
-    begin = next((index for index, day in enumerate(days) if day.total), 0)
-    return days[max(0, min(begin, len(days) - MIN_DAYS)) :]
 
 
 def _before(day: date, days: int) -> date:

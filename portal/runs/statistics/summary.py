@@ -107,7 +107,7 @@ def pass_rate(completed: int, failed: int) -> float | None:
 
 def usual_duration(workflow: SeenWorkflow) -> UsualDuration | None:
     """The usual duration of a workflow's runs; None if no completed run has one."""
-    rows = read(_LAST_COMPLETED, workflow_id=workflow.id)
+    rows = read(_LAST_COMPLETED, workflow_id=workflow.id).all()
     took = [milliseconds for row in rows if (milliseconds := elapsed_ms(*row)) is not None]
     if not took:
         return None
