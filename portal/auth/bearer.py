@@ -8,13 +8,14 @@ import sqlalchemy as sa
 from flask import Flask, Request, current_app
 
 from portal.auth.api_keys.authentication import principal_of_key
+from portal.auth.memberships import memberships_in, with_memberships
 from portal.auth.openid.jwks import KeyCache
 from portal.auth.openid.tokens import BadToken, subject_of_token
 from portal.auth.principals import Principal, PrincipalUser
-from portal.auth.signin import principal_of_user
 from portal.config import Settings, TokenSettings
-from portal.database.engine import db
 from portal.database.models import Identity, User
+from portal.database.models.accounts import full_name
+from portal.database.transactions import read
 from portal.errors import InvalidApiKey, Unauthorized
 
 _BEARER = re.compile(r"bearer +([!-+\--~]+)", re.IGNORECASE)
@@ -51,11 +52,16 @@ def _principal_of_token(token: str, now: datetime) -> Principal:
     except BadToken as reason:
         log.info("a bearer token was refused: %s", reason)
         raise Unauthorized("This bearer token is not valid, or not any more.") from None
-    user = db.session.scalar(
-        sa.select(User)
-        .join(Identity, Identity.user_id == User.id)
-        .where(Identity.issuer == settings.issuer, Identity.subject == subject)
-    )
-    if user is None:
+    rows = read(_FIND, issuer=settings.issuer, subject=subject).all()
+    if not rows:
         raise Unauthorized("Nobody here has this identity. Sign in to the portal in a browser once.")
-    return principal_of_user(PrincipalUser(user.id, user.email, user.display_name), "jwt")
+    user = rows[0]
+    person = PrincipalUser(user.id, user.email, full_name(user.first_name, user.last_name, user.email))
+    return Principal(kind="jwt", user=person, workspaces=memberships_in(rows))
+
+
+_FIND = with_memberships(
+    sa.select(User.id, User.email, User.first_name, User.last_name)
+    .join(Identity, Identity.user_id == User.id)
+    .where(Identity.issuer == sa.bindparam("issuer"), Identity.subject == sa.bindparam("subject"))
+)

@@ -3,14 +3,13 @@
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.auth.audit import trail
-from portal.auth.memberships import choose_workspace_id, memberships_of
+from portal.auth.memberships import choose_workspace_id, memberships_in, with_memberships
 from portal.auth.principals import Principal, PrincipalUser
 from portal.database.engine import db
 from portal.database.models import BrowserSession, SigninLink, User
@@ -87,28 +86,20 @@ def start_session(session: Session, user_id: UUID, now: datetime, browser: str |
 def principal_of_session(token: str, now: datetime) -> Principal | None:
     """Authenticate a session token; None if the session has ended."""
     token_hash = hash_token(token)
-    found = read(_FIND, token_hash=token_hash, **_cutoffs(now)).first()
-    if found is None:
+    rows = read(_FIND, token_hash=token_hash, **_cutoffs(now)).all()
+    if not rows:
         return None
-    user = PrincipalUser(found.id, found.email, full_name(found.first_name, found.last_name, found.email))
-    principal = principal_of_user(user, "session", found.workspace_id)
+    found, workspaces = rows[0], memberships_in(rows)
+    principal = Principal(
+        kind="session",
+        user=PrincipalUser(found.id, found.email, full_name(found.first_name, found.last_name, found.email)),
+        workspaces=workspaces,
+        chosen=choose_workspace_id(workspaces, found.workspace_id),
+    )
     if abs(now - found.seen_at) >= SEEN_EVERY:  # in the future if the clock was set back
         seen = sa.update(BrowserSession).where(BrowserSession.token_hash == token_hash)
         write_best_effort(seen.values(seen_at=now))
     return principal
-
-
-def principal_of_user(
-    user: PrincipalUser, kind: Literal["session", "jwt"], preferred: UUID | None = None
-) -> Principal:
-    """The principal of a user, with all their workspaces; a session selects its preferred one."""
-    workspaces = memberships_of(user.id)
-    return Principal(
-        kind=kind,
-        user=user,
-        workspaces=workspaces,
-        chosen=choose_workspace_id(workspaces, preferred) if kind == "session" else None,
-    )
 
 
 def end_session(token: str, now: datetime) -> None:
@@ -138,7 +129,7 @@ def _ended(idle_since: _Moment, made_until: _Moment) -> sa.ColumnElement[bool]:
     return sa.or_(BrowserSession.seen_at <= idle_since, BrowserSession.created_at <= made_until)
 
 
-_FIND = (
+_FIND = with_memberships(
     sa.select(
         BrowserSession.seen_at,
         BrowserSession.workspace_id,

@@ -56,7 +56,7 @@ def start_again(principal: Principal, workflow_id: UUID, run_id: UUID, now: date
 def occupying_run(workflow_id: UUID) -> RunRow | None:
     """The run of the engine that keeps another one of this workflow from starting. Checks no access."""
     run_id = db.session.scalar(occupying(workflow_id))
-    return read_rows([run_id], Texts.BRIEF)[0] if run_id is not None else None
+    return read_rows(workflow_id, [run_id], Texts.BRIEF)[0] if run_id is not None else None
 
 
 def _lock(session: Session, workflow_id: UUID) -> Workflow:

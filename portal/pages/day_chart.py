@@ -82,10 +82,8 @@ class DayChart:
         )
 
 
-def draw(days: Sequence[Day]) -> DayChart | None:
-    """The chart of these days; None where there is nothing to draw."""
-    if not days:
-        return None
+def draw(days: Sequence[Day]) -> DayChart:
+    """The chart of these days, at least one."""
     failed = [day.counts[RunStatus.FAILED] for day in days]
     rest = [day.total - bad for day, bad in zip(days, failed, strict=True)]
     unit = HEIGHT / max(1, max(rest) + max(failed))

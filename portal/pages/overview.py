@@ -10,6 +10,7 @@ from markupsafe import Markup
 from portal import moments
 from portal.auth.access import SeenWorkflow
 from portal.pages.day_chart import DayChart, draw
+from portal.runs.counts import count_by_day, count_outside
 from portal.runs.statistics.activity import Activity, read_activity
 from portal.web.proxy import root_path
 from portal.web.rendering import render
@@ -19,11 +20,17 @@ CACHED_OVERVIEWS = 64
 
 
 @dataclass(frozen=True)
-class Overview:
-    """What `runs/_overview.html` and `runs/_stats.html` show."""
+class Figures:
+    """What `runs/_stats.html` shows."""
 
     activity: Activity
     runs_in_all: int
+
+
+@dataclass(frozen=True)
+class Overview(Figures):
+    """What `runs/_overview.html` shows."""
+
     chart: Markup | None
     """The rendered chart; None where there is no run to draw."""
 
@@ -33,36 +40,53 @@ class _DayChart:
     """What `runs/_day_chart.html` shows."""
 
     chart: DayChart
-    activity: Activity
+    recent: bool
+    before: int
+    after: int
+    """Runs created before the first day and after the last."""
     workflow_id: UUID
 
 
 @dataclass(frozen=True)
 class _CacheKey:
-    """What the overview of a workflow depends on. The version changes with every write and never repeats."""
+    """What the activity of a workflow depends on. The version changes with every write and never repeats."""
 
     workflow_id: UUID
     version: int
     change_stamp: int
     """Servers of the previous release change this one only."""
     today: date
-    root_path: str
-    """Of the links in the chart."""
     workflow: SeenWorkflow = field(compare=False)
 
 
+def read_figures(workflow: SeenWorkflow, runs_in_all: int) -> Figures:
+    """The figures as of today, from an LRU cache that all who watch the workflow share."""
+    return Figures(_activity(_key(workflow)), runs_in_all)
+
+
 def read_overview(workflow: SeenWorkflow, runs_in_all: int) -> Overview:
-    """The overview as of today, from an LRU cache that all who watch the workflow share."""
+    """The same with the chart, which is cached likewise."""
+    key = _key(workflow)
+    return Overview(_activity(key), runs_in_all, _chart(key, root_path()))
+
+
+def _key(workflow: SeenWorkflow) -> _CacheKey:
     today = moments.now().date()
-    activity, chart = _read(
-        _CacheKey(workflow.id, workflow.version, workflow.change_stamp, today, root_path(), workflow)
-    )
-    return Overview(activity, runs_in_all, chart)
+    return _CacheKey(workflow.id, workflow.version, workflow.change_stamp, today, workflow)
 
 
 @lru_cache(maxsize=CACHED_OVERVIEWS)
-def _read(key: _CacheKey) -> tuple[Activity, Markup | None]:
-    activity = read_activity(key.workflow, key.today)
-    chart = draw(activity.days)
-    shown = chart and _DayChart(chart, activity, key.workflow_id)
-    return activity, Markup(render("runs/_day_chart.html", shown)) if shown else None  # noqa: S704 (escaped)
+def _activity(key: _CacheKey) -> Activity:
+    return read_activity(key.workflow, key.today)
+
+
+@lru_cache(maxsize=CACHED_OVERVIEWS)
+def _chart(key: _CacheKey, _root_path: str) -> Markup | None:
+    """The path is that of the links in it."""
+    activity = _activity(key)
+    if activity.window is None:
+        return None
+    chart = draw(count_by_day(key.workflow, *activity.window))
+    before, after = count_outside(key.workflow, *activity.window)
+    shown = _DayChart(chart, activity.recent, before, after, key.workflow_id)
+    return Markup(render("runs/_day_chart.html", shown))  # noqa: S704 (escaped)

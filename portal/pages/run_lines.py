@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from portal import moments
 from portal.database.sql.excerpts import cut
 from portal.runs.listing.rows import RunRow
-from portal.runs.listing.subjects import Subject
 from portal.runs.statuses import RunStatus, is_active
 from portal.web import formats
 
@@ -44,18 +42,18 @@ class RunLine:
         return self.active and self.run.by_engine
 
 
-def run_lines(rows: Sequence[RunRow], subjects: Mapping[UUID, Subject], now: datetime) -> list[RunLine]:
-    return [_line(run, subjects.get(run.id), now) for run in rows]
+def run_lines(rows: Sequence[RunRow], now: datetime) -> list[RunLine]:
+    return [_line(run, now) for run in rows]
 
 
-def _line(run: RunRow, subject: Subject | None, now: datetime) -> RunLine:
+def _line(run: RunRow, now: datetime) -> RunLine:
     ticking = run.status == RunStatus.RUNNING and run.started_at is not None and run.completed_at is None
     end = now if ticking else run.completed_at or run.paused_at
     usage, usage_more = _usage(run)
     return RunLine(
         run=run,
-        title=subject.title if subject and formats.is_visible(subject.title or "") else None,
-        labels=_labels(subject.labels) if subject else (),
+        title=run.title if formats.is_visible(run.title or "") else None,
+        labels=_labels(run.labels) if run.labels else (),
         why=run.error or run.pause_error or formats.sentence(formats.humanize(run.pause_reason or "")),
         elapsed_ms=moments.elapsed_ms(run.started_at, end, run.paused_ms),
         ticking=ticking,

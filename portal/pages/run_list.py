@@ -27,7 +27,6 @@ from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.registry import FILTERS, further_filters
 from portal.runs.listing import RunPage, list_runs
 from portal.runs.listing.rows import RunRow, Texts
-from portal.runs.listing.subjects import subjects_of
 from portal.runs.query import SORTS, RunQuery
 from portal.runs.statuses import RunStatus
 from portal.web import htmx
@@ -139,7 +138,7 @@ def _answer(template: str, workflow_id: UUID) -> Response:
 
 
 def _list(workflow: SeenWorkflow, query: RunQuery, page: RunPage, overview: Overview | None) -> RunListPage:
-    lines = run_lines(page.rows, subjects_of([run.id for run in page.rows]), moments.now())
+    lines = run_lines(page.rows, moments.now())
     return RunListPage(
         workflow=workflow,
         workflow_id=workflow.id,

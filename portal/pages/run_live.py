@@ -15,12 +15,11 @@ from portal.input.bounds import MAX_BIGINT
 from portal.input.parameters import Reader, Refused, single
 from portal.pages import bp, conditional_get
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
-from portal.pages.overview import Overview, read_overview
+from portal.pages.overview import Figures, read_figures
 from portal.pages.run_lines import RunLine, run_lines
 from portal.pages.run_rights import may_steer
 from portal.paging import MAX_LIMIT, Slice
 from portal.runs.listing.changes_since import read_changes
-from portal.runs.listing.subjects import subjects_of
 from portal.runs.query import RunQuery
 from portal.runs.statuses import is_active
 from portal.web import htmx
@@ -63,7 +62,7 @@ class RunListChanges:
     new: int
     """Runs that came after the list was read."""
     watch: Watch
-    overview: Overview
+    overview: Figures
     may_steer: bool
 
 
@@ -90,7 +89,7 @@ def runs_live(workflow_id: str) -> str | Response:
     workflow = get_workflow(current_principal(), found_id)
     conditional_get.answer_304_if_unchanged(workflow)  # durations go on in the browser
     runs = read_changes(workflow, query, watched, since)
-    lines = run_lines(runs.rows, subjects_of([run.id for run in runs.rows]), moments.now())
+    lines = run_lines(runs.rows, moments.now())
     changes = RunListChanges(
         workflow=workflow,
         workflow_id=found_id,
@@ -99,7 +98,7 @@ def runs_live(workflow_id: str) -> str | Response:
         counts=runs.counts,
         new=runs.new,
         watch=watch(workflow, query, lines, runs.counts, since),
-        overview=read_overview(workflow, runs.in_all),
+        overview=read_figures(workflow, runs.in_all),
         may_steer=may_steer(workflow.workspace_id),
     )
     return render("runs/_live.html", changes)

@@ -62,7 +62,6 @@ def test_a_day_with_runs_is_a_link_to_its_list_for_the_pointer_and_in_the_table(
 
 def test_failed_runs_hang_below_the_line_in_proportion() -> None:
     chart = draw([a_day(0, completed=30, failed=10), a_day(1, cancelled=15), a_day(2)])
-    assert chart is not None
     assert [bar.above for bar in chart.bars] == [48, 24, 0]
     assert [bar.below for bar in chart.bars] == [16, 0, 0]
     assert chart.line == 48
@@ -72,7 +71,6 @@ def test_failed_runs_hang_below_the_line_in_proportion() -> None:
 
 def test_a_single_run_among_many_is_still_seen() -> None:
     chart = draw([a_day(0, completed=100_000), a_day(1, completed=1, failed=1)])
-    assert chart is not None
     assert chart.bars[1].above > 1
     assert chart.bars[1].below > 1
 

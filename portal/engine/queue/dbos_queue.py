@@ -238,7 +238,9 @@ def _client(engine: sa.Engine) -> DBOSClient:
 
 def _status_table(session: Session) -> sa.TableClause:
     schema = SCHEMA if session.get_bind().dialect.name == "postgresql" else None
-    columns = [sa.column(name) for name in ("workflow_uuid", "status", "executor_id")]
+    columns: list[sa.ColumnClause[str]] = [
+        sa.column(name) for name in ("workflow_uuid", "status", "executor_id")
+    ]
     return sa.table("workflow_status", *columns, schema=schema)
 
 

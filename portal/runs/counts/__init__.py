@@ -3,10 +3,12 @@
 from portal.runs.counts.changes import COUNTED, Changes, Counted, apply
 from portal.runs.counts.reading import (
     Day,
+    Outcomes,
     count_by_day,
     count_by_status,
     count_outside,
     days_with_runs,
+    outcomes_of_days,
 )
 from portal.runs.counts.recount import find_drift, repair
 
@@ -15,11 +17,13 @@ __all__ = [
     "Changes",
     "Counted",
     "Day",
+    "Outcomes",
     "apply",
     "count_by_day",
     "count_by_status",
     "count_outside",
     "days_with_runs",
     "find_drift",
+    "outcomes_of_days",
     "repair",
 ]

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from operator import itemgetter
 from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.auth.access import SeenWorkflow
-from portal.database.models import PersonPeriodRuns, PersonRuns, RunBucket, RunTotals
+from portal.database.models import PersonPeriodRuns, PersonRuns, Run, RunBucket, RunTotals
 from portal.database.sql import statements
 from portal.database.transactions import read
 from portal.runs.counts import grains
@@ -39,6 +38,15 @@ class Day:
         return sum(self.counts.values())
 
 
+class Outcomes(NamedTuple):
+    """How the runs of some days ended."""
+
+    first: date | None
+    """The first of the days that has a run."""
+    completed: int
+    failed: int
+
+
 class Counts(NamedTuple):
     """How many runs a list has, and its workflow."""
 
@@ -46,25 +54,27 @@ class Counts(NamedTuple):
     """How many each of the six statuses has under the other filters of the list."""
     in_all: int
     """Whatever the filters."""
+    new: int
+    """How many of the list came after a version of the workflow; 0 if none is given."""
 
 
-def read_counts(workflow: SeenWorkflow, query: RunQuery) -> Counts:
-    """Both in one statement."""
-    if query.others:
-        filters = Filters.of(query)._replace(statuses=0)
-        rows = read(_of_matching(filters), **values(workflow, query, statuses=()))
-        everything, *parts = sorted(map(tuple, rows), key=itemgetter(-1))
-        return Counts(_add_up(parts), sum(everything[:-1]))
-    searched, bound = bool(query.search), values(workflow, query, statuses=())
-    if not (query.search or query.created_from or query.created_to):
-        counts = _add_up(read(_OF_ALL, **bound).all())
-        return Counts(counts, sum(counts.values()))
-    counting = _of_people()
-    if query.created_from or query.created_to:
-        window = whole_periods(query.created_from, query.created_to, grains.PERIOD_DAYS if searched else 1)
-        counting, bound = _in_window(searched, len(window.edges)), bound | window.values
-    everything, *parts = sorted(map(tuple, read(counting, **bound)), key=itemgetter(-1))
-    return Counts(_add_up(parts), sum(everything[:-1]))
+def read_counts(workflow: SeenWorkflow, query: RunQuery, since: int | None = None) -> Counts:
+    """All in one statement; `since` is the version after which a run is new."""
+    statuses = () if since is None else query.status  # what is new is not counted by status
+    filters, bound = Filters.of(query)._replace(statuses=len(statuses)), values(workflow, query, statuses)
+    edges = 0
+    if not query.others and (query.created_from or query.created_to):
+        days = grains.PERIOD_DAYS if query.search else 1
+        window = whole_periods(query.created_from, query.created_to, days)
+        bound, edges = bound | window.values, len(window.edges)
+    if since is not None:
+        bound["since"] = since
+    found: dict[int, list[Sequence[int]]] = {_ALL: [], _PART: [], _NEW: []}
+    for *counts, kind in read(_counting(filters, edges, since is not None), **bound):
+        found[kind].append(counts)
+    in_all = _add_up(found[_ALL])
+    by_status = _add_up(found[_PART]) if found[_PART] else in_all
+    return Counts(by_status, sum(in_all.values()), int(sum(map(sum, found[_NEW]))))
 
 
 def count_by_status(workflow: SeenWorkflow, query: RunQuery) -> Mapping[str, int]:
@@ -87,18 +97,27 @@ def count_by_day(workflow: SeenWorkflow, first: date, last: date) -> list[Day]:
 
 def days_with_runs(workflow: SeenWorkflow, first: date, last: date) -> list[Day]:
     """The days from first to last on which runs were created, in order, however far apart they are."""
-    rows = read(_BY_DAY, workflow_id=workflow.id, first_whole=_number(first), last_whole=_number(last))
+    rows = read(_BY_DAY, **_days(workflow, first, last)).all()
     return sorted(
         (Day(date_of(day), dict(zip(STATUSES, counts, strict=True))) for day, *counts in rows if any(counts)),
         key=lambda day: day.day,
     )
 
 
+def outcomes_of_days(workflow: SeenWorkflow, first: date, last: date) -> Outcomes:
+    """How the runs ended that were created on one of these days."""
+    day, completed, failed = read(_OUTCOMES, **_days(workflow, first, last)).one()
+    return Outcomes(None if day is None else date_of(day), int(completed), int(failed))
+
+
 def count_outside(workflow: SeenWorkflow, first: date, last: date) -> tuple[int, int]:
     """How many runs were created before the first of these days and how many after the last."""
-    days = {"workflow_id": workflow.id, "first_whole": _number(first), "last_whole": _number(last)}
-    before, after = read(_OUTSIDE, **days).one()
+    before, after = read(_OUTSIDE, **_days(workflow, first, last)).one()
     return int(before), int(after)
+
+
+def _days(workflow: SeenWorkflow, first: date, last: date) -> statements.Values:
+    return {"workflow_id": workflow.id, "first_whole": _number(first), "last_whole": _number(last)}
 
 
 def _number(day: date) -> int:
@@ -129,7 +148,6 @@ def _summed(table: _Table) -> statements.Columns:
     return sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in _columns(table)))
 
 
-_OF_ALL = sa.select(*_columns(RunTotals)).where(_of_workflow(RunTotals))
 _OF_PEOPLE = _summed(PersonRuns).where(_of_workflow(PersonRuns), PersonRuns.person_id.in_(PEOPLE_NAMED))
 _OF_DAYS = _summed(RunBucket).where(*OF_DAYS, in_whole(RunBucket.number))
 _OF_PERIODS = _summed(PersonPeriodRuns).where(
@@ -140,33 +158,44 @@ _OF_PERIODS = _summed(PersonPeriodRuns).where(
 )
 _BY_DAY = sa.select(RunBucket.number, *_columns(RunBucket)).where(*OF_DAYS, in_whole(RunBucket.number))
 _RUNS_OF_DAYS = sa.func.sum(RunBucket.of())
+_OUTCOMES = sa.select(
+    sa.func.min(RunBucket.number).filter(RunBucket.of() > 0),
+    sa.func.coalesce(sa.func.sum(RunBucket.completed), 0),
+    sa.func.coalesce(sa.func.sum(RunBucket.failed), 0),
+).where(*OF_DAYS, in_whole(RunBucket.number))
 _OUTSIDE = sa.select(
     sa.func.coalesce(_RUNS_OF_DAYS.filter(RunBucket.number < sa.bindparam("first_whole")), 0),
     sa.func.coalesce(_RUNS_OF_DAYS.filter(RunBucket.number > sa.bindparam("last_whole")), 0),
 ).where(*OF_DAYS)
 
 
-def _with_all(*parts: statements.Columns) -> sa.Executable:
-    """Parts of a list, marked 1, and all runs of the workflow, marked 0, even where it has none."""
-    zeros = (sa.func.coalesce(sa.func.sum(column), 0) for column in _columns(RunTotals))
-    everything = sa.select(*zeros, sa.literal_column("0")).where(_of_workflow(RunTotals))
-    return sa.union_all(everything, *(part.add_columns(sa.literal_column("1")) for part in parts))
+_ALL, _PART, _NEW = range(3)
+"""What a row counts: all runs of a workflow, a part of a list, or what is new in it."""
 
 
 @lru_cache
-def _of_matching(filters: Filters) -> sa.Executable:
-    """Counted on the runs themselves: no counts beside them know of further filters."""
-    return _with_all(sa.select(*count_columns()).where(*matching(filters)))
+def _counting(filters: Filters, edges: int, new: bool) -> sa.Executable:
+    """Rows of six counts and what they count; without parts where no filter narrows the list."""
+    of_all = _summed(RunTotals).where(_of_workflow(RunTotals))  # a row, even where the workflow has no run
+    rows = [_marked(of_all, _ALL)]
+    rows += [_marked(part, _PART) for part in _parts(filters._replace(statuses=0), edges)]
+    if new:
+        came: statements.Columns = sa.select(sa.func.count(), *[sa.literal_column("0")] * (len(STATUSES) - 1))
+        came = came.where(*matching(filters), Run.arrived_in > sa.bindparam("since"))
+        rows.append(_marked(came, _NEW))
+    return sa.union_all(*rows) if len(rows) > 1 else rows[0]
 
 
-@lru_cache
-def _of_people() -> sa.Executable:
-    return _with_all(_OF_PEOPLE)
+def _marked(counts: statements.Columns, kind: int) -> statements.Columns:
+    return counts.add_columns(sa.literal_column(str(kind)))
 
 
-@lru_cache
-def _in_window(searched: bool, edges: int) -> sa.Executable:
-    """Whole days or periods from the counts, the edges from the runs of theirs."""
-    runs = sa.select(*count_columns()).where(*matching(Filters(searched=searched)))
-    parts = (runs.where(in_edge(number)) for number in range(edges))
-    return _with_all(_OF_PERIODS if searched else _OF_DAYS, *parts)
+def _parts(filters: Filters, edges: int) -> list[statements.Columns]:
+    """What adds up to the counts of a list that filters narrow."""
+    if filters.others:  # no counts beside the runs know of them
+        return [sa.select(*count_columns()).where(*matching(filters))]
+    if filters.created_from or filters.created_to:  # whole days or periods, and the edges from the runs
+        runs = sa.select(*count_columns()).where(*matching(Filters(searched=filters.searched)))
+        whole = _OF_PERIODS if filters.searched else _OF_DAYS
+        return [whole, *(runs.where(in_edge(number)) for number in range(edges))]
+    return [_OF_PEOPLE] if filters.searched else []

@@ -1,6 +1,6 @@
 """Rows of lists of runs: read with a page of ids, in one statement."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.database.models import Person, Run
+from portal.database.models import Person, Run, RunDetail
 from portal.database.sql import statements
 from portal.database.sql.excerpts import cut, excerpt, json_excerpt, json_members
 from portal.database.transactions import read
@@ -18,6 +18,9 @@ MOST_TEXT = 240
 """Characters of an error that a brief row has."""
 MOST_USAGE = 1000
 """Characters of the usage, as JSON, that a brief row is read from."""
+MOST_TITLE = 500
+MOST_LABELS = 1000
+"""Characters of the title, and of the labels as JSON, that a brief row is read from."""
 
 
 class Texts(Enum):
@@ -27,7 +30,7 @@ class Texts(Enum):
     LISTED = "listed"
     """Whole, but for the error, which the API's lists leave out (contract 3.1)."""
     BRIEF = "brief"
-    """The first characters, for pages: each of a hundred errors may have a megabyte."""
+    """The first characters, for pages: each of a hundred errors may have a megabyte. Title and labels too."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,14 @@ class RunRow:
     error: str | None
     by_engine: bool
     """Whether the portal's own engine drives it."""
+    title: str | None = None
+    labels: Mapping[str, object] | None = None
+    """Title and first labels, as the source gave them: of a brief row only."""
     usage_cut: bool = False
     """Whether the usage has more members than a brief row tells."""
 
 
-_APART = ("triggered_by", "usage_cut")
+_APART = ("triggered_by", "title", "labels", "usage_cut")
 _NAMES = tuple(name for name in RunRow.__dataclass_fields__ if name not in _APART)
 _OTHERWISE: dict[Texts, dict[str, sa.Label[str] | sa.Label[None]]] = {
     Texts.WHOLE: {},
@@ -79,11 +85,16 @@ _OTHERWISE: dict[Texts, dict[str, sa.Label[str] | sa.Label[None]]] = {
     },
 }
 """The columns that are read in another way than whole."""
+_SUBJECT = (
+    excerpt(RunDetail.source["title"].as_string(), MOST_TITLE).label("title"),
+    excerpt(RunDetail.source["labels"].as_string(), MOST_LABELS).label("labels"),
+)
 _COLUMNS = {
     texts: (
         Person.user_id,
         Person.display_name,
         *(otherwise.get(name, getattr(Run, name)) for name in _NAMES),
+        *(_SUBJECT if texts is Texts.BRIEF else ()),
     )
     for texts, otherwise in _OTHERWISE.items()
 }
@@ -91,41 +102,51 @@ _COLUMNS = {
 
 def rows_of(page: sa.FromClause, texts: Texts) -> statements.Columns:
     """The rows of a page, a subquery with a column `id`; in no order."""
-    runs = page.join(Run, Run.id == page.c.id).outerjoin(Person, Run.person_id == Person.id)
-    return sa.select(*_COLUMNS[texts]).select_from(runs)
+    return _rows(page.join(Run, Run.id == page.c.id), texts)
+
+
+def _rows(runs: sa.FromClause, texts: Texts) -> statements.Columns:
+    rows = runs.outerjoin(Person, Run.person_id == Person.id)
+    if texts is Texts.BRIEF:
+        rows = rows.outerjoin(RunDetail, RunDetail.run_id == Run.id)
+    return sa.select(*_COLUMNS[texts]).select_from(rows)
 
 
 def run_rows(statement: statements.Columns, values: statements.Values, texts: Texts) -> list[RunRow]:
     """The rows that a statement of `rows_of` reads."""
     rows = [
         RunRow(TriggeredBy(user_id, user_name) if user_id else None, *columns)
-        for user_id, user_name, *columns in read(statement, **values)
+        for user_id, user_name, *columns in read(statement, **values).all()
     ]
     return [_shorten(row) for row in rows] if texts is Texts.BRIEF else rows
 
 
 _BY_IDS = {
-    texts: sa.select(*columns)
-    .select_from(Run)
-    .outerjoin(Person, Run.person_id == Person.id)
-    .where(Run.id.in_(sa.bindparam("ids", expanding=True)))
-    for texts, columns in _COLUMNS.items()
+    texts: _rows(sa.inspect(Run).local_table, texts).where(
+        Run.id.in_(sa.bindparam("ids", expanding=True)),
+        # Compared so, or SQLite reads all runs of the workflow in an index.
+        (Run.workflow_id == sa.bindparam("workflow_id")).is_(True),
+    )
+    for texts in Texts
 }
 
 
-def read_rows(ids: Sequence[UUID], texts: Texts = Texts.WHOLE) -> list[RunRow]:
-    """The rows of these runs, in the order of `ids`."""
+def read_rows(workflow_id: UUID, ids: Sequence[UUID], texts: Texts) -> list[RunRow]:
+    """The rows of those runs that are of this workflow, in the order of `ids`."""
     if not ids:
         return []
-    found = {row.id: row for row in run_rows(_BY_IDS[texts], {"ids": list(ids)}, texts)}
-    return [found[run_id] for run_id in ids]
+    rows = run_rows(_BY_IDS[texts], {"workflow_id": workflow_id, "ids": list(ids)}, texts)
+    found = {row.id: row for row in rows}
+    return [found[run_id] for run_id in ids if run_id in found]
 
 
 def _shorten(row: RunRow) -> RunRow:
     """Make of the excerpts that were read what a brief row has."""
     row.error = row.error and cut(row.error, MOST_TEXT)
     row.pause_error = row.pause_error and cut(row.pause_error, MOST_TEXT)
-    usage = cast(str | None, row.usage_summary)  # the excerpt
+    row.title = row.title and cut(row.title, MOST_TITLE)
+    usage, labels = cast(str | None, row.usage_summary), cast(str | None, row.labels)  # the excerpts
     row.usage_summary, whole = json_members(usage, MOST_USAGE)
     row.usage_cut = not whole
+    row.labels, _ = json_members(labels, MOST_LABELS)
     return row

@@ -107,7 +107,7 @@ def pass_rate(completed: int, failed: int) -> float | None:
 
 def usual_duration(workflow: SeenWorkflow) -> UsualDuration | None:
     """The usual duration of a workflow's runs; None if no completed run has one."""
-    rows = read(_LAST_COMPLETED, workflow_id=workflow.id)
+    rows = read(_LAST_COMPLETED, workflow_id=workflow.id).all()
     took = [milliseconds for row in rows if (milliseconds := elapsed_ms(*row)) is not None]
     if not took:
         return None
@@ -117,12 +117,6 @@ def usual_duration(workflow: SeenWorkflow) -> UsualDuration | None:
     return UsualDuration(len(took), round(tenths[4]), round(tenths[8]))
 
 
-def last_failed_at(workflow: SeenWorkflow) -> datetime | None:
-    """When the newest failed run ended, or else was created; None if none failed."""
-    row = read(_LAST_FAILED, workflow_id=workflow.id).first()
-    return (row.completed_at or row.created_at) if row else None
-
-
 _NEWEST_FIRST = (Run.created_at.desc(), Run.id)
 _LAST_COMPLETED = (
     sa.select(Run.started_at, Run.completed_at, Run.paused_ms)
@@ -130,9 +124,10 @@ _LAST_COMPLETED = (
     .order_by(*_NEWEST_FIRST)
     .limit(USUAL_OF)
 )
-_LAST_FAILED = (
-    sa.select(Run.completed_at, Run.created_at)
+LAST_FAILED_AT = (
+    sa.select(sa.func.coalesce(Run.completed_at, Run.created_at))
     .where(OF_WORKFLOW, Run.status == RunStatus.FAILED)
     .order_by(*_NEWEST_FIRST)
     .limit(1)
 )
+"""When the newest failed run ended, or else was created."""

@@ -7,7 +7,8 @@ from flask import Flask
 
 from portal.runs.counts import count_by_day, count_by_status
 from portal.runs.query import RunQuery
-from portal.runs.statistics.summary import last_failed_at, pass_rate, usual_duration
+from portal.runs.statistics.activity import read_activity
+from portal.runs.statistics.summary import pass_rate, usual_duration
 from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -53,8 +54,9 @@ def test_what_is_usual_is_the_median_of_completed_runs_without_pauses(app: Flask
 
 def test_the_last_failure_and_the_pass_rate_say_when_there_is_none(app: Flask) -> None:
     workflow = make_workflow(make_workspace())
-    assert last_failed_at(workflow) is None
+    assert read_activity(workflow, NOON.date()).last_failed_at is None
     make_run(workflow, status="failed", completed_at=NOON + timedelta(minutes=5))
-    assert last_failed_at(workflow) == NOON + timedelta(minutes=5)
+    last_failed_at = read_activity(workflow, NOON.date()).last_failed_at
+    assert last_failed_at == NOON + timedelta(minutes=5)
     assert pass_rate(0, 0) is None
     assert pass_rate(3, 1) == 0.75

@@ -15,7 +15,8 @@ from portal.runs.counts import count_by_day, count_by_status
 from portal.runs.listing import list_runs
 from portal.runs.listing.changes_since import read_changes
 from portal.runs.query import ORDERS, SORTS, RunQuery
-from portal.runs.statistics.summary import last_failed_at, summarize, usual_duration
+from portal.runs.statistics.activity import read_activity
+from portal.runs.statistics.summary import summarize
 from portal.runs.thresholds import THRESHOLDS, Thresholds
 from tests.factories import (
     NOON,
@@ -107,8 +108,7 @@ def test_counts_charts_and_summaries_read_what_is_kept(workspace: Workspace) -> 
         count_by_day(workflow, NOON.date(), NOON.date() + timedelta(days=40))
         summarize(workflow)
         summarize(workflow, WINDOW["from"], WINDOW["to"])
-        usual_duration(workflow)
-        last_failed_at(workflow)
+        read_activity(workflow, NOON.date())
     assert_nothing_is_scanned_or_sorted(found)
 
 

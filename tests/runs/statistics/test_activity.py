@@ -19,7 +19,7 @@ def span(workflow_runs: list[datetime], today: date = TODAY) -> tuple[date, date
     for created_at in workflow_runs:
         make_run(workflow, created_at=created_at)
     activity = read_activity(workflow, today)
-    return (activity.days[0].day, activity.days[-1].day, activity.recent) if activity.days else None
+    return (*activity.window, activity.recent) if activity.window else None
 
 
 def daily(last: datetime, days: int) -> list[datetime]:
