@@ -17,7 +17,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from hypothesis import HealthCheck, settings
-from jinja2 import BytecodeCache, FileSystemBytecodeCache
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
@@ -26,6 +27,7 @@ from portal.auth import signin
 from portal.database.columns import Base
 from portal.database.engine import db
 from portal.database.models import User
+from portal.database.transactions import writing
 from tests import answer_models
 
 SECRET_KEY = "5f0c3e9a7b1d4862" * 4
@@ -93,7 +95,22 @@ class CachedRule(Rule):
         self._build_unknown = kept["_build_unknown"].__get__(self, None)
 
 
+class CompiledTemplates(BytecodeCache):
+    """The templates, compiled once for all portals of a test run."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._found:
+            bucket.bytecode_from_string(self._found[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._found[bucket.key] = bucket.bytecode_to_string()
+
+
 Flask.url_rule_class = CachedRule
+Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": CompiledTemplates()}
 
 
 def share_statements(engine: sa.Engine) -> None:
@@ -210,29 +227,29 @@ def environment(database_url: str) -> dict[str, str]:
     return settings_for(database_url)
 
 
-@pytest.fixture(scope="session")
-def templates_once(tmp_path_factory: pytest.TempPathFactory) -> BytecodeCache:
-    """The templates, compiled once for all portals of this test run."""
-    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
-
-
 @pytest.fixture
-def app(environment: dict[str, str], tmp_path: Path, templates_once: BytecodeCache) -> Iterator[Flask]:
+def app(environment: dict[str, str], tmp_path: Path) -> Iterator[Flask]:
     """The portal on an empty database, inside an application context."""
-    with _portal(environment, tmp_path, templates_once) as app:
+    with _portal(environment, tmp_path) as app:
         yield app
 
 
 @contextmanager
-def _portal(environment: dict[str, str], instance: Path, templates_once: BytecodeCache) -> Iterator[Flask]:
+def _portal(environment: dict[str, str], instance: Path) -> Iterator[Flask]:
     app = create_app(environment, instance=instance)
+    with under_test(app):
+        yield app
+
+
+@contextmanager
+def under_test(app: Flask) -> Iterator[None]:
+    """An application context of a portal whose answers are checked, and which costs little."""
     app.test_client_class = OutsideClient
-    app.jinja_env.bytecode_cache = templates_once
     with app.app_context():
         share_statements(db.engine)
         if db.engine.dialect.name == "sqlite":
             sa.event.listen(db.engine, "connect", _forgo_durability)
-        yield app
+        yield
         db.session.remove()
         db.engine.dispose()
 
@@ -249,11 +266,13 @@ def client(app: Flask) -> FlaskClient:
 
 
 def sign_in_to(app: Flask, user: User) -> FlaskClient:
-    """A browser signed in as this user, by a link as a person would."""
+    """A browser signed in as this user."""
     browser = app.test_client()
-    token = signin.make_link_token(user.email, moments.now())
-    answer = browser.post(f"/signin/{token}", headers={"Sec-Fetch-Site": "same-origin"})
-    assert answer.status_code == 303
+    with writing() as session:
+        token = signin.start_session(session, user.id, moments.now(), None, "link")
+    with browser.session_transaction() as cookie:
+        cookie.permanent = True
+        cookie["token"] = token
     return browser
 
 
@@ -264,10 +283,10 @@ def sign_in(app: Flask) -> Callable[[User], FlaskClient]:
 
 
 @pytest.fixture
-def sqlite_app(empty_sqlite: Path, tmp_path: Path, templates_once: BytecodeCache) -> Iterator[Flask]:
+def sqlite_app(empty_sqlite: Path, tmp_path: Path) -> Iterator[Flask]:
     """The portal on SQLite alone, for what no database changes."""
     shutil.copy(empty_sqlite, tmp_path / "portal.sqlite3")
-    with _portal(settings_for(f"sqlite:///{tmp_path / 'portal.sqlite3'}"), tmp_path, templates_once) as app:
+    with _portal(settings_for(f"sqlite:///{tmp_path / 'portal.sqlite3'}"), tmp_path) as app:
         yield app
 
 

@@ -11,11 +11,10 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal import create_app
-from portal.database.engine import db
 from portal.database.models import Identity, User
 from portal.database.transactions import writing
 from tests.auth.provider_keys import ISSUER, PARTY, claims, key_server, key_set, rsa_key, sign
-from tests.conftest import OutsideClient
+from tests.conftest import under_test
 
 KEY = rsa_key("a")
 
@@ -59,8 +58,5 @@ def portal_with_tokens(environment: dict[str, str], instance: Path) -> Iterator[
             "PORTAL_JWT_AUTHORIZED_PARTIES": PARTY,
         }
         app = create_app(environment | tokens, instance=instance)
-        app.test_client_class = OutsideClient
-        with app.app_context():
+        with under_test(app):
             yield app
-            db.session.remove()
-            db.engine.dispose()
