@@ -21,7 +21,8 @@ test: $(VENV)/test.stamp $(OLD_CLIENTS) tests/oidc/node_modules/stamp ## run eve
 	$(VENV)/bin/python -m pytest $(ARGS)
 
 test-fast: $(VENV)/test.stamp ## run most tests: SQLite, no browser, no Node, no old clients
-	PORTAL_TEST_EXAMPLES=$${PORTAL_TEST_EXAMPLES:-10} $(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal \
+	PYTHONDONTWRITEBYTECODE= PORTAL_TEST_EXAMPLES=$${PORTAL_TEST_EXAMPLES:-10} $(VENV)/bin/python -m pytest \
+	  --numprocesses 2 --dist worksteal -p no:schemathesis --ignore tests/fuzz \
 	  -m "not (browser or clients or histories or node or postgres or slow)" $(ARGS)
 
 check: $(VENV)/test.stamp ## format, lint and types, then every test
