@@ -13,6 +13,7 @@ from portal.runs.recording.recorder import apply_event, start_run
 from portal.runs.recording.state_machine import Event
 from tests.factories import NOON, make_run, make_workflow, make_workspace
 from tests.pages.conftest import HTMX, Browser, one, parsed
+from tests.statements import statements
 
 
 def poll_url(page: TestResponse) -> str:
@@ -59,6 +60,15 @@ def test_new_runs_are_counted_and_not_shown(browser: Browser) -> None:
         target for target in soup.select("hx-partial") if str(fresh[1].id) in str(target["hx-target"])
     ]
     assert part(ask(browser, str(one(soup, "#runs-poll")["hx-get"])), "runs-news") == "2 new runs – show"
+
+
+def test_a_poll_with_news_takes_few_statements(browser: Browser) -> None:
+    start_run(browser.workflow.id, now=NOON, exclusive=False)
+    url = poll_url(browser.runs())
+    start_run(browser.workflow.id, now=NOON, exclusive=False)
+    with statements() as found:
+        assert part(ask(browser, url), "runs-news") == "1 new run – show"
+    assert sum(statement.text.startswith("SELECT") for statement in found) <= 7
 
 
 def test_nothing_is_asked_again_where_nothing_moves(browser: Browser) -> None:
