@@ -37,10 +37,11 @@ shots: $(VENV)/test.stamp ## pictures of every page and state, in .shots/
 	$(VENV)/bin/python -m tests.browser.shots $(ARGS)
 
 .PHONY: soak
-soak: $(VENV)/test.stamp ## long trials: PostgreSQL restarted under traffic, a crowd, memory over ten minutes
+soak: $(VENV)/test.stamp ## long trials: PostgreSQL restarted under traffic, a crowd, workers killed, memory over ten minutes
 	$(VENV)/bin/python -m scripts.soak postgres
 	$(VENV)/bin/python -m scripts.soak crowd
 	$(VENV)/bin/python -m scripts.soak numbers
+	$(VENV)/bin/python -m scripts.soak engine
 	$(VENV)/bin/python -m scripts.soak memory
 
 lock: $(VENV)/test.stamp ## pin what pyproject.toml names, with hashes

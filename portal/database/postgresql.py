@@ -111,6 +111,23 @@ def prepare_engine(engine: sa.Engine) -> None:
             raise ReadOnlyDatabase(f"{READ_ONLY}.") from error
 
 
+def end_idle_transactions(engine: sa.Engine, seconds: float) -> None:
+    """Let the server end transactions of this process that wait so long for it, and release their locks.
+
+    A process that is frozen, or cut off from the network, within a transaction would hold them for hours.
+    """
+    if engine.dialect.name != "postgresql":
+        return
+
+    @sa.event.listens_for(engine, "connect")
+    def limit(connection: Connection, _record: ConnectionPoolEntry) -> None:
+        milliseconds = [str(round(seconds * 1000))]
+        connection.execute(
+            "SELECT set_config('idle_in_transaction_session_timeout', %s, false)", milliseconds
+        )
+        connection.commit()
+
+
 def refuse_read_only(connection: sa.Connection, read_only: bool) -> None:
     """Refuse to begin a write transaction on a read-only server. Raises ReadOnlyDatabase."""
     if read_only:

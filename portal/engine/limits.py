@@ -7,7 +7,7 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from portal.config import EngineSettings, Settings
-from portal.database.models import OCCUPYING, Person, Run, Workflow
+from portal.database.models import OCCUPYING, Person, Run, User, Workflow
 from portal.engine.queue import dbos_queue
 from portal.errors import Conflict, Unavailable
 
@@ -24,6 +24,8 @@ _OCCUPYING = (Run.by_engine, Run.status.in_(OCCUPYING))
 def refuse_beyond(session: Session, settings: EngineSettings, workspace_id: UUID, user_id: UUID) -> None:
     """Refuse one more pending or running run; the workspace is locked. Raises Conflict."""
     if settings.runs_per_person:
+        # Starts in other workspaces of the same person wait here.
+        session.execute(sa.select(User.id).where(User.id == user_id).with_for_update(key_share=True))
         own = (
             sa.select(sa.func.count())
             .select_from(Run)

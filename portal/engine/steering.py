@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from portal.auth.access import SeenWorkflow
 from portal.auth.principals import Principal
 from portal.config import EngineSettings
-from portal.database.models import TERMINAL, EngineRun, Person, Run, RunResult, RunStatus, User
+from portal.database.models import TERMINAL, EngineRun, Person, Run, RunResult, RunStatus, StepResult, User
 from portal.database.transactions import writing
 from portal.engine.execution import advance, plans
 from portal.engine.execution.locks import lock_to_end, lock_workspace
@@ -101,6 +101,9 @@ def _go_on(
         result.held_nodes = None
     for claim in plans.progress_of(session, run.id).open:
         claim.retry_at = claim.waiting_for = None
+        of_step = session.get(StepResult, (run.id, claim.position))
+        if of_step is not None:
+            of_step.pause_reason = of_step.pause_error = None
     session.flush()
     advance.deliver_waiting(session, run)
 

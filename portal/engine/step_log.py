@@ -7,9 +7,9 @@ from urllib.parse import quote
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
-from portal.database.models import StepLogLine
+from portal.database.models import EngineClaim, StepLogLine
 from portal.input.text import is_storable
 from portal.web.logs import redact
 
@@ -25,6 +25,8 @@ _PICTURES = 0x2400
 _KEPT = "\t\u200c\u200d"
 """Tabs, and what joins letters and keeps them apart: scripts and emoji need it."""
 
+_Line = tuple[datetime, str]
+
 
 class StepLog:
     """The lines of a step that are not stored yet. It may be written to and stored in different threads."""
@@ -33,7 +35,7 @@ class StepLog:
         """`secrets` appear in no line."""
         self._secrets = secrets
         self._lock = threading.Lock()
-        self._lines: list[tuple[datetime, str]] = []
+        self._lines: list[_Line] = []
 
     def write(self, message: str, at: datetime) -> None:
         """Add a message, a line for each of its own; what is beyond MAX_LINES is dropped."""
@@ -41,15 +43,25 @@ class StepLog:
         with self._lock:
             self._lines += [(at, line) for line in lines[: MAX_LINES - len(self._lines)]]
 
+    @property
+    def waits(self) -> bool:
+        """Whether there are lines to store."""
+        return bool(self._lines)
+
     def store(self, session: Session, run_id: UUID, position: int) -> None:
         """Store the lines with the transaction of the caller, who has made sure that the step is still its.
 
         They follow those of earlier attempts. If the transaction is rolled back, they wait for another one.
         """
+        held = sa.select(EngineClaim.fence).where(
+            EngineClaim.run_id == run_id, EngineClaim.position == position
+        )
+        session.execute(held.with_for_update())  # a heartbeat may store lines while the step ends
         with self._lock:
-            lines = list(self._lines)
+            lines, self._lines = self._lines, []
         if not lines:
             return
+        self._keep_unless_committed(session, lines)
         highest = sa.select(sa.func.max(StepLogLine.number))
         of_step = highest.where(StepLogLine.run_id == run_id, StepLogLine.position == position)
         last = session.scalar(of_step) or 0
@@ -60,11 +72,16 @@ class StepLog:
             StepLogLine(run_id=run_id, position=position, number=number, at=at, message=message)
             for number, (at, message) in enumerate(kept, last + 1)
         )
-        sa.event.listen(session, "after_commit", lambda _: self._forget(len(lines)), once=True)
 
-    def _forget(self, number: int) -> None:
-        with self._lock:
-            del self._lines[:number]
+    def _keep_unless_committed(self, session: Session, lines: list[_Line]) -> None:
+        committed = threading.Event()
+        sa.event.listen(session, "after_commit", lambda _: committed.set())
+
+        @sa.event.listens_for(session, "after_transaction_end")
+        def ended(_: Session, transaction: SessionTransaction) -> None:
+            if transaction.parent is None and not committed.is_set():
+                with self._lock:
+                    self._lines = lines + self._lines
 
 
 def mask(text: str, secrets: Collection[str]) -> str:

@@ -3,14 +3,17 @@
 Reading them costs some hundred rows, whatever the number of steps.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.engine import db
-from portal.database.models import EngineStepTotal, EngineWorker, RunStatus
+from portal.database.models import EngineStepTotal, EngineWorker, RunStatus, Step
 from portal.database.sql.upserts import insert_or_add
+from portal.moments import elapsed_ms
 
 GONE = ""
 """Stands for all workers that are gone."""
@@ -33,6 +36,15 @@ def count_step(
     """Count a step with the transaction that ends it; `worker_id` is who ends it."""
     key = {"worker": worker_id, "node_type": node_type, "outcome": outcome.value}
     insert_or_add(session, EngineStepTotal, key, {"steps": 1, "milliseconds": milliseconds})
+
+
+def count_steps(session: Session, worker_id: str, run_id: UUID, positions: Iterable[int]) -> None:
+    """Count steps of a run that have just ended; `worker_id` is who had them, GONE if nobody."""
+    ended = [session.get_one(Step, (run_id, position)) for position in positions]
+    # In one order everywhere, so that two transactions never wait for each other.
+    for step in sorted(ended, key=lambda step: (step.node_type, step.status)):
+        took = elapsed_ms(step.started_at, step.completed_at) or 0
+        count_step(session, worker_id, step.node_type, RunStatus(step.status), took)
 
 
 def merge_totals(session: Session) -> None:

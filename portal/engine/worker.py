@@ -1,6 +1,7 @@
 """A worker process: takes deliveries, beats, and looks after what others have lost."""
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -8,19 +9,21 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
 from flask import Flask
 
 from portal import moments
+from portal.database import outages, postgresql
 from portal.database.columns import JsonObject
 from portal.database.engine import db
 from portal.database.models import TERMINAL, EngineClaim, Run
-from portal.database.refusals import WriteRefused
+from portal.database.refusals import ReadOnlyDatabase, WriteRefused
 from portal.database.transactions import writing
+from portal.engine import step_totals
 from portal.engine.execution import reconcile, workers
-from portal.engine.execution.finish import store_log
 from portal.engine.execution.work import Work
 from portal.engine.execution.workers import WorkerIdentity
 from portal.engine.queue import dbos_queue
@@ -57,6 +60,7 @@ class Worker:
     def run(self) -> str | None:
         """Work until SIGTERM or SIGINT; returns why it ended, if it was not told to."""
         with self.app.app_context():
+            postgresql.end_idle_transactions(db.engine, self.work.settings.lease)
             with writing() as session:
                 workers.register(session, self.identity, self.threads, self.abilities)
             db.session.remove()
@@ -68,11 +72,14 @@ class Worker:
         server = dbos_queue.QueueServer(
             self.app.extensions["portal.settings"].database_url,
             self.identity.id,
-            self._deliver,
+            partial(self._within_app, self.work.deliver),
+            partial(self._within_app, self.work.give_up_run),
+            self.work.draining,
             threads=self.threads,
             queues=self.queues,
             poll=settings.poll,
             partition=settings.per_workspace,
+            lease=settings.lease,
         )
         looking_after = threading.Thread(
             target=self._in_context, args=(lambda: self._look_after(server),), name="chores", daemon=True
@@ -83,18 +90,21 @@ class Worker:
         self._drain(server)
         return self._reason
 
-    def _deliver(self, run_id: UUID, node_id: str, iteration: int) -> None:
+    def _within_app(self, deliver: dbos_queue.Deliver, run_id: UUID, node_id: str, iteration: int) -> None:
         with self.app.app_context():
             try:
-                self.work.deliver(run_id, node_id, iteration)
+                deliver(run_id, node_id, iteration)
             except WriteRefused as refusal:
-                self._end(str(refusal))
+                self._end_if_too_old(refusal)
                 raise
             finally:
                 db.session.remove()
 
     def _drain(self, server: dbos_queue.QueueServer) -> None:
-        """Let steps end, hand back what takes longer, and leave."""
+        """Let steps end, hand back what takes longer, and leave, also from a handler that hears nothing."""
+        at_once = threading.Timer(STOP_SECONDS - 1, os._exit, (1 if self._reason else 0,))
+        at_once.daemon = True
+        at_once.start()
         self.work.draining.set()
         until = time.monotonic() + (0 if self._reason else _FINISH_SECONDS)
         while self.work.active() and time.monotonic() < until:
@@ -105,9 +115,12 @@ class Worker:
         with self.app.app_context(), suppress(Exception), writing() as session:
             workers.remove(session, self.identity.id)
 
-    def _end(self, reason: str) -> None:
-        self._reason = reason
-        self._stop.set()
+    def _end_if_too_old(self, refusal: WriteRefused) -> None:
+        """End the worker if its release may not write any more; a database that is read-only may recover."""
+        if not isinstance(refusal, ReadOnlyDatabase):
+            self._reason = str(refusal)
+            self.work.draining.set()
+            self._stop.set()
 
     def _in_context(self, loop: Callable[[], None]) -> None:
         with self.app.app_context():
@@ -124,10 +137,9 @@ class Worker:
                     self._say_alive()
                     last = time.monotonic()
             except WriteRefused as refusal:
-                self._end(str(refusal))
-                return
-            except Exception:
-                log.warning("a heartbeat was missed", exc_info=True)
+                self._end_if_too_old(refusal)
+            except Exception as error:  # noqa: BLE001 (a worker whose heart stops would lose its steps)
+                outages.warn(log, "a heartbeat was missed", error)
             finally:
                 db.session.remove()
             time.sleep(LOOK_SECONDS)
@@ -150,7 +162,9 @@ class Worker:
         for step, context in active:
             if step.fence not in wanted:
                 context.lost.set()
-        news = [pair for pair in active if pair[0].fence in wanted and (pair[1].done or pair[1].lines)]
+        news = [
+            pair for pair in active if pair[0].fence in wanted and (pair[1].done or pair[1].step_log.waits)
+        ]
         if not news:
             return
         with writing() as session:
@@ -162,7 +176,7 @@ class Worker:
                         .where(EngineClaim.fence == step.fence, EngineClaim.run_id == step.run_id)
                         .values(done=done, total=total)
                     )
-                store_log(session, step.run_id, step.position, context)
+                context.step_log.store(session, step.run_id, step.position)
 
     def _look_after(self, server: dbos_queue.QueueServer) -> None:
         """Do the chores, each in its own interval."""
@@ -181,10 +195,9 @@ class Worker:
                 try:
                     chore()
                 except WriteRefused as refusal:
-                    self._end(str(refusal))
-                    return
-                except Exception:
-                    log.warning("a chore of the worker failed", exc_info=True)
+                    self._end_if_too_old(refusal)
+                except Exception as error:  # noqa: BLE001 (the next time it may succeed)
+                    outages.warn(log, "a chore of the worker failed", error)
                 finally:
                     db.session.remove()
                 due[number] = time.monotonic() + every
@@ -209,6 +222,7 @@ class Worker:
             if not reconcile.take_lease(session, self.identity.id):
                 return
             workers.forget_dead(session, self.work.settings.lease)
+            step_totals.merge_totals(session)
         found, self._after = reconcile.reconcile(moments.now(), self.work.settings.lease, self._after)
         if found:
             log.warning("%d steps were set going again", found)

@@ -26,6 +26,7 @@ from tests.api.conftest import Api
 from tests.conftest import BASE_URL
 from tests.definitions.graphs import checked, edge
 from tests.factories import (
+    CAN_ALL,
     make_detail,
     make_key,
     make_member,
@@ -33,6 +34,7 @@ from tests.factories import (
     make_person,
     make_run,
     make_user,
+    make_worker,
     make_workflow,
 )
 from tests.factories import make_workspace as new_workspace
@@ -107,7 +109,7 @@ def test_what_a_key_needs_is_what_the_gate_asks_for(sqlite_app: Flask) -> None:
 def test_real_answers_are_as_described(token_app: Flask) -> None:
     workspace, user = new_workspace(), let_in(make_user(first_name="Ada"))
     make_member(workspace, user)
-    workflow = make_workflow(workspace, description="Dubs")
+    workflow = make_workflow(workspace, description="Dubs", definition=checked())
     run = make_run(workflow, make_person(workspace, "Ada"), started_at=None, usage_summary={"api_calls": 3})
     make_run(workflow, status="pending")
     make_detail(run, definition_snapshot={"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}})
@@ -155,11 +157,9 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
         ask("PUT", flows + "/{workflow_id}", body={"name": "y", "definition": checked()}, workflow_id=some)
         ask("PATCH", flows + "/{workflow_id}", body={"name": "z"}, workflow_id=some)
         ask("PATCH", flows + "/{workflow_id}", body={}, workflow_id=some)
-        for path in ("/{workflow_id}/estimate", "/{workflow_id}/runs/preview"):
-            ask("POST", flows + path, workflow_id=some)
-            ask("POST", flows + path, body={"script_text": ""}, workflow_id=some)
         ask("POST", flows + "/{workflow_id}/duplicate", workflow_id=some)
         ask("DELETE", flows + "/{workflow_id}", workflow_id=some)
+    ask_of_runs(ask, workflow.id)
     ask_of_templates(ask)
     ask_of_voices(ask)
     ask_of_the_dictionary(ask)
@@ -210,6 +210,22 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
     every = {(path, method) for path, methods in paths.items() for method in methods}
     suggestion = set() if espeak.is_here() else {("/api/v1/dictionary/suggest-pronunciation", "post")}
     assert answered == every - suggestion
+
+
+def ask_of_runs(ask: Callable[..., Json], workflow_id: UUID) -> None:
+    """What a run would cost, then start one twice, and steer it and what is not there."""
+    make_worker(abilities=CAN_ALL)
+    flow = "/api/v1/workflows/{workflow_id}"
+    for some in (workflow_id, uuid4(), "x"):
+        ask("POST", flow + "/estimate", workflow_id=some)
+        ask("POST", flow + "/runs/preview", body={"script_text": ""}, workflow_id=some)
+        ask("POST", flow + "/runs/preview", body={"script_text": "Hello"}, workflow_id=some)
+        ask("POST", flow + "/runs", body={"source_language": 1}, workflow_id=some)
+    started = ask("POST", flow + "/runs", workflow_id=workflow_id)["data"]["id"]
+    ask("POST", flow + "/runs", workflow_id=workflow_id)
+    for event in ("pause", "resume", "cancel", "pause"):
+        for some in (started, uuid4(), "x"):
+            ask("POST", f"{flow}/runs/{{run_id}}/{event}", workflow_id=workflow_id, run_id=some)
 
 
 def ask_of_templates(ask: Callable[..., Json]) -> None:

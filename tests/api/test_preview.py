@@ -12,18 +12,13 @@ from werkzeug.test import TestResponse
 from portal.database.engine import db
 from portal.database.models import EngineWorker, Run, RunEvent, Workflow
 from portal.database.transactions import writing
-from portal.definitions.catalog import CATALOG
-from portal.definitions.locales import LOCALES
-from portal.engine.abilities import to_json
-from portal.engine.contract import Ability
 from portal.engine.credits import grant
 from tests.api.conftest import Api
 from tests.definitions.graphs import CHECK, GENERATOR, SCRIPT, SINK, Json, checked, smallest
-from tests.factories import NOON, make_key, make_upload, make_worker, make_workflow
+from tests.factories import CAN_ALL, NOON, make_key, make_upload, make_worker, make_workflow
 
 PATHS = ("runs/preview", "estimate")
 PRICES = f'{{"{GENERATOR}": {{"per_1000_characters": "1.5"}}, "{CHECK}": {{"per_audio_minute": "0.2"}}}}'
-CAN = dict.fromkeys(CATALOG, Ability()) | {GENERATOR: Ability(locales=frozenset(LOCALES), voices=frozenset())}
 FREE = {"min_credits": 0, "expected_credits": 0, "max_credits": 0}
 
 
@@ -39,7 +34,7 @@ def path(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def worker(app: Flask) -> None:
-    make_worker(abilities=to_json(CAN))
+    make_worker(abilities=CAN_ALL)
 
 
 def workflow(api: Api, definition: Json) -> Workflow:

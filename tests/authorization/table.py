@@ -95,6 +95,11 @@ TABLE: dict[str, Row] = {
     f"GET /api/v1{_RUNS}": Api(scope="workflows:read"),
     f"GET /api/v1{_RUNS}/summary": Api(scope="workflows:read"),
     f"GET /api/v1{_RUNS}/<run_id>": Api(scope="workflows:read"),
+    f"POST /api/v1{_RUNS}": Api(scope="workflows:run", roles=EDITORS, ok=202),
+    # The run of the matrix has ended.
+    f"POST /api/v1{_RUNS}/<run_id>/cancel": Api(scope="workflows:run", roles=EDITORS),
+    f"POST /api/v1{_RUNS}/<run_id>/pause": Api(scope="workflows:run", roles=EDITORS, ok=409),
+    f"POST /api/v1{_RUNS}/<run_id>/resume": Api(scope="workflows:run", roles=EDITORS, ok=409),
     f"GET /api/v1{_RUNS}/<run_id>/status": Api(scope="workflows:read"),
     f"GET /api/v1{_RUNS}/<run_id>/steps": Api(scope="workflows:read"),
     f"GET /api/v1{_RUNS}/<run_id>/overview": Api(scope="workflows:read"),

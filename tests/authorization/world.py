@@ -23,6 +23,7 @@ from portal.workspaces.members import roster_id
 from tests.authorization.table import EVERYBODY
 from tests.definitions.graphs import smallest
 from tests.factories import (
+    CAN_ALL,
     make_detail,
     make_entry,
     make_key,
@@ -35,6 +36,7 @@ from tests.factories import (
     make_template,
     make_upload,
     make_user,
+    make_worker,
     make_workflow,
     make_workspace,
 )
@@ -94,6 +96,7 @@ def built_world(
     no_limits = {"PORTAL_RATE_LIMIT_PER_MIN": "0", "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN": "0"}
     voices = {"PORTAL_PROVIDER_VOICES": str(voices_file(folder))}
     with portal_with_tokens(environment | no_limits | voices, folder) as app:
+        make_worker(abilities=CAN_ALL)
         ours, theirs = _workspace(OURS), _workspace(THEIRS)
         world = World(app, {"ours": _fill(ours, OURS), "theirs": _fill(theirs, THEIRS)}, [])
         world.callers = list(_callers(app, ours, theirs, base_url))

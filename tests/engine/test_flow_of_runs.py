@@ -246,3 +246,26 @@ def test_a_line_comes_back_through_fail_until_its_retries_are_spent(app: Flask) 
     assert told == interpret(definition)
     assert told.iterations["validator_error_rate"] == 2
     assert len(told.delivered) == 8
+
+
+def test_a_take_that_was_delivered_is_not_dropped_where_another_branch_refuses_it(app: Flask) -> None:
+    script, speak = (
+        node("source_script", text="\n".join(f"line {n}" for n in range(6))),
+        node("operator_generator"),
+    )
+    check = node("validator_noise", max_retries=1)
+    early, late = node("sink_preview", "early"), node("sink_preview", "late")
+    definition = graph(
+        [script, speak, early, check, late],
+        [
+            edge("source_script", "operator_generator"),
+            edge("operator_generator", "early"),
+            edge("operator_generator", "validator_noise"),
+            edge("validator_noise", "late", "pass"),
+        ],
+    )
+    bench = Bench()
+    run = bench.finish(bench.start(make_workflow(make_workspace()), definition).id)
+    told = told_by_the_database(run.id)
+    assert told == interpret(definition)
+    assert len(told.delivered) == 6

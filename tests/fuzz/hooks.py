@@ -14,6 +14,7 @@ from portal.definitions.shape import complete, offences
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 UPLOAD_ID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+STARTS_OR_STEERS = re.compile("/(runs|preview|estimate|cancel|pause|resume)$")
 KNOWN_IDS: dict[str, str] = json.loads(os.environ.get("PORTAL_TEST_FUZZ_IDS", "{}"))
 ZONES = available_timezones()
 WINDOWS = (("from", "to"), ("last_run_after", "last_run_before"))
@@ -21,7 +22,8 @@ WINDOWS = (("from", "to"), ("last_run_after", "last_run_before"))
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    if case.method == "GET" and isinstance(case.path_parameters, dict):
+    asks_of_runs = case.method == "POST" and STARTS_OR_STEERS.search(case.path)
+    if (case.method == "GET" or asks_of_runs) and isinstance(case.path_parameters, dict):
         _often_what_is_there(case.path_parameters)
     if isinstance(case.body, dict):
         _end_in_the_future(case.body)

@@ -22,12 +22,15 @@ from werkzeug.serving import make_server
 
 from portal.auth.principals import SCOPES
 from tests.auth.provider_keys import claims, sign
+from tests.definitions.graphs import checked
 from tests.factories import (
+    CAN_ALL,
     make_key,
     make_member,
     make_person,
     make_run,
     make_user,
+    make_worker,
     make_workflow,
     make_workspace,
 )
@@ -77,7 +80,8 @@ def _furnished(app: Flask, url: str) -> Target:
     workspace, user = make_workspace(), let_in(make_user(first_name="Ada"))
     for member in (make_user("owner@acme.example"), user):  # who asks is no owner, so cannot delete it
         make_member(workspace, member)
-    workflow = make_workflow(workspace, description="Dubs")
+    make_worker(abilities=CAN_ALL)  # in word only: what is started waits
+    workflow = make_workflow(workspace, description="Dubs", definition=checked())
     run = make_run(workflow, make_person(workspace, "Ada"), usage_summary={"api_calls": 3})
     for status in ("pending", "failed", "paused"):
         make_run(workflow, status=status, started_at=None)

@@ -8,12 +8,9 @@ import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import User, Workspace
-from portal.definitions.catalog import CATALOG
-from portal.definitions.locales import LOCALES
-from portal.engine.contract import Ability
 from portal.engine.credits import grant
 from tests.definitions.graphs import checked
-from tests.factories import NOON, make_key, make_worker, make_workflow
+from tests.factories import CAN_ALL, NOON, make_key, make_worker, make_workflow
 from tests.onepin.conftest import NEWEST, Onepin
 
 SDK_ASKS = """
@@ -31,8 +28,7 @@ def asker(onepin: Onepin) -> tuple[Onepin, str]:
     """A client, and the id of a workflow that could run."""
     if onepin.release != NEWEST:
         pytest.skip("older releases know no estimates with a body")
-    speaks = Ability(locales=frozenset(LOCALES), voices=frozenset())
-    make_worker(dict.fromkeys(CATALOG, Ability()) | {"operator_generator": speaks})
+    make_worker(abilities=CAN_ALL)
     db.session.rollback()
     workspace = db.session.get_one(Workspace, onepin.workflow.workspace_id)
     key = make_key(workspace, db.session.scalars(sa.select(User)).one(), ("workflows:read",))

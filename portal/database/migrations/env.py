@@ -10,11 +10,6 @@ from portal.database.transactions import writing_engine
 from portal.engine.queue import dbos_queue
 
 
-def _is_ours(_object: object, name: str | None, kind: str, *_: object) -> bool:
-    """The tables of the queue, which SQLite holds beside ours, have migrations of their own."""
-    return not (kind == "table" and name in dbos_queue.TABLES)
-
-
 def run() -> None:
     # SQLite's batch mode rebuilds tables, which must not cascade through foreign keys.
     with writing_engine(checks="none").connect() as connection:
@@ -29,7 +24,7 @@ def run() -> None:
             render_as_batch=True,
             compare_type=True,
             user_module_prefix="portal.database.columns.",
-            include_object=_is_ours,
+            include_object=dbos_queue.is_not_its_own,
         )
         with context.begin_transaction():
             context.run_migrations()

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal.database.columns import JsonObject
 from portal.database.models import TERMINAL, EngineClaim, EngineRun, Run, RunResult, RunStatus, Step
-from portal.engine import credits
+from portal.engine import credits, step_totals
 from portal.engine.execution import outcomes, plans
 from portal.engine.execution.plans import Progress
 from portal.engine.execution.values import load_values
@@ -29,14 +29,14 @@ def advance(session: Session, run: Run, now: datetime, *, before: Collection[Ste
     progress = plans.progress_of(session, run.id)
     if run.status in TERMINAL:
         settle(session, run, progress, now)
+        return
+    ready = progress.ready(plans.plan_of(session, run.id))
+    if not ready:
+        change_run(session, run, Event.COMPLETE, now)
+        settle(session, run, progress, now)
     elif run.pause_requested_at is not None:
         drain(session, run, progress, now)
     else:
-        plan = plans.plan_of(session, run.id)
-        ready = progress.ready(plan)
-        if not ready:
-            change_run(session, run, Event.COMPLETE, now)
-            settle(session, run, progress, now)
         for step in ready:
             if step.key not in progress.claims and step.key not in before:
                 deliver(session, run, step.key)
@@ -80,21 +80,18 @@ def keep_held_nodes(session: Session, run: Run) -> None:
     result(session, run).held_nodes = nodes
 
 
-def close_step(session: Session, run: Run, claim: EngineClaim, now: datetime) -> None:
-    """End a step that its worker can't end any more, of a run that has ended."""
-    claim.ended_at, claim.counts, claim.worker = now, {}, ""
-    steps.end_step(session, run, claim.position, RunStatus.CANCELLED, now)
-    settle(session, run, plans.progress_of(session, run.id), now)
+def close_idle_steps(session: Session, run: Run, now: datetime, lost: Collection[EngineClaim] = ()) -> None:
+    """End the steps of a run that has ended which no worker has, and settle it if none is left.
 
-
-def close_idle_steps(session: Session, run: Run, now: datetime) -> None:
-    """End the steps of a run that has ended which no worker has, and settle it if none is left."""
+    `lost` are claims whose workers are dead.
+    """
     progress = plans.progress_of(session, run.id)
-    for claim in progress.open:
-        if not claim.worker:
-            claim.ended_at, claim.counts = now, {}
-            steps.end_step(session, run, claim.position, RunStatus.CANCELLED, now)
-    settle(session, run, plans.progress_of(session, run.id), now)
+    idle = [claim for claim in progress.open if not claim.worker or claim in lost]
+    for claim in idle:
+        claim.ended_at, claim.counts, claim.worker = now, {}, ""
+        steps.end_step(session, run, claim.position, RunStatus.CANCELLED, now)
+    step_totals.count_steps(session, step_totals.GONE, run.id, [claim.position for claim in idle])
+    settle(session, run, progress, now)
 
 
 def settle(session: Session, run: Run, progress: Progress, now: datetime) -> None:
@@ -111,8 +108,7 @@ def settle(session: Session, run: Run, progress: Progress, now: datetime) -> Non
     of_run.token_cost, of_run.credits_absorbed = usage["characters"], float(absorbed)
     lines, audio_ms = outcomes.close_takes(session, run)
     outcome = RunOutcome(
-        total_steps=session.scalar(sa.select(sa.func.count()).select_from(Step).where(Step.run_id == run.id))
-        or 0,
+        total_steps=_steps_of(session, run) if run.status == RunStatus.COMPLETED else run.total_steps,
         output_line_count=lines,
         delivered_audio_ms=audio_ms,
         usage_summary=usage,
@@ -120,6 +116,11 @@ def settle(session: Session, run: Run, progress: Progress, now: datetime) -> Non
     )
     settle_run(session, run, outcome, now)
     outcomes.sum_languages(session, run)
+
+
+def _steps_of(session: Session, run: Run) -> int:
+    counted = sa.select(sa.func.count()).select_from(Step).where(Step.run_id == run.id)
+    return session.scalar(counted) or 0
 
 
 def result(session: Session, run: Run) -> RunResult:

@@ -27,8 +27,14 @@ from portal.runs.recording.run_rows import touch_run
 from portal.runs.recording.state_machine import Event
 
 
-def claim_step(worker_id: str, run_id: UUID, key: StepKey, now: datetime, lease: float) -> ClaimedStep | None:
-    """Give a step to a worker in one transaction; None if there is nothing to do."""
+def claim_step(
+    worker_id: str, run_id: UUID, key: StepKey, now: datetime, lease: float, *, idle: bool = False
+) -> ClaimedStep | None:
+    """Give a step to a worker in one transaction; None if there is nothing to do.
+
+    `idle` says that no thread of the worker is at this step: what it has claimed then, it claimed in a
+    transaction that was committed where it seemed to fail, or lost to an error.
+    """
     with writing() as session:
         try:
             run = lock_to_end(session, run_id)
@@ -38,11 +44,10 @@ def claim_step(worker_id: str, run_id: UUID, key: StepKey, now: datetime, lease:
             return None
         progress = plans.progress_of(session, run_id)
         claim = progress.claims.get(key)
-        if claim is not None and _is_taken(session, claim, now, lease):
+        if claim is not None and _is_taken(session, claim, now, lease, worker_id if idle else None):
             return None
         if run.status in TERMINAL:
-            if claim is not None:
-                advance.close_step(session, run, claim, now)
+            advance.close_idle_steps(session, run, now, [claim] if claim is not None else [])
             return None
         if run.status == RunStatus.PAUSED or run.pause_requested_at is not None:
             if claim is not None and claim.worker:
@@ -103,12 +108,14 @@ def lost_claims(
     return list(session.scalars(lost.order_by(EngineClaim.run_id).limit(limit)))
 
 
-def _is_taken(session: Session, claim: EngineClaim, now: datetime, lease: float) -> bool:
+def _is_taken(
+    session: Session, claim: EngineClaim, now: datetime, lease: float, idle_worker: str | None
+) -> bool:
     """Whether a delivery of this step comes too early or for nothing."""
     if claim.ended_at is not None:
         return True
     if claim.worker:
-        return claim.worker in alive(session, lease)
+        return claim.worker != idle_worker and claim.worker in alive(session, lease)
     return claim.retry_at is not None and claim.retry_at > now
 
 

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
+from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.models import (
@@ -19,18 +19,21 @@ from portal.database.models import (
     PauseReason,
     Run,
     RunStatus,
-    StepLogLine,
     StepResult,
 )
 from portal.database.transactions import writing
 from portal.definitions.structure import label
+from portal.engine import step_totals
 from portal.engine.contract import Billing, Outage, RateLimited, StepError, StepOutput, TimedOut, Usage
 from portal.engine.execution import advance, plans
 from portal.engine.execution.claimed_step import ClaimedStep
 from portal.engine.execution.claims import held_claim, release
+from portal.engine.execution.locks import lock_to_end
 from portal.engine.execution.outcomes import store_outcome
 from portal.engine.execution.step_context import StepContext
 from portal.engine.execution.values import store_values
+from portal.engine.flow import StepKey
+from portal.errors import NotFound
 from portal.runs.recording import steps
 from portal.runs.recording.recorder import change_run
 from portal.runs.recording.state_machine import Event
@@ -96,6 +99,25 @@ def fail(step: ClaimedStep, message: str, spent: Spent, context: StepContext, *,
         return True
 
 
+def fail_run(worker_id: str, run_id: UUID, key: StepKey, message: str, now: datetime) -> None:
+    """Fail a run at whose step this worker gave up, whether it has claimed it or not."""
+    with writing() as session:
+        try:
+            run = lock_to_end(session, run_id)
+        except NotFound:
+            return
+        claim = session.get(EngineClaim, (run_id, *key))
+        if claim is not None and claim.ended_at is None and claim.worker == worker_id:
+            release(session, run, claim)
+        if run.status not in TERMINAL:
+            if run.status == RunStatus.PENDING:
+                change_run(session, run, Event.PICK_UP, now)
+            if run.status == RunStatus.RUNNING:
+                change_run(session, run, Event.FAIL, now, error=message)
+        if run.status in TERMINAL:
+            advance.close_idle_steps(session, run, now)
+
+
 def give_up(step: ClaimedStep, spent: Spent, context: StepContext, *, now: datetime) -> bool:
     """Leave a step: it ends if its run has ended, else another worker begins it again.
 
@@ -127,7 +149,7 @@ def postpone(
         if held is None:
             return False
         run, claim = held
-        _store_log(session, step, context)
+        context.step_log.store(session, step.run_id, step.position)
         if run.status in TERMINAL:
             _close(session, run, claim, Spent(Usage(), Decimal(0)), None, now)
             return True
@@ -186,7 +208,7 @@ def _close(
     """End a step of a run that has ended meanwhile, and settle the run if it was the last."""
     _end(session, run, claim, RunStatus.CANCELLED, spent, context, now)
     session.flush()
-    advance.settle(session, run, plans.progress_of(session, run.id), now)
+    advance.close_idle_steps(session, run, now)
 
 
 def _end(
@@ -203,25 +225,6 @@ def _end(
     claim.ended_at, claim.counts = now, {}
     claim.usage, claim.cost = asdict(spent.usage), spent.cost
     steps.end_step(session, run, claim.position, status, now, error=error)
+    step_totals.count_steps(session, claim.worker, run.id, [claim.position])
     if context is not None:
-        store_log(session, run.id, claim.position, context)
-
-
-def _store_log(session: Session, step: ClaimedStep, context: StepContext) -> None:
-    store_log(session, step.run_id, step.position, context)
-
-
-def store_log(session: Session, run_id: object, position: int, context: StepContext) -> None:
-    """Write the lines of the log that are not stored yet, after those of earlier attempts."""
-    lines, context.lines = context.lines, []
-    if not lines:
-        return
-    last = session.scalar(
-        sa.select(sa.func.max(StepLogLine.number)).where(
-            StepLogLine.run_id == run_id, StepLogLine.position == position
-        )
-    )
-    session.add_all(
-        StepLogLine(run_id=run_id, position=position, number=number, at=at, message=message)
-        for number, (at, message) in enumerate(lines, (last or 0) + 1)
-    )
+        context.step_log.store(session, run.id, claim.position)

@@ -214,7 +214,7 @@ def _store_verdicts(
     retries = node.setting("max_retries") if "max_retries" in node.type.settings else 0
     routed = route(((item, verdict.passed) for item, verdict in judged), step.refusals, retries)
     if not plan.is_wired(node.id, FAIL):
-        _set_status(session, run, lines, routed.ports[FAIL], TakeStatus.DROPPED)
+        _drop(session, run, lines, routed.ports[FAIL])
     return Outcome(routed.ports, routed.refusals)
 
 
@@ -228,10 +228,13 @@ def _deliver(session: Session, run: Run, step: ClaimedStep, lines: _Lines, items
             take.output_node_id = None if again else step.node.id
 
 
-def _set_status(session: Session, run: Run, lines: _Lines, items: Iterable[Item], status: TakeStatus) -> None:
+def _drop(session: Session, run: Run, lines: _Lines, items: Iterable[Item]) -> None:
+    """Mark the takes of lines that end here; a take that a sink has delivered stays delivered."""
     for item in items:
         if item.take is not None and item.take.position is not None:
-            session.get_one(Take, (run.id, lines[item], item.take.position)).status = status
+            take = session.get_one(Take, (run.id, lines[item], item.take.position))
+            if take.status != TakeStatus.DELIVERED:
+                take.status = TakeStatus.DROPPED
 
 
 def _store_files(session: Session, run: Run, step: ClaimedStep, files: Sequence[OutputFile]) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.database.engine import db
 from portal.database.models import OCCUPYING, TERMINAL, EngineLease, EngineRun, Run
 from portal.database.transactions import writing
 from portal.engine.execution import advance, plans
@@ -43,11 +44,13 @@ def take_lease(session: Session, worker_id: str) -> bool:
 
 def reconcile(now: datetime, lease: float, after: UUID | None = None) -> tuple[int, UUID | None]:
     """Look at a batch of runs after one of them; returns the steps set going, and where to go on."""
-    with writing() as session:
-        workers = alive(session, lease)
-        lost = {claim.run_id for claim in lost_claims(session, workers, None, BATCH)}
-        quiet = _quiet_runs(session, now, after)
-        silent = [run_id for run_id in quiet if run_id not in dbos_queue.live_runs(session)] if quiet else []
+    session = db.session()
+    workers = alive(session, lease)
+    lost = {claim.run_id for claim in lost_claims(session, workers, None, BATCH)} | _unsettled(session)
+    quiet = _quiet_runs(session, now, after)
+    expected = dbos_queue.live_runs(session, workers) if quiet else set()
+    silent = [run_id for run_id in quiet if run_id not in expected]
+    session.rollback()
     found = sum(_end_lost(run_id, now, workers) for run_id in sorted(lost))
     found += sum(_deliver_lost(run_id, now, workers) for run_id in silent)
     return found, quiet[-1] if len(quiet) == BATCH else None
@@ -66,6 +69,13 @@ def _quiet_runs(session: Session, now: datetime, after: UUID | None) -> list[UUI
     return list(session.scalars(runs.order_by(Run.id).limit(BATCH)))
 
 
+def _unsettled(session: Session) -> set[UUID]:
+    """Runs that have ended, and may have steps which no worker will end, as of a deleted workflow."""
+    ended = sa.select(EngineRun.run_id).join(Run, Run.id == EngineRun.run_id)
+    ended = ended.where(EngineRun.settled_at.is_(None), Run.status.in_(sorted(TERMINAL)))
+    return set(session.scalars(ended.limit(BATCH)))
+
+
 def _end_lost(run_id: UUID, now: datetime, workers: Collection[str]) -> int:
     """Close or release the steps of dead workers, of a run that has ended or is to pause."""
     with writing() as session:
@@ -75,11 +85,11 @@ def _end_lost(run_id: UUID, now: datetime, workers: Collection[str]) -> int:
         claims = [
             claim for claim in plans.progress_of(session, run_id).running if claim.worker not in workers
         ]
+        if run.status in TERMINAL:
+            advance.close_idle_steps(session, run, now, claims)
+            return len(claims)
         for claim in claims:
-            if run.status in TERMINAL:
-                advance.close_step(session, run, claim, now)
-            else:
-                release(session, run, claim)
+            release(session, run, claim)
         session.flush()
         advance.drain(session, run, plans.progress_of(session, run_id), now)
         return len(claims)

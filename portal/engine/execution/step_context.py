@@ -17,11 +17,9 @@ from portal.database.models import Artifact, DictionaryEntry, Upload, UploadCate
 from portal.engine.contract import Cancelled, Pronunciation, Refused, Script, StoredFile, TimedOut
 from portal.engine.environment import Environment
 from portal.engine.execution.claimed_step import ClaimedStep
+from portal.engine.step_log import StepLog
 from portal.input import parameters
 from portal.storage import artifact_store, object_key, store_content, upload_key
-
-MAX_LINES, MAX_LINE = 1000, 2000
-"""Lines of the log of a step, and characters of each."""
 
 
 class StepContext:
@@ -35,8 +33,8 @@ class StepContext:
         self.lost = threading.Event()
         self.done: tuple[int, int] | None = None
         """How many items are done, and of how many."""
-        self.lines: list[tuple[datetime, str]] = []
-        """The lines of the log, with their times."""
+        key = environment.provider.key if environment.provider else None
+        self.step_log = StepLog([key] if key else [])
 
     @property
     def deadline(self) -> datetime:
@@ -63,8 +61,7 @@ class StepContext:
         self.done = done, total
 
     def log(self, message: str) -> None:
-        if len(self.lines) < MAX_LINES:
-            self.lines.append((moments.now(), message))
+        self.step_log.write(message, moments.now())
 
     def key(self, part: str) -> str:
         text = f"{self._step.run_id}:{self._step.key.node_id}:{self._step.key.iteration}:{part}"

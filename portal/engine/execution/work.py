@@ -15,12 +15,10 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from portal import moments
 from portal.config import EngineSettings
-from portal.database.models import Run
-from portal.database.transactions import writing
+from portal.database import outages
+from portal.database.refusals import ReadOnlyDatabase, WriteRefused
 from portal.engine.contract import (
     Cancelled,
     Handler,
@@ -32,7 +30,7 @@ from portal.engine.contract import (
     Usage,
 )
 from portal.engine.environment import Environment
-from portal.engine.execution import advance, finish
+from portal.engine.execution import finish
 from portal.engine.execution.claimed_step import ClaimedStep
 from portal.engine.execution.claims import claim_step
 from portal.engine.execution.finish import Spent
@@ -44,6 +42,9 @@ INTERNAL_ERROR = "Something went wrong in the portal: an internal error, which i
 
 End = Callable[..., bool]
 """Ends a step; takes `now`."""
+
+_TRIES = 3
+"""How often the end of a step is tried where the error is not an outage: two threads may have collided."""
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Work:
     draining: threading.Event = field(default_factory=threading.Event)
     """Set when the worker is to stop: it claims nothing more."""
     _active: dict[UUID, tuple[ClaimedStep, StepContext]] = field(default_factory=dict)
+    _at: set[tuple[UUID, StepKey]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def active(self) -> list[tuple[ClaimedStep, StepContext]]:
@@ -69,30 +71,43 @@ class Work:
             return list(self._active.values())
 
     def deliver(self, run_id: UUID, node_id: str, iteration: int) -> None:
-        """Do what a delivery asks for, if anything is left to do."""
+        """Do what a delivery asks for, if anything is left to do.
+
+        Raises what the database raises, and WriteRefused where it belongs to a newer release. The same
+        delivery may come again then.
+        """
         key = StepKey(node_id, iteration)
-        if self.draining.is_set():
-            _send_back(run_id, key)
-            return
-        step = claim_step(self.worker_id, run_id, key, moments.now(), self.settings.lease)
-        if step is None:
-            return
-        self._crash_point("claimed")
-        with self._context(step) as context:
-            self._run(step, context)
+        with self._alone(run_id, key) as alone:
+            step = claim_step(self.worker_id, run_id, key, moments.now(), self.settings.lease, idle=alone)
+            if step is None:
+                return
+            self._crash_point("claimed")
+            with self._context(step) as context:
+                self._run(step, context)
+
+    def give_up_run(self, run_id: UUID, node_id: str, iteration: int) -> None:
+        """Fail a run whose step can't even be claimed or ended: nobody could."""
+        finish.fail_run(self.worker_id, run_id, StepKey(node_id, iteration), INTERNAL_ERROR, moments.now())
 
     def _run(self, step: ClaimedStep, context: StepContext) -> None:
-        """Let the handler work, and end the step; a database that fails meanwhile is waited for."""
+        """Let the handler work, and end the step."""
         begun = time.thread_time()
         try:
             output = self._work(step, context)
-        except Exception as error:  # noqa: BLE001 (each kind ends the step in its way)
-            end = self._end_of(step, error, context, self._spent(step, Usage(), begun))
-        else:
             spent = self._spent(step, output.usage, begun)
+        except Exception as error:  # noqa: BLE001 (each kind ends the step in its way)
+            spent = self._spent(step, Usage(), begun)
+            end = self._end_of(step, error, context, spent)
+        else:
             self._crash_point("ran")
             end = partial(finish.complete, step, output, spent, context)
-        self._surely(end, context)
+        try:
+            self._surely(end, context)
+        except Exception as error:
+            if _passes(error) or isinstance(error, WriteRefused):
+                raise
+            log.error("the output of step %s of run %s is refused", step.key, step.run_id, exc_info=error)
+            self._surely(partial(finish.fail, step, INTERNAL_ERROR, spent, context), context)
         self._crash_point("finished")
 
     def _end_of(self, step: ClaimedStep, error: Exception, context: StepContext, spent: Spent) -> End:
@@ -101,7 +116,7 @@ class Work:
             return partial(finish.give_up, step, spent, context)
         if isinstance(error, Refused):
             return partial(finish.fail, step, error.message, spent, context)
-        if isinstance(error, Unavailable | OSError | sa.exc.OperationalError):
+        if _passes(error):
             log.warning("the step %s of run %s is tried again", step.key, step.run_id, exc_info=error)
             error = Outage("The portal could not use its database or its files.")
         if isinstance(error, StepError):
@@ -110,15 +125,20 @@ class Work:
         return partial(finish.fail, step, INTERNAL_ERROR, spent, context)
 
     def _surely(self, end: End, context: StepContext) -> None:
-        """End a step, again and again while the database fails: its work would be lost."""
-        pause = 0.1
+        """End a step, again and again while the database fails: its work would be lost.
+
+        Raises what will not pass, after a few attempts, and anything once the worker has to leave.
+        """
+        pause, tries = 0.1, 0
         while True:
             try:
                 end(now=moments.now())
-            except sa.exc.DBAPIError:
-                log.warning("the end of a step is tried again", exc_info=True)
-                if self.draining.is_set() and context.cancelled():
+            except Exception as error:
+                tries += not _passes(error)
+                leaving = self.draining.is_set() and context.cancelled()
+                if leaving or tries == _TRIES or (isinstance(error, WriteRefused) and not _passes(error)):
                     raise
+                outages.warn(log, "the end of a step is tried again", error)
                 time.sleep(pause)
                 pause = min(pause * 2, 5.0)
             else:
@@ -152,6 +172,20 @@ class Work:
             os._exit(9)
 
     @contextmanager
+    def _alone(self, run_id: UUID, key: StepKey) -> Iterator[bool]:
+        """Note that a thread is at a step; says whether no other thread of this worker is."""
+        place = run_id, key
+        with self._lock:
+            alone = place not in self._at
+            self._at.add(place)
+        try:
+            yield alone
+        finally:
+            if alone:
+                with self._lock:
+                    self._at.discard(place)
+
+    @contextmanager
     def _context(self, step: ClaimedStep) -> Iterator[StepContext]:
         folder = Path(tempfile.mkdtemp(prefix="portal-step-"))
         deadline = moments.now() + timedelta(seconds=self.environment.node_seconds)
@@ -166,9 +200,8 @@ class Work:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _send_back(run_id: UUID, key: StepKey) -> None:
-    """Leave a delivery to another worker."""
-    with writing() as session:
-        run = session.get(Run, run_id)
-        if run is not None and run.by_engine:
-            advance.deliver(session, run, key, 1.0)
+def _passes(error: Exception) -> bool:
+    """Whether it is an outage of the database or of the system, after which another attempt may succeed."""
+    if isinstance(error, WriteRefused) and not isinstance(error, ReadOnlyDatabase):
+        return False
+    return isinstance(error, Unavailable) or outages.cause_of(error) is not None

@@ -51,13 +51,18 @@ def loads(plan: Plan, *, refusing: bool) -> Loads:
 class _Period:
     """What has happened since a round of a cycle."""
 
-    def __init__(self, signature: object, numbers: int) -> None:
-        self.signature, self.numbers = signature, numbers
+    def __init__(self, waiting: Mapping[str, Items]) -> None:
+        self.signature = _signature(waiting)
+        self.groups = _groups(waiting)
         self.rounds = 0
         self.worked: Counter[tuple[str, str]] = Counter()
         self.failed: Counter[tuple[str, Line]] = Counter()
         self.left: dict[tuple[str, Group], int] = {}
         """What left the cycle, and where to."""
+
+    def left_by(self, groups: Set[Group]) -> bool:
+        """Whether one of these groups left: a period does not begin while such a group waits."""
+        return any(group in groups for _, group in self.left)
 
 
 class _Simulation:
@@ -76,7 +81,7 @@ class _Simulation:
         self._numbers = 0
         self._inside: Set[str] = frozenset()
         """The nodes of the cycle that runs."""
-        self._period = _Period(None, 0)
+        self._period = _Period({})
         self._worked: Counter[tuple[str, str]] = Counter()
         self._failed: Counter[tuple[str, Line]] = Counter()
 
@@ -105,24 +110,30 @@ class _Simulation:
         """Run the rounds of a cycle. Rounds that repeat are counted and not followed."""
         self._inside = frozenset(component.nodes)
         patience = 1
-        self._period = _Period(None, self._numbers)
+        self._period = _Period({})
         place = self._plan.place.__getitem__
         while inside := sorted((each for each in self._waiting if each in self._inside), key=place):
             waiting = {node_id: self._waiting.pop(node_id) for node_id in inside}
-            signature = _signature(waiting)
-            if signature == self._period.signature:
-                self._repeat()
-                self._period = _Period(signature, self._numbers)
-            elif self._period.rounds == patience:
+            lasting = self._period.groups & _groups(waiting)
+            repeats = _signature(waiting) == self._period.signature
+            if repeats and self._period.left_by(self._period.groups - lasting):
+                self._period.rounds = patience
+            elif repeats:
+                self._repeat(lasting)
+                self._period = _Period(waiting)
+            elif self._period.rounds >= patience:
                 patience *= 2
-                self._period = _Period(signature, self._numbers)
+                self._period = _Period(waiting)
             self._period.rounds += 1
             for node_id, items in waiting.items():
                 self._step(node_id, items)
         self._inside = frozenset()
 
-    def _repeat(self) -> None:
-        """Let what has happened in the period happen again, until a validator would give up."""
+    def _repeat(self, lasting: Set[Group]) -> None:
+        """Let what has happened in the period happen again, until a validator would give up.
+
+        Each time other groups leave the cycle, but for those that are `lasting`.
+        """
         period = self._period
         times = min((self._left_of(*key) // failed for key, failed in period.failed.items()), default=0)
         for key in period.worked:
@@ -131,7 +142,7 @@ class _Simulation:
             self._failed[line] += times * period.failed[line]
         again: dict[Group, Group] = {}
         for (target, group), count in period.left.items():
-            if times and group.number > period.numbers:
+            if times and group not in lasting:
                 if group not in again:
                     again[group] = self._new(group.line)
                 self._waiting[target][again[group]] = times * count
@@ -241,6 +252,10 @@ def _signature(waiting: Mapping[str, Items]) -> object:
         )
         for node_id, items in sorted(waiting.items())
     ]
+
+
+def _groups(waiting: Mapping[str, Items]) -> Set[Group]:
+    return {group for items in waiting.values() for group in items}
 
 
 def _language(locale: str) -> str:

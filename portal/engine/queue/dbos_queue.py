@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig
 from sqlalchemy.orm import Session
 
+from portal.database import outages
 from portal.database.engine import db
 from portal.engine.queue import Delivery
 
@@ -28,10 +29,12 @@ WORKFLOW = "portal.step"
 SCHEMA = "dbos"
 POOL = 5
 """Connections of a worker to the queue, beside its own."""
-LIVE = ("ENQUEUED", "PENDING", "DELAYED")
+WAITING = ("ENQUEUED", "DELAYED")
 KEEP_MS = 24 * 3600 * 1000
 """How long ended deliveries are kept."""
 _AT_ONCE = 1000
+_MOST_FAULTS = 5
+"""How often a delivery may fail for no reason that passes."""
 
 TABLES = frozenset(
     "notifications queues streams workflow_status workflow_input workflow_output workflow_events "
@@ -64,15 +67,22 @@ def enqueue(session: Session, delivery: Delivery, delay: float = 0) -> None:
 def waiting(session: Session) -> int:
     """How many deliveries wait."""
     status = _status_table(session)
-    counted = sa.select(sa.func.count()).select_from(status).where(status.c.status.in_(LIVE[::2]))
+    counted = sa.select(sa.func.count()).select_from(status).where(status.c.status.in_(WAITING))
     return session.scalar(counted) or 0
 
 
-def live_runs(session: Session) -> set[UUID]:
-    """The runs that have a delivery which has not ended."""
+def live_runs(session: Session, workers: Collection[str]) -> set[UUID]:
+    """The runs that have a delivery which waits, or which one of these workers has begun."""
     status = _status_table(session)
-    ids = session.scalars(sa.select(status.c.workflow_uuid).where(status.c.status.in_(LIVE)))
+    begun = sa.and_(status.c.status == "PENDING", status.c.executor_id.in_(sorted(workers)))
+    live = sa.or_(status.c.status.in_(WAITING), begun)
+    ids = session.scalars(sa.select(status.c.workflow_uuid).where(live))
     return {UUID(each[:36]) for each in ids if each[36:37] == ":"}
+
+
+def is_not_its_own(_object: object, name: str | None, kind: str, *_: object) -> bool:
+    """For Alembic's `include_object`: the tables of the queue, beside ours on SQLite, are not Alembic's."""
+    return not (kind == "table" and name in TABLES)
 
 
 def migrate(url: sa.URL) -> None:
@@ -113,17 +123,27 @@ class QueueServer:
         url: sa.URL,
         executor_id: str,
         deliver: Deliver,
+        give_up: Deliver,
+        draining: threading.Event,
         *,
         threads: int,
         queues: Collection[str],
         poll: float,
         partition: int,
+        lease: float,
     ) -> None:
-        """`poll` in seconds; `partition` is how many steps of one workspace run at once anywhere."""
+        """`poll` in seconds; `partition` is how many steps of one workspace run at once anywhere.
+
+        PostgreSQL ends a transaction of this process that is idle for the `lease`, in seconds.
+
+        `give_up` is told of a delivery whose step fails for no reason that passes. While `draining` is set,
+        nothing more is delivered.
+        """
+        self._deliver, self._give_up, self._draining = deliver, give_up, draining
         self._stop = threading.Event()
         config: DBOSConfig = {
             "name": APPLICATION,
-            "system_database_url": _url_text(url),
+            "system_database_url": _url_text(_with_idle_limit(url, lease)),
             "application_version": VERSION,
             "executor_id": executor_id,
             "run_migrations": False,
@@ -137,7 +157,7 @@ class QueueServer:
 
         @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1000)
         def step(run_id: str, node_id: str, iteration: int) -> None:
-            self._deliver_surely(deliver, UUID(run_id), node_id, iteration)
+            self._deliver_surely(UUID(run_id), node_id, iteration)
 
         DBOS.listen_queues(sorted(queues))
         DBOS.launch()
@@ -150,14 +170,25 @@ class QueueServer:
                 on_conflict="always_update",
             )
 
-    def _deliver_surely(self, deliver: Deliver, run_id: UUID, node_id: str, iteration: int) -> None:
-        """Deliver until it is done: an error of the database is waited out."""
-        pause = 0.1
+    def _deliver_surely(self, run_id: UUID, node_id: str, iteration: int) -> None:
+        """Deliver until it is done: an error of the database is waited out.
+
+        A delivery that comes while the process stops is left to others: it counts as begun by a process that
+        is gone. One that fails for another reason again and again is given up, so that it holds no thread.
+        """
+        pause, faults = 0.1, 0
         while not self._stop.is_set():
+            if self._draining.is_set():
+                self._stop.wait()
+                break
             try:
-                deliver(run_id, node_id, iteration)
-            except Exception:
-                log.warning("a delivery is tried again", exc_info=True)
+                self._deliver(run_id, node_id, iteration)
+            except Exception as error:  # noqa: BLE001 (DBOS would count the delivery as done)
+                faults += outages.cause_of(error) is None
+                outages.warn(log, "a delivery is tried again", error)
+                if faults == _MOST_FAULTS:
+                    self._give_up(run_id, node_id, iteration)
+                    return
                 self._stop.wait(pause)
                 pause = min(pause * 2, 5.0)
             else:
@@ -176,20 +207,23 @@ class QueueServer:
     def prune(self) -> None:
         """Delete deliveries that ended long ago."""
         before = int(time.time() * 1000) - KEEP_MS
-        ended = DBOS.list_workflows(
-            status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
-            end_time=_iso(before),
-            limit=_AT_ONCE,
-            load_input=False,
-            load_output=False,
-        )
-        if ended:
-            DBOS.delete_workflows([each.workflow_id for each in ended])
+        while not self._stop.is_set():
+            ended = DBOS.list_workflows(
+                status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+                end_time=_iso(before),
+                limit=_AT_ONCE,
+                load_input=False,
+                load_output=False,
+            )
+            if ended:
+                DBOS.delete_workflows([each.workflow_id for each in ended])
+            if len(ended) < _AT_ONCE:
+                return
 
     def close(self, seconds: int) -> None:
         """Stop taking deliveries, and wait so long for those that have begun."""
-        DBOS.destroy(workflow_completion_timeout_sec=seconds)
         self._stop.set()
+        DBOS.destroy(workflow_completion_timeout_sec=seconds)
 
 
 def _iso(epoch_ms: int) -> str:
@@ -204,7 +238,18 @@ def _client(engine: sa.Engine) -> DBOSClient:
 
 def _status_table(session: Session) -> sa.TableClause:
     schema = SCHEMA if session.get_bind().dialect.name == "postgresql" else None
-    return sa.table("workflow_status", sa.column("workflow_uuid"), sa.column("status"), schema=schema)
+    uuid, status, executor = sa.column("workflow_uuid"), sa.column("status"), sa.column("executor_id")
+    return sa.table("workflow_status", uuid, status, executor, schema=schema)
+
+
+def _with_idle_limit(url: sa.URL, seconds: float) -> sa.URL:
+    """With what `postgresql.end_idle_transactions` sets: a locked delivery holds up its partition."""
+    if url.get_backend_name() != "postgresql":
+        return url
+    given = url.query.get("options", ())
+    options = [given] if isinstance(given, str) else [*given]
+    options.append(f"-c idle_in_transaction_session_timeout={round(seconds * 1000)}")
+    return url.update_query_dict({"options": " ".join(options)})
 
 
 def _url_text(url: sa.URL) -> str:

@@ -148,6 +148,13 @@ def test_a_loop_is_used_up_at_most_and_not_entered_at_least() -> None:
     assert worked(checked(), refusing=True) == {GENERATOR: 4, CHECK: 4}
 
 
+def test_what_leaves_a_loop_in_each_round_is_counted_each_time() -> None:
+    definition = checked()
+    definition["graph"]["nodes"].append(node(CORRECTOR))
+    definition["graph"]["edges"].append(edge(CHECK, CORRECTOR, FAIL))
+    assert worked(definition, refusing=True) == {GENERATOR: 4, CHECK: 4, CORRECTOR: 3 * 2}
+
+
 def test_long_loops_within_each_other_are_counted_to_the_end() -> None:
     length, retries = 40, 50
     names = [f"check {number}" for number in range(length)]
