@@ -101,6 +101,10 @@ def test_the_estimate_follows_what_is_typed(runs_url: str, open_browser: OpenBro
     page.get_by_label("Script for this run").press_sequentially("Hi")
     expect(page.locator("#estimate p")).to_have_text("Nothing: the runs of this workspace are not metered.")
     expect(page.get_by_label("Script for this run")).to_have_value("Hi")
+    page.locator("#estimate").evaluate("element => element.querySelector('p').remove()")
+    page.get_by_role("button", name="Show the estimate").click()
+    expect(page.locator("#estimate p")).to_have_count(1)
+    expect(page).to_have_url(runs_url.removesuffix("s"))
 
 
 def test_what_a_run_does_fits_a_small_phone_and_axe(runs_url: str, open_browser: OpenBrowser) -> None:

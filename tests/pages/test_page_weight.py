@@ -117,6 +117,7 @@ def extreme(app: Flask, sign_in: Callable[[User], FlaskClient]) -> Extreme:
     invited = sa.select(Invitation.id).where(Invitation.workspace_id == workspace.id).limit(1)
     objects = {
         "name": "error",
+        "position": 0,
         "workspace_id": workspace.id,
         "workflow_id": workflow.id,
         "run_id": failed.id,
