@@ -233,8 +233,9 @@ def _client(engine: sa.Engine) -> DBOSClient:
 
 def _status_table(session: Session) -> sa.TableClause:
     schema = SCHEMA if session.get_bind().dialect.name == "postgresql" else None
-    uuid, status, executor = sa.column("workflow_uuid"), sa.column("status"), sa.column("executor_id")
-    return sa.table("workflow_status", uuid, status, executor, schema=schema)
+    names = ("workflow_uuid", "status", "executor_id")
+    columns: list[sa.ColumnClause[str]] = [sa.column(name) for name in names]
+    return sa.table("workflow_status", *columns, schema=schema)
 
 
 def _with_idle_limit(url: sa.URL, seconds: float) -> sa.URL:
