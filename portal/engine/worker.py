@@ -31,7 +31,7 @@ from portal.engine.steering import resume_by_itself
 
 LOOK_SECONDS = 1.0
 """How often a worker looks whether its steps are still wanted."""
-REAP_SECONDS, RECONCILE_SECONDS, PRUNE_SECONDS = 5.0, 15.0, 3600.0
+RESUME_SECONDS, REAP_SECONDS, RECONCILE_SECONDS, PRUNE_SECONDS = 5.0, 5.0, 15.0, 3600.0
 STOP_SECONDS = 30
 """A worker that is told to stop has left after so long."""
 _FINISH_SECONDS = 20
@@ -181,7 +181,7 @@ class Worker:
     def _look_after(self, server: dbos_queue.QueueServer) -> None:
         """Do the chores, each in its own interval."""
         chores: list[tuple[float, Chore]] = [
-            (LOOK_SECONDS, self._resume),
+            (RESUME_SECONDS, self._resume),
             (REAP_SECONDS, lambda: self._reap(server)),
             (RECONCILE_SECONDS, self._reconcile),
             (PRUNE_SECONDS, server.prune),
@@ -213,9 +213,9 @@ class Worker:
         begun = server.executors()
         alive = workers.alive(db.session(), self.work.settings.lease)
         db.session.rollback()
-        dead = begun - alive - {self.identity.id}
-        if dead:
-            log.warning("%d deliveries of lost workers come again", server.recover(dead))
+        recovered = server.recover(begun - alive - {self.identity.id})
+        if recovered:
+            log.warning("%d deliveries of lost workers come again", recovered)
 
     def _reconcile(self) -> None:
         with writing() as session:

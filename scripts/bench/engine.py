@@ -257,7 +257,7 @@ def main() -> None:
             steps_a_second("postgresql", workers, asked.runs, asked.threads)
     if "cancel" in asked.parts:
         for kind in ("sqlite", "postgresql"):
-            cancel_latency(kind, 10)
+            cancel_latency(kind, 5)
     if "idle" in asked.parts:
         idle("sqlite", 60)
     if "queue" in asked.parts:

@@ -238,9 +238,8 @@ def _client(engine: sa.Engine) -> DBOSClient:
 
 def _status_table(session: Session) -> sa.TableClause:
     schema = SCHEMA if session.get_bind().dialect.name == "postgresql" else None
-    columns: list[sa.ColumnClause[str]] = [
-        sa.column(name) for name in ("workflow_uuid", "status", "executor_id")
-    ]
+    names = ("workflow_uuid", "status", "executor_id")
+    columns: list[sa.ColumnClause[str]] = [sa.column(name) for name in names]
     return sa.table("workflow_status", *columns, schema=schema)
 
 

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -50,8 +50,12 @@ class Findings:
         return asdict(self)
 
 
-def check(findings: Findings, folder: Path) -> None:
-    """Add what the database and the handlers' notes say, within the application."""
+def check(findings: Findings, folder: Path, frozen: Collection[int] = ()) -> None:
+    """Add what the database and the handlers' notes say, within the application.
+
+    `frozen` are processes that were stopped for a while: one that was stopped between a claim and its work
+    begins when it wakes, after somebody else's end, and can only be kept from committing.
+    """
     session = db.session()
     runs = {run.id: run for run in session.scalars(sa.select(Run).where(Run.by_engine))}
     begun = list(_begun(folder))
@@ -68,7 +72,7 @@ def check(findings: Findings, folder: Path) -> None:
         if run.status == RunStatus.COMPLETED:
             faults += [*_of_completed(run, claims[run_id])]
         findings.faults += [f"run {run_id} ({run.status}): {fault}" for fault in faults]
-    findings.faults += [*_of_numbers(), *_of_beginnings(begun, claims)]
+    findings.faults += [*_of_numbers(), *_of_beginnings(begun, claims, frozen)]
     findings.faults += [f"counts of {key} drifted: {tables}" for key, tables in find_drift(session).items()]
     if session.get_bind().dialect.name == "sqlite":
         said = session.scalar(sa.text("PRAGMA integrity_check"))
@@ -148,23 +152,34 @@ def _of_numbers() -> Iterator[str]:
             yield f"the runs of workflow {workflow_id} are numbered {sorted(found)}"
 
 
-def _begun(folder: Path) -> Iterator[tuple[str, datetime]]:
+class Beginning(NamedTuple):
+    key: str
+    """Of the step (`Context.key`)."""
+    at: datetime
+    pid: int
+
+
+def _begun(folder: Path) -> Iterator[Beginning]:
     for file in (folder / "begun").iterdir():
         for line in file.read_text(encoding="ascii").splitlines():
             key, at = line.split()
-            yield key, datetime.fromisoformat(at)
+            yield Beginning(key, datetime.fromisoformat(at), int(file.name))
 
 
-def _of_beginnings(begun: list[tuple[str, datetime]], claims: dict[UUID, list[EngineClaim]]) -> Iterator[str]:
+def _of_beginnings(
+    begun: Collection[Beginning], claims: Mapping[UUID, list[EngineClaim]], frozen: Collection[int]
+) -> Iterator[str]:
     """Nobody begins a step whose end is committed, and no step ends that nobody began."""
+    known = {each.key for each in begun}
     last: dict[str, datetime] = {}
-    for key, at in begun:
-        last[key] = max(at, last.get(key, at))
+    for each in begun:
+        if each.pid not in frozen:
+            last[each.key] = max(each.at, last.get(each.key, each.at))
     for run_id, found in claims.items():
         for claim in found:
             name = f"{run_id}:{claim.node_id}:{claim.iteration}:"
-            at = last.get(hashlib.sha256(name.encode()).hexdigest())
-            if at is None and claim.counts:
+            key = hashlib.sha256(name.encode()).hexdigest()
+            if key not in known and claim.counts:
                 yield f"{name} ended and never began"
-            if at is not None and claim.ended_at is not None and at > claim.ended_at:
+            if key in last and claim.ended_at is not None and last[key] > claim.ended_at:
                 yield f"{name} began again after its end"

@@ -109,6 +109,8 @@ class Crew:
     workers: list[Worker] = field(default_factory=list)
     zombies: list[tuple[float, Worker]] = field(default_factory=list)
     ended: list[Worker] = field(default_factory=list)
+    frozen: set[int] = field(default_factory=set)
+    """The process ids of those that were stopped."""
 
     def add(self) -> None:
         self.workers.append(Worker.start(self.folder, self.given))
@@ -128,6 +130,7 @@ class Crew:
         victim = self._victim(within=True)
         self.workers.remove(victim)
         victim.signal(signal.SIGSTOP)
+        self.frozen.add(victim.process.pid or 0)
         self.zombies.append((time.monotonic() + LEASE * 1.5, victim))
         self.add()
 
@@ -142,13 +145,14 @@ class Crew:
                 self.ended.append(zombie)
 
     def restart_gone(self) -> list[str]:
-        """Replace workers that have ended by themselves; says which."""
+        """Replace workers that have ended by themselves; says which, but for those that found no database."""
         gone = [worker for worker in self.workers if worker.has_ended]
         for worker in gone:
             self.workers.remove(worker)
             self.ended.append(worker)
             self.add()
-        return [f"a worker ended by itself: {worker.said[-2000:]}" for worker in gone]
+        odd = [worker for worker in gone if "Error: The database does not answer" not in worker.said]
+        return [f"a worker ended by itself: {worker.said[-2000:]}" for worker in odd]
 
     def close(self) -> list[str]:
         """End all of them as an operator does; says which of them did not end well."""
@@ -212,7 +216,7 @@ def trial(url: str, folder: Path, asked: argparse.Namespace, cluster: clusters.C
     finally:
         crew.kill_all()
     with app.app_context():
-        check(findings, folder)
+        check(findings, folder, crew.frozen)
         db.session.remove()
         db.engine.dispose()
     findings.faults += odd_words(folder)
