@@ -4,6 +4,7 @@ Start, preview and estimate prepare a run alike, so they refuse the same.
 """
 
 from dataclasses import dataclass, replace
+from string import ascii_lowercase
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from portal.database.columns import JsonObject
 from portal.database.models import Run, RunDetail, Workflow
 from portal.definitions.catalog import MAX_SCRIPT
-from portal.definitions.locales import FAMILIES, LOCALES, canonical_source
+from portal.definitions.locales import FAMILIES, LOCALES
 from portal.definitions.preflight import preflight_definition
 from portal.definitions.shape import read_stored
 from portal.definitions.site import Site
@@ -29,6 +30,11 @@ from portal.workflows.validation import surroundings
 
 SCRIPT = "source_script"
 """The type of the node that overrides are for; they need exactly one."""
+_CASES = {"-": "[-_]"} | {letter: f"[{letter}{letter.upper()}]" for letter in ascii_lowercase}
+_LANGUAGES = "^({})?$".format(
+    "|".join("".join(_CASES[letter] for letter in name) for name in [*LOCALES, *FAMILIES])
+)
+"""Matches what `canonical_source` knows, and nothing at all."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +62,8 @@ class _SourceLanguage(Rule):
     allowed = sentences.one_of([*LOCALES, *FAMILIES])
 
     def schema(self) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._known, core_schema.str_schema(strict=True))
-
-    def _known(self, value: str) -> str | None:
-        if value and canonical_source(value) is None:
-            raise refused(self.allowed)
-        return value or None
+        text = core_schema.str_schema(pattern=_LANGUAGES, strict=True)
+        return core_schema.no_info_after_validator_function(lambda value: value or None, text)
 
 
 class Overrides(Body):
