@@ -85,12 +85,14 @@ def _of_run(run: Run) -> Iterator[str]:
         yield f"has not ended: {run.error}"
     elif db.session.get_one(EngineRun, run.id).settled_at is None:
         yield "is not settled"
-    if run.finished_steps != run.total_steps:
+    if run.status == RunStatus.COMPLETED and run.finished_steps != run.total_steps:
         yield f"{run.finished_steps} of {run.total_steps} steps are counted"
 
 
 def _of_steps(run: Run, claims: list[EngineClaim]) -> Iterator[str]:
     steps = db.session.scalars(sa.select(Step).where(Step.run_id == run.id).order_by(Step.position)).all()
+    if run.finished_steps != len(steps):
+        yield f"{run.finished_steps} of its {len(steps)} steps are counted"
     if [step.position for step in steps] != list(range(len(steps))):
         yield "positions of steps have gaps"
     if Counter((step.node_id, step.iteration) for step in steps) != Counter(

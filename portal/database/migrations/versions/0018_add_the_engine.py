@@ -60,13 +60,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("settled_at IS NULL"),
         postgresql_where=sa.text("settled_at IS NULL"),
     )
-    op.create_index(
-        "ix_engine_runs_unsettled",
-        "engine_runs",
-        ["run_id"],
-        sqlite_where=sa.text("settled_at IS NULL"),
-        postgresql_where=sa.text("settled_at IS NULL"),
-    )
     op.create_table(
         "engine_claims",
         sa.Column("run_id", ID, nullable=False),
