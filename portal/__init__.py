@@ -12,7 +12,8 @@ from portal.auth import gate
 from portal.auth.openid import code_flow
 from portal.database import compatibility, postgresql, sqlite
 from portal.database.engine import db, engine_options, migrate
-from portal.engine import pricing, registry
+from portal.engine import pricing
+from portal.engine.handlers import registry
 from portal.health import metrics, probes
 from portal.pages import sign_in as auth_pages
 from portal.runs.recording import events

@@ -143,7 +143,7 @@ class Settings:
     provider_voices: Path | None
     """The file that names the voices of providers; see `speech.configured`."""
     handler_plugins: tuple[str, ...]
-    """The packages that bring node types, in lower case and with hyphens; see `engine.registry`."""
+    """The packages that bring node types, in lower case and with hyphens; see `engine.handlers.registry`."""
     engine: EngineSettings
     nodes: NodeSettings
     metrics_token: str | None

@@ -40,8 +40,8 @@ from portal.database.sql import versions
 from portal.database.transactions import writing
 from portal.definitions.catalog import CATALOG
 from portal.definitions.locales import LOCALES
-from portal.engine.abilities import to_json
 from portal.engine.contract import Ability
+from portal.engine.preparing.abilities import to_json
 from portal.input.folding import fold
 from portal.runs import counts
 from portal.runs.recording.imported_runs import ImportedRun, store_imported

@@ -13,7 +13,7 @@ from portal.api.operations import operation
 from portal.api.request_values import id_in_path, json_body
 from portal.auth.gate import current_principal, requires, workspace_optional
 from portal.auth.principals import PERSON
-from portal.engine.credits import balance_of
+from portal.engine.pricing.credits import balance_of
 from portal.workspaces import plan, preferences, workspaces
 from portal.workspaces.preferences import PreferenceChanges, Preferences
 

@@ -10,8 +10,8 @@ from portal.api.request_values import json_body
 from portal.api.run import RunJson, run_object
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal, requires
-from portal.engine import starting, steering
-from portal.engine.limits import engine_settings
+from portal.engine.control import starting, steering
+from portal.engine.control.limits import engine_settings
 from portal.engine.preparing import Overrides
 from portal.runs.address import RunAddress
 from portal.runs.detail.run import get_run_status

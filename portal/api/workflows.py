@@ -28,7 +28,7 @@ from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.definitions.structure import Finding
 from portal.definitions.summary import Summary
-from portal.engine.abilities import site
+from portal.engine.preparing.abilities import site
 from portal.errors import MAX_ERRORS, NotFound
 from portal.input.bodies import OneOf
 from portal.input.bounds import MAX_WORKFLOW_NAME

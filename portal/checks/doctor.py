@@ -172,8 +172,8 @@ def _limits(settings: Settings) -> Iterator[Diagnosis]:
 
 def _nodes(environment: Environment) -> Iterator[Diagnosis]:
     """What the nodes of workflows were told to use."""
-    from portal.engine.listening import recogniser  # numpy takes half a second to import
-    from portal.engine.providers.openai import Provider
+    from portal.engine.media.listening import recogniser  # numpy takes half a second to import
+    from portal.engine.media.providers.openai import Provider
 
     if environment.recogniser is not None:
         reason = recogniser.why_not(environment)

@@ -9,9 +9,9 @@ from portal import moments
 from portal.checks.diagnosis import Diagnosis
 from portal.config import EngineSettings, Settings
 from portal.database.engine import db
-from portal.engine import health
-from portal.engine.health import Worker
 from portal.engine.queue import dbos_queue
+from portal.engine.reporting import health
+from portal.engine.reporting.health import Worker
 from portal.speech import espeak
 
 MAX_SKEW = timedelta(seconds=2)

@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 from portal import moments
 from portal.cli.failures import Group
 from portal.cli.output import json_option, show
-from portal.engine import credits as ledger
+from portal.engine.pricing import credits as ledger
 
 
 @click.group("credits", cls=Group)

@@ -5,8 +5,8 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from portal.cli.failures import Command
-from portal.engine import workshop
-from portal.engine.worker import stop_with
+from portal.engine.workers import workshop
+from portal.engine.workers.worker import stop_with
 
 
 @click.command("worker", cls=Command, epilog="Example: flask worker --threads 8")

@@ -55,7 +55,7 @@ class Item:
     text: str
     """What people read."""
     markup: str | None = None
-    """What a voice speaks instead of the text: SSML of `engine.markup`, without its `speak` element."""
+    """What a voice speaks instead of the text: SSML of `engine.media.markup`, without its `speak` element."""
     normalized: bool | None = None
     """Whether a normalizer could write the text as it is spoken; None if none has seen it."""
     take: Take | None = None

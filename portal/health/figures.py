@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from portal.config import EngineSettings
 from portal.database.engine import db
 from portal.database.models import RunTotals
-from portal.engine import health, step_totals
-from portal.engine.health import Queue, Worker
-from portal.engine.step_totals import StepTotal
+from portal.engine.reporting import health, step_totals
+from portal.engine.reporting.health import Queue, Worker
+from portal.engine.reporting.step_totals import StepTotal
 from portal.runs.statuses import STATUSES
 
 

@@ -11,8 +11,8 @@ from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.database.sql.excerpts import TextBudget
-from portal.engine.health import RunProgress, run_progress
-from portal.engine.limits import engine_settings
+from portal.engine.control.limits import engine_settings
+from portal.engine.reporting.health import RunProgress, run_progress
 from portal.errors import InvalidQuery
 from portal.input.parameters import fits_links, fits_path, single
 from portal.pages import bp, conditional_get

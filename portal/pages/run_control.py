@@ -5,8 +5,8 @@ from werkzeug.wrappers import Response
 
 from portal import moments
 from portal.auth.access import SeenWorkflow
-from portal.engine import steering
-from portal.engine.limits import engine_settings
+from portal.engine.control import steering
+from portal.engine.control.limits import engine_settings
 from portal.errors import Conflict
 from portal.pages import bp
 from portal.pages.confirmation import confirm

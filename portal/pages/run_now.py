@@ -7,7 +7,7 @@ from datetime import datetime
 from portal.definitions.catalog import CATALOG
 from portal.definitions.graph import nodes_of
 from portal.definitions.locales import display_name
-from portal.engine.health import OpenStep, RunProgress
+from portal.engine.reporting.health import OpenStep, RunProgress
 from portal.moments import elapsed_ms
 from portal.runs.detail.pause import HeldNode, Pause
 from portal.runs.detail.run import RunExcerpt

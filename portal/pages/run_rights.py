@@ -5,7 +5,7 @@ from uuid import UUID
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.auth.principals import Principal
-from portal.engine.limits import engine_settings
+from portal.engine.control.limits import engine_settings
 from portal.pages.forms import id_in_path
 from portal.runs.detail.run import RunView, get_run_status
 

@@ -12,7 +12,7 @@ from portal.auth.access import SeenWorkflow
 from portal.definitions.catalog import MAX_SCRIPT
 from portal.definitions.graph import Node, nodes_of
 from portal.definitions.locales import DEFAULT_SOURCE, LOCALE_NAMES, display_name
-from portal.engine import starting
+from portal.engine.control import starting
 from portal.engine.preparing import SCRIPT, Overrides
 from portal.engine.pricing.quotes import Quote, quote_again, quote_workflow
 from portal.errors import Conflict, FieldError, InvalidQuery, NotFound, PaymentRequired

@@ -11,9 +11,9 @@ from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.auth.principals import Principal
-from portal.engine.schedules.expressions import EXAMPLE, MAX_EXPRESSION, next_moments
-from portal.engine.schedules.reading import ScheduleRow, TickRow, list_ticks, read_schedule
-from portal.engine.schedules.writing import MAY_SET, ScheduleSpec, remove_schedule, set_schedule
+from portal.engine.control.schedules.expressions import EXAMPLE, MAX_EXPRESSION, next_moments
+from portal.engine.control.schedules.reading import ScheduleRow, TickRow, list_ticks, read_schedule
+from portal.engine.control.schedules.writing import MAY_SET, ScheduleSpec, remove_schedule, set_schedule
 from portal.errors import InvalidQuery, NotFound
 from portal.input.parameters import single
 from portal.input.time_zones import UTC_NAME, places, zone_of

@@ -10,7 +10,7 @@ from flask import Flask
 
 from portal.database.engine import db
 from portal.database.models import Workspace
-from portal.engine.credits import grant
+from portal.engine.pricing.credits import grant
 from tests.api.conftest import Api
 from tests.factories import NOON, make_key, make_member, make_user, make_workspace
 from tests.session_tokens import TokenCaller, let_in, portal_with_tokens

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from portal.database.engine import db
 from portal.database.models import EngineWorker, Run, RunEvent, Workflow
 from portal.database.transactions import writing
-from portal.engine.credits import grant
+from portal.engine.pricing.credits import grant
 from tests.api.conftest import Api
 from tests.definitions.graphs import CHECK, GENERATOR, SCRIPT, SINK, Json, checked, smallest
 from tests.factories import CAN_ALL, NOON, make_key, make_upload, make_worker, make_workflow

@@ -29,12 +29,12 @@ from portal.engine.contract import (
     TimedOut,
     Verdict,
 )
-from portal.engine.credits import grant
+from portal.engine.control.steering import resume_by_itself
 from portal.engine.execution import reconcile
 from portal.engine.execution.claims import claim_step
 from portal.engine.flow import StepKey
+from portal.engine.pricing.credits import grant
 from portal.engine.queue import dbos_queue
-from portal.engine.steering import resume_by_itself
 from tests.api.conftest import Api
 from tests.definitions.graphs import (
     CHECK,

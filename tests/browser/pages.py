@@ -17,8 +17,8 @@ from portal.database.models import (
 )
 from portal.database.transactions import writing
 from portal.definitions.catalog import CATALOG
-from portal.engine.abilities import to_json
 from portal.engine.contract import Ability
+from portal.engine.preparing.abilities import to_json
 from portal.history.demo import audio
 from tests.definitions.graphs import CHECK, GENERATOR, SCRIPT, checked
 from tests.factories import (

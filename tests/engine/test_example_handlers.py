@@ -22,7 +22,7 @@ import json, sys
 from pathlib import Path
 from portal import create_app
 from portal.engine.contract import StoredFile, Take
-from portal.engine.registry import handler_for
+from portal.engine.handlers.registry import handler_for
 from portal.definitions.preflight import Surroundings, preflight_definition
 from portal.definitions.shape import read_stored
 from tests.engine.step_context import StepContext, item, step

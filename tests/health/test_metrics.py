@@ -12,7 +12,7 @@ from portal import create_app, moments
 from portal.database.engine import db
 from portal.database.models import RunStatus
 from portal.database.transactions import writing
-from portal.engine.step_totals import count_step
+from portal.engine.reporting.step_totals import count_step
 from tests.conftest import settings_for
 from tests.factories import make_claim, make_engine_run, make_run, make_worker, make_workflow, make_workspace
 from tests.statements import statements

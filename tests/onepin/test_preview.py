@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import User, Workspace
-from portal.engine.credits import grant
+from portal.engine.pricing.credits import grant
 from tests.definitions.graphs import checked
 from tests.factories import CAN_ALL, NOON, make_key, make_worker, make_workflow
 from tests.onepin.conftest import NEWEST, Onepin

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from portal.database.models import Run
-from portal.engine.step_log import MAX_CHARACTERS, MAX_LINES
+from portal.engine.reporting.step_log import MAX_CHARACTERS, MAX_LINES
 from portal.runs.detail.step_log import LINES_SHOWN
 from tests.factories import make_engine_run, make_log, make_run, make_steps, make_workflow, make_workspace
 from tests.pages.conftest import HTMX, Browser, one, parsed, text_of

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from portal import moments
 from portal.database.models import EngineClaim, EngineRun, Run, RunResult, RunStatus, Workflow
 from portal.database.transactions import writing
-from portal.engine.steering import resume_by_itself
+from portal.engine.control.steering import resume_by_itself
 from tests.definitions.graphs import GENERATOR, checked
 from tests.engine.fabric import SETTINGS, Bench
 from tests.factories import (

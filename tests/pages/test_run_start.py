@@ -14,9 +14,9 @@ from portal.database.engine import db
 from portal.database.models import Person, Run, RunDetail, User, Workflow
 from portal.definitions.catalog import CATALOG
 from portal.definitions.locales import LOCALES
-from portal.engine.abilities import to_json
 from portal.engine.contract import Ability
-from portal.engine.credits import grant
+from portal.engine.preparing.abilities import to_json
+from portal.engine.pricing.credits import grant
 from portal.runs.recording import recorder
 from portal.runs.recording.state_machine import Event
 from tests.definitions.graphs import GENERATOR, SCRIPT, SINK, Json, edge, graph, node, smallest

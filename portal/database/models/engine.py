@@ -56,7 +56,7 @@ class EngineClaim(Base):
     counts: Mapped[dict[str, int] | None] = mapped_column(_json)
     """How many items left through each port; None until it has ended."""
     refusals: Mapped[dict[str, int] | None] = mapped_column(_json)
-    """What a validator has refused so far (`engine.routing`)."""
+    """What a validator has refused so far (`engine.flow.routing`)."""
     cost: Mapped[Decimal | None] = mapped_column(sa.Numeric(20, 6))
     """Credits that it cost, unrounded."""
     usage: Mapped[JsonObject | None] = mapped_column(_json)
@@ -118,7 +118,7 @@ class EngineWorker(Base):
     version: Mapped[str] = mapped_column(sa.String(40))
     """The latest migration that its release knows."""
     abilities: Mapped[JsonObject] = mapped_column(sa.JSON)
-    """What it can do with each node type (`engine.abilities`)."""
+    """What it can do with each node type (`engine.preparing.abilities`)."""
     started_at: Mapped[datetime] = mapped_column(UTCDateTime)
     beat_at: Mapped[datetime] = mapped_column(UTCDateTime)
     """Its last heartbeat, by the database's clock on PostgreSQL."""

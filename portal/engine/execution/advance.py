@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from portal.database.columns import JsonObject
 from portal.database.models import TERMINAL, EngineClaim, EngineRun, Run, RunResult, RunStatus, Step
-from portal.engine import credits, step_totals
 from portal.engine.execution import outcomes, plans
 from portal.engine.execution.plans import Progress
 from portal.engine.execution.values import load_values
 from portal.engine.flow import StepKey
+from portal.engine.pricing import credits
 from portal.engine.queue import Delivery, dbos_queue
+from portal.engine.reporting import step_totals
 from portal.runs.recording import steps
 from portal.runs.recording.recorder import RunOutcome, change_run, settle_run
 from portal.runs.recording.state_machine import Event

@@ -6,7 +6,7 @@ from uuid import UUID
 from portal.definitions.pipeline import PipelineNode
 from portal.engine.contract import Item
 from portal.engine.flow import StepKey
-from portal.engine.routing import Refusals
+from portal.engine.flow.routing import Refusals
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,6 @@ from portal.database.models import (
 )
 from portal.database.transactions import writing
 from portal.definitions.structure import label
-from portal.engine import step_totals
 from portal.engine.contract import Billing, Outage, RateLimited, StepError, StepOutput, TimedOut, Usage
 from portal.engine.execution import advance, plans
 from portal.engine.execution.claimed_step import ClaimedStep
@@ -33,6 +32,7 @@ from portal.engine.execution.outcomes import store_outcome
 from portal.engine.execution.step_context import StepContext
 from portal.engine.execution.values import store_values
 from portal.engine.flow import StepKey
+from portal.engine.reporting import step_totals
 from portal.errors import NotFound
 from portal.runs.recording import steps
 from portal.runs.recording.recorder import change_run

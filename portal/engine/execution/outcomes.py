@@ -28,7 +28,7 @@ from portal.engine.contract import MAX_RESULT_BYTES, Item, OutputFile, StepOutpu
 from portal.engine.contract import Take as ItemTake
 from portal.engine.execution.claimed_step import ClaimedStep
 from portal.engine.flow import Plan
-from portal.engine.routing import Refusals, route
+from portal.engine.flow.routing import Refusals, route
 from portal.input.folding import fold
 from portal.runs.counts import Counted
 from portal.runs.recording.languages import language_rows

@@ -17,7 +17,7 @@ from portal.database.models import Artifact, DictionaryEntry, Upload, UploadCate
 from portal.engine.contract import Cancelled, Pronunciation, Refused, Script, StoredFile, TimedOut
 from portal.engine.environment import Environment
 from portal.engine.execution.claimed_step import ClaimedStep
-from portal.engine.step_log import StepLog
+from portal.engine.reporting.step_log import StepLog
 from portal.input import parameters
 from portal.storage import artifact_store, object_key, store_content, upload_key
 

@@ -3,10 +3,10 @@
 from portal.definitions.catalog import CATALOG
 from portal.engine.contract import Ability, Context, Item, StepInput, StepOutput, Verdict
 from portal.engine.environment import Environment
-from portal.engine.listening import recogniser
-from portal.engine.listening.recogniser import Heard
-from portal.engine.listening.verdicts import judged, not_judged, summary
-from portal.engine.listening.words import NotComparable, difference
+from portal.engine.media.listening import recogniser
+from portal.engine.media.listening.recogniser import Heard
+from portal.engine.media.listening.verdicts import judged, not_judged, summary
+from portal.engine.media.listening.words import NotComparable, difference
 
 
 class ErrorRateValidator:

@@ -3,7 +3,7 @@
 from portal.definitions.catalog import CATALOG
 from portal.engine.contract import Ability, Context, StepInput, StepOutput
 from portal.engine.environment import Environment
-from portal.engine.listening.verdicts import not_judged, summary
+from portal.engine.media.listening.verdicts import not_judged, summary
 
 REASON = "Nothing here judges how natural speech sounds."
 

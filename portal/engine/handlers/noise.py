@@ -5,10 +5,10 @@ from dataclasses import replace
 from portal.definitions.catalog import CATALOG
 from portal.engine.contract import Ability, Context, Item, StepInput, StepOutput, Usage, Verdict
 from portal.engine.environment import Environment
-from portal.engine.listening.noise import measure
-from portal.engine.listening.recogniser import take_of
-from portal.engine.listening.verdicts import judged, not_judged, summary
-from portal.engine.sound import NotSound, decode
+from portal.engine.media.listening.noise import measure
+from portal.engine.media.listening.recogniser import take_of
+from portal.engine.media.listening.verdicts import judged, not_judged, summary
+from portal.engine.media.sound import NotSound, decode
 
 MEASURE = "signal-to-noise ratio, level, clipping, silence"
 

@@ -7,9 +7,9 @@ from typing import Any
 from portal.definitions.catalog import CATALOG, NodeType
 from portal.definitions.locales import canonical
 from portal.engine.contract import Ability, Context, StepInput, StepOutput
-from portal.engine.speakers import voices
-from portal.engine.speakers.speech import Speech, Wanted
-from portal.engine.speakers.voices import ChosenVoice
+from portal.engine.media.speakers import voices
+from portal.engine.media.speakers.speech import Speech, Wanted
+from portal.engine.media.speakers.voices import ChosenVoice
 
 
 class OperatorGenerator:

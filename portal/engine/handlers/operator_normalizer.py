@@ -7,7 +7,6 @@ from typing import Any
 
 from portal.definitions.catalog import CATALOG, NodeType
 from portal.definitions.locales import canonical, display_name
-from portal.engine import markup, spoken
 from portal.engine.contract import (
     Ability,
     Billing,
@@ -20,8 +19,9 @@ from portal.engine.contract import (
     StepOutput,
     Usage,
 )
-from portal.engine.markup import Element, Part
-from portal.engine.providers.openai import Message, Provider
+from portal.engine.media import markup, spoken
+from portal.engine.media.markup import Element, Part
+from portal.engine.media.providers.openai import Message, Provider
 
 _PROVIDER_ENGINE = "llm"
 _AS_WRITTEN = ("phoneme", "sub", "say-as")

@@ -5,7 +5,7 @@ from typing import Any
 
 from portal.definitions.catalog import CATALOG, NodeType
 from portal.engine.contract import Ability, Context, StepInput, StepOutput
-from portal.engine.markup.dictionary import Found, Marking, marked
+from portal.engine.media.markup.dictionary import Found, Marking, marked
 
 MAX_LISTED = 200
 """Words in each list of the result."""

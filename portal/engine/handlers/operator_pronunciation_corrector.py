@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from portal.definitions.catalog import CATALOG, NodeType
-from portal.engine import markup
 from portal.engine.contract import (
     Ability,
     Context,
@@ -16,11 +15,12 @@ from portal.engine.contract import (
     Take,
     Usage,
 )
-from portal.engine.listening import recogniser
-from portal.engine.listening.words import NotComparable, difference
-from portal.engine.markup.dictionary import Found, Marking, Spelling, marked, unmarked
-from portal.engine.speakers.speech import Speech, Wanted
-from portal.engine.speakers.voices import ChosenVoice, voice_of_take
+from portal.engine.media import markup
+from portal.engine.media.listening import recogniser
+from portal.engine.media.listening.words import NotComparable, difference
+from portal.engine.media.markup.dictionary import Found, Marking, Spelling, marked, unmarked
+from portal.engine.media.speakers.speech import Speech, Wanted
+from portal.engine.media.speakers.voices import ChosenVoice, voice_of_take
 from portal.speech import espeak
 
 _MAX_WORDS = 5

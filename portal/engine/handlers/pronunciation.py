@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from portal.definitions.catalog import CATALOG
-from portal.engine.children import ChildFailed, Children
 from portal.engine.contract import Ability, Context, Item, StepInput, StepOutput, Verdict
 from portal.engine.environment import Environment
-from portal.engine.listening import phonemes, recogniser
-from portal.engine.listening.phonemes import NoSounds
-from portal.engine.listening.recogniser import Heard
-from portal.engine.listening.verdicts import judged, not_judged, summary
+from portal.engine.media.children import ChildFailed, Children
+from portal.engine.media.listening import phonemes, recogniser
+from portal.engine.media.listening.phonemes import NoSounds
+from portal.engine.media.listening.recogniser import Heard
+from portal.engine.media.listening.verdicts import judged, not_judged, summary
 from portal.speech import espeak
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from portal.definitions.catalog import CATALOG, NodeType
 from portal.definitions.locales import canonical_source
-from portal.engine import markup
-from portal.engine.children import ChildFailed, Children, Limits, TooSlow
-from portal.engine.children.pdf_text import read_pages
 from portal.engine.contract import Ability, Context, Item, Refused, Script, StepInput, StepOutput, Usage
+from portal.engine.media import markup
+from portal.engine.media.children import ChildFailed, Children, Limits, TooSlow
+from portal.engine.media.children.pdf_text import read_pages
 from portal.input.text import storable
 
 DEFAULT_LOCALE = "en-us"

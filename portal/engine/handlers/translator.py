@@ -19,7 +19,7 @@ from portal.engine.contract import (
     Usage,
 )
 from portal.engine.environment import Environment
-from portal.engine.providers.openai import Message, Provider
+from portal.engine.media.providers.openai import Message, Provider
 from portal.input.text import is_storable
 
 NOT_SET_UP = (

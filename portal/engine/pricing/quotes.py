@@ -10,9 +10,9 @@ from portal.database.engine import db
 from portal.database.models import Upload, UploadCategory, UploadStatus, Workflow
 from portal.definitions.pipeline import PipelineNode
 from portal.engine import pricing
-from portal.engine.abilities import site
-from portal.engine.credits import metered_balance
 from portal.engine.preparing import Overrides, Prepared, prepare, read_earlier
+from portal.engine.preparing.abilities import site
+from portal.engine.pricing.credits import metered_balance
 from portal.engine.pricing.estimates import Estimate, estimate
 from portal.input import parameters
 from portal.workflows.uploads.formats import examine

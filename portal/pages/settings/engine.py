@@ -7,8 +7,8 @@ from flask import current_app
 
 from portal.auth.gate import current_principal, requires
 from portal.config import Settings
-from portal.engine import health
-from portal.engine.health import NodeAbility, Queue, WaitingRun, Worker
+from portal.engine.reporting import health
+from portal.engine.reporting.health import NodeAbility, Queue, WaitingRun, Worker
 from portal.pages import bp
 from portal.web.rendering import render
 from portal.workspaces.workspaces import workspace_id_of

@@ -7,7 +7,7 @@ import pytest
 
 from portal.engine.environment import Environment
 from portal.engine.handlers.error_rate import ErrorRateValidator
-from portal.engine.listening.recogniser import NOT_SET_UP
+from portal.engine.media.listening.recogniser import NOT_SET_UP
 from tests.engine.conftest import Speak
 from tests.engine.provider_server import ProviderServer, reply_json
 from tests.engine.step_context import StepContext, item, step

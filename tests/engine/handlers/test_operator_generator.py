@@ -14,7 +14,7 @@ from portal.definitions.locales import LOCALES
 from portal.engine.contract import Cancelled, Item, RateLimited, Refused, StepOutput, Take
 from portal.engine.environment import Environment
 from portal.engine.handlers.operator_generator import OperatorGenerator
-from portal.engine.speakers import neural
+from portal.engine.media.speakers import neural
 from portal.speech import espeak
 from portal.speech.catalog import Voice
 from tests.engine.provider_server import ProviderServer, audio, reply

@@ -7,8 +7,8 @@ import pytest
 
 from portal.engine.environment import Environment
 from portal.engine.handlers.pronunciation import PronunciationValidator
-from portal.engine.listening import phonemes
-from portal.engine.listening.recogniser import NOT_SET_UP
+from portal.engine.media.listening import phonemes
+from portal.engine.media.listening.recogniser import NOT_SET_UP
 from tests.engine.provider_server import ProviderServer, reply_json
 from tests.engine.step_context import StepContext, item, step
 from tests.engine.takes import take_of

@@ -15,8 +15,8 @@ from portal.definitions.preflight import Surroundings, preflight_definition
 from portal.definitions.site import source_locale
 from portal.engine.contract import Item, StoredFile, Take
 from portal.engine.flow import Output, Plan, StepKey
+from portal.engine.flow.routing import line_key, route
 from portal.engine.pricing.loads import loads
-from portal.engine.routing import line_key, route
 from tests.definitions.graphs import CHECK, GENERATOR, SCRIPT, SINK, Json, checked, edge, graph, node
 
 TRANSLATOR, NORMALIZER, CORRECTOR = (

@@ -92,7 +92,9 @@ class Worker:
 
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["portal.engine.workshop", "portal.engine.handlers.naturalness", __name__])
+_FORKS.set_forkserver_preload(
+    ["portal.engine.workers.workshop", "portal.engine.handlers.naturalness", __name__]
+)
 
 
 def _run_flask(place: Path, packages: Path, own: Mapping[str, str], words: list[str]) -> None:

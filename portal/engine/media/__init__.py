@@ -1,0 +1,1 @@
+"""What handlers work with: child processes, markup, providers, sound, voices and recognition."""

@@ -1,0 +1,1 @@
+"""How the engine fares, for people and for metrics."""
