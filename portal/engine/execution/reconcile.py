@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 
 from portal.database.engine import db
 from portal.database.models import OCCUPYING, TERMINAL, EngineLease, EngineRun, Run
+from portal.database.sql.clock import shared_now
 from portal.database.transactions import writing
 from portal.engine.execution import advance, plans
 from portal.engine.execution.claims import lost_claims, release
 from portal.engine.execution.locks import lock_to_end
-from portal.engine.execution.workers import alive, shared_now
+from portal.engine.execution.workers import alive
 from portal.engine.flow import ReadyStep
 from portal.engine.queue import dbos_queue
 from portal.errors import NotFound

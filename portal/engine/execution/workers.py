@@ -4,25 +4,17 @@ import os
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal import moments
 from portal.database.columns import JsonObject
 from portal.database.compatibility import NEWEST
 from portal.database.models import EngineWorker
-
-
-def shared_now(session: Session) -> datetime:
-    """Now, by PostgreSQL's clock; SQLite has none of its own, and one machine."""
-    if session.get_bind().dialect.name == "postgresql":
-        now: datetime = session.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
-        return now
-    return moments.now()
+from portal.database.sql.clock import shared_now
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from flask import current_app
 from sqlalchemy.orm import Session
 
-from portal import moments
 from portal.config import EngineSettings, Settings
 from portal.database.columns import JsonObject
 from portal.database.engine import db
 from portal.database.models import EngineWorker
+from portal.database.sql.clock import shared_now
 from portal.definitions.catalog import CATALOG
 from portal.definitions.site import Site
 from portal.engine.contract import Ability
@@ -50,7 +50,8 @@ def own_abilities() -> Abilities:
 def site(session: Session | None = None) -> Site:
     """What can run in this portal, within the application; read in this session, or in the request's."""
     settings: Settings = current_app.extensions["portal.settings"]
-    return site_here(session or db.session(), settings.engine, own_abilities, moments.now())
+    session = session or db.session()
+    return site_here(session, settings.engine, own_abilities, shared_now(session))
 
 
 def site_here(

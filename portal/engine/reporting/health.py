@@ -16,8 +16,8 @@ from portal.config import EngineSettings
 from portal.database.compatibility import NEWEST
 from portal.database.engine import db
 from portal.database.models import EngineClaim, EngineWorker, Run, RunStatus, Workflow
+from portal.database.sql.clock import shared_now
 from portal.definitions.catalog import CATALOG
-from portal.engine.execution.workers import shared_now
 
 RELEASE = NEWEST
 """The latest migration that this release knows: workers of another one differ in it."""
