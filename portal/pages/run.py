@@ -154,10 +154,16 @@ class RunFragment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunPage(RunFragment):
-    """What `runs/run.html` shows: the fragment, and what never changes about a run."""
+class FollowedRun(RunFragment):
+    """What `runs/_follow.html` shows: the fragment, and what else changes while a run is active."""
 
     usage: KeyValues
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPage(FollowedRun):
+    """What `runs/run.html` shows: the same, and what never changes about a run."""
+
     source_facts: KeyValues
     snapshot: Mapping[str, object] | None
     """The definition as recorded with the run."""
@@ -204,10 +210,12 @@ def run_view(workflow_id: str, run_id: str) -> Response | BaseResponse:
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/live")
 def follow_run(workflow_id: str, run_id: str) -> str | BaseResponse:
-    """The same for a browser that follows an active run: it leaves the address alone."""
+    """All that changes, for a browser that follows an active run: it leaves the address alone."""
     if not htmx.wants_fragment():
         return run_view(workflow_id, run_id)
-    return render("runs/_run.html", _read(workflow_id, run_id))
+    found = _read(workflow_id, run_id)
+    usage = first_key_values(read_run_json(found.run.id).usage)
+    return render("runs/_follow.html", FollowedRun(**vars(found), usage=usage))
 
 
 @bp.get("/runs/<run_id>")

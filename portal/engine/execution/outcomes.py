@@ -150,7 +150,7 @@ def _take_row(
     repeated: int,
 ) -> Take:
     name = f"{line + 1:04}-{item.locale}-{repeated + 1}.{_EXTENSIONS.get(take.audio.content_type, 'bin')}"
-    artifact = _artifact(run, step, name, take.audio)
+    artifact = _artifact(run, step, name, take.audio, None)
     session.add(artifact)
     session.flush()
     audio_id = blake2b(f"{run.id} {line} {position}".encode(), digest_size=8).hexdigest()
@@ -238,15 +238,17 @@ def _drop(session: Session, run: Run, lines: _Lines, items: Iterable[Item]) -> N
 
 
 def _store_files(session: Session, run: Run, step: ClaimedStep, files: Sequence[OutputFile]) -> None:
-    session.add_all(_artifact(run, step, each.name, each.file) for each in files)
+    node_id = step.node.id if step.node.type.category == "output" else None
+    session.add_all(_artifact(run, step, each.name, each.file, node_id) for each in files)
 
 
-def _artifact(run: Run, step: ClaimedStep, name: str, file: StoredFile) -> Artifact:
+def _artifact(run: Run, step: ClaimedStep, name: str, file: StoredFile, node_id: str | None) -> Artifact:
+    """The row of a file; `node_id` is an output node, None where the file belongs to the whole run."""
     return Artifact(
         id=uuid4(),
         workspace_id=step.workspace_id,
         run_id=run.id,
-        node_id=step.node.id,
+        node_id=node_id,
         name=name,
         content_type=file.content_type,
         size_bytes=file.size_bytes,
