@@ -7,7 +7,7 @@ from portal.auth.gate import current_principal
 from portal.auth.principals import Principal
 from portal.engine.control.limits import engine_settings
 from portal.pages.forms import id_in_path
-from portal.runs.detail.run import RunView, get_run_status
+from portal.runs.detail.run import RunView, get_run_excerpt
 
 RUN = "workflows:run"
 
@@ -21,7 +21,7 @@ def to_run(workflow_id: str) -> tuple[Principal, SeenWorkflow]:
 def to_steer(workflow_id: str, run_id: str) -> tuple[Principal, SeenWorkflow, RunView]:
     """The same with a run of the workflow. Raises NotFound, and Forbidden to its viewers."""
     found = get_workflow(current_principal(), id_in_path(workflow_id))
-    run = get_run_status(found, id_in_path(run_id))
+    run = get_run_excerpt(found, id_in_path(run_id))
     return _restricted(found), found, run
 
 

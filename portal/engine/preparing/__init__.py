@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from portal.database.columns import JsonObject
 from portal.database.models import Run, RunDetail, Workflow
+from portal.database.sql.excerpts import small_json
 from portal.definitions.catalog import MAX_SCRIPT
 from portal.definitions.locales import FAMILIES, LOCALES
 from portal.definitions.preflight import preflight_definition
@@ -29,6 +30,8 @@ from portal.input.text import NOT_BLANK_PATTERN, is_storable
 from portal.workflows.validation import surroundings
 
 SCRIPT = "source_script"
+MAX_DEFINITION = 1_000_000
+"""Characters of a definition as JSON: what a request may have."""
 """The type of the node that overrides are for; they need exactly one."""
 _CASES = {"-": "[-_]"} | {letter: f"[{letter}{letter.upper()}]" for letter in ascii_lowercase}
 _LANGUAGES = "^({})?$".format(
@@ -110,15 +113,18 @@ def prepare(
 
 
 def read_earlier(session: Session, workflow_id: UUID, run_id: UUID) -> tuple[JsonObject, int | None]:
-    """The definition that a run of the workflow had, and its version. Raises NotFound."""
+    """The definition that a run of the workflow had, and its version. Raises NotFound.
+
+    One that is too long to be saved here, as imported ones may be, cannot run again.
+    """
     earlier = session.execute(
-        sa.select(RunDetail.definition_snapshot, Run.workflow_version)
+        sa.select(small_json(RunDetail.definition_snapshot, MAX_DEFINITION), Run.workflow_version)
         .join(Run, Run.id == RunDetail.run_id)
         .where(Run.id == run_id, Run.workflow_id == workflow_id)
     ).first()
-    if earlier is None or earlier.definition_snapshot is None:
-        raise NotFound("There is no such run here, or nobody knows what it ran.")
-    return earlier.definition_snapshot, earlier.workflow_version
+    if earlier is None or earlier[0] is None:
+        raise NotFound("There is no such run here, or what it ran is not known or too long to run here.")
+    return earlier[0], earlier.workflow_version
 
 
 def _with_overrides(definition: JsonObject, overrides: Overrides) -> JsonObject:
