@@ -198,6 +198,7 @@ def test_every_view_is_closed_unless_it_says_public(app: Flask) -> None:
         "documentation.llms",
         "documentation.openapi",
         "files.fetch",
+        "metrics.metrics",
         "health.process",
         "health.readiness",
         "pages.accept_invitation",

@@ -106,7 +106,7 @@ def test_both_sdks_read_the_account_and_usage(reader: tuple[str, str], server: s
     credits, limits, plan, preferences, _, summary, languages, activity = (answer.data for answer in at_once)
     assert (credits.balance, credits.plan_tier) == (0, "custom")
     assert limits == plan
-    assert limits.concurrent_runs_per_user == 2147483647
+    assert limits.concurrent_runs_per_user == 20
     assert preferences.failed_generation_email is True
     assert (summary.credits.used, len(summary.activity.buckets)) == (15, 12)
     assert sum(row.share for row in languages.languages) == 1

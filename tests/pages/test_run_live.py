@@ -63,9 +63,9 @@ def test_new_runs_are_counted_and_not_shown(browser: Browser) -> None:
 
 
 def test_a_poll_with_news_takes_few_statements(browser: Browser) -> None:
-    start_run(browser.workflow.id, now=NOON, exclusive=False)
+    start_run(browser.workflow.id, now=NOON)
     url = poll_url(browser.runs())
-    start_run(browser.workflow.id, now=NOON, exclusive=False)
+    start_run(browser.workflow.id, now=NOON)
     with statements() as found:
         assert part(ask(browser, url), "runs-news") == "1 new run – show"
     assert sum(statement.text.startswith("SELECT") for statement in found) <= 7

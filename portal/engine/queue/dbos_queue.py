@@ -19,7 +19,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig
 from sqlalchemy.orm import Session
 
 from portal.database import outages
-from portal.database.engine import db
+from portal.database.engine import CONNECT_SECONDS, db
 from portal.engine.queue import Delivery
 
 APPLICATION = "run-portal"
@@ -91,7 +91,8 @@ def migrate(url: sa.URL) -> None:
     from dbos._serialization import DefaultSerializer
     from dbos._sys_db import SystemDatabase
 
-    engine = sa.create_engine(url)
+    limits = {} if url.get_backend_name() == "sqlite" else {"connect_timeout": CONNECT_SECONDS}
+    engine = sa.create_engine(url, connect_args=limits)
     try:
         SystemDatabase.create(
             system_database_url=_url_text(url),
