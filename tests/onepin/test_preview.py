@@ -15,10 +15,11 @@ from tests.onepin.conftest import NEWEST, Onepin
 
 SDK_ASKS = """
 import json, sys
-from onepin import OnepinClient
+from onepin import OnepinClient, WorkflowRunStartIn
 base_url, key, workflow_id = sys.argv[1:]
 client = OnepinClient(api_key=key, base_url=base_url)
-found = client.workflows.estimate_workflow(workflow_id=workflow_id, source_language="de").data
+wanted = WorkflowRunStartIn(source_language="de")
+found = client.workflows.estimate_workflow(workflow_id=workflow_id, request=wanted).data
 print(json.dumps(found.model_dump(mode="json")))
 """
 
