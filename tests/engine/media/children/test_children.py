@@ -14,7 +14,7 @@ from portal.engine.media.children import ChildFailed, Children, Limits, TooSlow
 from tests.engine.media.children import work
 from tests.engine.step_context import StepContext
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 GONE_WITHIN = 60
 """Seconds after which a process that should be dead counts as alive."""
 
