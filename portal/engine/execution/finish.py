@@ -4,6 +4,7 @@ A worker that has lost the step to another one finds another fencing token, and 
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -62,14 +63,8 @@ def complete(
     step: ClaimedStep, output: StepOutput, spent: Spent, context: StepContext, *, now: datetime
 ) -> bool:
     """Commit a step with its results and what follows; False if it belongs to another worker."""
-    with writing() as session:
-        held = held_claim(session, step)
-        if held is None:
-            return False
-        run, claim = held
-        if run.status in TERMINAL:
-            _close(session, run, claim, spent, context, now)
-            return True
+
+    def end(session: Session, run: Run, claim: EngineClaim) -> None:
         plan = plans.plan_of(session, run.id)
         before = [ready.key for ready in plans.progress_of(session, run.id).ready(plan)]
         outcome = store_outcome(session, run, step, plan, output)
@@ -80,23 +75,19 @@ def complete(
         store_values(session, run.id, step.key, wired)
         session.flush()
         advance.advance(session, run, now, before=before)
-        return True
+
+    return _end_held(step, spent, context, now, end)
 
 
 def fail(step: ClaimedStep, message: str, spent: Spent, context: StepContext, *, now: datetime) -> bool:
     """End a step that cannot succeed, and the run with it; False if it belongs to another worker."""
-    with writing() as session:
-        held = held_claim(session, step)
-        if held is None:
-            return False
-        run, claim = held
-        if run.status in TERMINAL:
-            _close(session, run, claim, spent, context, now)
-            return True
+
+    def end(session: Session, run: Run, claim: EngineClaim) -> None:
         _end(session, run, claim, RunStatus.FAILED, spent, context, now, error=message)
         change_run(session, run, Event.FAIL, now, error=f"{label(step.node.json)}: {message}")
         advance.close_idle_steps(session, run, now)
-        return True
+
+    return _end_held(step, spent, context, now, end)
 
 
 def fail_run(worker_id: str, run_id: UUID, key: StepKey, message: str, now: datetime) -> None:
@@ -123,17 +114,12 @@ def give_up(step: ClaimedStep, spent: Spent, context: StepContext, *, now: datet
 
     False if it belongs to another worker already.
     """
-    with writing() as session:
-        held = held_claim(session, step)
-        if held is None:
-            return False
-        run, claim = held
-        if run.status in TERMINAL:
-            _close(session, run, claim, spent, context, now)
-        else:
-            release(session, run, claim, RunStatus.RUNNING)
-            advance.deliver(session, run, step.key)
-        return True
+
+    def end(session: Session, run: Run, claim: EngineClaim) -> None:
+        release(session, run, claim, RunStatus.RUNNING)
+        advance.deliver(session, run, step.key)
+
+    return _end_held(step, spent, context, now, end)
 
 
 def postpone(
@@ -144,15 +130,9 @@ def postpone(
     A provider that fails is tried again four times. `auto_resumes` is how often a run resumes by itself.
     """
     reason = next(reason for kind, reason in REASONS.items() if isinstance(error, kind))
-    with writing() as session:
-        held = held_claim(session, step)
-        if held is None:
-            return False
-        run, claim = held
+
+    def end(session: Session, run: Run, claim: EngineClaim) -> None:
         context.step_log.store(session, step.run_id, step.position)
-        if run.status in TERMINAL:
-            _close(session, run, claim, Spent(Usage(), Decimal(0)), None, now)
-            return True
         retries = reason in _RESUMES_BY_ITSELF and claim.attempt <= len(BACK_OFF)
         pausing = run.pause_requested_at is not None
         release(session, run, claim, RunStatus.PAUSED if pausing or not retries else RunStatus.RUNNING)
@@ -169,6 +149,32 @@ def postpone(
         else:
             claim.attempt, claim.retry_at = 1, None
             _pause(session, run, step, error, reason, now, auto_resumes)
+
+    return _end_held(step, Spent(Usage(), Decimal(0)), context, now, end)
+
+
+def _end_held(
+    step: ClaimedStep,
+    spent: Spent,
+    context: StepContext,
+    now: datetime,
+    end: Callable[[Session, Run, EngineClaim], None],
+) -> bool:
+    """End a step in one transaction: by `end`, or as cancelled if its run has ended meanwhile.
+
+    False if it belongs to another worker.
+    """
+    with writing() as session:
+        held = held_claim(session, step)
+        if held is None:
+            return False
+        run, claim = held
+        if run.status not in TERMINAL:
+            end(session, run, claim)
+            return True
+        _end(session, run, claim, RunStatus.CANCELLED, spent, context, now)
+        session.flush()
+        advance.close_idle_steps(session, run, now)  # settles it, if this step was the last
         return True
 
 
@@ -202,22 +208,13 @@ def _pause(
     advance.drain(session, run, plans.progress_of(session, run.id), now)
 
 
-def _close(
-    session: Session, run: Run, claim: EngineClaim, spent: Spent, context: StepContext | None, now: datetime
-) -> None:
-    """End a step of a run that has ended meanwhile, and settle the run if it was the last."""
-    _end(session, run, claim, RunStatus.CANCELLED, spent, context, now)
-    session.flush()
-    advance.close_idle_steps(session, run, now)
-
-
 def _end(
     session: Session,
     run: Run,
     claim: EngineClaim,
     status: RunStatus,
     spent: Spent,
-    context: StepContext | None,
+    context: StepContext,
     now: datetime,
     *,
     error: str | None = None,
@@ -226,5 +223,4 @@ def _end(
     claim.usage, claim.cost = asdict(spent.usage), spent.cost
     steps.end_step(session, run, claim.position, status, now, error=error)
     step_totals.count_steps(session, claim.worker, run.id, [claim.position])
-    if context is not None:
-        context.step_log.store(session, run.id, claim.position)
+    context.step_log.store(session, run.id, claim.position)
