@@ -41,6 +41,11 @@ def canonical_source(text: str) -> str | None:
     return canonical(text) or FAMILIES.get(_folded(text))
 
 
+def script_locale(language: object) -> str:
+    """The locale of a script, by the language that its node names; what names none is the default."""
+    return (isinstance(language, str) and canonical_source(language)) or DEFAULT_SOURCE
+
+
 def display_name(code: str) -> str:
     """The name of a locale, or of a language without a region; of any other code, the code itself."""
     locale = _folded(code)

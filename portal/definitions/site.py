@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from portal.definitions.catalog import CATALOG
-from portal.definitions.locales import DEFAULT_SOURCE, canonical, canonical_source
+from portal.definitions.locales import canonical, script_locale
 from portal.definitions.pipeline import Pipeline, PipelineNode
 from portal.definitions.structure import Finding, about_node, quoted
 
@@ -84,7 +84,7 @@ def _leaving(node: PipelineNode, reaching: Set[str]) -> Set[str]:
 def source_locale(node: PipelineNode) -> str:
     """The locale of the lines of a source; that of a language which is no locale counts as not set."""
     language = node.setting("source_language") if "source_language" in node.type.settings else None
-    return (isinstance(language, str) and canonical_source(language)) or DEFAULT_SOURCE
+    return script_locale(language)
 
 
 def _working(pipeline: Pipeline) -> Iterator[PipelineNode]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from portal.definitions.catalog import NodeType
+from portal.engine.environment import Environment
 
 Json = Mapping[str, Any]
 
@@ -166,8 +167,8 @@ class Context(Protocol):
         """An empty folder of this step, removed after it."""
 
     @property
-    def environment(self) -> Any:
-        """What this worker can use: see `engine.environment.Environment`."""
+    def environment(self) -> Environment:
+        """What this worker can use."""
 
     def cancelled(self) -> bool:
         """Whether the run was cancelled, or the step was given to another worker."""
@@ -216,7 +217,7 @@ class Handler(Protocol):
     def node_type(self) -> NodeType:
         """The type: its slug, ports and settings."""
 
-    def ability(self, environment: Any) -> Ability:
+    def ability(self, environment: Environment) -> Ability:
         """What it can do on this machine with these settings; quick, and without a request to a provider."""
 
     def run(self, step: StepInput, context: Context) -> StepOutput:

@@ -12,7 +12,6 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from hashlib import blake2b
-from typing import Any
 from uuid import UUID
 
 from portal import moments
@@ -63,7 +62,7 @@ class JobHandler:
     node_type: NodeType
     job: Job
 
-    def ability(self, _environment: Any) -> Ability:
+    def ability(self, _environment: Environment) -> Ability:
         return Ability()
 
     def run(self, step: StepInput, context: Context) -> StepOutput:

@@ -79,8 +79,7 @@ def _start(
     now: datetime,
 ) -> Run:
     settings = engine_settings()
-    site = abilities.site_here(session, settings, abilities.own_abilities, now)
-    prepared = prepare(session, workflow, overrides, site, definition)
+    prepared = prepare(session, workflow, overrides, abilities.site(session), definition)
     refuse_if_full(session, settings)
     least = quote(session, workflow, prepared).estimate.credits.least
     credits.refuse_beyond_balance(session, workflow.workspace_id, least)

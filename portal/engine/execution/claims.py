@@ -97,14 +97,10 @@ def release(session: Session, run: Run, claim: EngineClaim, status: RunStatus = 
     touch_run(session, run, run.updated_at)
 
 
-def lost_claims(
-    session: Session, workers: Collection[str], after: UUID | None, limit: int
-) -> list[EngineClaim]:
-    """Open claims of workers that are not among these, by run, after a run."""
+def lost_claims(session: Session, workers: Collection[str], limit: int) -> list[EngineClaim]:
+    """Open claims of workers that are not among these, by run."""
     lost = sa.select(EngineClaim).where(EngineClaim.ended_at.is_(None), EngineClaim.worker != "")
     lost = lost.where(EngineClaim.worker.not_in(sorted(workers)))
-    if after is not None:
-        lost = lost.where(EngineClaim.run_id > after)
     return list(session.scalars(lost.order_by(EngineClaim.run_id).limit(limit)))
 
 

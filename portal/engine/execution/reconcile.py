@@ -47,7 +47,7 @@ def reconcile(now: datetime, lease: float, after: UUID | None = None) -> tuple[i
     """Look at a batch of runs after one of them; returns the steps set going, and where to go on."""
     session = db.session()
     workers = alive(session, lease)
-    lost = {claim.run_id for claim in lost_claims(session, workers, None, BATCH)} | _unsettled(session)
+    lost = {claim.run_id for claim in lost_claims(session, workers, BATCH)} | _unsettled(session)
     quiet = _quiet_runs(session, now, after)
     expected = dbos_queue.live_runs(session, workers) if quiet else set()
     silent = [run_id for run_id in quiet if run_id not in expected]

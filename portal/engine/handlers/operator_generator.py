@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from portal.definitions.catalog import CATALOG, NodeType
 from portal.definitions.locales import canonical
 from portal.engine.contract import Ability, Context, StepInput, StepOutput
+from portal.engine.environment import Environment
 from portal.engine.media.speakers import voices
 from portal.engine.media.speakers.speech import Speech, Wanted
 from portal.engine.media.speakers.voices import ChosenVoice
@@ -17,7 +17,7 @@ class OperatorGenerator:
 
     node_type: NodeType = CATALOG["operator_generator"]
 
-    def ability(self, environment: Any) -> Ability:
+    def ability(self, environment: Environment) -> Ability:
         return voices.ability(environment)
 
     def run(self, step: StepInput, context: Context) -> StepOutput:

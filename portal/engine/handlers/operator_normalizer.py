@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from portal.definitions.catalog import CATALOG, NodeType
 from portal.definitions.locales import canonical, display_name
@@ -19,6 +18,7 @@ from portal.engine.contract import (
     StepOutput,
     Usage,
 )
+from portal.engine.environment import Environment, ProviderSettings
 from portal.engine.media import markup, spoken
 from portal.engine.media.markup import Element, Part
 from portal.engine.media.providers.openai import Message, Provider
@@ -38,13 +38,13 @@ class OperatorNormalizer:
 
     node_type: NodeType = CATALOG["operator_normalizer"]
 
-    def ability(self, environment: Any) -> Ability:
+    def ability(self, environment: Environment) -> Ability:
         return Ability()
 
     def run(self, step: StepInput, context: Context) -> StepOutput:
         """Rewrite the items. A provider that fails is replaced by the rules for the rest of the step."""
         only = canonical(step.setting("target_locale") or "")
-        by_provider = _ByProvider(context) if _wants_provider(step, context) else None
+        by_provider = _provider_of(step, context)
         items = []
         for number, item in enumerate(step.items, 1):
             context.check()
@@ -70,9 +70,9 @@ class OperatorNormalizer:
 class _ByProvider:
     """Asks the chat model, until it fails once."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, provider: ProviderSettings, model: str) -> None:
         self._context = context
-        self._provider = Provider(context.environment.provider, context)
+        self._provider, self._model = Provider(provider, context), model
         self._works = True
         self.calls = 0
         self.written = 0
@@ -87,7 +87,7 @@ class _ByProvider:
         try:
             answer = self._provider.chat(
                 messages,
-                model=self._context.environment.provider.chat_model,
+                model=self._model,
                 key=f"{item.source}:{item.line}:{item.locale}:{self.calls}",
             )
         except (Outage, RateLimited, Billing, Refused) as error:
@@ -102,10 +102,14 @@ class _ByProvider:
         return answer
 
 
-def _wants_provider(step: StepInput, context: Context) -> bool:
-    environment = context.environment
-    has_model = environment.provider is not None and environment.provider.chat_model is not None
-    return has_model and environment.normalize_with_provider and step.setting("engine") == _PROVIDER_ENGINE
+def _provider_of(step: StepInput, context: Context) -> _ByProvider | None:
+    """The provider that writes the texts, if there is one and both the node and the operator want it."""
+    provider = context.environment.provider
+    if provider is None or provider.chat_model is None or step.setting("engine") != _PROVIDER_ENGINE:
+        return None
+    if not context.environment.normalize_with_provider:
+        return None
+    return _ByProvider(context, provider, provider.chat_model)
 
 
 def _rewritten(item: Item, by_provider: _ByProvider | None) -> Item:

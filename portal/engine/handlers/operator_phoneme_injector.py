@@ -1,10 +1,10 @@
 """Phonemizer: marks words of the workspace's dictionary with how they are pronounced."""
 
 from dataclasses import replace
-from typing import Any
 
 from portal.definitions.catalog import CATALOG, NodeType
 from portal.engine.contract import Ability, Context, StepInput, StepOutput
+from portal.engine.environment import Environment
 from portal.engine.media.markup.dictionary import Found, Marking, marked
 
 MAX_LISTED = 200
@@ -16,7 +16,7 @@ class OperatorPhonemeInjector:
 
     node_type: NodeType = CATALOG["operator_phoneme_injector"]
 
-    def ability(self, environment: Any) -> Ability:
+    def ability(self, environment: Environment) -> Ability:
         return Ability()
 
     def run(self, step: StepInput, context: Context) -> StepOutput:

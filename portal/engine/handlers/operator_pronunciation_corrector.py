@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from portal.definitions.catalog import CATALOG, NodeType
 from portal.engine.contract import (
@@ -15,6 +14,7 @@ from portal.engine.contract import (
     Take,
     Usage,
 )
+from portal.engine.environment import Environment
 from portal.engine.media import markup
 from portal.engine.media.listening import recogniser
 from portal.engine.media.listening.words import NotComparable, difference
@@ -41,7 +41,7 @@ class OperatorPronunciationCorrector:
 
     node_type: NodeType = CATALOG["operator_pronunciation_corrector"]
 
-    def ability(self, environment: Any) -> Ability:
+    def ability(self, environment: Environment) -> Ability:
         return Ability()
 
     def run(self, step: StepInput, context: Context) -> StepOutput:

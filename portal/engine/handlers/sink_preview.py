@@ -1,15 +1,14 @@
 """Export: delivers the takes that reach it. Their format is made when somebody downloads them."""
 
-from typing import Any
-
 from portal.definitions.catalog import CATALOG, NodeType
 from portal.engine.contract import Ability, Context, Item, StepInput, StepOutput
+from portal.engine.environment import Environment
 
 
 class SinkPreview:
     node_type: NodeType = CATALOG["sink_preview"]
 
-    def ability(self, environment: Any) -> Ability:
+    def ability(self, environment: Environment) -> Ability:
         return Ability()
 
     def run(self, step: StepInput, context: Context) -> StepOutput:

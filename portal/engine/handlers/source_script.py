@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.definitions.catalog import CATALOG, NodeType
-from portal.definitions.locales import canonical_source
+from portal.definitions.locales import script_locale
 from portal.engine.contract import Ability, Context, Item, Refused, Script, StepInput, StepOutput, Usage
+from portal.engine.environment import Environment
 from portal.engine.media import markup
 from portal.engine.media.children import ChildFailed, Children, Limits, TooSlow
 from portal.engine.media.children.pdf_text import read_pages
 from portal.input.text import storable
 
-DEFAULT_LOCALE = "en-us"
-"""The locale of a script that names none."""
 MAX_LINES = 50_000
 PDF_PAGES, PDF_CHARACTERS = 1_000, 2_000_000
 PDF_LIMITS = Limits(seconds=120, memory_bytes=1024**3)
@@ -28,7 +27,7 @@ class Line:
 class SourceScript:
     node_type: NodeType = CATALOG["source_script"]
 
-    def ability(self, environment: Any) -> Ability:
+    def ability(self, environment: Environment) -> Ability:
         return Ability()
 
     def run(self, step: StepInput, context: Context) -> StepOutput:
@@ -53,15 +52,7 @@ class SourceScript:
 
 def locale_of(config: Mapping[str, Any]) -> str:
     """The locale of a node's items."""
-    return canonical_source(SourceScript.node_type.value(config, "source_language") or "") or DEFAULT_LOCALE
-
-
-def line_texts(config: Mapping[str, Any]) -> list[str]:
-    """The texts of the items that a node with a text of its own makes; one that reads files has none here."""
-    value = SourceScript.node_type.value
-    if value(config, "input_type") != "text":
-        return []
-    return [line.text for line in lines_of(value(config, "text") or "", value(config, "input_mode"))]
+    return script_locale(SourceScript.node_type.value(config, "source_language"))
 
 
 def lines_of(text: str, input_mode: str) -> list[Line]:

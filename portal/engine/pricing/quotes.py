@@ -10,14 +10,12 @@ from portal.database.engine import db
 from portal.database.models import Upload, UploadCategory, UploadStatus, Workflow
 from portal.definitions.pipeline import PipelineNode
 from portal.engine import pricing
-from portal.engine.preparing import Overrides, Prepared, prepare, read_earlier
+from portal.engine.preparing import SCRIPT, Overrides, Prepared, prepare, read_earlier
 from portal.engine.preparing.abilities import site
 from portal.engine.pricing.credits import metered_balance
 from portal.engine.pricing.estimates import Estimate, estimate
 from portal.input import parameters
 from portal.workflows.uploads.formats import examine
-
-_SCRIPT = "source_script"
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def quote_again(workflow_id: UUID, run_id: UUID) -> Quote:
 
 def _characters(session: Session, workflow: Workflow, node: PipelineNode) -> int:
     """The characters of a source's script, as uploads count them; 0 where nobody has counted."""
-    if node.type.slug != _SCRIPT:
+    if node.type.slug != SCRIPT:
         return 0
     match node.setting("input_type"):
         case "text":

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from portal.engine.contract import Cancelled, Item, Refused, Script, StepOutput
-from portal.engine.handlers.source_script import SourceScript, line_texts
+from portal.engine.handlers.source_script import SourceScript
 from portal.workflows.uploads.formats import examine
 from tests.engine.pdf_files import pdf
 from tests.engine.step_context import StepContext, step
@@ -77,12 +77,6 @@ def test_markup_is_kept_beside_what_people_read(context: StepContext) -> None:
             '<emphasis>Very</emphasis> &lt;audio src="/x"/&gt; good',
         ),
     ]
-
-
-def test_lines_are_known_without_a_run() -> None:
-    assert line_texts({"text": "a\n\n b"}) == ["a", "b"]
-    assert line_texts({"text": "<emphasis>a</emphasis>", "input_mode": "markup"}) == ["a"]
-    assert line_texts({"input_type": "file", "text": "a"}) == line_texts({}) == []
 
 
 def test_too_many_lines_are_refused(context: StepContext) -> None:

@@ -1,9 +1,8 @@
 """Pace check: a validator that refuses what is spoken too fast."""
 
-from typing import Any
-
 from portal.definitions.catalog import NodeType, Port
 from portal.engine.contract import Ability, Context, Item, StepInput, StepOutput, Usage, Verdict
+from portal.engine.environment import Environment
 
 NODE_TYPE = NodeType(
     slug="validator_pace",
@@ -29,7 +28,7 @@ NODE_TYPE = NodeType(
 class Pace:
     node_type = NODE_TYPE
 
-    def ability(self, environment: Any) -> Ability:
+    def ability(self, environment: Environment) -> Ability:
         return Ability()
 
     def run(self, step: StepInput, context: Context) -> StepOutput:

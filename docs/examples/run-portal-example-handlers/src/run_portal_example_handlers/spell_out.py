@@ -2,10 +2,10 @@
 
 import re
 from dataclasses import replace
-from typing import Any
 
 from portal.definitions.catalog import NodeType, Port
 from portal.engine.contract import Ability, Context, Item, StepInput, StepOutput, Usage
+from portal.engine.environment import Environment
 
 _TEXT = (Port("lines", ("text",)),)
 
@@ -38,7 +38,7 @@ NODE_TYPE = NodeType(
 class SpellOut:
     node_type = NODE_TYPE
 
-    def ability(self, environment: Any) -> Ability:
+    def ability(self, environment: Environment) -> Ability:
         return Ability()
 
     def run(self, step: StepInput, context: Context) -> StepOutput:
