@@ -35,7 +35,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
         instance_path=str(instance),
     )
     instance.mkdir(parents=True, exist_ok=True)
-    app.extensions["portal.settings"] = settings
+    config.init_app(app, settings)
     _configure(app, settings)
     metrics.init_app(app, settings)
     proxy.init_app(app, settings)

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 import sqlalchemy as sa
+from flask import Flask, current_app
 
 from portal.input import sentences
 from portal.input.addresses import BadAddress, normal_host_pattern, normal_url, split_host
@@ -22,6 +23,9 @@ KEY_FILE = "secret-key"
 AUDIO_FORMATS = ("flac", "opus")
 """How takes may be stored; the first is the default."""
 WELL_KNOWN = ("changeme", "change-me", "secret", "password", "example", "development", "insecure")
+
+
+_EXTENSION = "portal.settings"
 
 
 class BadSetting(ValueError):
@@ -214,6 +218,21 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         nodes=_nodes(environ),
         metrics_token=_metrics_token(environ),
     )
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    app.extensions[_EXTENSION] = settings
+
+
+def settings_of(app: Flask) -> Settings:
+    """The settings of a portal."""
+    found: Settings = app.extensions[_EXTENSION]
+    return found
+
+
+def current_settings() -> Settings:
+    """The settings of the portal in whose context this is called."""
+    return settings_of(current_app)
 
 
 def is_loopback(host: str) -> bool:

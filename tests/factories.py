@@ -225,7 +225,7 @@ def make_engine_run(workflow: Workflow, status: str = "pending", **columns: Any)
 
 
 def make_worker(name: str = "w1", *, silent: float = 0, **columns: Any) -> EngineWorker:
-    """A worker whose last heartbeat was so many seconds ago, by this machine's clock."""
+    """A worker whose last heartbeat is some seconds old, by this machine's clock."""
     now = moments.now()
     defaults = {
         "host": "host-a",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from flask import Response, current_app
+from flask import Response
 from pydantic import Field
 from typing_extensions import TypedDict
 
@@ -13,6 +13,7 @@ from portal.api.operations import operation
 from portal.api.request_values import id_in_path, json_body
 from portal.auth.gate import current_principal, requires, workspace_optional
 from portal.auth.principals import PERSON
+from portal.config import current_settings
 from portal.engine.pricing.credits import balance_of
 from portal.workspaces import plan, preferences, workspaces
 from portal.workspaces.preferences import PreferenceChanges, Preferences
@@ -129,7 +130,7 @@ def change_my_preferences() -> Response:
 
 
 def _limits() -> plan.Limits:
-    return plan.limits(current_app.extensions["portal.settings"])
+    return plan.limits(current_settings())
 
 
 def _plan() -> PlanLimitsJson:

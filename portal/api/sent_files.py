@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from portal import moments
 from portal.auth.gate import opened_by_signature
+from portal.config import current_settings
 from portal.input.parameters import single
 from portal.storage.signed_links import UPLOAD_PATH, verify_upload
 from portal.workflows.uploads import lifecycle
@@ -65,6 +66,6 @@ def send(upload_id: str) -> Response:
     body = _Body()
     with body.discarded_if_refused():
         found_id = verify_upload(upload_id, single(request.args), moments.now())
-        limit = current_app.extensions["portal.settings"].storage_bytes_per_workspace
+        limit = current_settings().storage_bytes_per_workspace
         lifecycle.receive(found_id, cast(BinaryIO, body), limit)
     return Response(status=204)

@@ -10,8 +10,8 @@ from portal.api.request_values import json_body
 from portal.api.run import RunJson, run_object
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal, requires
+from portal.config import current_settings
 from portal.engine.control import starting, steering
-from portal.engine.control.limits import engine_settings
 from portal.engine.preparing import Overrides
 from portal.runs.address import RunAddress
 from portal.runs.detail.run import get_run_status
@@ -78,7 +78,7 @@ def pause_run(workflow_id: str, run_id: str) -> Response:
 )
 def resume_run(workflow_id: str, run_id: str) -> Response:
     address, workflow = _addressed(workflow_id, run_id)
-    steering.resume(current_principal(), workflow, address.run_id, moments.now(), engine_settings())
+    steering.resume(current_principal(), workflow, address.run_id, moments.now(), current_settings().engine)
     return one(run_object(get_run_status(workflow, address.run_id)))
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from flask import Response, current_app, request
+from flask import Response, request
 from pydantic import Field
 from typing_extensions import TypedDict
 
@@ -18,6 +18,7 @@ from portal.api.operations import PAGING, operation
 from portal.api.request_values import body_and_ids, id_in_path, json_body
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
+from portal.config import current_settings
 from portal.input.parameters import single
 from portal.storage.signed_links import Grant, sign, sign_upload
 from portal.workflows.uploads import lifecycle
@@ -125,7 +126,7 @@ def delete_upload(upload_id: str) -> Response:
 
 
 def _storage_limit() -> int:
-    limit: int = current_app.extensions["portal.settings"].storage_bytes_per_workspace
+    limit: int = current_settings().storage_bytes_per_workspace
     return limit
 
 

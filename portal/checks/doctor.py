@@ -16,7 +16,7 @@ from portal.auth.openid.join_rules import JoinRule
 from portal.auth.openid.jwks import UnreadableKeys, fetch_keys
 from portal.checks import engine_check
 from portal.checks.diagnosis import Diagnosis
-from portal.config import Settings
+from portal.config import Settings, current_settings
 from portal.database import compatibility, outages
 from portal.database.compatibility import MigrationStatus, Schema
 from portal.database.engine import db
@@ -30,7 +30,7 @@ TIMEOUT = 3
 
 def examine() -> list[Diagnosis]:
     """Run all checks, in the order in which to fix problems."""
-    settings: Settings = current_app.extensions["portal.settings"]
+    settings = current_settings()
     advice = [*_address(settings), *_database()]
     migrated = advice[-1].level == "ok"
     if settings.oidc is not None:

@@ -8,7 +8,7 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 
 from portal.auth import limits
 from portal.auth.gate import public
-from portal.config import Settings
+from portal.config import Settings, current_settings
 from portal.database.engine import db
 from portal.database.refusals import UnfitDatabase
 from portal.errors import NotFound
@@ -47,7 +47,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 @bp.get("/metrics")
 @public
 def metrics() -> Response:
-    settings: Settings = current_app.extensions["portal.settings"]
+    settings = current_settings()
     if settings.metrics_token is None:
         raise NotFound
     if not _is_token(request.headers.get("Authorization", ""), settings.metrics_token):

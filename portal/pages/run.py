@@ -10,8 +10,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
+from portal.config import current_settings
 from portal.database.sql.excerpts import TextBudget
-from portal.engine.control.limits import engine_settings
 from portal.engine.reporting.health import RunProgress, run_progress
 from portal.errors import InvalidQuery
 from portal.input.parameters import fits_links, fits_path, single
@@ -270,7 +270,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
 
 def _progress(workflow: SeenWorkflow, run_id: UUID) -> RunProgress | None:
     """What changes without a new version of the workflow; not asked while no run of it can move."""
-    return run_progress(engine_settings(), run_id) if workflow.running or workflow.pending else None
+    return run_progress(current_settings().engine, run_id) if workflow.running or workflow.pending else None
 
 
 def _pause(run: RunExcerpt) -> Pause | None:

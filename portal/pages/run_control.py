@@ -5,8 +5,8 @@ from werkzeug.wrappers import Response
 
 from portal import moments
 from portal.auth.access import SeenWorkflow
+from portal.config import current_settings
 from portal.engine.control import steering
-from portal.engine.control.limits import engine_settings
 from portal.errors import Conflict
 from portal.pages import bp
 from portal.pages.confirmation import confirm
@@ -60,7 +60,7 @@ def resume_run(workflow_id: str, run_id: str) -> Response:
     """A run that goes on already is left alone: somebody pressed the button twice."""
     principal, workflow, run = to_steer(workflow_id, run_id)
     if not run.by_engine or run.status != RunStatus.RUNNING or run.pause_requested_at is not None:
-        steering.resume(principal, workflow, run.id, moments.now(), engine_settings())
+        steering.resume(principal, workflow, run.id, moments.now(), current_settings().engine)
     return _return_from(workflow, run)
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.auth.principals import Principal
-from portal.engine.control.limits import engine_settings
+from portal.config import current_settings
 from portal.pages.forms import id_in_path
 from portal.runs.detail.run import RunView, get_run_excerpt
 
@@ -37,4 +37,4 @@ def may_steer(workspace_id: UUID) -> bool:
 
 def may_start(workspace_id: UUID) -> bool:
     """Whether this person may start runs of a workspace; nobody may while the engine is off."""
-    return engine_settings().enabled and may_steer(workspace_id)
+    return current_settings().engine.enabled and may_steer(workspace_id)

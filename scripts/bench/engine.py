@@ -198,7 +198,7 @@ def long_queue(runs: int, workers: int, threads: int) -> None:
 
 
 def queue_runs(here: Place, runs: int, slug: str) -> None:
-    """Queue a run of each of so many workflows of a workspace, with no check of whether it can run."""
+    """Queue a run of each of a number of workflows, with no check of whether it can run."""
     definition = handlers.straight(0)
     plan = Plan.of(definition)
     with here.traffic.client.application.app_context():

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from portal.config import init_app, settings_of
 from portal.database.engine import db
 from portal.database.models import EngineWorker, Run, RunEvent, Workflow
 from portal.database.transactions import writing
@@ -123,8 +124,8 @@ def test_what_could_not_run_is_refused_with_rule_and_node(api: Api, path: str) -
 
 
 def test_an_engine_that_is_off_refuses_every_run(app: Flask, api: Api, path: str) -> None:
-    settings = app.extensions["portal.settings"]
-    app.extensions["portal.settings"] = replace(settings, engine=replace(settings.engine, enabled=False))
+    settings = settings_of(app)
+    init_app(app, replace(settings, engine=replace(settings.engine, enabled=False)))
     answer = ask(api, path, workflow(api, checked()).id)
     assert rules(answer) == [("definition.graph.nodes.0", "unavailable_node")]
     assert "PORTAL_ENGINE" in answer.get_json()["error"]["message"]

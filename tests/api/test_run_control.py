@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from portal import moments
 from portal.auth.principals import SCOPES
+from portal.config import init_app, settings_of
 from portal.database.engine import db
 from portal.database.models import CreditEntry, EngineRun, RunEvent, Workflow, Workspace
 from portal.engine.contract import (
@@ -111,8 +112,8 @@ def refusal(answer: TestResponse, status: int) -> str:
 
 
 def set_engine(app: Flask, **values: object) -> None:
-    settings = app.extensions["portal.settings"]
-    app.extensions["portal.settings"] = replace(settings, engine=replace(settings.engine, **values))
+    settings = settings_of(app)
+    init_app(app, replace(settings, engine=replace(settings.engine, **values)))
 
 
 def claim(run: Json, node_id: str = SCRIPT) -> None:
@@ -522,7 +523,7 @@ def raising(*errors: StepError) -> Job:
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Lets so many seconds pass."""
+    """Lets seconds pass."""
     passed, true_now = [0.0], moments.now
     monkeypatch.setattr(moments, "now", lambda: true_now() + timedelta(seconds=passed[0]))
 

@@ -9,7 +9,7 @@ from flask import Flask
 
 from portal import moments
 from portal.checks import engine_check
-from portal.config import Settings
+from portal.config import Settings, settings_of
 from portal.database.engine import db
 from portal.engine.queue import dbos_queue
 from portal.speech import espeak
@@ -18,7 +18,7 @@ from tests.factories import make_engine_run, make_worker, make_workflow, make_wo
 
 @pytest.fixture
 def settings(app: Flask) -> Settings:
-    found: Settings = app.extensions["portal.settings"]
+    found: Settings = settings_of(app)
     return found
 
 

@@ -3,20 +3,12 @@
 from uuid import UUID
 
 import sqlalchemy as sa
-from flask import current_app
 from sqlalchemy.orm import Session
 
-from portal.config import EngineSettings, Settings
+from portal.config import EngineSettings
 from portal.database.models import OCCUPYING, Person, Run, User, Workflow
 from portal.engine.queue import dbos_queue
 from portal.errors import Conflict, Unavailable
-
-
-def engine_settings() -> EngineSettings:
-    """The engine's settings of this portal."""
-    settings: Settings = current_app.extensions["portal.settings"]
-    return settings.engine
-
 
 _OCCUPYING = (Run.by_engine, Run.status.in_(OCCUPYING))
 

@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from portal.auth.access import NO_SUCH_WORKFLOW, get_workflow
 from portal.auth.principals import Principal
+from portal.config import current_settings
 from portal.database.columns import JsonObject
 from portal.database.engine import db
 from portal.database.models import EngineRun, Run, User, Workflow
 from portal.database.transactions import writing
-from portal.engine.control.limits import engine_settings, refuse_beyond, refuse_if_full
+from portal.engine.control.limits import refuse_beyond, refuse_if_full
 from portal.engine.execution import advance
 from portal.engine.execution.locks import lock_workspace
 from portal.engine.flow import StepKey
@@ -78,7 +79,7 @@ def _start(
     overrides: Overrides,
     now: datetime,
 ) -> Run:
-    settings = engine_settings()
+    settings = current_settings().engine
     prepared = prepare(session, workflow, overrides, abilities.site(session), definition)
     refuse_if_full(session, settings)
     least = quote(session, workflow, prepared).estimate.credits.least

@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from flask import current_app
 from sqlalchemy.orm import Session
 
-from portal.config import EngineSettings, Settings
+from portal.config import EngineSettings, current_settings
 from portal.database.columns import JsonObject
 from portal.database.engine import db
 from portal.database.models import EngineWorker
@@ -44,12 +43,12 @@ class OwnAbilities(Abilities):
 
 def own_abilities() -> Abilities:
     """What this machine can do with the settings of this portal."""
-    return OwnAbilities(environment_of(current_app.extensions["portal.settings"]))
+    return OwnAbilities(environment_of(current_settings()))
 
 
 def site(session: Session | None = None) -> Site:
     """What can run in this portal, within the application; read in this session, or in the request's."""
-    settings: Settings = current_app.extensions["portal.settings"]
+    settings = current_settings()
     session = session or db.session()
     return site_here(session, settings.engine, own_abilities, shared_now(session))
 

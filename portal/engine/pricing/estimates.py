@@ -46,7 +46,7 @@ class Estimate:
 
 
 def estimate(plan: Plan, characters: Mapping[str, int], prices: Prices) -> Estimate:
-    """Estimate a run whose sources have scripts of so many characters.
+    """Estimate a run; `characters` are those of the script of each source.
 
     At least, every validator passes at once; at most, each refuses every line until its retries are spent.
     """

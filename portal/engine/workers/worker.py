@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal import moments
+from portal.config import settings_of
 from portal.database import outages, postgresql
 from portal.database.columns import JsonObject
 from portal.database.engine import db
@@ -70,7 +71,7 @@ class Worker:
             signal.signal(number, lambda *_: self._stop.set())
         settings = self.work.settings
         server = dbos_queue.QueueServer(
-            self.app.extensions["portal.settings"].database_url,
+            settings_of(self.app).database_url,
             self.identity.id,
             partial(self._within_app, self.work.deliver),
             partial(self._within_app, self.work.give_up_run),

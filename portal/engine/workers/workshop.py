@@ -5,7 +5,7 @@ from collections.abc import Collection
 from flask import Flask
 
 from portal import moments
-from portal.config import Settings
+from portal.config import settings_of
 from portal.engine import pricing
 from portal.engine.control.schedules.due import run_due
 from portal.engine.control.starting import start
@@ -23,7 +23,7 @@ SCHEDULE_SECONDS = 5.0
 
 def open_worker(app: Flask, threads: int, queues: Collection[str]) -> Worker:
     """A worker of this portal, ready to run. Raises Conflict if the engine is off."""
-    settings: Settings = app.extensions["portal.settings"]
+    settings = settings_of(app)
     if not settings.engine.enabled:
         raise Conflict("The engine is off: PORTAL_ENGINE is off.")
     identity = WorkerIdentity.new()

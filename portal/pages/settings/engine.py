@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import current_app
-
 from portal.auth.gate import current_principal, requires
-from portal.config import Settings
+from portal.config import current_settings
 from portal.engine.reporting import health
 from portal.engine.reporting.health import NodeAbility, Queue, WaitingRun, Worker
 from portal.pages import bp
@@ -35,7 +33,7 @@ class EnginePage:
 @bp.get("/settings/workspaces/<workspace_id>/engine")
 @requires("workspace:manage")
 def engine_page(workspace_id: str) -> str:
-    settings: Settings = current_app.extensions["portal.settings"]
+    settings = current_settings()
     workers = health.read_workers(settings.engine)
     workspace = workspace_id_of(current_principal())
     page = EnginePage(

@@ -1,4 +1,4 @@
-"""What a worker does where a claim, a step or its end goes wrong in a way that no handler foresees."""
+"""A worker when a claim, a step or its end fails in a way that no handler foresees."""
 
 from typing import Any
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from flask import Flask
 
-from portal.config import EngineSettings
+from portal.config import EngineSettings, settings_of
 from portal.database.engine import db
 from portal.definitions.site import Site
 from portal.engine.contract import Ability
@@ -19,7 +19,7 @@ OWN: Abilities = {SPEAKER: Ability(unavailable="Nothing speaks on the web server
 
 @pytest.fixture
 def settings(app: Flask) -> EngineSettings:
-    return app.extensions["portal.settings"].engine
+    return settings_of(app).engine
 
 
 def publish(name: str, abilities: Abilities, beat_at: datetime) -> None:

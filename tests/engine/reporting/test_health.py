@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from portal import moments
-from portal.config import EngineSettings, Settings
+from portal.config import EngineSettings, Settings, settings_of
 from portal.database.engine import db
 from portal.database.models import Workflow
 from portal.engine.reporting import health
@@ -19,7 +19,7 @@ from tests.statements import statements
 
 @pytest.fixture
 def engine(app: Flask) -> EngineSettings:
-    settings: Settings = app.extensions["portal.settings"]
+    settings: Settings = settings_of(app)
     return replace(settings.engine, lease=30)
 
 

@@ -39,7 +39,7 @@ SCOPES = ("workflows:read", "workflows:run")
 
 @dataclass
 class Traffic:
-    """Keeps so many runs under way; pauses and resumes some, cancels some."""
+    """Keeps a number of runs under way; pauses and resumes some, cancels some."""
 
     client: FlaskClient
     key: str
@@ -49,7 +49,7 @@ class Traffic:
     refused: int = 0
 
     def start(self, most: int | None = None) -> None:
-        """Start a run of every workflow, or of so many of them; those that have one refuse."""
+        """Start a run of every workflow, or of the first few; those that have one refuse."""
         several = self.workflows if most is None else self.chance.sample(self.workflows, most)
         for workflow_id in several:
             self._post(f"/workflows/{workflow_id}/runs")
@@ -180,7 +180,7 @@ class Crew:
 
 
 def trial(url: str, folder: Path, asked: argparse.Namespace, cluster: clusters.Cluster | None) -> Findings:
-    """Kill so many workers under so many runs, wait until all runs have ended, and check."""
+    """Kill workers under runs, wait until all runs have ended, and check."""
     begun = time.monotonic()
     chance = random.Random(asked.seed)
     given = environment(folder, url)

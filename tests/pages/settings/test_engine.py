@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from portal import moments
-from portal.config import Settings
+from portal.config import Settings, settings_of
 from portal.database.models import Workspace
 from tests.factories import make_engine_run, make_worker, make_workflow, make_workspace
 from tests.pages.conftest import text_of
@@ -30,7 +30,7 @@ def test_without_a_worker_the_page_says_how_to_start_one(admin: Visitor) -> None
 
 @pytest.fixture
 def off(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings: Settings = app.extensions["portal.settings"]
+    settings: Settings = settings_of(app)
     engine_off = replace(settings.engine, enabled=False)
     monkeypatch.setitem(app.extensions, "portal.settings", replace(settings, engine=engine_off))
 
