@@ -8,8 +8,17 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from portal.auth.principals import SCOPES
 from portal.database.models import User, Workflow, Workspace
-from tests.factories import make_key, make_member, make_user, make_workflow, make_workspace
+from tests.factories import (
+    CAN_ALL,
+    make_key,
+    make_member,
+    make_user,
+    make_worker,
+    make_workflow,
+    make_workspace,
+)
 
 
 @dataclass
@@ -54,3 +63,10 @@ def other_workflow(app: Flask) -> Workflow:
 
 
 MakeKey = Callable[..., str]
+
+
+@pytest.fixture
+def runner(api: Api) -> Api:
+    """Somebody who may do everything, in a portal whose worker says that it can do everything."""
+    make_worker(abilities=CAN_ALL)
+    return api.with_key(make_key(api.workspace, api.user, SCOPES))
