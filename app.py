@@ -3,7 +3,7 @@
 import sys
 
 from portal import create_app
-from portal.config import BadSetting
+from portal.input.setting_values import BadSetting
 
 try:
     app = create_app()

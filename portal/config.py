@@ -1,35 +1,29 @@
 """The settings: name, default, parsing and validation of each."""
 
-import ipaddress
 import os
-import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from flask import Flask, current_app
 
 from portal.input import sentences
-from portal.input.addresses import BadAddress, normal_host_pattern, normal_url, split_host
+from portal.input import setting_values as values
+from portal.input.addresses import BadAddress, normal_host_pattern, split_host
+from portal.input.setting_values import BadSetting, is_loopback
 
 PREFIX = "PORTAL_"
-MIN_SECRET_BYTES = 32
 MAX_STORAGE = 2**53 - 1
 MAX_RUNS = 1_000_000
 KEY_FILE = "secret-key"
 AUDIO_FORMATS = ("flac", "opus")
 """How takes may be stored; the first is the default."""
-WELL_KNOWN = ("changeme", "change-me", "secret", "password", "example", "development", "insecure")
 
 
 _EXTENSION = "portal.settings"
-
-
-class BadSetting(ValueError):
-    """A setting with which the portal does not start; the message names it and says what is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,28 +186,28 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known and not name.startswith("PORTAL_TEST_"):
             warnings.warn(f"{name} is not a setting of the portal and is ignored.", stacklevel=2)
-    base_url = _base_url(environ, "PORTAL_BASE_URL")
+    base_url = values.base_url(environ, "PORTAL_BASE_URL")
     return Settings(
         secret_key=_secret_key(environ, instance),
         secret_key_fallbacks=tuple(
-            _strong(key, "PORTAL_SECRET_KEY_FALLBACKS")
+            values.strong_secret(key, "PORTAL_SECRET_KEY_FALLBACKS")
             for key in environ.get("PORTAL_SECRET_KEY_FALLBACKS", "").split()
         ),
         database_url=_database_url(environ, instance),
         base_url=base_url,
         base_url_given=environ.get("PORTAL_BASE_URL", "").strip(),
         trusted_hosts=_trusted_hosts(environ.get("PORTAL_TRUSTED_HOSTS", ""), base_url),
-        proxy_hops=_whole_number(environ, "PORTAL_PROXY_HOPS", 0, maximum=10),
+        proxy_hops=values.whole_number(environ, "PORTAL_PROXY_HOPS", 0, maximum=10),
         oidc=_oidc(environ),
         tokens=_tokens(environ),
         limits=_limits(environ),
         artifacts=_artifacts(environ, instance),
-        run_events_days=_whole_number(environ, "PORTAL_RUN_EVENTS_DAYS", 90, maximum=36_500),
-        storage_bytes_per_workspace=_whole_number(
+        run_events_days=values.whole_number(environ, "PORTAL_RUN_EVENTS_DAYS", 90, maximum=36_500),
+        storage_bytes_per_workspace=values.whole_number(
             environ, "PORTAL_STORAGE_BYTES_PER_WORKSPACE", 0, maximum=MAX_STORAGE
         ),
-        provider_voices=_file(environ, "PORTAL_PROVIDER_VOICES"),
-        handler_plugins=_distributions(environ, "PORTAL_HANDLER_PLUGINS"),
+        provider_voices=values.file(environ, "PORTAL_PROVIDER_VOICES"),
+        handler_plugins=values.distributions(environ, "PORTAL_HANDLER_PLUGINS"),
         engine=_engine(environ),
         nodes=_nodes(environ),
         metrics_token=_metrics_token(environ),
@@ -235,29 +229,8 @@ def current_settings() -> Settings:
     return settings_of(current_app)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is that of the loopback interface."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _secret(environ: Mapping[str, str], name: str) -> str | None:
-    """A secret from the variable `name`, or from the file that `name_FILE` names."""
-    if environ.get(name):
-        return environ[name]
-    file = environ.get(f"{name}_FILE")
-    if not file:
-        return None
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise BadSetting(f"{name}_FILE names a file that cannot be read: {error.strerror}.") from None
-
-
 def _secret_key(environ: Mapping[str, str], instance: Path) -> str:
-    key = _secret(environ, "PORTAL_SECRET_KEY")
+    key = values.secret(environ, "PORTAL_SECRET_KEY")
     file = instance / KEY_FILE
     if key is None and file.is_file():
         key = file.read_text(encoding="utf-8").strip()
@@ -266,21 +239,11 @@ def _secret_key(environ: Mapping[str, str], instance: Path) -> str:
             "PORTAL_SECRET_KEY is not set. Generate one with: "
             "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
         )
-    return _strong(key, "PORTAL_SECRET_KEY")
-
-
-def _strong(key: str, name: str) -> str:
-    weak = len(key.encode()) < MIN_SECRET_BYTES or len(set(key)) < 10
-    if weak or any(word in key.lower() for word in WELL_KNOWN):
-        raise BadSetting(
-            f"{name} is too weak: use at least {MIN_SECRET_BYTES} random bytes, "
-            "no sample value and no common placeholder."
-        )
-    return key
+    return values.strong_secret(key, "PORTAL_SECRET_KEY")
 
 
 def _database_url(environ: Mapping[str, str], instance: Path) -> sa.URL:
-    text = _secret(environ, "PORTAL_DATABASE_URL") or f"sqlite:///{instance / 'portal.sqlite3'}"
+    text = values.secret(environ, "PORTAL_DATABASE_URL") or f"sqlite:///{instance / 'portal.sqlite3'}"
     try:
         url = sa.make_url(text)
     except sa.exc.ArgumentError:
@@ -292,24 +255,6 @@ def _database_url(environ: Mapping[str, str], instance: Path) -> sa.URL:
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise BadSetting("PORTAL_DATABASE_URL must name a file: an in-memory database loses everything.")
     return url
-
-
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts
-
-
-def _base_url(environ: Mapping[str, str], name: str) -> str | None:
-    """A URL of scheme, host, port and path, normalised as browsers do."""
-    text = environ.get(name, "").strip()
-    try:
-        return normal_url(text) if text else None
-    except BadAddress as refusal:
-        raise BadSetting(f"{name} {refusal}.") from None
 
 
 def _trusted_hosts(text: str, base_url: str | None) -> tuple[str, ...]:
@@ -327,44 +272,8 @@ def _trusted_hosts(text: str, base_url: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(hosts))
 
 
-def _whole_number(environ: Mapping[str, str], name: str, default: int, maximum: int, minimum: int = 0) -> int:
-    text = environ.get(name, "").strip() or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) <= 16 and minimum <= int(text) <= maximum):
-        raise BadSetting(f"{name} {sentences.whole_number(minimum, maximum)}")
-    return int(text)
-
-
-def _seconds(environ: Mapping[str, str], name: str, default: float, minimum: float, maximum: float) -> float:
-    """A decimal number such as 0.25."""
-    text = environ.get(name, "").strip() or str(default)
-    if not (re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) and minimum <= float(text) <= maximum):
-        raise BadSetting(f"{name} must be a number of seconds from {minimum} to {maximum}.")
-    return float(text)
-
-
-def _file(environ: Mapping[str, str], name: str) -> Path | None:
-    text = environ.get(name, "").strip()
-    return Path(text) if text else None
-
-
-def _distributions(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """Names of Python packages, each once: `My_Package` is `my-package`."""
-    names = environ.get(name, "").replace(",", " ").split()
-    for each in names:
-        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", each, re.ASCII):
-            raise BadSetting(f"{name} must name installed packages, with commas or spaces between them.")
-    return tuple(dict.fromkeys(re.sub(r"[-_.]+", "-", each).lower() for each in names))
-
-
-def _flag(environ: Mapping[str, str], name: str) -> bool:
-    text = environ.get(name, "").strip().lower() or "false"
-    if text not in ("true", "false"):
-        raise BadSetting(f"{name} must be true or false.")
-    return text == "true"
-
-
 def _oidc(environ: Mapping[str, str]) -> OidcSettings | None:
-    discovery_url = _provider_url(environ, "PORTAL_OIDC_DISCOVERY_URL")
+    discovery_url = values.provider_url(environ, "PORTAL_OIDC_DISCOVERY_URL")
     client_id = environ.get("PORTAL_OIDC_CLIENT_ID", "").strip()
     if not (discovery_url or client_id):
         return None
@@ -376,20 +285,20 @@ def _oidc(environ: Mapping[str, str]) -> OidcSettings | None:
     return OidcSettings(
         discovery_url=discovery_url,
         client_id=client_id,
-        client_secret=_secret(environ, "PORTAL_OIDC_CLIENT_SECRET"),
+        client_secret=values.secret(environ, "PORTAL_OIDC_CLIENT_SECRET"),
         scopes=" ".join(scopes),
         label=environ.get("PORTAL_OIDC_LABEL", "").strip() or "Sign in with your organisation",
         groups_claim=environ.get("PORTAL_OIDC_GROUPS_CLAIM", "").strip() or "groups",
         join=environ.get("PORTAL_OIDC_JOIN", ""),
-        trust_email=_flag(environ, "PORTAL_OIDC_TRUST_EMAIL"),
-        link_email=_flag(environ, "PORTAL_OIDC_LINK_EMAIL"),
+        trust_email=values.flag(environ, "PORTAL_OIDC_TRUST_EMAIL"),
+        link_email=values.flag(environ, "PORTAL_OIDC_LINK_EMAIL"),
     )
 
 
 def _tokens(environ: Mapping[str, str]) -> TokenSettings | None:
     """Bearer JWTs are accepted only if issuer, key set and audience (or authorized parties) are set."""
     issuer = environ.get("PORTAL_JWT_ISSUER", "").strip()
-    jwks_url = _provider_url(environ, "PORTAL_JWT_JWKS_URL")
+    jwks_url = values.provider_url(environ, "PORTAL_JWT_JWKS_URL")
     parties = tuple(environ.get("PORTAL_JWT_AUTHORIZED_PARTIES", "").split())
     audience = environ.get("PORTAL_JWT_AUDIENCE", "").strip() or None
     if not (issuer or jwks_url or parties or audience):
@@ -402,27 +311,14 @@ def _tokens(environ: Mapping[str, str]) -> TokenSettings | None:
     return TokenSettings(issuer=issuer, jwks_url=jwks_url, authorized_parties=parties, audience=audience)
 
 
-def _provider_url(environ: Mapping[str, str], name: str) -> str:
-    """A URL of the identity provider: https, or plain http on this machine."""
-    text = environ.get(name, "").strip()
-    parts = _split(text)
-    if not text:
-        return ""
-    if parts is None or not parts.hostname or parts.username is not None or parts.fragment:
-        raise BadSetting(f"{name} must be a URL such as https://accounts.example.com/….")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
-        raise BadSetting(f"{name} must begin with https://; plain http is for this machine only.")
-    return text
-
-
 def _limits(environ: Mapping[str, str]) -> LimitSettings:
     maximum = 100_000_000
-    storage = _secret(environ, "PORTAL_RATE_LIMIT_STORAGE_URL")
+    storage = values.secret(environ, "PORTAL_RATE_LIMIT_STORAGE_URL")
     if storage and not storage.startswith(("redis://", "rediss://", "redis+unix://")):
         raise BadSetting("PORTAL_RATE_LIMIT_STORAGE_URL must begin with redis:// or rediss://.")
     return LimitSettings(
-        per_min=_whole_number(environ, "PORTAL_RATE_LIMIT_PER_MIN", 600_000, maximum),
-        attempts_per_min=_whole_number(environ, "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN", 600, maximum),
+        per_min=values.whole_number(environ, "PORTAL_RATE_LIMIT_PER_MIN", 600_000, maximum),
+        attempts_per_min=values.whole_number(environ, "PORTAL_RATE_LIMIT_ATTEMPTS_PER_MIN", 600, maximum),
         storage_url=storage,
     )
 
@@ -433,17 +329,17 @@ def _artifacts(environ: Mapping[str, str], instance: Path) -> Path | S3Settings:
         if "://" in text:
             raise BadSetting("PORTAL_ARTIFACTS must be a folder or s3://bucket/prefix.")
         return Path(text) if text else instance / "artifacts"
-    parts = _split(text)
+    parts = values.split_url(text)
     if parts is None or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
         raise BadSetting("PORTAL_ARTIFACTS must be a folder or s3://bucket/prefix.")
     prefix = parts.path.strip("/")
-    secret = _secret(environ, "PORTAL_S3_SECRET_ACCESS_KEY")
+    secret = values.secret(environ, "PORTAL_S3_SECRET_ACCESS_KEY")
     if bool(environ.get("PORTAL_S3_ACCESS_KEY_ID")) != bool(secret):
         raise BadSetting("PORTAL_S3_ACCESS_KEY_ID and PORTAL_S3_SECRET_ACCESS_KEY go together.")
     return S3Settings(
         bucket=parts.netloc,
         prefix=f"{prefix}/" if prefix else "",
-        endpoint=_base_url(environ, "PORTAL_S3_ENDPOINT"),
+        endpoint=values.base_url(environ, "PORTAL_S3_ENDPOINT"),
         region=environ.get("PORTAL_S3_REGION") or None,
         access_key_id=environ.get("PORTAL_S3_ACCESS_KEY_ID") or None,
         secret_access_key=secret,
@@ -457,24 +353,26 @@ def _engine(environ: Mapping[str, str]) -> EngineSettings:
     return EngineSettings(
         enabled=switch == "on",
         prices=environ.get("PORTAL_ENGINE_PRICES", "").strip(),
-        runs_per_person=_whole_number(environ, "PORTAL_RUNS_PER_PERSON", 20, MAX_RUNS),
-        runs_per_workspace=_whole_number(environ, "PORTAL_RUNS_PER_WORKSPACE", 50, MAX_RUNS),
-        lease=_whole_number(environ, "PORTAL_ENGINE_LEASE", 30, maximum=600, minimum=2),
-        poll=_seconds(environ, "PORTAL_ENGINE_POLL", 0.25, 0.05, 10),
-        per_workspace=_whole_number(environ, "PORTAL_ENGINE_PER_WORKSPACE", 8, maximum=1_000, minimum=1),
-        max_queued=_whole_number(environ, "PORTAL_ENGINE_MAX_QUEUED", 20_000, MAX_RUNS, minimum=1),
-        auto_resumes=_whole_number(environ, "PORTAL_ENGINE_AUTO_RESUMES", 3, maximum=100),
+        runs_per_person=values.whole_number(environ, "PORTAL_RUNS_PER_PERSON", 20, MAX_RUNS),
+        runs_per_workspace=values.whole_number(environ, "PORTAL_RUNS_PER_WORKSPACE", 50, MAX_RUNS),
+        lease=values.whole_number(environ, "PORTAL_ENGINE_LEASE", 30, maximum=600, minimum=2),
+        poll=values.seconds(environ, "PORTAL_ENGINE_POLL", 0.25, 0.05, 10),
+        per_workspace=values.whole_number(
+            environ, "PORTAL_ENGINE_PER_WORKSPACE", 8, maximum=1_000, minimum=1
+        ),
+        max_queued=values.whole_number(environ, "PORTAL_ENGINE_MAX_QUEUED", 20_000, MAX_RUNS, minimum=1),
+        auto_resumes=values.whole_number(environ, "PORTAL_ENGINE_AUTO_RESUMES", 3, maximum=100),
         crash_at=environ.get("PORTAL_TEST_DIE_AT"),
     )
 
 
 def _nodes(environ: Mapping[str, str]) -> NodeSettings:
-    url = _base_url(environ, "PORTAL_PROVIDER_URL")
+    url = values.base_url(environ, "PORTAL_PROVIDER_URL")
     models = {
         name: environ.get(name, "").strip() or None
         for name in ("PORTAL_PROVIDER_TTS_MODEL", "PORTAL_PROVIDER_STT_MODEL", "PORTAL_PROVIDER_CHAT_MODEL")
     }
-    needing = {"PORTAL_PROVIDER_KEY": _secret(environ, "PORTAL_PROVIDER_KEY"), **models}
+    needing = {"PORTAL_PROVIDER_KEY": values.secret(environ, "PORTAL_PROVIDER_KEY"), **models}
     for name, value in needing.items():
         if value and url is None:
             raise BadSetting(f"{name} needs PORTAL_PROVIDER_URL.")
@@ -484,7 +382,7 @@ def _nodes(environ: Mapping[str, str]) -> NodeSettings:
     format_ = environ.get("PORTAL_AUDIO_FORMAT", "").strip().lower() or AUDIO_FORMATS[0]
     if format_ not in AUDIO_FORMATS:
         raise BadSetting(f"PORTAL_AUDIO_FORMAT {sentences.one_of(AUDIO_FORMATS)}")
-    normalize = _flag(environ, "PORTAL_NORMALIZE_WITH_PROVIDER")
+    normalize = values.flag(environ, "PORTAL_NORMALIZE_WITH_PROVIDER")
     if normalize and not needing["PORTAL_PROVIDER_CHAT_MODEL"]:
         raise BadSetting("PORTAL_NORMALIZE_WITH_PROVIDER needs PORTAL_PROVIDER_CHAT_MODEL.")
     return NodeSettings(
@@ -493,20 +391,20 @@ def _nodes(environ: Mapping[str, str]) -> NodeSettings:
         speech_model=needing["PORTAL_PROVIDER_TTS_MODEL"],
         transcription_model=needing["PORTAL_PROVIDER_STT_MODEL"],
         chat_model=needing["PORTAL_PROVIDER_CHAT_MODEL"],
-        recogniser=_file(environ, "PORTAL_ASR_MODEL"),
+        recogniser=values.file(environ, "PORTAL_ASR_MODEL"),
         audio_format=format_,
-        seconds=_whole_number(environ, "PORTAL_NODE_SECONDS", 600, maximum=86_400, minimum=1),
+        seconds=values.whole_number(environ, "PORTAL_NODE_SECONDS", 600, maximum=86_400, minimum=1),
         normalize_with_provider=normalize,
     )
 
 
 def _metrics_token(environ: Mapping[str, str]) -> str | None:
-    token = _secret(environ, "PORTAL_METRICS_TOKEN")
+    token = values.secret(environ, "PORTAL_METRICS_TOKEN")
     if not token:
         return None
     if not (token.isascii() and token.isprintable() and " " not in token):
         raise BadSetting("PORTAL_METRICS_TOKEN must be printable ASCII without spaces.")
-    return _strong(token, "PORTAL_METRICS_TOKEN")
+    return values.strong_secret(token, "PORTAL_METRICS_TOKEN")
 
 
 def environment() -> Mapping[str, str]:

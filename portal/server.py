@@ -9,8 +9,9 @@ from pathlib import Path
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
-from portal.config import BadSetting, environment, read_settings
+from portal.config import environment, read_settings
 from portal.database.compatibility import why_unfit
+from portal.input.setting_values import BadSetting
 from portal.web.logs import JsonFormatter
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from portal.config import BadSetting, read_settings
+from portal.config import read_settings
+from portal.input.setting_values import BadSetting
 from portal.web.logs import JsonFormatter, redact
 
 ROOT = Path(__file__).parents[1]

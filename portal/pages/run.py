@@ -28,7 +28,7 @@ from portal.pages.timeline_chart import TimelineChart, draw_timeline, lane_pages
 from portal.paging import Page
 from portal.runs.detail.failed_steps import MAX_ERROR, FailedStep, first_failed_step
 from portal.runs.detail.pause import Pause, read_pause
-from portal.runs.detail.run import RunExcerpt, find_run, get_run_excerpt, read_run_json
+from portal.runs.detail.run import RunExcerpt, find_run, get_run_excerpt, read_run_json, read_small_usage
 from portal.runs.detail.step_excerpts import StepExcerpt, step_duration_ms
 from portal.runs.detail.step_log import StepLogs, read_step_logs
 from portal.runs.detail.step_table import (
@@ -157,7 +157,8 @@ class RunFragment:
 class FollowedRun(RunFragment):
     """What `runs/_follow.html` shows: the fragment, and what else changes while a run is active."""
 
-    usage: KeyValues
+    usage: KeyValues | None
+    """None leaves what the page shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,8 +215,9 @@ def follow_run(workflow_id: str, run_id: str) -> str | BaseResponse:
     if not htmx.wants_fragment():
         return run_view(workflow_id, run_id)
     found = _read(workflow_id, run_id)
-    usage = first_key_values(read_run_json(found.run.id).usage)
-    return render("runs/_follow.html", FollowedRun(**vars(found), usage=usage))
+    usage = read_small_usage(found.run.id)
+    followed = FollowedRun(**vars(found), usage=None if usage is None else first_key_values(usage))
+    return render("runs/_follow.html", followed)
 
 
 @bp.get("/runs/<run_id>")

@@ -8,11 +8,11 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from portal.config import BadSetting
 from portal.definitions.locales import LOCALES
 from portal.errors import BadRequest, FieldError, InvalidQuery
 from portal.input import bodies
 from portal.input.parameters import fits_path
+from portal.input.setting_values import BadSetting
 from portal.speech import espeak
 from portal.speech.catalog import ACCENTS, AGES, CATEGORIES, GENDERS, Model, Provider, Sample, Voice
 

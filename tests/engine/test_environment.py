@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from portal.config import BadSetting, read_settings
+from portal.config import read_settings
 from portal.engine.environment import Environment, ProviderSettings, environment_of
+from portal.input.setting_values import BadSetting
 
 SECRET = {"PORTAL_SECRET_KEY": "5f0c3e9a7b1d4862" * 4}
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from portal.config import BadSetting, read_settings
+from portal.config import read_settings
 from portal.input.addresses import BadAddress, normal_ip, normal_url
+from portal.input.setting_values import BadSetting
 from tests.conftest import SECRET_KEY
 
 GOOD = {"PORTAL_SECRET_KEY": SECRET_KEY}

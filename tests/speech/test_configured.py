@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portal.config import BadSetting
+from portal.input.setting_values import BadSetting
 from portal.speech.catalog import catalog_of
 from portal.speech.configured import read_file
 from tests.provider_voices import VOICES, voices_file

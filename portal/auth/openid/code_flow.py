@@ -20,9 +20,10 @@ from joserfc.errors import JoseError
 
 from portal.auth.openid.join_rules import JoinRule, Visitor, read_rules
 from portal.auth.openid.tokens import LEEWAY, is_subject
-from portal.config import OidcSettings, Settings, is_loopback
+from portal.config import OidcSettings, Settings
 from portal.errors import PortalError
 from portal.input.bounds import MAX_EMAIL, MAX_FIRST_OR_LAST_NAME
+from portal.input.setting_values import is_loopback
 from portal.web.proxy import absolute_url_for
 
 NAME = "portal"

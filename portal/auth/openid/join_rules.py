@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from portal.config import BadSetting
 from portal.database.models import Role
+from portal.input.setting_values import BadSetting
 
 _RULE = re.compile(
     r"(?:(?P<kind>domain|group)\s+(?P<value>\S.*?)|(?P<anyone>anyone))"

@@ -14,10 +14,11 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from portal.config import BadSetting, Settings
+from portal.config import Settings
 from portal.definitions.catalog import CATALOG, CATEGORIES, FAIL, PASS, NodeType, Port, why_missing
 from portal.definitions.settings import schema_faults
 from portal.engine.contract import Handler, Refused
+from portal.input.setting_values import BadSetting
 
 _HANDLERS = "portal.engine.handlers"
 _OURS: Mapping[str, str] = {

@@ -7,10 +7,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Literal
 
-from portal.config import BadSetting
 from portal.engine.contract import Usage
 from portal.input import sentences
 from portal.input.bodies import strict_json
+from portal.input.setting_values import BadSetting
 
 SETTING = "PORTAL_ENGINE_PRICES"
 _PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")

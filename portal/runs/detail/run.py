@@ -32,6 +32,9 @@ MAX_ERROR = 4_000
 MAX_TITLE = 200
 """Characters of an excerpt's errors and title."""
 
+MAX_FOLLOWED_USAGE = 100_000
+"""Characters of JSON up to which `read_small_usage` reads it."""
+
 MAX_DEFINITION = 500_000
 """An excerpt includes the definition if its JSON has at most this many characters."""
 
@@ -161,6 +164,16 @@ def read_run_json(run_id: UUID) -> RunJson:
         .where(Run.id == run_id)
     ).one()
     return RunJson(usage or {}, source or {}, definition)
+
+
+def read_small_usage(run_id: UUID) -> dict[str, object] | None:
+    """What a run has used; None if nothing is recorded, or more than a browser that follows it should cost.
+
+    The caller has checked access.
+    """
+    small = small_json(Run.usage_summary, MAX_FOLLOWED_USAGE)
+    usage: dict[str, object] | None = db.session.scalar(sa.select(small).where(Run.id == run_id))
+    return usage
 
 
 def find_run(principal: Principal, run_id: UUID) -> tuple[UUID, UUID]:

@@ -9,11 +9,11 @@ import pytest
 from flask import Flask
 
 from portal import create_app
-from portal.config import BadSetting
 from portal.definitions.catalog import CATALOG, OURS
 from portal.engine.contract import Ability, Refused
 from portal.engine.handlers import registry
 from portal.engine.handlers.registry import handler_for, plug_ins
+from portal.input.setting_values import BadSetting
 from tests.conftest import settings_for
 from tests.definitions.plug_ins import installed
 

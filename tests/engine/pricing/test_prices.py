@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from portal import create_app
-from portal.config import BadSetting
 from portal.definitions.catalog import CATALOG
 from portal.engine import pricing
 from portal.engine.contract import Usage
 from portal.engine.pricing.prices import Price, cost_of_usage, read_prices
+from portal.input.setting_values import BadSetting
 from tests.conftest import BASE_URL, SECRET_KEY
 
 SPEAKER, CHECK = "operator_generator", "validator_error_rate"
