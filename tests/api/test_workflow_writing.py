@@ -14,6 +14,7 @@ from portal.runs.recording import recorder
 from portal.storage.signed_links import Grant, sign
 from tests.api.conftest import Api
 from tests.definitions.graphs import UNSOUND, Json, checked, definitions, edge, graph, node, smallest
+from tests.examples import A_FIFTH
 from tests.factories import make_key, make_output, make_run, make_upload, make_workflow
 
 EMPTY = {"graph": {"nodes": [], "edges": []}, "execution": {"steps": [], "params": {}}}
@@ -70,6 +71,7 @@ def test_put_replaces_all_and_patch_what_it_names(writer: Api) -> None:
 
 
 @pytest.mark.hypothesis
+@A_FIFTH
 @given(definition=definitions())
 def test_get_after_put_gives_what_was_put(writer: Api, definition: Json) -> None:
     [flow, *_] = writer.get("/workflows").get_json()["data"] or [create(writer)]

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 from flask import Flask
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.database.columns import JsonObject
@@ -17,6 +17,7 @@ from portal.definitions.pipeline import Pipeline
 from portal.definitions.structure import validate_definition
 from tests.definitions.graphs import checked, edge, graph, node, smallest
 from tests.engine.fabric import Bench, verdict_of
+from tests.examples import A_FIFTH
 from tests.factories import make_workflow, make_workspace
 
 LOCALES = ("en-us", "de-de", "fr-fr")
@@ -212,7 +213,7 @@ def _fits(source: JsonObject, target: JsonObject) -> bool:
     return bool(given) and set(needed[0].fields) <= set(given[0].fields)
 
 
-@settings(max_examples=max(settings().max_examples // 5, 10))
+@A_FIFTH
 @given(definition=graphs())
 def test_any_legal_graph_ends_as_the_rules_say(sqlite_app: Flask, definition: JsonObject) -> None:
     assert validate_definition(definition) == []

@@ -28,6 +28,7 @@ from tests.definitions.graphs import (
     node,
     smallest,
 )
+from tests.examples import A_FIFTH
 from tests.factories import make_upload, make_workflow, make_workspace
 
 ANYWHERE = Site()
@@ -154,6 +155,7 @@ def test_stored_definitions_of_any_shape_are_refused_in_words(app: Flask, odd: J
         assert field.startswith("definition.")
 
 
+@A_FIFTH
 @given(definitions())
 def test_exactly_what_preflight_refuses_is_refused(app: Flask, definition: Json) -> None:
     errors = preflight_definition(definition, Surroundings()).errors
