@@ -48,12 +48,13 @@ class Estimate:
 def estimate(plan: Plan, characters: Mapping[str, int], prices: Prices) -> Estimate:
     """Estimate a run; `characters` are those of the script of each source.
 
-    At least, every validator passes at once; at most, each refuses every line until its retries are spent.
+    One end of each range: every validator passes at once. The other: each refuses every line until its
+    retries are spent. Mostly that is the dearer end, but refused lines may come back already translated.
     """
     priced = any(node.type.slug in prices for node in plan.nodes.values())
-    least, most = (loads(plan, refusing=refusing) if priced else _NOTHING for refusing in (False, True))
+    ends = [loads(plan, refusing=refusing) if priced else _NOTHING for refusing in (False, True)]
     costs = {
-        node_id: [_cost(node, each.get(node_id, {}), characters, prices) for each in (least, most)]
+        node_id: [_cost(node, each.get(node_id, {}), characters, prices) for each in ends]
         for node_id, node in plan.nodes.items()
     }
     return Estimate(
@@ -84,6 +85,6 @@ def _cost(
 
 
 def _range(ends: Sequence[Fraction]) -> Range:
-    least, most = ends
+    least, most = sorted(ends)
     expected = least + (most - least) * _EXPECTED
     return Range(*(min(math.ceil(credits), MAX_CREDITS) for credits in (least, expected, most)))

@@ -94,6 +94,19 @@ def test_no_estimate_is_beyond_what_clients_can_read() -> None:
     assert of(smallest(), 10**30).credits == Range(MAX_CREDITS, MAX_CREDITS, MAX_CREDITS)
 
 
+def test_refused_lines_may_be_the_cheaper_ones() -> None:
+    """Here they come back translated, and then need no translation."""
+    definition = checked()
+    again, late = (node(TRANSLATOR, name, target_languages=["de-de"]) for name in ("again", "late"))
+    definition["graph"]["nodes"] += [again, late, node(GENERATOR, "german")]
+    definition["graph"]["edges"] = [
+        *(edge(SCRIPT, GENERATOR), edge(GENERATOR, CHECK)),
+        *(edge(CHECK, "again", "fail"), edge("again", GENERATOR)),
+        *(edge(CHECK, "late", "pass"), edge("late", "german"), edge("german", SINK)),
+    ]
+    assert rows(of(definition, 1_000, priced(**{TRANSLATOR: "1"})))["late"] == Range(0, 1, 1)
+
+
 def all_of(found: Estimate) -> list[Range]:
     return [found.credits, *rows(found).values()]
 
