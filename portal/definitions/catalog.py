@@ -86,10 +86,11 @@ CATEGORIES: Mapping[str, Category] = {
 
 _TEXT: Schema = {"type": "string"}
 _YES: Schema = {"type": "boolean", "default": True}
-_LOCALE: Schema = {"type": "string", "description": "A locale such as de-de."}
+_LOCALE: Schema = {"type": "string", "format": "locale", "description": "A locale such as de-de."}
 _OBJECT: Schema = {"type": "object"}
 _VOICES: Schema = {
     "type": "object",
+    "format": "voices",
     "default": {},
     "description": "The voices by locale. None for a locale: the portal chooses.",
     "additionalProperties": {
@@ -120,8 +121,8 @@ def _whole(default: int, least: int, most: int) -> Schema:
     return {"type": "integer", "default": default, "minimum": least, "maximum": most}
 
 
-def _texts(description: str) -> Schema:
-    return {"type": "array", "items": _TEXT, "default": [], "description": description}
+def _texts(description: str, format_: str) -> Schema:
+    return {"type": "array", "format": format_, "items": _TEXT, "default": [], "description": description}
 
 
 _LINES = "lines"
@@ -162,12 +163,13 @@ _TYPES = (
         outputs=_GIVES_TEXT,
         settings={
             "input_type": _words("text", "file", "media"),
-            "text": {"type": "string", "maxLength": MAX_SCRIPT},
-            "upload_ids": _texts("The ids of uploaded scripts."),
+            "text": {"type": "string", "format": "multiline", "maxLength": MAX_SCRIPT},
+            "upload_ids": _texts("The ids of uploaded scripts.", "uploads"),
             "csv_column": _TEXT,
             "csv_has_header": _YES,
             "source_language": {
                 **_LOCALE,
+                "format": "language",
                 "description": "A locale such as en-us, or a language such as en.",
             },
             "input_mode": _words("plain", "markup"),
@@ -180,7 +182,7 @@ _TYPES = (
         description="Translates each line into every target language.",
         inputs=_NEEDS_TEXT,
         outputs=_GIVES_TEXT,
-        settings={"target_languages": _texts("Locales such as de-de.")},
+        settings={"target_languages": _texts("Locales such as de-de.", "locales")},
     ),
     NodeType(
         slug="operator_normalizer",

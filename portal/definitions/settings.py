@@ -24,7 +24,7 @@ def schema_faults(schema: object, path: Path = ()) -> Iterator[Refusal]:
     if not isinstance(schema, Mapping) or not isinstance(kind, str) or kind not in _WORDS:
         yield path, f"must be a schema with a type: {', '.join(_WORDS)}."
         return
-    allowed = {"type", "description", "default", *_WORDS[kind]}
+    allowed = {"type", "description", "default", "format", *_WORDS[kind]}
     faults = [
         (path, f"must not have {key!r}, which means nothing here.") for key in schema if key not in allowed
     ]
@@ -48,8 +48,9 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 
 
 def _broken_words(schema: Schema, path: Path) -> Iterator[Refusal]:
-    if not isinstance(schema.get("description", ""), str):
-        yield (*path, "description"), "must be text."
+    for key in ("description", "format"):
+        if not isinstance(schema.get(key, ""), str):
+            yield (*path, key), "must be text."
     for key in ("enum", "required"):
         if key in schema and not _are_texts(schema[key]):
             yield (*path, key), "must be a list of texts."

@@ -48,4 +48,5 @@ from portal.pages import (  # noqa: E402, F401
     workflow_summary,
     workflows,
 )
+from portal.pages.editor import views  # noqa: E402, F401
 from portal.pages.settings import audit, engine, keys, members, sessions, workspaces  # noqa: E402, F401

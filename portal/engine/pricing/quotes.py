@@ -6,6 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.database.columns import JsonObject
 from portal.database.engine import db
 from portal.database.models import Upload, UploadCategory, UploadStatus, Workflow
 from portal.definitions.pipeline import PipelineNode
@@ -54,12 +55,17 @@ def quote_workflow(workflow_id: UUID, overrides: Overrides) -> Quote:
     return quote(session, workflow, prepare(session, workflow, overrides, site(session)))
 
 
-def quote_again(workflow_id: UUID, run_id: UUID) -> Quote:
-    """The same with the definition that a run of it had. Raises NotFound, InvalidQuery."""
+def quote_definition(workflow_id: UUID, definition: JsonObject) -> Quote:
+    """The same with another definition, saved or not. Raises InvalidQuery."""
     session = db.session()
     workflow = session.get_one(Workflow, workflow_id)
-    definition, _ = read_earlier(session, workflow_id, run_id)
     return quote(session, workflow, prepare(session, workflow, Overrides(), site(session), definition))
+
+
+def quote_again(workflow_id: UUID, run_id: UUID) -> Quote:
+    """The same with the definition that a run of it had. Raises NotFound, InvalidQuery."""
+    definition, _ = read_earlier(db.session(), workflow_id, run_id)
+    return quote_definition(workflow_id, definition)
 
 
 def _characters(session: Session, workflow: Workflow, node: PipelineNode) -> int:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
-from portal.database.models import Upload, Workflow
+from portal.database.models import Upload, UploadCategory, Workflow
 from portal.definitions.graph import nodes_of
 from portal.errors import NotFound
 from portal.input import parameters
@@ -19,6 +19,9 @@ from portal.workflows.uploads.rows import COLUMNS, CONFIRMED, STORED, UploadRow
 
 MAX_NAMED = 10_000
 """Uploads that a definition may name; more are not looked for."""
+
+MAX_SCRIPTS = 100
+"""Scripts that are offered to choose from."""
 
 _SCRIPT = "source_script"
 
@@ -52,6 +55,15 @@ def list_uploads(workflow: SeenWorkflow, query: UploadsQuery) -> Page[UploadRow]
     page = sa.select(*COLUMNS).where(mine).order_by(Upload.created_at.desc(), Upload.id)
     rows = db.session.execute(page.offset(query.slice.sql_offset).limit(query.slice.limit))
     return Page([UploadRow(**row._mapping) for row in rows], total, query.slice)
+
+
+def list_scripts(workspace_id: UUID) -> dict[str, str]:
+    """The newest confirmed scripts of a workspace that a definition may name: their file names by id."""
+    scripts = sa.select(Upload.id, Upload.filename).where(
+        Upload.workspace_id == workspace_id, Upload.category == UploadCategory.SCRIPT, CONFIRMED
+    )
+    newest = scripts.order_by(Upload.created_at.desc(), Upload.id).limit(MAX_SCRIPTS)
+    return {str(row.id): row.filename for row in db.session.execute(newest)}
 
 
 def _uploads_of(workflow: SeenWorkflow) -> tuple[sa.ColumnElement[bool], int]:

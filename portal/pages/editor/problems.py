@@ -1,0 +1,85 @@
+"""What is wrong with a draft, and where: what keeps it from being saved, what from running, what is odd."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from portal.definitions.preflight import preflight_definition
+from portal.definitions.shape import Json
+from portal.definitions.structure import Finding, validate_definition
+from portal.engine.preparing.abilities import site
+from portal.workflows.validation import surroundings
+
+MOST = 30
+"""Problems of a kind that are listed."""
+
+_AT_NODE = re.compile(r"graph\.nodes\.([0-9]+)(?:\.config\.([^.]+))?")
+
+
+@dataclass(frozen=True)
+class Problem:
+    sentence: str
+    node: int | None
+    """The number of the node it is about."""
+    setting: str | None
+    """The key of the setting it is about."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeProblems:
+    """Those of one node."""
+
+    at_settings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    others: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problems:
+    faults: Sequence[Problem] = ()
+    """What must be mended before it can be saved."""
+    needs: Sequence[Problem] = ()
+    """What it still needs to run."""
+    warnings: Sequence[Problem] = ()
+
+    @property
+    def can_run(self) -> bool:
+        return not self.faults and not self.needs
+
+    def errors_at(self, number: int) -> int:
+        return sum(each.node == number for each in (*self.faults, *self.needs))
+
+    def warnings_at(self, number: int) -> int:
+        return sum(each.node == number for each in self.warnings)
+
+    def of_node(self, number: int) -> NodeProblems:
+        at_settings: dict[str, list[str]] = defaultdict(list)
+        others: list[str] = []
+        for each in (*self.faults, *self.needs):
+            if each.node == number:
+                (at_settings[each.setting] if each.setting else others).append(each.sentence)
+        warnings = [each.sentence for each in self.warnings if each.node == number]
+        return NodeProblems(at_settings=at_settings, others=others, warnings=warnings)
+
+
+def find_problems(definition: Json, workspace_id: UUID, workflow_id: UUID) -> Problems:
+    """What is wrong with a well-shaped definition as this workflow's, and here."""
+    here = replace(surroundings(workspace_id, definition, workflow_id), site=site())
+    found = preflight_definition(definition, here)
+    saving = len(validate_definition(definition))
+    ids = [node["id"] for node in definition["graph"]["nodes"]]
+    errors = [_problem(each, ids) for each in found.errors]
+    return Problems(
+        faults=errors[:saving],
+        needs=errors[saving:],
+        warnings=[_problem(each, ids) for each in found.warnings],
+    )
+
+
+def _problem(finding: Finding, ids: Sequence[str]) -> Problem:
+    at = _AT_NODE.match(finding.path)
+    if at is not None:
+        return Problem(finding.message, int(at[1]), at[2])
+    return Problem(finding.message, ids.index(finding.node_id) if finding.node_id in ids else None, None)
