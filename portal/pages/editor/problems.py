@@ -8,8 +8,9 @@ from uuid import UUID
 
 from portal.definitions.preflight import preflight_definition
 from portal.definitions.shape import Json
-from portal.definitions.structure import Finding, validate_definition
+from portal.definitions.structure import Finding, label, validate_definition
 from portal.engine.preparing.abilities import site
+from portal.web.formats import sentence
 from portal.workflows.validation import surroundings
 
 MOST = 30
@@ -21,10 +22,13 @@ _AT_NODE = re.compile(r"graph\.nodes\.([0-9]+)(?:\.config\.([^.]+))?")
 @dataclass(frozen=True)
 class Problem:
     sentence: str
+    """Begins with the node or the edge."""
     node: int | None
     """The number of the node it is about."""
-    setting: str | None
+    setting: str | None = None
     """The key of the setting it is about."""
+    here: str = ""
+    """The sentence for a place that is the node's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +63,8 @@ class Problems:
         others: list[str] = []
         for each in (*self.faults, *self.needs):
             if each.node == number:
-                (at_settings[each.setting] if each.setting else others).append(each.sentence)
-        warnings = [each.sentence for each in self.warnings if each.node == number]
+                (at_settings[each.setting] if each.setting else others).append(each.here)
+        warnings = [each.here for each in self.warnings if each.node == number]
         return NodeProblems(at_settings=at_settings, others=others, warnings=warnings)
 
 
@@ -69,17 +73,21 @@ def find_problems(definition: Json, workspace_id: UUID, workflow_id: UUID) -> Pr
     here = replace(surroundings(workspace_id, definition, workflow_id), site=site())
     found = preflight_definition(definition, here)
     saving = len(validate_definition(definition))
-    ids = [node["id"] for node in definition["graph"]["nodes"]]
-    errors = [_problem(each, ids) for each in found.errors]
+    nodes = definition["graph"]["nodes"]
+    errors = [_problem(each, nodes) for each in found.errors]
     return Problems(
         faults=errors[:saving],
         needs=errors[saving:],
-        warnings=[_problem(each, ids) for each in found.warnings],
+        warnings=[_problem(each, nodes) for each in found.warnings],
     )
 
 
-def _problem(finding: Finding, ids: Sequence[str]) -> Problem:
+def _problem(finding: Finding, nodes: Sequence[Json]) -> Problem:
     at = _AT_NODE.match(finding.path)
     if at is not None:
-        return Problem(finding.message, int(at[1]), at[2])
-    return Problem(finding.message, ids.index(finding.node_id) if finding.node_id in ids else None, None)
+        number = int(at[1])
+        here = sentence(finding.message.removeprefix(f"{label(nodes[number])}: "))
+        return Problem(finding.message, number, at[2], here)
+    ids = [node["id"] for node in nodes]
+    number_of_end = ids.index(finding.node_id) if finding.node_id in ids else None
+    return Problem(finding.message, number_of_end, here=finding.message)
