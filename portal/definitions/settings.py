@@ -47,10 +47,20 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 """What a schema may say beside its type, default and description."""
 
 
+FORMATS: Mapping[str, tuple[str, ...]] = {
+    "string": ("multiline", "locale", "language"),
+    "array": ("locales", "uploads"),
+    "object": ("voices",),
+}
+"""What more a schema may say for the form of the editor: how people choose such a value."""
+
+
 def _broken_words(schema: Schema, path: Path) -> Iterator[Refusal]:
-    for key in ("description", "format"):
-        if not isinstance(schema.get(key, ""), str):
-            yield (*path, key), "must be text."
+    if not isinstance(schema.get("description", ""), str):
+        yield (*path, "description"), "must be text."
+    formats = FORMATS.get(schema["type"], ())
+    if "format" in schema and schema["format"] not in formats:
+        yield (*path, "format"), sentences.one_of(formats) if formats else "means nothing here."
     for key in ("enum", "required"):
         if key in schema and not _are_texts(schema[key]):
             yield (*path, key), "must be a list of texts."
