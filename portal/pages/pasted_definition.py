@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from werkzeug.datastructures import FileStorage
 
-from portal.definitions.json_lines import lines_of
 from portal.errors import FieldError, InvalidQuery
 from portal.input.bodies import strict_json
+from portal.input.json_lines import lines_of
 
 FIELD = "definition"
 _EXCERPT = 80

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.definitions.json_lines import lines_of
+from portal.input.json_lines import lines_of
 
 TEXT = """\
 {
