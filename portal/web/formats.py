@@ -24,7 +24,8 @@ _INVISIBLE = "\u115f\u1160\u2800\u3164\uffa0"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ACRONYMS = {
-    word.lower(): word for word in ("API", "CER", "CPU", "GB", "GPU", "ID", "KB", "MB", "URL", "WER")
+    word.lower(): word
+    for word in ("API", "CER", "CPU", "CSV", "GB", "GPU", "ID", "IPA", "KB", "LLM", "MB", "URL", "WER")
 }
 _DURATIONS = {"ms": 1, "seconds": 1000, "minutes": 60_000}
 _SIZES = {"bytes": "B", "kb": "kB", "mb": "MB", "gb": "GB"}
