@@ -1,11 +1,11 @@
-"""What a well-shaped definition is made of, in a few figures."""
+"""What a definition is made of, in a few figures, and the languages that it is about."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from portal.definitions.graph import nodes_of
-from portal.definitions.languages import languages_of
+from portal.definitions.graph import Node, nodes_of
+from portal.definitions.locales import canonical, canonical_source
 from portal.definitions.pipeline import Pipeline, PipelineNode
 from portal.definitions.structure import Json
 
@@ -33,6 +33,7 @@ class Summary:
 
 
 def summary_of(definition: Json) -> Summary:
+    """The figures of a well-shaped definition."""
     nodes, edges = definition["graph"]["nodes"], definition["graph"]["edges"]
     validators = Pipeline.of(definition).of_category("validation")
     return Summary(
@@ -51,3 +52,26 @@ def summary_of(definition: Json) -> Summary:
 
 def _setting(node: PipelineNode, key: str) -> object:
     return node.setting(key) if key in node.type.settings else None
+
+
+def languages_of(nodes: Sequence[Node]) -> list[str]:
+    """The locales that the settings of these nodes name, each once, in their order.
+
+    Those that are no locales of the portal are given as they are written: imported definitions have any.
+    """
+    return list(dict.fromkeys(language for node in nodes for language in _named(node.config) if language))
+
+
+def _named(config: Mapping[str, object]) -> Iterator[str]:
+    source, target = config.get("source_language"), config.get("target_locale")
+    if isinstance(source, str):
+        yield canonical_source(source) or source
+    spoken: list[object] = [target]
+    languages, voices = config.get("target_languages"), config.get("voice_map")
+    if isinstance(languages, list):
+        spoken += languages
+    if isinstance(voices, Mapping):
+        spoken += [locale for locale, assigned in voices.items() if assigned]
+    for language in spoken:
+        if isinstance(language, str):
+            yield canonical(language) or language

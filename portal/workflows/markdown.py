@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from portal.definitions.graph import Node, edges_of, nodes_of, type_in_words
-from portal.definitions.languages import languages_of
+from portal.definitions.summary import languages_of
 
 MAX_VALUE = 80
 """Characters of a setting in the table."""
