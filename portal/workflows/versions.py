@@ -4,7 +4,6 @@ A workflow that came by import has none until its definition is first saved here
 a version without a person. An import that changes it later leaves it without a current version again.
 """
 
-import json
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,6 +13,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from portal.auth.principals import Principal
 from portal.database.columns import JsonObject
 from portal.database.models import Workflow, WorkflowVersion
+from portal.definitions.changes.json_text import is_same
 
 
 def add_first_version(session: Session, workflow: Workflow, principal: Principal, now: datetime) -> None:
@@ -27,7 +27,7 @@ def save_definition(
     session: Session, workflow: Workflow, definition: JsonObject, principal: Principal, now: datetime
 ) -> None:
     """Make this the definition of a locked workflow: a new version, unless it says the same as before."""
-    if _text(definition) == _text(workflow.definition):
+    if is_same(definition, workflow.definition):
         return
     mine = WorkflowVersion.workflow_id == workflow.id
     number = session.scalar(sa.select(sa.func.max(WorkflowVersion.number)).where(mine)) or 0
@@ -57,8 +57,3 @@ def _by(principal: Principal, workflow: Workflow, number: int, now: datetime) ->
         user_name=principal.user.display_name[:254],
         api_key_id=principal.api_key_id,
     )
-
-
-def _text(definition: JsonObject) -> str:
-    """Compared as text, because to Python 1, 1.0 and true are equal."""
-    return json.dumps(definition, sort_keys=True)
