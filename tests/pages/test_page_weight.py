@@ -33,7 +33,7 @@ from portal.database.models import (
 )
 from portal.database.transactions import writing
 from portal.speech import catalog
-from tests.definitions.graphs import SCRIPT, graph, node
+from tests.definitions.graphs import SCRIPT, graph, node, smallest
 from tests.factories import (
     NOON,
     make_detail,
@@ -175,13 +175,13 @@ def _runs(workflow: Any, person_id: int) -> list[UUID]:
 
 
 def _definitions() -> list[Any]:
-    """Versions of which each has as many nodes as may be saved, other than the one before, or a long text."""
+    """Versions of which each has as many nodes as may be saved, or long texts, and a short last one."""
     many = [
         graph([{**node(SCRIPT, f"{n}-{at}", text='"' * 60), "name": '"' * 200} for at in range(200)], [])
         for n in range(40)
     ]
     long = graph([{**node(SCRIPT, MEGABYTE, **{MEGABYTE: WIDE}, text=MEGABYTE), "name": MEGABYTE}], [])
-    return [long, *many, long]
+    return [long, *many, long, smallest()]
 
 
 def _accounts(workspace: Workspace, user: User) -> None:
