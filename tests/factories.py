@@ -34,6 +34,7 @@ from portal.database.models import (
     User,
     Validation,
     Workflow,
+    WorkflowVersion,
     Workspace,
 )
 from portal.database.sql import versions
@@ -125,6 +126,27 @@ def make_workflow(workspace: Workspace, name: str = "Nightly dub", **columns: An
     values = defaults | columns
     folded = {"name_folded": fold(name), "description_folded": fold(values["description"] or "")}
     return _store(Workflow(workspace_id=workspace.id, name=name, **(values | folded)))
+
+
+def make_versions(workflow: Workflow, *definitions: Any, **columns: Any) -> None:
+    """Versions of a workflow with these definitions, from 1; its own definition is that of the last one."""
+    defaults: dict[str, Any] = {"user_id": uuid4(), "user_name": "Ada Lovelace", "created_at": NOON}
+    with writing() as session:
+        for number, definition in enumerate(definitions, start=1):
+            values = defaults | columns
+            session.add(
+                WorkflowVersion(workflow_id=workflow.id, number=number, definition=definition, **values)
+            )
+        present = {"definition": definitions[-1], "current_version": len(definitions)}
+        session.execute(sa.update(Workflow).where(Workflow.id == workflow.id).values(**present))
+
+
+def make_run_of_version(workflow: Workflow, number: int, **columns: Any) -> Run:
+    """A run that was started here, of this version of the workflow."""
+    run = make_run(workflow, **columns)
+    with writing() as session:
+        session.execute(sa.update(Run).where(Run.id == run.id).values(workflow_version=number))
+    return run
 
 
 def make_template(workspace: Workspace, name: str, **columns: Any) -> Template:

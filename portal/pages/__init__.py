@@ -44,6 +44,7 @@ from portal.pages import (  # noqa: E402, F401
     run_texts,
     schedule,
     uploads,
+    versions,
     workflow_forms,
     workflow_summary,
     workflows,

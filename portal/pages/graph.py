@@ -13,6 +13,9 @@ MAX_NODES = 150
 """A graph of more nodes is not readable; a table is."""
 
 MAX_EDGES = 1_000
+MAX_LISTED_NODES = 200
+"""Rows of the table beside the drawing."""
+
 MAX_FOLLOWS = 10
 """Nodes before a node that are named."""
 

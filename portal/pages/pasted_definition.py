@@ -63,8 +63,7 @@ class Pasted:
         return [self._at_line(error, lines) for error in about]
 
     def _at_line(self, error: FieldError, lines: Mapping[str, int]) -> LineError:
-        path = error.field.removeprefix(FIELD).removeprefix(".")
-        words = error.message if error.rule else f"{path or 'The text'} {error.message}"
+        path, words = _path(error), error_in_words(error)
         if not path or not lines:
             return LineError(words)
         near = path
@@ -72,3 +71,12 @@ class Pasted:
             near = near.rpartition(".")[0]
         excerpt = self.text.split("\n")[lines[near] - 1].strip()[:_EXCERPT]
         return LineError(words, lines[near], excerpt)
+
+
+def error_in_words(error: FieldError) -> str:
+    """An error of a definition as a sentence that says where it is."""
+    return error.message if error.rule else f"{_path(error) or 'The text'} {error.message}"
+
+
+def _path(error: FieldError) -> str:
+    return error.field.removeprefix(FIELD).removeprefix(".")

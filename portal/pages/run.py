@@ -19,7 +19,7 @@ from portal.pages import bp, conditional_get
 from portal.pages.charts import Scale
 from portal.pages.curl_command import curl_command
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
-from portal.pages.graph import Graph, NodeView, draw_graph, read_nodes
+from portal.pages.graph import MAX_LISTED_NODES, Graph, NodeView, draw_graph, read_nodes
 from portal.pages.key_values import KeyValues, first_key_values, source_key_values
 from portal.pages.pager import Pager
 from portal.pages.run_now import Now, now_of
@@ -53,9 +53,6 @@ from portal.runs.statuses import RunStatus, is_active
 from portal.web import htmx
 from portal.web.rendering import render
 from portal.workflows.listing import describe_workflow
-
-MAX_LISTED_NODES = 200
-"""Rows of the definition's table."""
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ _KEY = f"{_WORKSPACE}/keys/<key_id>"
 _MEMBER = f"{_WORKSPACE}/members/<user_id>"
 _PLACE = "/api/v1/workspaces/<workspace_id>"
 _RUNS = "/workflows/<workflow_id>/runs"
+_VERSION = "/workflows/<workflow_id>/versions/<int:number>"
 _MODEL = "/providers/<provider_name>/models/<path:model_name>"
 
 TABLE: dict[str, Row] = {
@@ -228,6 +229,10 @@ TABLE: dict[str, Row] = {
     "POST /workflows/<workflow_id>/duplicate": Page(ok=303, roles=EDITORS, found_first=True),
     "GET /workflows/<workflow_id>/delete": Page(roles=EDITORS, found_first=True),
     "POST /workflows/<workflow_id>/delete": Page(ok=303, roles=EDITORS, found_first=True),
+    "GET /workflows/<workflow_id>/versions": Page(),
+    f"GET {_VERSION}": Page(),
+    f"GET {_VERSION}/definition": Page(),
+    f"POST {_VERSION}/restore": Page(ok=303, roles=EDITORS, found_first=True),
     "GET /workflows/<workflow_id>/schedule": Page(),
     "POST /workflows/<workflow_id>/schedule": Page(
         ok=303,

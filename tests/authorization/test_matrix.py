@@ -20,7 +20,17 @@ LEAST_CELLS = {Api: 3000, Page: 1500, Open: 50}
 """A part of the table each, so that two processes can share the work."""
 
 _FREE_TEXT = frozenset(
-    {"node_id", "node_type", "audio_id", "name", "token", "provider_name", "model_name", "position"}
+    {
+        "node_id",
+        "node_type",
+        "audio_id",
+        "name",
+        "token",
+        "provider_name",
+        "model_name",
+        "position",
+        "number",
+    }
 )
 """Arguments that are no ids of ours: any text will do."""
 _VARIANTS = {

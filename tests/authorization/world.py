@@ -24,6 +24,7 @@ from tests.authorization.table import EVERYBODY
 from tests.definitions.graphs import smallest
 from tests.factories import (
     CAN_ALL,
+    EMPTY_DEFINITION,
     make_detail,
     make_entry,
     make_key,
@@ -36,6 +37,7 @@ from tests.factories import (
     make_template,
     make_upload,
     make_user,
+    make_versions,
     make_worker,
     make_workflow,
     make_workspace,
@@ -119,6 +121,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
     make_log(run, word)
     make_output(run, workspace, {"script": word, "takes": [{"audio": b"RIFF"}]})
     make_schedule(workflow, admin.id)
+    make_versions(workflow, EMPTY_DEFINITION, smallest(), user_name=word)
     upload_id = make_upload(workflow, workspace, f"{word}.txt", b"Hello").id
     make_key(workspace, member)
     who = Principal(
@@ -141,6 +144,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
         "audio_id": "0" * 16,
         "name": "lines/0/script",
         "position": 0,
+        "number": 1,
         "user_id": member.id,
         "key_id": db.session.scalar(sa.select(ApiKey.id).where(here)),
         "invitation_id": invited.id,

@@ -20,8 +20,9 @@ from portal.definitions.catalog import CATALOG
 from portal.engine.contract import Ability
 from portal.engine.preparing.abilities import to_json
 from portal.history.demo import audio
-from tests.definitions.graphs import CHECK, GENERATOR, SCRIPT, checked
+from tests.definitions.graphs import CHECK, GENERATOR, SCRIPT, UNSOUND, checked
 from tests.factories import (
+    EMPTY_DEFINITION,
     NOON,
     make_claim,
     make_detail,
@@ -29,8 +30,10 @@ from tests.factories import (
     make_output,
     make_person,
     make_run,
+    make_run_of_version,
     make_schedule,
     make_steps,
+    make_versions,
     make_worker,
     make_workflow,
 )
@@ -134,16 +137,38 @@ def make_driven_runs(workspace: Workspace) -> tuple[Run, Run]:
     return running, paused
 
 
+def make_versioned_run(workspace: Workspace) -> Run:
+    """A run of an older version of a workflow with many versions, names in several scripts among them."""
+    workflow = make_workflow(workspace, "Versioned dub")
+    renamed, spoken, tuned = (checked() for _ in range(3))
+    renamed["graph"]["nodes"][1]["name"] = "قارئ الليل"
+    spoken["graph"]["nodes"][1]["config"] = {"voice_map": {"de-de": [{"voice_name": "Anna " * 12}]}}
+    tuned["graph"]["nodes"][2]["config"] = {"threshold": 80, "max_retries": 5}
+    changed = [EMPTY_DEFINITION, checked(), renamed, spoken, UNSOUND, tuned]
+    make_versions(workflow, *changed, user_name="Nguyễn Thị Ánh " * 8)
+    run = make_run_of_version(workflow, 4, started_at=NOON, completed_at=NOON)
+    make_detail(run, definition_snapshot=spoken)
+    return run
+
+
 def addresses(
-    workflow: Workflow, odd: Workflow, empty: Workflow, run_id: str, spoken: Run, driven: tuple[Run, Run]
+    workflow: Workflow,
+    odd: Workflow,
+    empty: Workflow,
+    run_id: str,
+    spoken: Run,
+    driven: tuple[Run, Run],
+    versioned: Run,
 ) -> dict[str, str]:
     """Name and path of every page and state that a link leads to.
 
-    `spoken` is a run that gave audio, `driven` are a running and a paused one of the engine.
+    `spoken` is a run that gave audio, `driven` are a running and a paused one of the engine, `versioned` one
+    of the fourth of six versions.
     """
     running, paused = driven
     of_engine = f"/workflows/{running.workflow_id}"
     runs = f"/workflows/{workflow.id}/runs"
+    versions = f"/workflows/{versioned.workflow_id}/versions"
     settings = f"/settings/workspaces/{workflow.workspace_id}"
     return {
         "workflows": "/",
@@ -174,6 +199,14 @@ def addresses(
         "workflow-new": f"/workspaces/{workflow.workspace_id}/workflows/new",
         "workflow-edit": f"/workflows/{workflow.id}/edit",
         "workflow-delete": f"/workflows/{workflow.id}/delete",
+        "versions": versions,
+        "versions-none": f"/workflows/{empty.id}/versions",
+        "versions-past-the-end": f"{versions}?offset=900",
+        "version-first": f"{versions}/1",
+        "version": f"{versions}/6",
+        "version-compared": f"{versions}/4?with=6",
+        "version-bad-value": f"{versions}/4?with=zzz",
+        "run-of-a-version": f"/workflows/{versioned.workflow_id}/runs/{versioned.id}",
         "workflow-schedule": f"/workflows/{odd.id}/schedule",
         "workflow-schedule-remove": f"/workflows/{odd.id}/schedule/remove",
         "workflow-unscheduled": f"/workflows/{empty.id}/schedule",

@@ -22,7 +22,13 @@ from portal.auth import signin
 from portal.database.engine import db
 from portal.database.models import Run, Workflow, Workspace
 from portal.history.demo.sample import USER_EMAIL, install_demo
-from tests.browser.pages import addresses, make_driven_runs, make_odd_workflow, make_spoken_run
+from tests.browser.pages import (
+    addresses,
+    make_driven_runs,
+    make_odd_workflow,
+    make_spoken_run,
+    make_versioned_run,
+)
 from tests.conftest import settings_for
 from tests.serving import served
 
@@ -75,7 +81,8 @@ def _paths() -> dict[str, str]:
         sa.select(Run.id).where(Run.workflow_id == dub.id, Run.status == "failed").limit(1)
     ).one()
     odd, spoken = make_odd_workflow(workspace), make_spoken_run(workspace)
-    return addresses(dub, odd, named["Onboarding tour"], str(failed), spoken, make_driven_runs(workspace))
+    driven, versioned = make_driven_runs(workspace), make_versioned_run(workspace)
+    return addresses(dub, odd, named["Onboarding tour"], str(failed), spoken, driven, versioned)
 
 
 def _photograph(

@@ -8,7 +8,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.browser.conftest import NO_SIDEWAYS, OpenBrowser, Portal
-from tests.browser.pages import addresses, make_driven_runs, make_odd_workflow, make_spoken_run
+from tests.browser.pages import (
+    addresses,
+    make_driven_runs,
+    make_odd_workflow,
+    make_spoken_run,
+    make_versioned_run,
+)
 from tests.factories import make_workflow
 
 ALL = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -24,7 +30,8 @@ def pages(portal: Portal) -> Mapping[str, str]:
         empty = make_workflow(portal.workspace, "Onboarding tour")
         spoken = make_spoken_run(portal.workspace)
         driven = make_driven_runs(portal.workspace)
-        return addresses(portal.workflow, odd, empty, str(portal.run_id), spoken, driven)
+        versioned = make_versioned_run(portal.workspace)
+        return addresses(portal.workflow, odd, empty, str(portal.run_id), spoken, driven, versioned)
 
 
 def violations(page: Page, rules: Sequence[str] = ALL) -> list[str]:

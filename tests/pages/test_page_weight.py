@@ -33,6 +33,7 @@ from portal.database.models import (
 )
 from portal.database.transactions import writing
 from portal.speech import catalog
+from tests.definitions.graphs import SCRIPT, graph, node, smallest
 from tests.factories import (
     NOON,
     make_detail,
@@ -45,6 +46,7 @@ from tests.factories import (
     make_steps,
     make_upload,
     make_user,
+    make_versions,
     make_workflow,
     make_workspace,
 )
@@ -57,6 +59,9 @@ MOST_READ = 5_000
 
 OF_ONE_RUN = {"pages.run", "pages.run_view", "pages.follow_run", "pages.compare"}
 """What reads the definitions of a run or two; what they weigh at their worst: test_run_weight.py."""
+
+OF_DEFINITIONS = {"pages.versions", "pages.version", "pages.restore_version"}
+"""What reads definitions in order to compare them; those of a list at most 100,000 characters each."""
 
 MEGABYTE = '"' * 1_000_000
 """One of these takes five bytes in HTML."""
@@ -83,6 +88,7 @@ class Extreme:
         return {
             "": ["", "limit=100", f"limit=100&search={search}", "days=all", _wrong()],
             "pages.find_anything": [f"q={self.runs[0]}", "q=1", f"q={str(self.runs[0])[:6]}", f"q={search}"],
+            "pages.version": ["with=1", "with=41", "with=42"],
             "pages.runs_live": [f"limit=100&search={search}&rows={watched}"],
         }
 
@@ -112,12 +118,14 @@ def extreme(app: Flask, sign_in: Callable[[User], FlaskClient]) -> Extreme:
     make_detail(failed, definition_snapshot=snapshot, source={"title": MEGABYTE, "note": WIDE})
     make_output(failed, workspace, {"script": MEGABYTE, "takes": [{"audio": b"RIFF", "voice": WIDE}]})
     uploads = [make_upload(workflow, workspace, '"' * 255, b"Hello") for _ in range(25)]
+    make_versions(workflow, *_definitions(), user_name='"' * 254)
     _accounts(workspace, user)
     here = sa.select(ApiKey.id).where(ApiKey.workspace_id == workspace.id).limit(1)
     invited = sa.select(Invitation.id).where(Invitation.workspace_id == workspace.id).limit(1)
     objects = {
         "name": "error",
         "position": 0,
+        "number": 2,
         "workspace_id": workspace.id,
         "workflow_id": workflow.id,
         "run_id": failed.id,
@@ -164,6 +172,16 @@ def _runs(workflow: Any, person_id: int) -> list[UUID]:
     with writing() as session:
         session.add_all(RunDetail(run_id=run.id, source=titled) for run in runs)
     return [run.id for run in runs]
+
+
+def _definitions() -> list[Any]:
+    """Versions of which each has as many nodes as may be saved, or long texts, and a short last one."""
+    many = [
+        graph([{**node(SCRIPT, f"{n}-{at}", text='"' * 60), "name": '"' * 200} for at in range(200)], [])
+        for n in range(40)
+    ]
+    long = graph([{**node(SCRIPT, MEGABYTE, **{MEGABYTE: WIDE}, text=MEGABYTE), "name": MEGABYTE}], [])
+    return [long, *many, long, smallest()]
 
 
 def _accounts(workspace: Workspace, user: User) -> None:
@@ -234,7 +252,7 @@ def test_no_page_or_fragment_is_heavy_or_reads_long_texts(app: Flask, extreme: E
             page = answer.mimetype == "text/html" and answer.status_code not in range(300, 400)
             if page:
                 weighed.add(endpoint)
-                read = () if endpoint in OF_ONE_RUN else found
+                read = () if endpoint in OF_ONE_RUN | OF_DEFINITIONS else found
                 wrong += [f"{path[:200]}: {fault}" for fault in _faults(answer, read)]
     assert not wrong, "\n".join(wrong)
     assert {

@@ -79,6 +79,11 @@ class RunExcerpt(RunDetailView):
     long. Usage and held nodes are not read.
     """
 
+    workflow_version: int | None
+    """The version of the workflow whose definition it ran; None if unknown."""
+    current_version: int | None
+    """The version that the workflow has now; None if its definition was imported."""
+
 
 @dataclass(frozen=True)
 class RunJson:
@@ -111,6 +116,11 @@ _EXCERPT = (
     json_text(RunDetail.source, "created_at_from", 20).label("created_at_from"),
     small_json(RunDetail.definition_snapshot, MAX_DEFINITION).label("definition_snapshot"),
     _CREDITS_ABSORBED,
+    Run.workflow_version,
+    sa.select(Workflow.current_version)
+    .where(Workflow.id == Run.workflow_id)
+    .scalar_subquery()
+    .label("current_version"),
 )
 
 
