@@ -1,13 +1,19 @@
-"""Checking the settings of a node against the schemas of the catalog, and such schemas themselves."""
+"""The settings of a node and their names, the schemas of the catalog, and what these refuse."""
 
 from collections.abc import Iterator, Mapping
 
 from portal.definitions.catalog import NodeType, Schema
 from portal.definitions.shape import Path, is_number, is_whole, segment
 from portal.input import sentences
+from portal.web.formats import humanize, sentence
 
 Refusal = tuple[Path, str]
 """Where in `config` something is wrong, and what is allowed there."""
+
+
+def setting_name(key: str) -> str:
+    """The key of a setting in words: `max_retries` is Max retries, `csv_column` CSV column."""
+    return sentence(humanize(key))
 
 
 def refusals(node_type: NodeType, config: Mapping[str, object]) -> Iterator[Refusal]:

@@ -129,6 +129,9 @@ class RunFragment:
     """Whether there is one to run it again."""
     happening: Now | None
     """What a run of the engine does and waits for; None if it has ended, or another system drives it."""
+    board: Graph | None
+    """The drawing of what a run of the engine runs, which shows where it is; others have it further below."""
+    board_nodes: Sequence[NodeView]
     timeline: Timeline
     before_start: int
     """Steps that began before the run did."""
@@ -239,6 +242,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
     steps = list_step_excerpts(run.id, links.steps)
     results = read_results(run, links.results)
     pace = timing_of(run, usual_duration(workflow), now)
+    drawn = run.definition_snapshot if run.by_engine else None
     return RunFragment(
         workflow=workflow,
         run=run,
@@ -251,6 +255,8 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         may_steer=run.by_engine and is_active(run.status) and may_steer(workflow.workspace_id),
         may_start=not is_active(run.status) and may_start(workflow.workspace_id),
         happening=now_of(run, progress, _pause(run), now),
+        board=draw_graph(drawn, {}) if drawn else None,
+        board_nodes=read_nodes(drawn, {}),
         timeline=timeline,
         before_start=steps_before_start(timeline, run.started_at),
         chart=draw_timeline(timeline),

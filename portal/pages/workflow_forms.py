@@ -10,6 +10,7 @@ from portal import moments
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.auth.principals import Principal
+from portal.definitions.graph import nodes_of
 from portal.errors import FieldError, InvalidQuery, PreconditionFailed
 from portal.input.bounds import MAX_DESCRIPTION, MAX_WORKFLOW_NAME
 from portal.input.parameters import single
@@ -70,6 +71,8 @@ def create_workflow(workspace_id: str) -> Answer:
     except InvalidQuery as refusal:
         form = Form({**single(request.form), FIELD: pasted.text}, _messages(refusal))
         return _new(form, pasted.errors_by_line(refusal.errors)), refusal.status
+    if not nodes_of(workflow.definition):
+        return redirect(url_for(".definition", workflow_id=workflow.id), code=303)
     return _to_runs(workflow)
 
 

@@ -71,6 +71,7 @@ _MEMBER = f"{_WORKSPACE}/members/<user_id>"
 _PLACE = "/api/v1/workspaces/<workspace_id>"
 _RUNS = "/workflows/<workflow_id>/runs"
 _VERSION = "/workflows/<workflow_id>/versions/<int:number>"
+_DRAFT = {"draft": "{}", "do": "check"}
 _MODEL = "/providers/<provider_name>/models/<path:model_name>"
 
 TABLE: dict[str, Row] = {
@@ -229,6 +230,12 @@ TABLE: dict[str, Row] = {
     "POST /workflows/<workflow_id>/duplicate": Page(ok=303, roles=EDITORS, found_first=True),
     "GET /workflows/<workflow_id>/delete": Page(roles=EDITORS, found_first=True),
     "POST /workflows/<workflow_id>/delete": Page(ok=303, roles=EDITORS, found_first=True),
+    "GET /workflows/<workflow_id>/definition": Page(),
+    "POST /workflows/<workflow_id>/definition": Page(roles=EDITORS, found_first=True, form=_DRAFT),
+    "GET /workflows/<workflow_id>/definition/draft": Page(ok=303),
+    "POST /workflows/<workflow_id>/definition/draft": Page(
+        roles=EDITORS, found_first=True, form=_DRAFT, fragment=True
+    ),
     "GET /workflows/<workflow_id>/versions": Page(),
     f"GET {_VERSION}": Page(),
     f"GET {_VERSION}/definition": Page(),

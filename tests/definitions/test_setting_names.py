@@ -3,7 +3,7 @@
 import pytest
 
 from portal.definitions.catalog import CATALOG
-from portal.definitions.setting_names import setting_name
+from portal.definitions.settings import setting_name
 
 
 @pytest.mark.parametrize(

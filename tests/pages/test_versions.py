@@ -238,9 +238,10 @@ def test_viewers_see_versions_and_restore_none(viewer: Browser) -> None:
     assert present(viewer)[1] == 2
 
 
-def test_the_run_list_of_a_workflow_links_its_versions(browser: Browser, viewer: Browser) -> None:
+def test_the_page_of_a_definition_links_its_versions(browser: Browser, viewer: Browser) -> None:
     for each in (browser, viewer):
-        assert parsed(each.runs()).select(f'.title a[href="{path_of(each)}"]')
+        page = each.open(path_of(each).replace("/versions", "/definition"))
+        assert parsed(page).select(f'.title a[href="{path_of(each)}"]')
 
 
 def test_a_run_says_which_version_it_ran_and_whether_that_is_todays(browser: Browser) -> None:

@@ -56,7 +56,7 @@ def test_an_empty_workflow_is_created_and_opened(browser: Browser) -> None:
     made = create(browser, name="  Trailers ", description="One\r\nTwo", definition="")
     assert made.status_code == 303
     workflow = newest()
-    assert made.headers["Location"] == f"/workflows/{workflow.id}/runs"
+    assert made.headers["Location"] == f"/workflows/{workflow.id}/definition"
     assert (workflow.name, workflow.name_source, workflow.description) == ("Trailers", "user", "One\nTwo")
     assert workflow.definition["graph"] == {"nodes": [], "edges": []}
     assert "Trailers" in browser.open(made.headers["Location"]).text

@@ -14,7 +14,7 @@ from portal.definitions.changes.values import (
     voices_in_words,
 )
 from portal.definitions.locales import display_name
-from portal.definitions.setting_names import setting_name
+from portal.definitions.settings import setting_name
 from portal.web.formats import number
 
 Settings = Mapping[str, object]

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from portal.definitions.catalog import NodeType, Schema
 from portal.definitions.editing.choices import Option, VoiceChoice, VoiceChoices, locale_boxes, locale_options
-from portal.definitions.setting_names import setting_name
+from portal.definitions.settings import setting_name
 from portal.definitions.shape import Json, is_number
 from portal.input.bodies import strict_json
 

@@ -43,7 +43,7 @@ class Draft:
     """The number of the node whose settings are shown."""
     as_json: bool = False
     """Whether it is shown as JSON."""
-    typed: str = ""
+    typed: str | None = None
     """What was typed as JSON, where that is no definition."""
     line_errors: Sequence[LineError] = ()
     """What is wrong with that."""
@@ -55,7 +55,9 @@ class Draft:
 
     @property
     def as_text(self) -> str:
-        return self.typed or json.dumps(self.definition, ensure_ascii=False, indent=2)
+        if self.typed is not None:
+            return self.typed
+        return json.dumps(self.definition, ensure_ascii=False, indent=2)
 
     def showing(self, number: int | None) -> "Draft":
         """With the settings of this node; of none if there is no such node."""

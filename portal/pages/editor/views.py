@@ -15,6 +15,7 @@ from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.auth.principals import Principal
+from portal.database.sql.excerpts import TextBudget
 from portal.definitions.catalog import CATALOG
 from portal.definitions.changes import Change, changes_of
 from portal.definitions.changes.json_text import is_same
@@ -106,6 +107,8 @@ class EditorPage:
     may_add: Sequence[Group]
     problems: Problems
     quote: Quote | None
+    room: TextBudget
+    """Of the texts that nobody edits here."""
     conflict: Conflict | None = None
     refused: bool = False
     """Whether saving was tried and not possible."""
@@ -223,13 +226,14 @@ def _page(workflow: SeenWorkflow, draft: Draft, saved: Saved, base: Base) -> Edi
         draft=draft,
         base=base,
         saved=saved,
-        unsaved=bool(draft.typed) or not _is_saved(draft, saved),
+        unsaved=draft.typed is not None or not _is_saved(draft, saved),
         nodes=nodes,
         graph=draw_graph(definition, {}),
         numbers={node.id: node.number for node in reversed(nodes)},
         chosen=chosen,
         may_add=add_alone(definition),
         problems=problems,
+        room=TextBudget(),
         quote=quote_definition(workflow.id, definition) if problems.can_run else None,
     )
 
