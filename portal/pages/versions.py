@@ -13,7 +13,7 @@ from portal.auth.gate import current_principal
 from portal.database.sql.excerpts import TextBudget
 from portal.definitions.changes import Change, changes_of
 from portal.definitions.changes.json_text import JsonDiff, json_diff
-from portal.errors import FieldError, InvalidQuery
+from portal.errors import FieldError, InvalidQuery, NotFound
 from portal.input import parameters
 from portal.input.parameters import Reader, single
 from portal.pages import bp
@@ -89,11 +89,11 @@ def versions(workflow_id: str) -> str:
     return render("versions/page.html", shown)
 
 
-@bp.get("/workflows/<workflow_id>/versions/<int:number>")
-def version(workflow_id: str, number: int) -> tuple[str, int]:
+@bp.get("/workflows/<workflow_id>/versions/<number>")
+def version(workflow_id: str, number: str) -> tuple[str, int]:
     """The version, and what changed against the one that `with` names, by default the one before."""
     workflow = get_workflow(current_principal(), id_in_path(workflow_id))
-    found, newest, args = get_version(workflow, number), count_versions(workflow), single(request.args)
+    found, newest, args = _version(workflow, number), count_versions(workflow), single(request.args)
     try:
         return _page(workflow, found, newest, _other(args, found, newest)), 200
     except InvalidQuery as refusal:
@@ -101,26 +101,34 @@ def version(workflow_id: str, number: int) -> tuple[str, int]:
         return _page(workflow, found, newest, None, form), refusal.status
 
 
-@bp.get("/workflows/<workflow_id>/versions/<int:number>/definition")
-def version_definition(workflow_id: str, number: int) -> Response:
+@bp.get("/workflows/<workflow_id>/versions/<number>/definition")
+def version_definition(workflow_id: str, number: str) -> Response:
     """The whole definition as JSON."""
     workflow = get_workflow(current_principal(), id_in_path(workflow_id))
-    text = json.dumps(get_version(workflow, number).definition, indent=2, ensure_ascii=False)
+    text = json.dumps(_version(workflow, number).definition, indent=2, ensure_ascii=False)
     return Response(text, content_type="application/json; charset=utf-8")
 
 
-@bp.post("/workflows/<workflow_id>/versions/<int:number>/restore")
-def restore_version(workflow_id: str, number: int) -> BaseResponse | tuple[str, int]:
+@bp.post("/workflows/<workflow_id>/versions/<number>/restore")
+def restore_version(workflow_id: str, number: str) -> BaseResponse | tuple[str, int]:
     """Save the definition of this version anew, as the newest version."""
     workflow = get_workflow(current_principal(), id_in_path(workflow_id))
     principal = current_principal().in_workspace(workflow.workspace_id).restricted_to(MAY_RESTORE)
-    found = get_version(workflow, number)
+    found = _version(workflow, number)
     try:
         writing.change_workflow(principal, str(workflow.id), {"definition": found.definition}, moments.now())
     except InvalidQuery as refusal:
         newest = count_versions(workflow)
         return _page(workflow, found, newest, _other({}, found, newest), errors=refusal.errors), 422
     return redirect(url_for(".versions", workflow_id=workflow.id), code=303)
+
+
+def _version(workflow: SeenWorkflow, number: str) -> Version:
+    """The version that an address names. Raises NotFound."""
+    try:
+        return get_version(workflow, parameters.whole_number(number, 1, None))
+    except parameters.Refused:
+        raise NotFound("This workflow has no such version.") from None
 
 
 def _other(args: Mapping[str, str], found: Version, newest: int) -> int | None:

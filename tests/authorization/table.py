@@ -70,7 +70,7 @@ _KEY = f"{_WORKSPACE}/keys/<key_id>"
 _MEMBER = f"{_WORKSPACE}/members/<user_id>"
 _PLACE = "/api/v1/workspaces/<workspace_id>"
 _RUNS = "/workflows/<workflow_id>/runs"
-_VERSION = "/workflows/<workflow_id>/versions/<int:number>"
+_VERSION = "/workflows/<workflow_id>/versions/<number>"
 _DRAFT = {"draft": "{}", "do": "check"}
 _MODEL = "/providers/<provider_name>/models/<path:model_name>"
 

@@ -29,8 +29,8 @@ MOST_BYTES = 1_500_000
 MADE_HERE = {
     "GET /workflows/<workflow_id>/runs/<run_id>/steps/<position>/log.txt",
     "GET /workflows/<workflow_id>/schedule/remove",
-    "GET /workflows/<workflow_id>/versions/<int:number>",
-    "GET /workflows/<workflow_id>/versions/<int:number>/definition",
+    "GET /workflows/<workflow_id>/versions/<number>",
+    "GET /workflows/<workflow_id>/versions/<number>/definition",
 }
 """Routes about what no import brings."""
 
