@@ -138,7 +138,8 @@ def _opened(saved: Saved) -> Draft:
 
 @bp.get("/workflows/<workflow_id>/definition/draft")
 def definition_of_draft(workflow_id: str) -> BaseResponse:
-    return redirect(url_for(".definition", workflow_id=id_in_path(workflow_id)), code=303)
+    workflow = get_workflow(current_principal(), id_in_path(workflow_id))
+    return redirect(url_for(".definition", workflow_id=workflow.id), code=303)
 
 
 @bp.post("/workflows/<workflow_id>/definition/draft")
