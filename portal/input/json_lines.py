@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
 
@@ -35,3 +36,10 @@ def lines_of(text: str) -> dict[str, int]:
                 is_key = part == "{"
                 path.append("" if is_key else 0)
     return lines
+
+
+def line_near(lines: Mapping[str, int], path: str) -> int:
+    """The line of a member, or of the nearest one around it that is there; of `lines_of` any text."""
+    while path not in lines:
+        path = path.rpartition(".")[0]
+    return lines[path]

@@ -8,7 +8,7 @@ from werkzeug.datastructures import FileStorage
 
 from portal.errors import FieldError, InvalidQuery
 from portal.input.bodies import strict_json
-from portal.input.json_lines import lines_of
+from portal.input.json_lines import line_near, lines_of
 
 FIELD = "definition"
 _EXCERPT = 80
@@ -66,11 +66,8 @@ class Pasted:
         path, words = _path(error), error_in_words(error)
         if not path or not lines:
             return LineError(words)
-        near = path
-        while near not in lines:
-            near = near.rpartition(".")[0]
-        excerpt = self.text.split("\n")[lines[near] - 1].strip()[:_EXCERPT]
-        return LineError(words, lines[near], excerpt)
+        line = line_near(lines, path)
+        return LineError(words, line, self.text.split("\n")[line - 1].strip()[:_EXCERPT])
 
 
 def error_in_words(error: FieldError) -> str:

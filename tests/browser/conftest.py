@@ -3,7 +3,7 @@
 import contextvars
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -82,9 +82,15 @@ def portal(
     chromium: Browser, empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Portal]:
     """The portal with a workflow of 45 runs, every third failed, triggered by two people in turn."""
-    instance = tmp_path_factory.mktemp("served")
+    with portal_in(tmp_path_factory.mktemp("served"), empty_sqlite) as portal:
+        yield portal
+
+
+@contextmanager
+def portal_in(instance: Path, empty_sqlite: Path, more: Mapping[str, str] | None = None) -> Iterator[Portal]:
+    """A served portal with that history and with more settings."""
     shutil.copy(empty_sqlite, instance / "portal.sqlite3")
-    environment = settings_for(f"sqlite:///{instance / 'portal.sqlite3'}")
+    environment = settings_for(f"sqlite:///{instance / 'portal.sqlite3'}") | dict(more or {})
     workspace, workflow, run_id = contextvars.Context().run(_history, environment, instance)
     with served(environment, instance) as url:
         yield Portal(url, instance, workspace, workflow, run_id, environment)

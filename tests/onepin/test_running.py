@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from portal.database.models import EngineWorker, User, Workflow, Workspace
 from portal.history.demo.sample import USER_EMAIL, install_demo
 from tests.definitions.graphs import checked
 from tests.factories import CAN_ALL, make_key, make_worker, make_workflow
+from tests.listening import heard, words
 from tests.onepin.conftest import NEWEST, Onepin
 
 ROOT = Path(__file__).parents[2]
@@ -112,19 +112,6 @@ def test_the_command_line_runs_the_sample_watches_and_downloads_it(
 def sounds_in(file: Path) -> list[bytes]:
     with zipfile.ZipFile(file) as archive:
         return [archive.read(name) for name in sorted(archive.namelist()) if name.endswith(".wav")]
-
-
-def heard(recogniser: Path, sounds: list[bytes]) -> Iterator[str]:
-    from faster_whisper import WhisperModel
-
-    model = WhisperModel(str(recogniser), device="cpu", compute_type="int8", local_files_only=True)
-    for sound in sounds:
-        segments, _ = model.transcribe(io.BytesIO(sound), language="en")
-        yield " ".join(segment.text for segment in segments)
-
-
-def words(text: str) -> str:
-    return " ".join(re.findall(r"[a-z']+", text.lower()))
 
 
 @pytest.mark.parametrize("onepin", [NEWEST], indirect=True)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from portal.definitions.locales import FAMILIES, LOCALES, canonical, display_name
 from portal.input.bodies import strict_json
@@ -69,36 +68,36 @@ class VoiceChoices:
             for each in value.values()
         )
 
-    def groups(self, value: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[VoiceChoice]]]:
+    def groups(self, value: Mapping[str, object]) -> Iterator[tuple[str, Sequence[VoiceChoice]]]:
         """For each locale its name and its choices: those that are assigned, and one more."""
         for locale in self._keys(value):
-            assigned = value.get(locale) or []
+            assigned = _assignments(value.get(locale))
             yield (
                 display_name(locale),
                 [self._choice(locale, number, each) for number, each in enumerate([*assigned, None])],
             )
 
-    def assigned(self, sent: Sequence[str], value: Mapping[str, Any]) -> dict[str, Any]:
+    def assigned(self, sent: Sequence[str], value: Mapping[str, object]) -> dict[str, object]:
         """The map that the choices mean; what was assigned before keeps its further values."""
         chosen: dict[str, list[tuple[str, ...]]] = {}
         for locale, *names in filter(None, map(_decoded, sent)):
             chosen.setdefault(locale, [])
             if names:
                 chosen[locale].append(tuple(names))
-        result: dict[str, Any] = {}
+        result: dict[str, object] = {}
         for locale in [*value, *(each for each in chosen if each not in value)]:
-            before = value.get(locale) or []
+            before = _assignments(value.get(locale))
             known = {_identity(each): each for each in reversed(before)}
             found = [known.get(each) or self._assignment(each) for each in chosen.get(locale, ())]
             if found or (locale in value and not before):
                 result[locale] = found or value[locale]
         return result
 
-    def _keys(self, value: Mapping[str, Any]) -> list[str]:
+    def _keys(self, value: Mapping[str, object]) -> list[str]:
         there = {canonical(key) for key in value}
         return [*value, *(each for each in self.locales if each not in there)]
 
-    def _choice(self, locale: str, number: int, assignment: Mapping[str, Any] | None) -> VoiceChoice:
+    def _choice(self, locale: str, number: int, assignment: Mapping[str, object] | None) -> VoiceChoice:
         nothing = "Remove" if assignment else "One more voice" if number else "Chosen automatically"
         spoken = canonical(locale) or locale
         found = [each for each in self.voices if spoken in each.locales][:MAX_VOICES]
@@ -122,14 +121,18 @@ class VoiceChoices:
         return {"voice_id": voice_id, "provider": provider, "model": model, **more}
 
 
+def _assignments(value: object) -> list[Mapping[str, object]]:
+    return value if isinstance(value, list) else []
+
+
 def _is_assignment(value: object) -> bool:
     return isinstance(value, dict) and all(
         isinstance(value.get(key), str) for key in ("provider", "model", "voice_id")
     )
 
 
-def _identity(assignment: Mapping[str, Any]) -> tuple[str, ...]:
-    return assignment["provider"], assignment["model"], assignment["voice_id"]
+def _identity(assignment: Mapping[str, object]) -> tuple[str, ...]:
+    return str(assignment["provider"]), str(assignment["model"]), str(assignment["voice_id"])
 
 
 def _names(voice: VoiceOption) -> tuple[str, ...]:

@@ -77,12 +77,12 @@ class VoiceGroup:
 class _Control(Protocol):
     """One way to show a setting and to read it back."""
 
-    def takes(self, schema: Schema, value: Any) -> bool:
+    def takes(self, schema: Schema, value: object) -> bool:
         """Whether it can show this value; None is none."""
 
-    def field(self, key: str, schema: Schema, value: Any, choices: Choices) -> Field: ...
+    def field(self, key: str, schema: Schema, value: object, choices: Choices) -> Field: ...
 
-    def read(self, sent: Sequence[str], schema: Schema, value: Any, choices: Choices) -> Any:
+    def read(self, sent: Sequence[str], schema: Schema, value: object, choices: Choices) -> object:
         """The new value, or ABSENT."""
 
 
@@ -128,7 +128,7 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _control(schema: Schema, value: Any) -> _Control:
+def _control(schema: Schema, value: object) -> _Control:
     """How a setting is shown; as JSON where its value is of another type than its schema says."""
     kind, format_ = schema["type"], schema.get("format")
     controls = (*_CONTROLS.get((kind, format_), ()), *_CONTROLS.get((kind, None), ()))
@@ -162,12 +162,12 @@ def words_of(value: str) -> str:
 class _Text:
     """A text of any length."""
 
-    def takes(self, schema: Schema, value: Any) -> bool:
+    def takes(self, schema: Schema, value: object) -> bool:
         return "enum" not in schema and (value is None or isinstance(value, str))
 
-    def field(self, key: str, schema: Schema, value: Any, choices: Choices) -> Field:
-        long = schema.get("format") == "multiline" or bool(_NO_LINES.search(value or ""))
-        text = _lines(value or "")
+    def field(self, key: str, schema: Schema, value: object, choices: Choices) -> Field:
+        long = schema.get("format") == "multiline" or bool(_NO_LINES.search(_text(value)))
+        text = _lines(_text(value))
         return Field(
             key=key,
             kind="text" if long else "line",
@@ -177,23 +177,23 @@ class _Text:
             most=schema.get("maxLength"),
         )
 
-    def read(self, sent: Sequence[str], schema: Schema, value: Any, choices: Choices) -> Any:
+    def read(self, sent: Sequence[str], schema: Schema, value: object, choices: Choices) -> object:
         return sent[0] if sent and sent[0] else ABSENT
 
 
 class _Number:
     """A number, typed."""
 
-    def takes(self, schema: Schema, value: Any) -> bool:
+    def takes(self, schema: Schema, value: object) -> bool:
         return value is None or is_number(value) or isinstance(value, str)
 
-    def field(self, key: str, schema: Schema, value: Any, choices: Choices) -> Field:
+    def field(self, key: str, schema: Schema, value: object, choices: Choices) -> Field:
         text = (
             "" if value is None else _NO_LINES.sub("", value) if isinstance(value, str) else json.dumps(value)
         )
         return Field(key=key, kind="number", label=setting_name(key), hint=_hint(schema), shown=[text])
 
-    def read(self, sent: Sequence[str], schema: Schema, value: Any, choices: Choices) -> Any:
+    def read(self, sent: Sequence[str], schema: Schema, value: object, choices: Choices) -> object:
         text = sent[0].strip() if sent else ""
         if not text:
             return ABSENT
@@ -205,12 +205,12 @@ class _Number:
 class _Choice:
     """One of a few words, or yes and no; a value that is none of them is offered too, as it stands."""
 
-    def takes(self, schema: Schema, value: Any) -> bool:
+    def takes(self, schema: Schema, value: object) -> bool:
         wanted = bool if schema["type"] == "boolean" else str
         return ("enum" in schema or wanted is bool) and (value is None or isinstance(value, wanted))
 
-    def field(self, key: str, schema: Schema, value: Any, choices: Choices) -> Field:
-        chosen = {True: YES, False: NO}[value] if isinstance(value, bool) else value or ""
+    def field(self, key: str, schema: Schema, value: object, choices: Choices) -> Field:
+        chosen = {True: YES, False: NO}[value] if isinstance(value, bool) else _text(value)
         options: list[Option] = [("", _default_words(schema))]
         if schema["type"] == "boolean":
             options += [(YES, "Yes"), (NO, "No")]
@@ -218,7 +218,7 @@ class _Choice:
             options += [(each, words_of(each)) for each in schema["enum"]]
         return _chosen(key, schema, chosen, options)
 
-    def read(self, sent: Sequence[str], schema: Schema, value: Any, choices: Choices) -> Any:
+    def read(self, sent: Sequence[str], schema: Schema, value: object, choices: Choices) -> object:
         text = sent[0] if sent else ""
         if schema["type"] == "boolean":
             return {YES: True, NO: False, "": ABSENT}.get(text, text)
@@ -228,15 +228,15 @@ class _Choice:
 class _Locale:
     """A locale, or a language where that is enough."""
 
-    def takes(self, schema: Schema, value: Any) -> bool:
+    def takes(self, schema: Schema, value: object) -> bool:
         return value is None or isinstance(value, str)
 
-    def field(self, key: str, schema: Schema, value: Any, choices: Choices) -> Field:
+    def field(self, key: str, schema: Schema, value: object, choices: Choices) -> Field:
         families = schema.get("format") == "language"
-        options = [("", "Not set"), *locale_options(value or "", families=families)]
-        return _chosen(key, schema, value or "", options)
+        options = [("", "Not set"), *locale_options(_text(value), families=families)]
+        return _chosen(key, schema, _text(value), options)
 
-    def read(self, sent: Sequence[str], schema: Schema, value: Any, choices: Choices) -> Any:
+    def read(self, sent: Sequence[str], schema: Schema, value: object, choices: Choices) -> object:
         return sent[0] if sent and sent[0] else ABSENT
 
 
@@ -256,11 +256,11 @@ def _chosen(key: str, schema: Schema, chosen: str, options: list[Option]) -> Fie
 class _Boxes:
     """Any of some texts: locales or uploaded scripts."""
 
-    def takes(self, schema: Schema, value: Any) -> bool:
+    def takes(self, schema: Schema, value: object) -> bool:
         return value is None or _are_texts(value)
 
-    def field(self, key: str, schema: Schema, value: Any, choices: Choices) -> Field:
-        chosen = list(dict.fromkeys(value or ()))
+    def field(self, key: str, schema: Schema, value: object, choices: Choices) -> Field:
+        chosen = list(dict.fromkeys(_texts(value)))
         if schema["format"] == "locales":
             options = locale_boxes(chosen)
         else:
@@ -280,8 +280,8 @@ class _Boxes:
             options=options,
         )
 
-    def read(self, sent: Sequence[str], schema: Schema, value: Any, choices: Choices) -> Any:
-        kept = [each for each in value or () if _lines(each) in sent]
+    def read(self, sent: Sequence[str], schema: Schema, value: object, choices: Choices) -> object:
+        kept = [each for each in _texts(value) if _lines(each) in sent]
         there = set(map(_lines, kept))
         return [*kept, *(each for each in dict.fromkeys(sent) if each not in there)] or ABSENT
 
@@ -289,28 +289,28 @@ class _Boxes:
 class _Lines:
     """A list of texts, one a line."""
 
-    def takes(self, schema: Schema, value: Any) -> bool:
+    def takes(self, schema: Schema, value: object) -> bool:
         is_list = schema["items"].get("type") == "string"
-        return is_list and (value is None or (_are_texts(value) and not any(map(_breaks, value))))
+        return is_list and (value is None or (_are_texts(value) and not any(map(_breaks, _texts(value)))))
 
-    def field(self, key: str, schema: Schema, value: Any, choices: Choices) -> Field:
+    def field(self, key: str, schema: Schema, value: object, choices: Choices) -> Field:
         hint = f"{_hint(schema)} One a line.".strip()
-        text = "\n".join(value or ())
+        text = "\n".join(_texts(value))
         return Field(key=key, kind="text", label=setting_name(key), hint=hint, shown=[text])
 
-    def read(self, sent: Sequence[str], schema: Schema, value: Any, choices: Choices) -> Any:
+    def read(self, sent: Sequence[str], schema: Schema, value: object, choices: Choices) -> object:
         return [line.strip() for line in (sent[0] if sent else "").split("\n") if line.strip()] or ABSENT
 
 
 class _Voices:
     """Voices by locale."""
 
-    def takes(self, schema: Schema, value: Any) -> bool:
+    def takes(self, schema: Schema, value: object) -> bool:
         return value is None or VoiceChoices.understands(value)
 
-    def field(self, key: str, schema: Schema, value: Any, choices: Choices) -> Field:
+    def field(self, key: str, schema: Schema, value: object, choices: Choices) -> Field:
         groups = [
-            VoiceGroup(label=label, choices=found) for label, found in choices.voices.groups(value or {})
+            VoiceGroup(label=label, choices=found) for label, found in choices.voices.groups(_members(value))
         ]
         return Field(
             key=key,
@@ -321,17 +321,17 @@ class _Voices:
             groups=groups,
         )
 
-    def read(self, sent: Sequence[str], schema: Schema, value: Any, choices: Choices) -> Any:
-        return choices.voices.assigned(sent, value or {}) or ABSENT
+    def read(self, sent: Sequence[str], schema: Schema, value: object, choices: Choices) -> object:
+        return choices.voices.assigned(sent, _members(value)) or ABSENT
 
 
 class _Json:
     """Anything else, as JSON."""
 
-    def takes(self, schema: Schema, value: Any) -> bool:
+    def takes(self, schema: Schema, value: object) -> bool:
         return True
 
-    def field(self, key: str, schema: Schema, value: Any, choices: Choices) -> Field:
+    def field(self, key: str, schema: Schema, value: object, choices: Choices) -> Field:
         text = "" if value is None else value if isinstance(value, str) else _dumped(value)
         return Field(
             key=key,
@@ -341,7 +341,7 @@ class _Json:
             shown=[_lines(text)],
         )
 
-    def read(self, sent: Sequence[str], schema: Schema, value: Any, choices: Choices) -> Any:
+    def read(self, sent: Sequence[str], schema: Schema, value: object, choices: Choices) -> object:
         text = sent[0] if sent else ""
         if not text.strip():
             return ABSENT
@@ -367,7 +367,19 @@ _CONTROLS: Mapping[tuple[str, str | None], Sequence[_Control]] = {
 """By the type and the format of a schema: the first that takes the value shows it."""
 
 
-def _are_texts(value: Any) -> bool:
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(value: object) -> list[str]:
+    return value if isinstance(value, list) else []
+
+
+def _members(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
@@ -376,5 +388,5 @@ def _breaks(text: str) -> bool:
     return text != text.strip() or not text or bool(_NO_LINES.search(text))
 
 
-def _dumped(value: Any) -> str:
+def _dumped(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1)

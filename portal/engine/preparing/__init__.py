@@ -30,9 +30,9 @@ from portal.input.text import NOT_BLANK_PATTERN, is_storable
 from portal.workflows.validation import surroundings
 
 SCRIPT = "source_script"
+"""The type of the node that overrides are for; they need exactly one."""
 MAX_DEFINITION = 1_000_000
 """Characters of a definition as JSON: what a request may have."""
-"""The type of the node that overrides are for; they need exactly one."""
 _CASES = {"-": "[-_]"} | {letter: f"[{letter}{letter.upper()}]" for letter in ascii_lowercase}
 _LANGUAGES = "^({})?$".format(
     "|".join("".join(_CASES[letter] for letter in name) for name in [*LOCALES, *FAMILIES])

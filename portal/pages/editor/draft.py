@@ -50,8 +50,8 @@ class Draft:
 
     @property
     def carried(self) -> str:
-        """The definition for the field that carries it: ASCII on one line, which no browser changes."""
-        return json.dumps(self.definition, separators=(",", ":"))
+        """The definition for the field that carries it: on one line, so that no browser changes it."""
+        return json.dumps(self.definition, ensure_ascii=False, separators=(",", ":"))
 
     @property
     def as_text(self) -> str:

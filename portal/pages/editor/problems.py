@@ -10,6 +10,7 @@ from portal.definitions.preflight import preflight_definition
 from portal.definitions.shape import Json
 from portal.definitions.structure import Finding, label, validate_definition
 from portal.engine.preparing.abilities import site
+from portal.input.json_lines import line_near, lines_of
 from portal.web.formats import sentence
 from portal.workflows.validation import surroundings
 
@@ -29,6 +30,10 @@ class Problem:
     """The key of the setting it is about."""
     here: str = ""
     """The sentence for a place that is the node's own."""
+    path: str = ""
+    """Where, in the definition."""
+    line: int | None = None
+    """The line on which that stands, where the definition is shown as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +56,15 @@ class Problems:
     @property
     def can_run(self) -> bool:
         return not self.faults and not self.needs
+
+    def on_lines_of(self, text: str) -> "Problems":
+        """Each with its line in the definition as this text."""
+        lines = lines_of(text)
+
+        def placed(problems: Sequence[Problem]) -> Sequence[Problem]:
+            return [replace(each, line=line_near(lines, each.path)) for each in problems]
+
+        return Problems(faults=placed(self.faults), needs=placed(self.needs), warnings=placed(self.warnings))
 
     def errors_at(self, number: int) -> int:
         return sum(each.node == number for each in (*self.faults, *self.needs))
@@ -87,7 +101,7 @@ def _problem(finding: Finding, nodes: Sequence[Json]) -> Problem:
     if at is not None:
         number = int(at[1])
         here = sentence(finding.message.removeprefix(f"{label(nodes[number])}: "))
-        return Problem(finding.message, number, at[2], here)
+        return Problem(finding.message, number, at[2], here, finding.path)
     ids = [node["id"] for node in nodes]
     number_of_end = ids.index(finding.node_id) if finding.node_id in ids else None
-    return Problem(finding.message, number_of_end, here=finding.message)
+    return Problem(finding.message, number_of_end, here=finding.message, path=finding.path)

@@ -1,4 +1,4 @@
-"""The page on which a definition is written, its fragment, and saving (docs/editor.md)."""
+"""The page on which a definition is written, its fragment, and saving."""
 
 import json
 from collections import defaultdict
@@ -15,7 +15,7 @@ from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.auth.principals import Principal
-from portal.database.sql.excerpts import TextBudget
+from portal.database.sql.excerpts import TextBudget, cut
 from portal.definitions.catalog import CATALOG
 from portal.definitions.changes import Change, changes_of
 from portal.definitions.changes.json_text import is_same
@@ -27,7 +27,7 @@ from portal.errors import BadRequest, InvalidQuery, PreconditionFailed
 from portal.pages import bp
 from portal.pages.editor.choices import choices_in
 from portal.pages.editor.draft import Draft, acted, read_draft
-from portal.pages.editor.node_view import Group, NodeForm, add_alone, name_of, node_form
+from portal.pages.editor.node_view import MAX_LABEL, Group, NodeForm, add_alone, name_of, node_form
 from portal.pages.editor.problems import MOST, Problems, find_problems
 from portal.pages.forms import id_in_path
 from portal.pages.graph import Graph, draw_graph
@@ -41,6 +41,9 @@ from portal.workflows.writing import change_workflow
 WRITE = "workflows:write"
 MAX_FORM = 4_000_000
 """Bytes of the editor's form: the draft, which may have a million, and once more what is being typed."""
+
+_TO_MEND = "What has to be mended first stands below."
+_TOO_LONG = f"As JSON a definition must be at most {MAX_DEFINITION:,} bytes: upload long scripts as files."
 
 Answer = str | BaseResponse | tuple[str, int]
 
@@ -110,8 +113,8 @@ class EditorPage:
     room: TextBudget
     """Of the texts that nobody edits here."""
     conflict: Conflict | None = None
-    refused: bool = False
-    """Whether saving was tried and not possible."""
+    refusal: str = ""
+    """Why it was not saved, as a sentence."""
     most: int = MOST
     most_nodes: int = MAX_NODES
 
@@ -171,6 +174,8 @@ def _edited(workflow_id: str, template: str) -> Answer:
 
 def _save(principal: Principal, workflow: SeenWorkflow, draft: Draft, base: Base, template: str) -> Answer:
     saved = read_saved(workflow)
+    if len(draft.carried.encode()) > MAX_DEFINITION:
+        return render(template, replace(_page(workflow, draft, saved, base), refusal=_TOO_LONG)), 422
     # Another name or description is no conflict: the draft is of this very definition.
     tag = saved.tag if base.version and base.version == Base.of(saved).version else base.tag
     body = {"definition": draft.definition}
@@ -180,7 +185,7 @@ def _save(principal: Principal, workflow: SeenWorkflow, draft: Draft, base: Base
         return render(template, _in_conflict(workflow, draft)), 409
     except InvalidQuery as refusal:
         page = _page(workflow, _to_mend(draft, refusal), saved, base)
-        return render(template, replace(page, refused=True)), 422
+        return render(template, replace(page, refusal=_TO_MEND)), 422
     node = None if draft.node is None else draft.definition["graph"]["nodes"][draft.node]["id"]
     view = "json" if draft.as_json else None
     return _to(url_for(".definition", workflow_id=workflow.id, node=node, view=view))
@@ -219,6 +224,8 @@ def _page(workflow: SeenWorkflow, draft: Draft, saved: Saved, base: Base) -> Edi
     if draft.node is not None and not draft.as_json:
         choices = choices_in(workflow.workspace_id, definition, draft.node)
         chosen = node_form(definition, draft.node, problems.of_node(draft.node), choices)
+    if draft.as_json and not draft.line_errors:
+        problems = problems.on_lines_of(draft.as_text)
     nodes = _lines(definition, problems)
     return EditorPage(
         workflow=workflow,
@@ -251,7 +258,7 @@ def _lines(definition: Json, problems: Problems) -> list[NodeLine]:
     names = {node["id"]: name_of(node) for node in reversed(nodes)}
     for edge in definition["graph"]["edges"]:
         port = f" ({edge['sourcePort']})" if edge["sourcePort"] != "lines" else ""
-        follows[edge["target"]].append(names.get(edge["source"], edge["source"]) + port)
+        follows[edge["target"]].append(names.get(edge["source"], cut(edge["source"], MAX_LABEL)) + port)
     return [
         NodeLine(
             number=number,

@@ -263,6 +263,15 @@ class TestJson:
         assert editor.draft() == smallest()
         assert editor.stored() == smallest()
 
+    def test_broken_rules_are_said_by_line(self, edit: Edit) -> None:
+        editor = edit(smallest())
+        editor.press("json")
+        text = json.dumps(UNSOUND, indent=1)
+        assert editor.press("save", definition=text).status_code == 422
+        line = next(number for number, each in enumerate(text.split("\n"), 1) if '"ogg"' in each)
+        said = [text_of(each) for each in editor.page.select("#check li")]
+        assert said[0].startswith(f"Line {line} “out”")
+
     def test_an_imported_definition_of_another_kind_can_be_mended(self, edit: Edit) -> None:
         editor = edit({"graph": {"nodes": [{"id": "a"}]}})
         assert "graph.nodes.0.type is required" in text_of(one(editor.page, "#json-errors"))
@@ -416,3 +425,11 @@ def test_long_scripts_are_edited_too(edit: Edit) -> None:
     editor.press("check", name="Longest")
     assert editor.press("save").status_code == 303
     assert len(editor.stored()["graph"]["nodes"][0]["config"]["text"]) == 400_000
+
+
+def test_a_definition_that_the_api_would_not_take_is_not_saved_here_either(edit: Edit) -> None:
+    editor = edit(smallest())
+    refused = editor.press("save", set__text="é" * 499_999)
+    assert refused.status_code == 422
+    assert "must be at most 1,000,000 bytes" in text_of(one(editor.page, "[role=alert].notice"))
+    assert editor.stored() == smallest()
