@@ -10,8 +10,16 @@
   document.addEventListener("submit", (event) => {
     if (event.target === editor()) leaving = event.submitter?.value === "save";
   }, true);
+  let shows = false; // the button that was pressed brings another node
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("#editor button");
+    if (button) shows = /^(open:|add$)/.test(button.value);
+  });
   document.addEventListener("htmx:after:swap", () => {
     typed = leaving = false;
+    const chosen = document.getElementById("chosen");
+    if (shows && chosen && chosen.getBoundingClientRect().top > innerHeight) chosen.scrollIntoView();
+    shows = false;
     announce(document.getElementById("check-title")?.textContent ?? "");
   });
   addEventListener("beforeunload", (event) => {

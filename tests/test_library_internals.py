@@ -11,6 +11,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App
+from dbos import _workflow_commands
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from joserfc.jwt import JWTClaimsRegistry
@@ -103,3 +104,13 @@ def test_joserfc_checks_a_claim_with_the_method_of_its_name(name: str) -> None:
     registry = type("Guard", (JWTClaimsRegistry,), {f"validate_{name}": lambda _, value: seen.append(value)})
     registry(0).validate({name: "x"})
     assert seen == ["x"], changed
+
+
+def test_dbos_looks_for_delayed_work_as_often_as_a_constant_says() -> None:
+    changed = (
+        "dbos._workflow_commands no longer has _BACKGROUND_JOBS_INTERVAL_SEC. The portal's queue sets it, so "
+        "that an idle worker looks for delayed deliveries every two seconds and uses less of the processor."
+    )
+    source = inspect.getsource(_workflow_commands.background_jobs_thread)
+    assert isinstance(_workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC, float), changed
+    assert "_BACKGROUND_JOBS_INTERVAL_SEC" in source, changed

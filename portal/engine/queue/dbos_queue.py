@@ -15,7 +15,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, DBOSConfig
+from dbos import DBOS, DBOSClient, DBOSConfig, _workflow_commands
 from sqlalchemy.orm import Session
 
 from portal.database import outages
@@ -32,6 +32,8 @@ POOL = 5
 WAITING = ("ENQUEUED", "DELAYED")
 KEEP_MS = 24 * 3600 * 1000
 """How long ended deliveries are kept."""
+_DELAYS_SECONDS = 2.0
+"""How often a worker looks for delayed deliveries whose time has come."""
 _AT_ONCE = 1000
 _MOST_FAULTS = 5
 """How often a delivery may fail for no reason that passes."""
@@ -160,6 +162,8 @@ class QueueServer:
         def step(run_id: str, node_id: str, iteration: int) -> None:
             self._deliver_surely(UUID(run_id), node_id, iteration)
 
+        # Each second it looks for delays that have passed: a third of what an idle worker uses.
+        _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = _DELAYS_SECONDS
         DBOS.listen_queues(sorted(queues))
         DBOS.launch()
         for queue in sorted(queues):
