@@ -356,7 +356,7 @@ def _engine(environ: Mapping[str, str]) -> EngineSettings:
         runs_per_person=values.whole_number(environ, "PORTAL_RUNS_PER_PERSON", 20, MAX_RUNS),
         runs_per_workspace=values.whole_number(environ, "PORTAL_RUNS_PER_WORKSPACE", 50, MAX_RUNS),
         lease=values.whole_number(environ, "PORTAL_ENGINE_LEASE", 30, maximum=600, minimum=2),
-        poll=values.seconds(environ, "PORTAL_ENGINE_POLL", 0.3, 0.05, 10),
+        poll=values.seconds(environ, "PORTAL_ENGINE_POLL", 0.25, 0.05, 10),
         per_workspace=values.whole_number(
             environ, "PORTAL_ENGINE_PER_WORKSPACE", 8, maximum=1_000, minimum=1
         ),

@@ -34,7 +34,7 @@ from tests.engine.torture.driver import Traffic, prepare
 from tests.engine.torture.processes import Worker, environment
 from tests.factories import make_workflow, make_workspace
 
-DEFAULTS = {"PORTAL_ENGINE_LEASE": "30", "PORTAL_ENGINE_POLL": "0.3"}
+DEFAULTS = {"PORTAL_ENGINE_LEASE": "30", "PORTAL_ENGINE_POLL": "0.25"}
 PARTS = ("first", "steps", "cancel", "idle", "queue")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
