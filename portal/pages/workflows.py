@@ -88,7 +88,7 @@ def workspace_table(workspace_id: str) -> BaseResponse:
 def workflows_table() -> BaseResponse:
     if htmx.wants_fragment():
         return _answer("workflows/_table.html")
-    args: dict[str, Any] = {name: request.args.getlist(name) for name in PARAMETERS}
+    args: dict[str, object] = {name: request.args.getlist(name) for name in PARAMETERS}
     return redirect(_page_url(**args), code=303)
 
 
@@ -159,7 +159,7 @@ def _sort_links(query: WorkflowQuery) -> dict[str, SortLink]:
     return links
 
 
-def _page_url(**args: Any) -> str:
+def _page_url(**args: object) -> str:
     return workflows_url(current_principal().chosen, **args)
 
 

@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 Parameters = tuple[Any, ...]
 """Driver parameters: the values of a row in the form that the driver binds, without names."""
 
-_Encoder = Callable[[Any], Any]
+_Encoder = Callable[[object], object]
 
 
 def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
@@ -97,7 +97,7 @@ def select_rows(
     columns: Sequence[sa.Column[Any]],
     key: sa.Column[Any],
     parameters: Sequence[Any],
-) -> Iterator[tuple[Any, ...]]:
+) -> Iterator[Parameters]:
     """Select columns of the rows whose key is one of these driver parameters."""
     dialect = connection.dialect
     decoders = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
@@ -138,7 +138,7 @@ def _insert(
     insert: str,
     ending: str = "",
 ) -> list[Sequence[Any]]:
-    returned: list[Sequence[Any]] = []
+    returned: list[Sequence[object]] = []
     most = MAX_VARIABLES // len(names)
     for start in range(0, len(rows), most):
         chunk = rows[start : start + most]
@@ -171,7 +171,7 @@ def _encoders(dialect: sa.Dialect, table: sa.Table, names: tuple[str, ...]) -> S
     return found
 
 
-def _encoder(column_type: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> _Encoder | None:
+def _encoder(column_type: sa.types.TypeEngine[object], dialect: sa.Dialect) -> _Encoder | None:
     if isinstance(column_type, Id | UTCDateTime):  # their inner types have no bind processor
         return partial(column_type.process_bind_param, dialect=dialect)
     return column_type.dialect_impl(dialect).bind_processor(dialect)

@@ -15,7 +15,7 @@ from portal.input.bounds import MAX_NUMBER
 ZERO_TIME = f"(?=0001-|0000-12-31){moments.PATTERN}"
 """What Go and .NET write for "not set": the first moment of the year 1, at any offset."""
 
-Reader = Callable[[Any], Any]
+Reader = Callable[[object], object]
 """Checks and converts a JSON value, which may be anything. Raises ValueError."""
 Values = dict[str, Any]
 """Values by name: of a JSON object, or of columns."""
@@ -73,7 +73,7 @@ class Fields:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.rest = {key: value for key, value in values.items() if value is not None}
 
-    def take(self, name: str, read: Callable[[Any], Value]) -> Value | None:
+    def take(self, name: str, read: Callable[[object], Value]) -> Value | None:
         """The value of a field, None if it is absent or null. Raises BadField."""
         value = self.rest.pop(name, _ABSENT)
         if value is _ABSENT:
@@ -99,7 +99,7 @@ class Fields:
         self.rest = rest
         return found
 
-    def need(self, name: str, read: Callable[[Any], Value]) -> Value:
+    def need(self, name: str, read: Callable[[object], Value]) -> Value:
         value = self.take(name, read)
         if value is None:
             raise BadField(name, "is missing.")
@@ -113,7 +113,7 @@ def text(value: object) -> str:
     return value
 
 
-def text_of(least: int, most: int) -> Callable[[Any], str]:
+def text_of(least: int, most: int) -> Callable[[object], str]:
     @_accepts(type="string", minLength=least, maxLength=most)
     def read(value: object) -> str:
         if not isinstance(value, str) or not least <= len(value) <= most:
@@ -123,7 +123,7 @@ def text_of(least: int, most: int) -> Callable[[Any], str]:
     return read
 
 
-def whole(least: int) -> Callable[[Any], int]:
+def whole(least: int) -> Callable[[object], int]:
     @_accepts(type="integer", minimum=least, maximum=MAX_NUMBER)
     def read(value: object) -> int:
         if type(value) is not int or not least <= value <= MAX_NUMBER:
@@ -162,7 +162,7 @@ def workflow_id(value: object) -> UUID:
     return _known_uuid(text(value))
 
 
-def word(words: Mapping[str, str]) -> Callable[[Any], str]:
+def word(words: Mapping[str, str]) -> Callable[[object], str]:
     @_accepts(enum=list(words))
     def read(value: object) -> str:
         if not isinstance(value, str) or value not in words:
@@ -179,7 +179,7 @@ def object_(value: object) -> Values:
     return value
 
 
-def items(read: Callable[[Any], Item]) -> Callable[[Any], list[Item]]:
+def items(read: Callable[[object], Item]) -> Callable[[object], list[Item]]:
     """A reader of a list of values that this reader accepts."""
 
     @_accepts(type="array", items=schema_of(read))
@@ -214,7 +214,7 @@ def _or_null(schema: Values) -> Values:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def object_of(fields: Mapping[str, Reader], needed: Collection[str]) -> Callable[[Any], Values]:
+def object_of(fields: Mapping[str, Reader], needed: Collection[str]) -> Callable[[object], Values]:
     """A reader of an object that is stored as it is if these fields are right, whatever else it has."""
 
     @_accepts(**record_schema({name: schema_of(read) for name, read in fields.items()}, needed))

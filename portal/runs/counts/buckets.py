@@ -50,6 +50,8 @@ Entry = tuple[int, int, int]
 """A run as one histogram sees it: key, position of its status, and when it was created."""
 Row = tuple[Any, ...]
 """A row of the table: NAMES."""
+Buckets = dict[int, list[Any]]
+"""Changes by the number of their bucket: counts, sums and bounds."""
 
 
 class Moves:
@@ -146,11 +148,11 @@ def apply(session: Session, moves: Mapping[UUID, Moves], thresholds: Thresholds)
 
 def _always(
     histogram: Histogram, gone: Sequence[Entry], come: Sequence[Entry], sums: Mapping[int, Sequence[int]]
-) -> dict[Level, dict[int, list[Any]]]:
+) -> dict[Level, Buckets]:
     """The changes of the levels that always exist, widest first; sums and bounds belong to these."""
     levels = histogram.always
     finest = _tally(levels[-1], gone, come)
-    bounds: tuple[Any, Any] = (None, None) if histogram.is_by_id else (NO_KEY, FIRST_KEY)
+    bounds: tuple[object, object] = (None, None) if histogram.is_by_id else (NO_KEY, FIRST_KEY)
     width = levels[-1].width
     for number in {*sums, *(key // width for key, _, _ in come if not histogram.is_by_id)}:
         finest.setdefault(number, [0] * _COUNTED)
@@ -175,7 +177,7 @@ def _tally(level: Level, gone: Iterable[Entry], come: Iterable[Entry]) -> dict[i
     return found
 
 
-def _widen(width: int, buckets: dict[int, list[Any]], come: Iterable[Entry]) -> None:
+def _widen(width: int, buckets: Buckets, come: Iterable[Entry]) -> None:
     """Let the bounds of buckets span when the runs that enter were created."""
     for key, _, created in come:
         bucket = buckets[key // width]
@@ -185,9 +187,9 @@ def _widen(width: int, buckets: dict[int, list[Any]], come: Iterable[Entry]) -> 
             bucket[-1] = created
 
 
-def _fold(buckets: Mapping[int, Sequence[Any]], ratio: int) -> dict[int, list[Any]]:
+def _fold(buckets: Buckets, ratio: int) -> Buckets:
     """The same changes in buckets that are wider by this ratio."""
-    found: dict[int, list[Any]] = {}
+    found: Buckets = {}
     for number, values in buckets.items():
         wider = found.get(number // ratio)
         if wider is None:
@@ -200,9 +202,7 @@ def _fold(buckets: Mapping[int, Sequence[Any]], ratio: int) -> dict[int, list[An
     return found
 
 
-def _rows(
-    workflow_id: UUID, histogram: Histogram, level: Level, buckets: Mapping[int, Sequence[Any]]
-) -> Iterator[Row]:
+def _rows(workflow_id: UUID, histogram: Histogram, level: Level, buckets: Buckets) -> Iterator[Row]:
     for number, values in sorted(buckets.items()):
         rest = (*_NO_SUMS, None, None) if len(values) == _COUNTED else ()
         yield (workflow_id, histogram.name, level.width, number, *values, *rest)

@@ -192,7 +192,7 @@ class Provider:
         return kept if lines else " ".join(kept.split())
 
 
-def _error_of(body: bytes) -> Mapping[str, Any]:
+def _error_of(body: bytes) -> Mapping[str, object]:
     """The error that an answer describes, of `message`, `code` and `type`; its text, if it is no JSON."""
     try:
         found = json.loads(body)
