@@ -124,6 +124,11 @@ def _as_sent(field: Field, values: Iterable[str]) -> Sequence[str]:
     return sorted(set(sent)) if field.kind == "boxes" else sent
 
 
+def on_one_line(text: str) -> str:
+    """What a browser makes of a value in a field of one line."""
+    return _NO_LINES.sub("", text)
+
+
 def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -188,9 +193,7 @@ class _Number:
         return value is None or is_number(value) or isinstance(value, str)
 
     def field(self, key: str, schema: Schema, value: object, choices: Choices) -> Field:
-        text = (
-            "" if value is None else _NO_LINES.sub("", value) if isinstance(value, str) else json.dumps(value)
-        )
+        text = "" if value is None else on_one_line(value) if isinstance(value, str) else json.dumps(value)
         return Field(key=key, kind="number", label=setting_name(key), hint=_hint(schema), shown=[text])
 
     def read(self, sent: Sequence[str], schema: Schema, value: object, choices: Choices) -> object:

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from portal.definitions.catalog import CATALOG
 from portal.definitions.editing.edges import Way, connect, disconnect, with_parts
-from portal.definitions.editing.fields import Choices, changed_config
+from portal.definitions.editing.fields import Choices, changed_config, on_one_line
 from portal.definitions.editing.nodes import (
     After,
     Alone,
@@ -102,7 +102,7 @@ def _filled_in(draft: Draft, number: int, form: MultiDict[str, str], choices_of:
     if config is not node.get("config"):
         changes["config"] = config
     name = form.get("name", "")[:MAX_NODE_NAME]
-    if "name" in form and name != (node.get("name") or ""):
+    if "name" in form and name != on_one_line(node.get("name") or ""):
         changes["name"] = name or None
     if not changes:
         return draft

@@ -15,6 +15,8 @@ from werkzeug.test import TestResponse, encode_multipart
 from portal.database.engine import db
 from portal.database.models import User, Workflow
 from portal.definitions.shape import read_stored
+from portal.engine.contract import Ability
+from portal.engine.preparing.abilities import to_json
 from tests.definitions.graphs import (
     CHECK,
     GENERATOR,
@@ -28,8 +30,9 @@ from tests.definitions.graphs import (
     node,
     smallest,
 )
+from tests.definitions.plug_ins import SING, installed
 from tests.examples import A_FIFTH
-from tests.factories import make_member, make_upload, make_user, make_workflow
+from tests.factories import CAN_ALL, make_member, make_upload, make_user, make_worker, make_workflow
 from tests.pages.conftest import HTMX, Browser, one, parsed, text_of
 from tests.pages.test_workflow_forms import SAME
 
@@ -235,6 +238,25 @@ def test_voices_are_those_that_speak_a_language_that_comes(edit: Edit) -> None:
     assert text_of(select.select("option")[0]) == "Chosen automatically"
 
 
+def test_types_of_packages_are_offered_with_forms_of_their_own(edit: Edit) -> None:
+    tempo = {
+        "type": "number",
+        "minimum": 50,
+        "maximum": 200,
+        "default": 100,
+        "description": "Words a minute.",
+    }
+    texts = {"type": "array", "items": {"type": "string"}, "description": "Words to stress."}
+    hum = replace(SING, slug="operator_hum", display_name="Hum", settings={"tempo": tempo, "stress": texts})
+    make_worker(abilities=CAN_ALL | {"operator_hum": to_json({"x": Ability()})["x"]})
+    with installed(hum):
+        editor = edit(graph([node(SCRIPT, text="Hello")], []))
+        editor.add("Hum", "After Script Input")
+        assert "Words/min. From 50 to 200. 100 unless set." in text_of(one(editor.page, "#chosen"))
+        editor.press("save", set__tempo="90", set__stress="very\r\n\r\nnever\r\n")
+    assert editor.stored()["graph"]["nodes"][1]["config"] == {"tempo": 90, "stress": ["very", "never"]}
+
+
 class TestJson:
     def test_it_is_edited_and_shown_as_a_graph_again(self, edit: Edit) -> None:
         editor = edit(smallest())
@@ -270,7 +292,7 @@ class TestJson:
         assert editor.press("save", definition=text).status_code == 422
         line = next(number for number, each in enumerate(text.split("\n"), 1) if '"ogg"' in each)
         said = [text_of(each) for each in editor.page.select("#check li")]
-        assert said[0].startswith(f"Line {line} “out”")
+        assert said[0].startswith(f"Line {line} Export “out”: format must be")
 
     def test_an_imported_definition_of_another_kind_can_be_mended(self, edit: Edit) -> None:
         editor = edit({"graph": {"nodes": [{"id": "a"}]}})
@@ -416,6 +438,14 @@ def test_a_button_that_means_nothing_changes_nothing(edit: Edit, do: str) -> Non
     ):
         assert editor.press(do, place=place, way=place, feed=place).status_code == 200
         assert editor.draft() == UNSOUND
+
+
+def test_a_name_of_several_lines_survives_the_field_of_one(edit: Edit) -> None:
+    odd = smallest()
+    odd["graph"]["nodes"][0]["name"] = "one\r\ntwo"
+    editor = edit(odd)
+    editor.press("open:1", name="onetwo")
+    assert editor.draft() == odd
 
 
 def test_long_scripts_are_edited_too(edit: Edit) -> None:
