@@ -252,7 +252,7 @@ def test_types_of_packages_are_offered_with_forms_of_their_own(edit: Edit) -> No
     with installed(hum):
         editor = edit(graph([node(SCRIPT, text="Hello")], []))
         editor.add("Hum", "After Script Input")
-        assert "Words/min. From 50 to 200. 100 unless set." in text_of(one(editor.page, "#chosen"))
+        assert "Words a minute. From 50 to 200. 100 unless set." in text_of(one(editor.page, "#chosen"))
         editor.press("save", set__tempo="90", set__stress="very\r\n\r\nnever\r\n")
     assert editor.stored()["graph"]["nodes"][1]["config"] == {"tempo": 90, "stress": ["very", "never"]}
 
