@@ -51,7 +51,8 @@ lock: $(VENV)/test.stamp ## pin what pyproject.toml names, with hashes
 	$(VENV)/bin/uv pip compile $(PINNED) --group recogniser --constraints requirements-dev.txt -o requirements-asr.txt
 
 fuzz: $(VENV)/test.stamp ## ask whatever may be asked, tens of thousands of times on each database
-	PORTAL_TEST_EXAMPLES=10000 $(VENV)/bin/python -m pytest -q -m hypothesis tests/auth tests/pages tests/runs/test_query.py
+	PORTAL_TEST_EXAMPLES=10000 $(VENV)/bin/python -m pytest -q -m hypothesis tests/auth tests/pages tests/runs/test_query.py \
+	  tests/history/test_import_order.py
 	PORTAL_TEST_PAYLOADS=30000 PORTAL_TEST_FUZZ_EXAMPLES=450 PORTAL_TEST_FUZZ_LEAST=20000 PORTAL_TEST_FUZZ_SECONDS=3600 \
 	  PORTAL_TEST_HISTORY_RUNS=20000 $(VENV)/bin/python -m pytest -s --durations=2 tests/fuzz
 

@@ -12,6 +12,7 @@ from portal.database.models import Workspace
 from portal.history.importer import import_files
 from portal.history.parsing import chunks
 from portal.runs.counts import find_drift
+from tests.examples import A_FIFTH
 from tests.factories import NOON
 from tests.history.lines import dump, empty, run_line, workflow_line, write
 
@@ -30,6 +31,7 @@ runs = st.builds(
 )
 
 
+@A_FIFTH
 @given(
     lines=st.lists(runs, max_size=12),
     parts=st.lists(st.tuples(st.integers(0, 12), st.integers(1, 5), st.integers(1, 3)), max_size=3),

@@ -31,7 +31,7 @@ from tests.definitions.graphs import (
     smallest,
 )
 from tests.definitions.plug_ins import SING, installed
-from tests.examples import A_FIFTH
+from tests.examples import FEW
 from tests.factories import CAN_ALL, make_member, make_upload, make_user, make_worker, make_workflow
 from tests.pages.conftest import HTMX, Browser, one, parsed, text_of
 from tests.pages.test_workflow_forms import SAME
@@ -390,7 +390,7 @@ class TestViewer:
         assert viewer.client.post(path, data=form, headers=SAME).status_code == 403
 
 
-@A_FIFTH
+@FEW
 @given(definition=definitions())
 def test_a_legal_definition_that_is_opened_clicked_through_and_saved_is_unchanged(
     browser: Browser, definition: Json
