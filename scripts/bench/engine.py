@@ -6,6 +6,7 @@ the default settings. SQLite is a file in a temporary folder, PostgreSQL a clust
 
 import argparse
 import contextlib
+import json
 import os
 import statistics
 import sys
@@ -27,15 +28,19 @@ from portal.database.models import EngineClaim, EngineRun, Run, RunEvent, RunSta
 from portal.database.transactions import writing
 from portal.engine.execution import advance
 from portal.engine.flow import Plan, StepKey
+from portal.history.importer import import_lines
 from portal.runs.recording.recorder import add_run
 from tests import cluster as clusters
 from tests.engine.torture import handlers
 from tests.engine.torture.driver import Traffic, prepare
 from tests.engine.torture.processes import Worker, environment
 from tests.factories import make_workflow, make_workspace
+from tests.history.lines import WORKFLOW, run_line, workflow_line
 
 DEFAULTS = {"PORTAL_ENGINE_LEASE": "30", "PORTAL_ENGINE_POLL": "0.25"}
-PARTS = ("first", "steps", "cancel", "idle", "queue")
+PARTS = ("first", "steps", "cancel", "idle", "lists", "queue")
+LISTED = 50_000
+"""Runs of the workflow whose list is asked for beside a busy worker."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -166,6 +171,50 @@ def idle(kind: str, seconds: float) -> None:
             f"and {here.memory()[0]:.0f} MB")  # fmt: skip
 
 
+def lists(kind: str, asked: int) -> None:
+    """List Runs in this process, before and while a worker drains a queue in the same database."""
+    with place(kind, [handlers.straight(0)]) as here:
+        workflow_id = here.traffic.workflows[0]
+        with here.traffic.client.application.app_context():
+            workspace_id = db.session.get_one(Workflow, UUID(workflow_id)).workspace_id
+            import_lines(workspace_id, map(_line, range(LISTED)), now=moments.now())
+            db.session.remove()
+        quiet = _list_times(here, asked)
+        queue_runs(here, 1_000, "busy")
+        here.add_workers(1)
+        here.wait_for(Run.status == RunStatus.RUNNING, Run.by_engine, runs=20)
+        busy = _list_times(here, asked)
+        if not here.number(Run.status == RunStatus.PENDING, Run.by_engine):
+            raise RuntimeError("the queue was drained before the lists were read")
+        medians = [statistics.median(each) * 1000 for each in (quiet, busy)]
+        tails = [sorted(each)[len(each) * 95 // 100] * 1000 for each in (quiet, busy)]
+        say(f"{kind}: List Runs of {LISTED} runs, {asked} times: median {medians[0]:.1f} ms and p95 {tails[0]:.1f} ms; "
+            f"beside a busy worker {medians[1]:.1f} and {tails[1]:.1f} ms, {medians[1] / medians[0]:.2f}x")  # fmt: skip
+
+
+def _line(number: int) -> bytes:
+    if number == 0:
+        return json.dumps(workflow_line()).encode()
+    at = f"2026-03-{number % 28 + 1:02}T{number % 24:02}:00:00Z"
+    return json.dumps(
+        run_line(str(number), status="failed" if number % 5 == 0 else "completed", created_at=at)
+    ).encode()
+
+
+def _list_times(here: Place, asked: int) -> list[float]:
+    """Seconds of each request: first pages and deep ones, with and without a filter."""
+    took = []
+    for number in range(asked):
+        path = f"/api/v1/workflows/{WORKFLOW}/runs?offset={number % 10 * 4_000}{'&status=failed' if number % 3 == 0 else ''}"
+        begun = time.perf_counter()
+        answer = here.traffic.client.get(path, headers={"Authorization": f"Bearer {here.traffic.key}"})
+        took.append(time.perf_counter() - begun)
+        if answer.status_code != 200:
+            raise RuntimeError(answer.get_data(as_text=True))
+        time.sleep(0.02)
+    return took
+
+
 def long_queue(runs: int, workers: int, threads: int) -> None:
     """Many runs at once, nine of ten in one workspace; one in another workspace is started meanwhile."""
     settings = {"PORTAL_ENGINE_MAX_QUEUED": "1000000"}
@@ -260,6 +309,9 @@ def main() -> None:
             cancel_latency(kind, 5)
     if "idle" in asked.parts:
         idle("sqlite", 60)
+    if "lists" in asked.parts:
+        for kind in ("sqlite", "postgresql"):
+            lists(kind, 300)
     if "queue" in asked.parts:
         long_queue(asked.queue, 4, asked.threads)
 
