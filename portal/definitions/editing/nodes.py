@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from portal.definitions.catalog import CATALOG, PASS, NodeType
 from portal.definitions.editing.edges import Way, connect, disconnect, first_way, unused, with_parts
-from portal.definitions.shape import MAX_NODE_NAME, MAX_NODES, Json
+from portal.definitions.shape import MAX_EDGES, MAX_NODE_NAME, MAX_NODES, Json
 from portal.definitions.structure import Json as AnyJson
 
 STEP = 200
@@ -43,10 +43,13 @@ Place = After | Before | Between | Alone
 
 
 def fitting(definition: AnyJson, place: Place) -> list[NodeType]:
-    """The node types that may be added there, in the order of the catalog; none in a full definition."""
-    if len(definition["graph"]["nodes"]) >= MAX_NODES:
+    """The node types that may be added there, in the order of the catalog, while there is room for more."""
+    nodes, edges = definition["graph"]["nodes"], definition["graph"]["edges"]
+    if len(nodes) >= MAX_NODES:
         return []
-    return [node_type for node_type in CATALOG.values() if _ways(definition, place, node_type, 0) is not None]
+    room = MAX_EDGES - len(edges) + isinstance(place, Between)
+    ways = {node_type.slug: _ways(definition, place, node_type, 0) for node_type in CATALOG.values()}
+    return [CATALOG[slug] for slug, found in ways.items() if found is not None and len(found) <= room]
 
 
 def places_at(definition: AnyJson, number: int) -> Iterator[Place]:
@@ -101,18 +104,14 @@ def remove_node(definition: Json, number: int) -> Json:
         for b in onward
         if node["id"] not in (a["source"], b["target"])
     ]
-    linked = definition
+    execution = definition["execution"]
+    twin = ids.count(node["id"]) > 1
+    kept = [edge for edge in edges if twin or node["id"] not in (edge["source"], edge["target"])]
+    steps = [step for step in execution["steps"] if twin or step != node["id"]]
+    linked = with_parts(definition, edges=kept)
     for way in ways:
         linked = connect(linked, way)
-    execution = linked["execution"]
-    twin = ids.count(node["id"]) > 1
-    kept = [
-        edge
-        for edge in linked["graph"]["edges"]
-        if twin or node["id"] not in (edge["source"], edge["target"])
-    ]
-    steps = [step for step in execution["steps"] if twin or step != node["id"]]
-    changed = with_parts(linked, nodes=[*nodes[:number], *nodes[number + 1 :]], edges=kept)
+    changed = with_parts(linked, nodes=[*nodes[:number], *nodes[number + 1 :]])
     return {**changed, "execution": {**execution, "steps": steps}}
 
 

@@ -20,7 +20,7 @@ from portal.definitions.editing.nodes import (
     places_at,
     remove_node,
 )
-from portal.definitions.shape import MAX_NODES, read_stored
+from portal.definitions.shape import MAX_EDGES, MAX_NODES, read_stored
 from portal.definitions.structure import validate_definition
 from tests.definitions.graphs import (
     CHECK,
@@ -108,6 +108,26 @@ def test_what_does_not_fit_is_not_added() -> None:
 def test_a_full_definition_takes_no_more() -> None:
     full = graph([node(SCRIPT, str(number)) for number in range(MAX_NODES)], [])
     assert fitting(full, Alone()) == []
+
+
+def with_all_edges(definition: Json) -> Json:
+    """With as many edges as a definition may have; the further ones lead nowhere."""
+    spare = [
+        edge("gone", "away", id=f"spare {number}")
+        for number in range(MAX_EDGES - len(definition["graph"]["edges"]))
+    ]
+    return graph(definition["graph"]["nodes"], [*definition["graph"]["edges"], *spare])
+
+
+def test_where_no_edge_can_be_added_no_node_that_needs_one_is_offered() -> None:
+    full = with_all_edges(smallest())
+    assert slugs(full, After(1, "lines")) == slugs(full, Before(1)) == slugs(full, Between(1)) == []
+    assert SCRIPT in slugs(full, Alone())
+    assert CHECK in slugs(disconnect(full, MAX_EDGES - 1), Between(1))
+
+
+def test_a_node_is_removed_and_its_neighbours_connected_however_many_edges_there_are() -> None:
+    assert f"{GENERATOR} lines {SINK}" in ways(remove_node(with_all_edges(checked()), 2))
 
 
 def test_after_a_removal_what_fed_a_node_feeds_what_it_fed() -> None:
