@@ -15,6 +15,8 @@ Schema = Mapping[str, Any]
 MAX_SCRIPT = 500_000
 """Characters of the text of a script node."""
 
+LINES = "lines"
+"""The port of a node that has one way in, or one way out."""
 PASS, FAIL = "pass", "fail"
 """Output ports of a validator."""
 
@@ -26,6 +28,10 @@ class Port:
     name: str
     fields: tuple[str, ...]
     """What the lines must have here, or have from here on: `text`, `audio`."""
+
+    def lacks(self, needed: "Port") -> list[str]:
+        """What an input port needs and this output port does not give (contract part 2, 4.4)."""
+        return [each for each in needed.fields if each not in self.fields]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,11 +131,10 @@ def _texts(description: str, format_: str) -> Schema:
     return {"type": "array", "format": format_, "items": _TEXT, "default": [], "description": description}
 
 
-_LINES = "lines"
-_GIVES_TEXT = (Port(_LINES, ("text",)),)
-_GIVES_AUDIO = (Port(_LINES, ("text", "audio")),)
-_NEEDS_TEXT = (Port(_LINES, ("text",)),)
-_NEEDS_AUDIO = (Port(_LINES, ("audio",)),)
+_GIVES_TEXT = (Port(LINES, ("text",)),)
+_GIVES_AUDIO = (Port(LINES, ("text", "audio")),)
+_NEEDS_TEXT = (Port(LINES, ("text",)),)
+_NEEDS_AUDIO = (Port(LINES, ("audio",)),)
 _JUDGED = (Port(PASS, ("text", "audio")), Port(FAIL, ("text", "audio")))
 
 

@@ -32,13 +32,13 @@ DEFAULT_SOURCE = "en-us"
 
 def canonical(text: str) -> str | None:
     """The locale that a text names, in any case and with `_` for `-`; None if it names none."""
-    locale = _folded(text)
+    locale = folded(text)
     return locale if locale in LOCALES else None
 
 
 def canonical_source(text: str) -> str | None:
     """The same for the language of a script, for which `en` is enough."""
-    return canonical(text) or FAMILIES.get(_folded(text))
+    return canonical(text) or FAMILIES.get(folded(text))
 
 
 def script_locale(language: object) -> str:
@@ -48,10 +48,11 @@ def script_locale(language: object) -> str:
 
 def display_name(code: str) -> str:
     """The name of a locale, or of a language without a region; of any other code, the code itself."""
-    locale = _folded(code)
+    locale = folded(code)
     family = LOCALE_NAMES[FAMILIES[locale]].partition(" (")[0] if locale in FAMILIES else code
     return LOCALE_NAMES.get(locale, family)
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """A code as it is compared; empty for what can be none."""
     return text.lower().replace("_", "-") if text.isascii() else ""

@@ -28,18 +28,28 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Preflight:
-    """What keeps a definition from running, and what is only worth saying."""
+    """What keeps a definition from being saved and from running, and what is only worth saying."""
 
-    errors: list[Finding]
+    broken: list[Finding]
+    """Rules of structure: what breaks one can neither be saved nor run."""
+    obstacles: list[Finding]
+    """What else keeps it from running."""
     warnings: list[Finding]
+
+    @property
+    def errors(self) -> list[Finding]:
+        """All that keeps it from running."""
+        return self.broken + self.obstacles
 
 
 def preflight_definition(definition: Json, here: Surroundings) -> Preflight:
     """The errors and warnings of a well-shaped definition."""
     pipeline = Pipeline.of(definition)
-    errors = validate_definition(definition)
-    errors += [finding for check in CHECKS for finding in check(pipeline, here)]
-    return Preflight(errors, [finding for check in WARNINGS for finding in check(pipeline)])
+    return Preflight(
+        broken=validate_definition(definition),
+        obstacles=[finding for check in CHECKS for finding in check(pipeline, here)],
+        warnings=[finding for check in WARNINGS for finding in check(pipeline)],
+    )
 
 
 def named_scripts(definition: Json) -> set[str]:

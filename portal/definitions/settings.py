@@ -12,7 +12,7 @@ Refusal = tuple[Path, str]
 
 
 def setting_name(key: str) -> str:
-    """The key of a setting in words: `max_retries` is Max retries, `csv_column` CSV column."""
+    """The key of a setting, or a word it may be set to, for people: `max_retries` is Max retries."""
     return sentence(humanize(key))
 
 

@@ -139,7 +139,7 @@ def _broken_rules(by_id: Mapping[str, Json], edge: Json) -> Iterator[tuple[str, 
     if target and needed is None:
         yield "unknown_port", target, _no_port(target, "input", edge["targetPort"])
     if source and target and given and needed:
-        missing = [each for each in needed.fields if each not in given.fields]
+        missing = given.lacks(needed)
         if missing:
             needs = " and ".join(missing)
             said = f"{label(target)} needs {needs}, which {label(source)} does not give."

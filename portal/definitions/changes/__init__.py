@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from portal.definitions.catalog import LINES
 from portal.definitions.changes.json_text import is_same
 from portal.definitions.changes.parts import Node, Parts, Way
 from portal.definitions.changes.settings import setting_changes
@@ -87,7 +88,7 @@ def _way(way: Way, parts: Parts) -> str:
 
 def _port(name: str) -> str:
     """The name of a port, unless it is the one that most nodes have."""
-    return "" if name in ("", "lines") else f" {name if len(name) <= 20 else quoted(name)}"
+    return "" if name in ("", LINES) else f" {name if len(name) <= 20 else quoted(name)}"
 
 
 def _layout(before: Parts, after: Parts) -> Iterator[str]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from portal.definitions.locales import FAMILIES, LOCALES, canonical, display_name
+from portal.definitions.locales import FAMILIES, LOCALES, canonical, display_name, folded
 from portal.input.bodies import strict_json
 
 Option = tuple[str, str]
@@ -17,7 +17,7 @@ MAX_VOICES = 500
 def locale_options(chosen: str, *, families: bool) -> list[Option]:
     """Every locale, and with `families` every language; the chosen one in its own spelling."""
     codes = [*sorted(FAMILIES), *LOCALES] if families else LOCALES
-    spelled = chosen.lower().replace("_", "-")
+    spelled = folded(chosen)
     return [(chosen if code == spelled else code, display_name(code)) for code in codes]
 
 

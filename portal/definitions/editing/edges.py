@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from portal.definitions.catalog import CATALOG, NodeType, Port
+from portal.definitions.catalog import CATALOG, NodeType
 from portal.definitions.shape import MAX_EDGES, Json
 from portal.definitions.structure import Json as AnyJson
 
@@ -17,16 +17,11 @@ class Way(NamedTuple):
     target_port: str
 
 
-def fits(given: Port, needed: Port) -> bool:
-    """Whether an output port gives what an input port needs."""
-    return set(needed.fields) <= set(given.fields)
-
-
 def first_way(source: NodeType, target: NodeType, port: str | None = None) -> tuple[str, str] | None:
     """The first two ports, or the first that fits to `port`, through which one type may feed another."""
     for given in source.outputs:
         for needed in target.inputs:
-            if port in (None, given.name) and fits(given, needed):
+            if port in (None, given.name) and not given.lacks(needed):
                 return given.name, needed.name
     return None
 
@@ -97,5 +92,5 @@ def _legal(definition: AnyJson, sources: Sequence[int], targets: Sequence[int]) 
                 for needed in types[target].inputs:
                     ends = (nodes[source]["id"], given.name, nodes[target]["id"], needed.name)
                     free = ends[0] != ends[2] and ends not in there
-                    if free and fits(given, needed):
+                    if free and not given.lacks(needed):
                         yield Way(source, given.name, target, needed.name)

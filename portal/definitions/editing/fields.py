@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from portal.definitions.catalog import NodeType, Schema
+from portal.definitions.changes.json_text import is_same
 from portal.definitions.editing.choices import Option, VoiceChoice, VoiceChoices, locale_boxes, locale_options
 from portal.definitions.settings import setting_name
 from portal.definitions.shape import Json, is_number
@@ -88,8 +89,9 @@ class _Control(Protocol):
 
 def fields_of(node_type: NodeType, config: Mapping[str, Any] | None, choices: Choices) -> list[Field]:
     """The fields of a node's settings, in the order of the catalog."""
+    values = config or {}
     return [
-        _control(schema, (config or {}).get(key)).field(key, schema, (config or {}).get(key), choices)
+        _control(schema, values.get(key)).field(key, schema, values.get(key), choices)
         for key, schema in node_type.settings.items()
     ]
 
@@ -110,12 +112,7 @@ def changed_config(
             changed.pop(field.key, None)
         else:
             changed[field.key] = new
-    return config if changed == (config or {}) and _same_text(changed, config or {}) else changed
-
-
-def _same_text(one: Json, other: Json) -> bool:
-    """Compared as text: to Python 1, 1.0 and true are equal."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    return config if is_same(changed, config or {}) else changed
 
 
 def _as_sent(field: Field, values: Iterable[str]) -> Sequence[str]:
@@ -155,13 +152,8 @@ def _default_words(schema: Schema) -> str:
     default = schema.get("default")
     if default is None or default == "":
         return "Not set"
-    words = {True: "Yes", False: "No"}.get(default) if isinstance(default, bool) else words_of(str(default))
+    words = ("No", "Yes")[default] if isinstance(default, bool) else setting_name(str(default))
     return f"{words} (unless set)"
-
-
-def words_of(value: str) -> str:
-    """An allowed word for people."""
-    return value.replace("_", " ").capitalize()
 
 
 class _Text:
@@ -218,7 +210,7 @@ class _Choice:
         if schema["type"] == "boolean":
             options += [(YES, "Yes"), (NO, "No")]
         else:
-            options += [(each, words_of(each)) for each in schema["enum"]]
+            options += [(each, setting_name(each)) for each in schema["enum"]]
         return _chosen(key, schema, chosen, options)
 
     def read(self, sent: Sequence[str], schema: Schema, value: object, choices: Choices) -> object:

@@ -23,7 +23,7 @@ from portal.database.models import (
     Validation,
 )
 from portal.database.sql import bulk
-from portal.definitions.catalog import FAIL
+from portal.definitions.catalog import FAIL, LINES
 from portal.engine.contract import MAX_RESULT_BYTES, Item, OutputFile, StepOutput, StoredFile
 from portal.engine.contract import Take as ItemTake
 from portal.engine.execution.claimed_step import ClaimedStep
@@ -34,8 +34,6 @@ from portal.runs.counts import Counted
 from portal.runs.recording.languages import language_rows
 from portal.runs.results.scores import kind_of
 
-LINES = "lines"
-"""The port through which sources and operators send what they give."""
 _EXTENSIONS = {"audio/flac": "flac", "audio/ogg": "ogg", "audio/wav": "wav", "audio/mpeg": "mp3"}
 
 

@@ -15,7 +15,7 @@ from typing import cast
 from flask import Flask, current_app
 
 from portal.config import Settings
-from portal.definitions.catalog import CATALOG, CATEGORIES, FAIL, PASS, NodeType, Port, why_missing
+from portal.definitions.catalog import CATALOG, CATEGORIES, FAIL, LINES, PASS, NodeType, Port, why_missing
 from portal.definitions.settings import schema_faults
 from portal.engine.contract import Handler, Refused
 from portal.input.setting_values import BadSetting
@@ -40,7 +40,7 @@ GROUP = "run_portal.handlers"
 SETTING = "PORTAL_HANDLER_PLUGINS"
 _EXTENSION = "portal.handlers"
 _SLUG = re.compile(rf"({'|'.join(CATEGORIES)})_[a-z0-9_]{{1,40}}")
-_LINES = ("lines",)
+_LINES = (LINES,)
 _PORTS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "source": ((), _LINES),
     "operator": (_LINES, _LINES),

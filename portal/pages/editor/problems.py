@@ -8,7 +8,7 @@ from uuid import UUID
 
 from portal.definitions.preflight import preflight_definition
 from portal.definitions.shape import Json
-from portal.definitions.structure import Finding, label, validate_definition
+from portal.definitions.structure import Finding, label
 from portal.engine.preparing.abilities import site
 from portal.input.json_lines import line_near, lines_of
 from portal.web.formats import sentence
@@ -86,12 +86,10 @@ def find_problems(definition: Json, workspace_id: UUID, workflow_id: UUID) -> Pr
     """What is wrong with a well-shaped definition as this workflow's, and here."""
     here = replace(surroundings(workspace_id, definition, workflow_id), site=site())
     found = preflight_definition(definition, here)
-    saving = len(validate_definition(definition))
     nodes = definition["graph"]["nodes"]
-    errors = [_problem(each, nodes) for each in found.errors]
     return Problems(
-        faults=errors[:saving],
-        needs=errors[saving:],
+        faults=[_problem(each, nodes) for each in found.broken],
+        needs=[_problem(each, nodes) for each in found.obstacles],
         warnings=[_problem(each, nodes) for each in found.warnings],
     )
 

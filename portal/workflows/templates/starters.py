@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 from portal.database.columns import JsonObject
+from portal.definitions.catalog import LINES
 
 ADDED_AT = datetime(2026, 11, 28, tzinfo=UTC)
 """When these came into the portal."""
@@ -34,7 +35,7 @@ _EXPORT: Node = ("export", "sink_preview", "Export", {"format": "wav"})
 def _chain(nodes: Sequence[Node], *retries: tuple[str, str]) -> JsonObject:
     """Nodes that follow each other; a retry leads from the fail port of a validator back to a node."""
     edges = [
-        _edge(before[0], "pass" if before[1].startswith("validator_") else "lines", after[0])
+        _edge(before[0], "pass" if before[1].startswith("validator_") else LINES, after[0])
         for before, after in pairwise(nodes)
     ]
     edges += [_edge(validator, "fail", target) for validator, target in retries]
@@ -57,7 +58,7 @@ def _edge(source: str, port: str, target: str) -> dict[str, str]:
         "source": source,
         "sourcePort": port,
         "target": target,
-        "targetPort": "lines",
+        "targetPort": LINES,
     }
 
 

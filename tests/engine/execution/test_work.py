@@ -1,4 +1,4 @@
-"""A worker when a claim, a step or its end fails in a way that no handler foresees."""
+"""A worker when a claim, a step or its end fails in a way that its handler does not expect."""
 
 from typing import Any
 
