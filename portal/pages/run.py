@@ -190,7 +190,7 @@ def run(workflow_id: str, run_id: str) -> str:
         source_facts=source_key_values(recorded.source),
         snapshot=recorded.definition,
         definition=definition,
-        graph=draw_graph(definition, names),
+        graph=found.board or draw_graph(definition, names),
         nodes=read_nodes(definition, names),
         node_states=found.timeline.node_states,
         api_call=curl_command("api.run", workflow_id=found.workflow.id, run_id=found.run.id),

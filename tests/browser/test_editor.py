@@ -163,9 +163,9 @@ def test_a_workflow_is_built_from_nothing_saved_run_and_heard(
     hand.add("Voice Generator", "After Translator")
     hand.add("Word Accuracy", "After Voice Generator")
     hand.write(page.get_by_label("Threshold"), "70")
-    fail = page.locator("#way option").filter(has_text=re.compile("^fail → Voice Generator$"))
-    hand.choose(page.locator("#way"), fail.get_attribute("value") or "")
-    hand.press(page.locator("button[value=connect]"))
+    fail = page.locator("#to option").filter(has_text=re.compile("^fail → Voice Generator$"))
+    hand.choose(page.locator("#to"), fail.get_attribute("value") or "")
+    hand.press(page.locator("button[value='connect:to']"))
     hand.add("Export", "After Word Accuracy, from pass")
     expect(page.locator("#check-title")).to_have_text("It can run")
     if hand.keys:

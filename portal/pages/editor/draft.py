@@ -127,9 +127,7 @@ def acted(draft: Draft, form: MultiDict[str, str]) -> Draft:
             return _added(draft, form.get("place", ""))
         case "remove" if (number := draft.showing(_number(what)).node) is not None:
             return replace(draft, definition=remove_node(definition, number), node=None)
-        case "connect" if (way := _way(form.get("way", ""))) is not None:
-            return replace(draft, definition=_connected(definition, way))
-        case "feed" if (way := _way(form.get("feed", ""))) is not None:
+        case "connect" if (way := _way(form.get(what, ""))) is not None:
             return replace(draft, definition=_connected(definition, way))
         case "disconnect" if (edge := _number(what)) is not None:
             return replace(draft, definition=disconnect(definition, edge))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from portal.database.sql.excerpts import cut
-from portal.definitions.catalog import CATALOG, MissingType, why_missing
+from portal.definitions.catalog import CATALOG, LINES, MissingType, why_missing
 from portal.definitions.editing.choices import Option
 from portal.definitions.editing.edges import Way, possible_from, possible_to
 from portal.definitions.editing.fields import Choices, Field, fields_of
@@ -35,10 +35,9 @@ class EdgeLine:
 
     number: int
     port: str
-    """Of the node that gives."""
-    other: int | None
-    """The number of the node at the other end; None where it is not there."""
+    """Of the node that gives; empty where it has only one."""
     name: str
+    """Of the node at the other end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,6 @@ class NodeForm:
     """The chosen node."""
 
     number: int
-    id: str
     key: str
     """A short key for the ids of its fields: another node's fields must never be taken for them."""
     name: str
@@ -74,7 +72,6 @@ def node_form(definition: Json, number: int, problems: NodeProblems, choices: Ch
     gone = isinstance(node_type, MissingType)
     return NodeForm(
         number=number,
-        id=node["id"],
         key=blake2b(f"{node['type']} {node['id']}".encode(), digest_size=4).hexdigest(),
         name=node.get("name") or "",
         type_name=node_type.display_name,
@@ -101,6 +98,11 @@ def name_of(node: Mapping[str, object]) -> str:
     return cut(str(node.get("name") or CATALOG.find(str(node["type"])).display_name), MAX_LABEL)
 
 
+def port_word(port: str) -> str:
+    """An output port for people: empty for the one of nodes that have no other."""
+    return "" if port == LINES else port
+
+
 def _groups(definition: Json, places: Iterable[Place]) -> Sequence[Group]:
     groups = [
         Group(
@@ -116,7 +118,7 @@ def _place_words(definition: Json, place: Place) -> str:
     nodes, edges = definition["graph"]["nodes"], definition["graph"]["edges"]
     match place:
         case After(node, port):
-            through = f", from {port}" if port != "lines" else ""
+            through = f", from {port_word(port)}" if port_word(port) else ""
             return f"After {name_of(nodes[node])}{through}"
         case Before(node):
             return f"Before {name_of(nodes[node])}"
@@ -133,13 +135,11 @@ def _named(nodes: Sequence[Json], node_id: str) -> str:
 
 def _edges(definition: Json, node_id: str, end: str) -> list[EdgeLine]:
     nodes = definition["graph"]["nodes"]
-    ids = [node["id"] for node in nodes]
     other_end = "source" if end == "target" else "target"
     return [
         EdgeLine(
             number=number,
-            port=edge["sourcePort"],
-            other=ids.index(edge[other_end]) if edge[other_end] in ids else None,
+            port=port_word(edge["sourcePort"]),
             name=_named(nodes, edge[other_end]),
         )
         for number, edge in enumerate(definition["graph"]["edges"])
@@ -148,10 +148,10 @@ def _edges(definition: Json, node_id: str, end: str) -> list[EdgeLine]:
 
 
 def _to(nodes: Sequence[Json], way: Way) -> Option:
-    through = f"{way.port} → " if way.port != "lines" else ""
+    through = f"{port_word(way.port)} → " if port_word(way.port) else ""
     return way_value(way), f"{through}{name_of(nodes[way.target])}"
 
 
 def _from(nodes: Sequence[Json], way: Way) -> Option:
-    through = f", {way.port}" if way.port != "lines" else ""
+    through = f", {port_word(way.port)}" if port_word(way.port) else ""
     return way_value(way), f"{name_of(nodes[way.source])}{through}"

@@ -27,7 +27,15 @@ from portal.errors import BadRequest, InvalidQuery, PreconditionFailed
 from portal.pages import bp
 from portal.pages.editor.choices import choices_in
 from portal.pages.editor.draft import Draft, acted, read_draft
-from portal.pages.editor.node_view import MAX_LABEL, Group, NodeForm, add_alone, name_of, node_form
+from portal.pages.editor.node_view import (
+    MAX_LABEL,
+    Group,
+    NodeForm,
+    add_alone,
+    name_of,
+    node_form,
+    port_word,
+)
 from portal.pages.editor.problems import MOST, Problems, find_problems
 from portal.pages.forms import id_in_path
 from portal.pages.graph import Graph, draw_graph
@@ -63,6 +71,11 @@ class Base:
     @classmethod
     def sent(cls, form: MultiDict[str, str]) -> "Base":
         return cls(form.get("tag", ""), form.get("version", ""))
+
+    def has_definition_of(self, saved: Saved) -> bool:
+        """Whether the definition is still the same, whatever happened to name and description."""
+        now = Base.of(saved)
+        return self.tag == now.tag or (self.version != "" and self.version == now.version)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +115,8 @@ class EditorPage:
     saved: Saved
     """The present one."""
     unsaved: bool
+    changed_meanwhile: bool
+    """Whether the present definition is another one than that of the base."""
     nodes: Sequence[NodeLine]
     graph: Graph | None
     numbers: dict[str, int]
@@ -176,8 +191,7 @@ def _save(principal: Principal, workflow: SeenWorkflow, draft: Draft, base: Base
     saved = read_saved(workflow)
     if len(draft.carried.encode()) > MAX_DEFINITION:
         return render(template, replace(_page(workflow, draft, saved, base), refusal=_TOO_LONG)), 422
-    # Another name or description is no conflict: the draft is of this very definition.
-    tag = saved.tag if base.version and base.version == Base.of(saved).version else base.tag
+    tag = saved.tag if base.has_definition_of(saved) else base.tag
     body = {"definition": draft.definition}
     try:
         change_workflow(principal, str(workflow.id), body, moments.now(), [tag])
@@ -235,6 +249,7 @@ def _page(workflow: SeenWorkflow, draft: Draft, saved: Saved, base: Base) -> Edi
         base=base,
         saved=saved,
         unsaved=draft.typed is not None or not _is_saved(draft, saved),
+        changed_meanwhile=not base.has_definition_of(saved),
         nodes=nodes,
         graph=draw_graph(definition, {}),
         numbers={node.id: node.number for node in reversed(nodes)},
@@ -257,7 +272,7 @@ def _lines(definition: Json, problems: Problems) -> list[NodeLine]:
     nodes, follows = definition["graph"]["nodes"], defaultdict(list)
     names = {node["id"]: name_of(node) for node in reversed(nodes)}
     for edge in definition["graph"]["edges"]:
-        port = f" ({edge['sourcePort']})" if edge["sourcePort"] != "lines" else ""
+        port = f" ({word})" if (word := port_word(edge["sourcePort"])) else ""
         follows[edge["target"]].append(names.get(edge["source"], cut(edge["source"], MAX_LABEL)) + port)
     return [
         NodeLine(

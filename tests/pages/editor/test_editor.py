@@ -127,7 +127,7 @@ def test_a_workflow_is_built_from_nothing_and_saved(edit: Edit) -> None:
     editor.press("check", set__text="Hello")
     editor.add("Voice Generator", "After Script Input")
     editor.add("Word Accuracy", "After Voice Generator")
-    editor.press("connect", way=option(editor, "#way", "fail → Voice Generator"))
+    editor.press("connect:to", to=option(editor, "#to", "fail → Voice Generator"))
     editor.add("Export", "After Word Accuracy, from pass")
     assert text_of(one(editor.page, "#editor-state")).startswith("Not saved")
     assert editor.press("save").status_code == 303
@@ -202,7 +202,7 @@ def test_an_edge_is_removed_and_made_again_from_the_other_end(edit: Edit) -> Non
     editor.press("open:2")
     editor.press("disconnect:1")
     assert len(editor.draft()["graph"]["edges"]) == 1
-    editor.press("feed", feed=option(editor, "#feed", "Voice Generator"))
+    editor.press("connect:from", **{"from": option(editor, "#from", "Voice Generator")})
     assert editor.draft()["graph"]["edges"][1]["source"] == GENERATOR
 
 
@@ -423,7 +423,19 @@ def test_a_form_that_is_not_the_editors_is_refused(edit: Edit, browser: Browser,
 
 @pytest.mark.parametrize(
     "do",
-    ["", "open:99", "open:x", "remove:99", "remove:", "disconnect:99", "nothing", "add", "connect", "feed"],
+    [
+        "",
+        "open:99",
+        "open:x",
+        "remove:99",
+        "remove:",
+        "disconnect:99",
+        "nothing",
+        "add",
+        "connect",
+        "connect:to",
+        "connect:from",
+    ],
 )
 def test_a_button_that_means_nothing_changes_nothing(edit: Edit, do: str) -> None:
     editor = edit(UNSOUND)
@@ -436,7 +448,7 @@ def test_a_button_that_means_nothing_changes_nothing(edit: Edit, do: str) -> Non
         ":",
         "a:b:c:d:e",
     ):
-        assert editor.press(do, place=place, way=place, feed=place).status_code == 200
+        assert editor.press(do, place=place, to=place, **{"from": place}).status_code == 200
         assert editor.draft() == UNSOUND
 
 
