@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from portal.database.sql.excerpts import cut, short_key_of
+from portal.definitions.catalog import CATALOG
+from portal.definitions.graph import nodes_of
 
 MAX_NODES = 150
 """A graph of more nodes is not readable; a table is."""
@@ -87,6 +89,11 @@ def read_nodes(definition: Mapping[str, object] | None, known: Mapping[str, str]
         for node in nodes
         if isinstance(node_id := node.get("id"), str)
     ]
+
+
+def names_in(definition: Mapping[str, object] | None) -> Mapping[str, str]:
+    """A name for each node by its id: its own, else that of its type."""
+    return {node.id: node.name or CATALOG.find(node.type).display_name for node in nodes_of(definition)}
 
 
 def draw_graph(definition: Mapping[str, object] | None, names: Mapping[str, str]) -> Graph | None:

@@ -19,7 +19,7 @@ from portal.pages import bp, conditional_get
 from portal.pages.charts import Scale
 from portal.pages.curl_command import curl_command
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
-from portal.pages.graph import MAX_LISTED_NODES, Graph, NodeView, draw_graph, read_nodes
+from portal.pages.graph import MAX_LISTED_NODES, Graph, NodeView, draw_graph, names_in, read_nodes
 from portal.pages.key_values import KeyValues, first_key_values, source_key_values
 from portal.pages.pager import Pager
 from portal.pages.run_now import Now, now_of
@@ -255,8 +255,8 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         may_steer=run.by_engine and is_active(run.status) and may_steer(workflow.workspace_id),
         may_start=not is_active(run.status) and may_start(workflow.workspace_id),
         happening=now_of(run, progress, _pause(run), now),
-        board=draw_graph(drawn, {}) if drawn else None,
-        board_nodes=read_nodes(drawn, {}),
+        board=draw_graph(drawn, names_in(drawn)) if drawn else None,
+        board_nodes=read_nodes(drawn, names_in(drawn)),
         timeline=timeline,
         before_start=steps_before_start(timeline, run.started_at),
         chart=draw_timeline(timeline),

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.definitions.catalog import CATALOG
-from portal.definitions.graph import nodes_of
 from portal.definitions.locales import display_name
 from portal.engine.reporting.health import OpenStep, RunProgress
 from portal.moments import elapsed_ms
+from portal.pages.graph import names_in
 from portal.runs.detail.pause import HeldNode, Pause
 from portal.runs.detail.run import RunExcerpt
 from portal.runs.statuses import RunStatus
@@ -49,8 +48,7 @@ class Now:
 
 def now_of(run: RunExcerpt, progress: RunProgress | None, pause: Pause | None, now: datetime) -> Now | None:
     """None where there is nothing to say."""
-    nodes = nodes_of(run.definition_snapshot)
-    names = {node.id: node.name or CATALOG.find(node.type).display_name for node in nodes}
+    names = names_in(run.definition_snapshot)
     if pause is not None:
         return Now(
             sentence=None,

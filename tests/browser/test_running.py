@@ -64,6 +64,8 @@ def test_a_run_is_started_and_seen_until_it_has_spoken(runs_url: str, open_brows
     expect(page.locator("#run-state .state")).to_have_text("Completed")
     expect(page.locator("#steps tbody .c-state")).to_have_text(["Completed"] * 3)
     expect(page.locator("#now")).to_have_count(0)
+    assert "Script Input" in page.locator("#board").inner_text()
+    expect(page.locator("#board rect.node.completed")).to_have_count(3)
     expect(page.locator(".steer")).to_have_count(0)
     players = page.locator("#results audio")
     expect(players).to_have_count(2)
