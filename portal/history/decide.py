@@ -3,15 +3,20 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
+from portal.database.models import RunStatus
 from portal.definitions.graph import EMPTY_DEFINITION
+from portal.history.merging.rows import line_of_state
+from portal.history.merging.state import RunState, merge, state_of_line
 from portal.history.parsing.encoding import EncodedRun, HistoryLine
-from portal.history.parsing.lines import WorkflowLine
+from portal.history.parsing.lines import WorkflowLine, parse_line
 from portal.history.parsing.readers import BadField, Values
+from portal.history.parsing.runs import Arrival, NamedWorkflow, ParsedRun
 from portal.history.parsing.uploads import UploadLine
 from portal.history.summary import Counts
+from portal.history.ways import BY_FILE, WayIn
 from portal.workspaces.people import SourcePerson
 
 
@@ -30,6 +35,7 @@ class StoredWorkflow:
     next_run_number: int
     version: int = 0
     """As stored; 0 for a new workflow."""
+    expected: Mapping[str, object] | None = None
 
 
 @dataclass(slots=True)
@@ -40,7 +46,11 @@ class StoredRun:
     imported: bool
     number: int
     digest: bytes | None
-    superseded: list[str]
+    source: str | None = None
+    state: RunState | None = None
+    """What was said of it; None until a line says more than the last one."""
+    line: EncodedRun | None = None
+    """The only line that told of it so far, if that is known."""
 
 
 @dataclass
@@ -65,11 +75,23 @@ class Existing:
     """The user id that stands for the import where a line names nobody."""
 
 
+class Change(NamedTuple):
+    """A change of a run's status that a live line tells of."""
+
+    before: str | None
+    """None where the run was not known."""
+    after: str
+    occurred_at: datetime
+
+
 class PlannedRun(NamedTuple):
-    line: EncodedRun
+    line: EncodedRun | ParsedRun
+    """The line as it came, or what all lines together say."""
     number: int
-    superseded: list[str]
     is_new: bool
+    person_id: int | None = None
+    """The stored person who triggered it, where no line of this batch names one."""
+    change: Change | None = None
 
 
 @dataclass
@@ -88,13 +110,15 @@ class Plan:
     counts: Counts = field(default_factory=Counts)
 
 
-def decide(existing: Existing, lines: Iterable[tuple[int, HistoryLine]], now: datetime) -> Plan:
+def decide(
+    existing: Existing, lines: Iterable[tuple[int, HistoryLine]], arrival: Arrival, way: WayIn = BY_FILE
+) -> Plan:
     """Decide about numbered lines in their order. Changes `existing`, which must not be used again."""
-    plan = Plan()
+    plan, now = Plan(), arrival.now
     for line_number, line in lines:
         try:
             if isinstance(line, EncodedRun):
-                _decide_run(plan, existing, line)
+                _decide_run(plan, existing, line, arrival, way)
             elif isinstance(line, WorkflowLine):
                 _decide_workflow(plan, existing, line, now)
             else:
@@ -107,31 +131,51 @@ def decide(existing: Existing, lines: Iterable[tuple[int, HistoryLine]], now: da
 def _decide_workflow(plan: Plan, existing: Existing, line: WorkflowLine, now: datetime) -> None:
     stored = existing.workflows.get(line.id)
     if stored is None:
-        plan.counts.workflows_new += 1
-        plan.new_workflows[line.id] = existing.workflows[line.id] = StoredWorkflow(
-            id=line.id,
-            here=True,
-            name=line.name,
-            description=line.description,
-            definition=EMPTY_DEFINITION if line.definition is None else line.definition,
-            source=line.source,
-            created_at=line.created_at or now,
-            next_run_number=1,
+        _make_workflow(
+            plan,
+            existing,
+            StoredWorkflow(
+                id=line.id,
+                here=True,
+                name=line.name,
+                description=line.description,
+                definition=EMPTY_DEFINITION if line.definition is None else line.definition,
+                source=line.source,
+                created_at=line.created_at or now,
+                next_run_number=1,
+                expected=line.expected,
+            ),
         )
         return
     if not stored.here:
         raise BadField("id", "is the id of a deleted workflow or of one in another workspace.")
     definition = line.definition if line.definition is not None else stored.definition
     created_at = line.created_at or stored.created_at
-    before = (stored.name, stored.description, stored.source, stored.definition, stored.created_at)
-    if before == (line.name, line.description, line.source, definition, created_at):
+    description = line.description if "description" in line.said else stored.description
+    expected = line.expected if "expected" in line.said else stored.expected
+    unnamed = {name: each for name, each in (stored.source or {}).items() if name not in line.said}
+    source = {**unnamed, **line.source}
+    before = (
+        stored.name,
+        stored.description,
+        stored.source or {},
+        stored.definition,
+        stored.created_at,
+        stored.expected,
+    )
+    if before == (line.name, description, source, definition, created_at, expected):
         plan.counts.workflows_unchanged += 1
         return
     plan.counts.workflows_changed += 1
-    stored.name, stored.description, stored.source = line.name, line.description, line.source
-    stored.definition, stored.created_at = definition, created_at
+    stored.name, stored.description, stored.source = line.name, description, source
+    stored.definition, stored.created_at, stored.expected = definition, created_at, expected
     if line.id not in plan.new_workflows:
         plan.changed_workflows[line.id] = stored
+
+
+def _make_workflow(plan: Plan, existing: Existing, workflow: StoredWorkflow) -> None:
+    plan.counts.workflows_new += 1
+    plan.new_workflows[workflow.id] = existing.workflows[workflow.id] = workflow
 
 
 def _decide_upload(plan: Plan, existing: Existing, line: UploadLine, now: datetime) -> None:
@@ -168,29 +212,93 @@ def _workflow_of(existing: Existing, line: EncodedRun | UploadLine) -> StoredWor
     return workflow
 
 
-def _decide_run(plan: Plan, existing: Existing, line: EncodedRun) -> None:
-    workflow = _workflow_of(existing, line)
+def _decide_run(plan: Plan, existing: Existing, line: EncodedRun, arrival: Arrival, way: WayIn) -> None:
     stored = existing.runs.get(line.id)
+    if stored is not None and stored.workflow_id != line.workflow_id:
+        raise BadField("id", "is the id of a run of another workflow.")
+    if stored is not None and not stored.imported:
+        raise BadField("id", "is the id of a run that was made here.")
+    parsed = _parse(line, arrival) if way.live else None
+    if parsed is not None:
+        source: str | None = parsed.columns["source_system"]
+        way.check_source(source)
+        way.check_moment(parsed.columns["as_of"], arrival.now)
+        if stored is not None and not way.may_touch(source, stored.source):
+            raise BadField("id", "is the id of a run of another source.")
+    if line.workflow is not None and line.workflow_id not in existing.workflows:
+        _make_named(plan, existing, line.workflow_id, line.workflow, arrival.now)
+    workflow = _workflow_of(existing, line)
     if stored is None:
         number = _new_number(existing, workflow, line)
-        stored = StoredRun(workflow.id, True, number, line.digest, [])
-        existing.runs[line.id] = stored
+        existing.runs[line.id] = stored = StoredRun(workflow.id, True, number, line.digest, line=line)
         plan.counts.runs_new += 1
-        _plan(plan, existing, workflow, line, stored, is_new=True)
+        change = _change(None, parsed) if parsed else None
+        _plan(plan, existing, workflow, line, PlannedRun(line, number, is_new=True, change=change))
         return
-    if stored.workflow_id != line.workflow_id:
-        raise BadField("id", "is the id of a run of another workflow.")
-    if not stored.imported:
-        raise BadField("id", "is the id of a run that was made here.")
-    if stored.digest == line.digest or line.digest.hex() in stored.superseded:
+    if stored.digest == line.digest:
         plan.counts.runs_unchanged += 1
         return
-    if stored.digest is not None:
-        stored.superseded = [*stored.superseded, stored.digest.hex()]
-    stored.digest = line.digest
+    before = stored.state
+    if before is None:
+        before = _state_of(cast(EncodedRun, stored.line), arrival)
+    after = merge(before, _state_of(line, arrival))
+    if after == before and not line.files:
+        plan.counts.runs_unchanged += 1
+        return
+    stored.state, stored.digest = after, line.digest
     plan.counts.runs_updated += 1
     planned = plan.runs.get(line.id)
-    _plan(plan, existing, workflow, line, stored, is_new=planned is not None and planned.is_new)
+    merged = line_of_state(after, _parse(line, arrival), arrival.workspace_id)
+    is_new = planned is not None and planned.is_new
+    change = _change(_status(before), merged) if way.live else None
+    if change and planned and planned.change:
+        change = change._replace(before=planned.change.before)
+    update = PlannedRun(
+        merged, stored.number, is_new, _person_id(after), change or (planned and planned.change)
+    )
+    _plan(plan, existing, workflow, line, update)
+
+
+def _change(before: str | None, run: ParsedRun) -> Change | None:
+    after: str = run.columns["status"]
+    return Change(before, after, run.columns["as_of"]) if after != before else None
+
+
+def _status(state: RunState) -> str:
+    entries = state.fields.get("status")
+    return str(entries[0].value) if entries else str(RunStatus.RUNNING)
+
+
+def _parse(line: EncodedRun, arrival: Arrival) -> ParsedRun:
+    """The line, taken apart again: only lines that meet another one are."""
+    return cast(ParsedRun, parse_line(line.text, arrival))
+
+
+def _state_of(line: EncodedRun, arrival: Arrival) -> RunState:
+    return state_of_line(_parse(line, arrival), line.results)
+
+
+def _person_id(state: RunState) -> int | None:
+    """The stored person who triggered the run, if the line that counts named nobody anew."""
+    entries = state.fields.get("triggered_by")
+    person = state.people.get(str(entries[0].value)) if entries else None
+    return person if isinstance(person, int) else None
+
+
+def _make_named(
+    plan: Plan, existing: Existing, workflow_id: UUID, named: NamedWorkflow, now: datetime
+) -> None:
+    workflow = StoredWorkflow(
+        id=workflow_id,
+        here=True,
+        name=named.name,
+        description=None,
+        definition=EMPTY_DEFINITION,
+        source=dict(named.facts),
+        created_at=now,
+        next_run_number=1,
+    )
+    _make_workflow(plan, existing, workflow)
 
 
 def _new_number(existing: Existing, workflow: StoredWorkflow, line: EncodedRun) -> int:
@@ -203,17 +311,12 @@ def _new_number(existing: Existing, workflow: StoredWorkflow, line: EncodedRun) 
 
 
 def _plan(
-    plan: Plan,
-    existing: Existing,
-    workflow: StoredWorkflow,
-    line: EncodedRun,
-    stored: StoredRun,
-    is_new: bool,
+    plan: Plan, existing: Existing, workflow: StoredWorkflow, line: EncodedRun, planned: PlannedRun
 ) -> None:
-    plan.runs[line.id] = PlannedRun(line, stored.number, stored.superseded, is_new)
+    plan.runs[line.id] = planned
     _name(plan, line.identity)
-    existing.numbers.add((workflow.id, stored.number))
-    workflow.next_run_number = max(workflow.next_run_number, stored.number + 1)
+    existing.numbers.add((workflow.id, planned.number))
+    workflow.next_run_number = max(workflow.next_run_number, planned.number + 1)
     plan.next_numbers[workflow.id] = workflow.next_run_number
 
 

@@ -17,10 +17,12 @@ from portal.history.parsing.chunks import Chunk, parse_chunks, rare_garbage_coll
 from portal.history.parsing.encoding import NumberedLine, files_of
 from portal.history.parsing.lines import WorkflowLine
 from portal.history.parsing.readers import BadField
+from portal.history.parsing.runs import Arrival
 from portal.history.prefetch import prefetch
 from portal.history.retrieve import Line, size_of
 from portal.history.store import Store, look_up, renew_statistics
 from portal.history.summary import BadLine, Counts, FileSummary, ImportSummary, Progress, no_progress
+from portal.history.ways import BY_FILE, WayIn
 
 DEFAULT_BATCH_SIZE = 50_000
 """Lines in a transaction: more write the same index pages less often, and make other writers wait longer."""
@@ -45,9 +47,9 @@ class _DatabaseSink:
     """
 
     def __init__(
-        self, workspace_id: UUID, now: datetime, transactions: ExitStack, committed: Callable[[], None]
+        self, arrival: Arrival, way: WayIn, transactions: ExitStack, committed: Callable[[], None]
     ) -> None:
-        self._workspace_id, self._now, self._transactions = workspace_id, now, transactions
+        self._arrival, self._way, self._transactions = arrival, way, transactions
         self._committed = committed
         self._store: Store | None = None
 
@@ -60,7 +62,7 @@ class _DatabaseSink:
             self.end_batch()
         if self._store is None:
             session = self._transactions.enter_context(writing(bulk=True))
-            self._store = Store(session, self._workspace_id, self._now)
+            self._store = Store(session, self._arrival, self._way)
         plan = self._store.take(lines)
         plan.bad += failed.items()
         return plan
@@ -76,12 +78,12 @@ class _DatabaseSink:
         """Store the files of acceptable lines outside a transaction; returns the failures by line number."""
         failed: dict[int, BadField] = {}
         db.session.rollback()
-        existing = look_up(db.session(), self._workspace_id, [line for _, line in lines])
-        refused = {number for number, _ in decide(existing, lines, self._now).bad}
+        existing = look_up(db.session(), self._arrival.workspace_id, [line for _, line in lines])
+        refused = {number for number, _ in decide(existing, lines, self._arrival, self._way).bad}
         for number, line in lines:
             try:
                 if number not in refused:
-                    keep_files(self._workspace_id, files_of(line), source)
+                    keep_files(self._arrival.workspace_id, files_of(line), source)
             except BadField as error:
                 failed[number] = error
         return failed
@@ -105,17 +107,18 @@ def import_files(
     summary = ImportSummary() if summary is None else summary
     summary.check = check
     sizes = [size_of(file) for file in files]
+    arrival = Arrival(workspace_id, now)
     with rare_garbage_collection(), _timed(summary), ExitStack() as transactions:
         sink = (
-            DryRun(workspace_id, now)
+            DryRun(arrival)
             if check
-            else _DatabaseSink(workspace_id, now, transactions, summary.mark_committed)
+            else _DatabaseSink(arrival, BY_FILE, transactions, summary.mark_committed)
         )
         before = 0
         for file, size in zip(files, sizes, strict=True):
             into = _Import(workspace_id, sink, Folder(file.parent), summary, FileSummary(file))
             lines_before = summary.total.lines
-            for chunk in prefetch(read_chunks(file, batch_size)):
+            for chunk in prefetch(read_chunks(file, batch_size, arrival)):
                 into.take(chunk)
                 progress(before + chunk.bytes_read, sum(sizes), lines_before + into.counts.lines)
                 size = max(size, chunk.bytes_read)
@@ -139,15 +142,21 @@ def _timed(summary: ImportSummary) -> Iterator[None]:
 
 
 def import_lines(
-    workspace_id: UUID, lines: Iterable[bytes], *, now: datetime, files: Mapping[str, bytes] | None = None
+    workspace_id: UUID,
+    lines: Iterable[bytes],
+    *,
+    now: datetime,
+    files: Mapping[str, bytes] | None = None,
+    way: WayIn = BY_FILE,
 ) -> ImportSummary:
     """Import lines from memory as if from one file, with the files that they name."""
     summary = ImportSummary()
+    arrival = Arrival(workspace_id, now, way.live)
     numbered = (Line(number, text, 0) for number, text in enumerate(lines, 1))
     with _timed(summary), ExitStack() as transactions:
-        sink = _DatabaseSink(workspace_id, now, transactions, summary.mark_committed)
+        sink = _DatabaseSink(arrival, way, transactions, summary.mark_committed)
         into = _Import(workspace_id, sink, InMemory(files or {}), summary, FileSummary(Path("-")))
-        for chunk in parse_chunks(numbered, DEFAULT_BATCH_SIZE, db.engine.dialect):
+        for chunk in parse_chunks(numbered, DEFAULT_BATCH_SIZE, db.engine.dialect, arrival):
             into.take(chunk)
     return summary
 

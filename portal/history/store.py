@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from portal.database.columns import Base
 from portal.database.engine import db
-from portal.database.models import Artifact, Run, RunDetail, Upload, UploadStatus, Workflow, Workspace
+from portal.database.models import Artifact, Run, Upload, UploadStatus, Workflow, Workspace
 from portal.database.sql import bulk, versions
 from portal.database.sql.in_lists import chunks
 from portal.history.decide import (
+    Change,
     Existing,
     Plan,
     PlannedRun,
@@ -24,13 +25,17 @@ from portal.history.decide import (
     StoredWorkflow,
     decide,
 )
-from portal.history.parsing.encoding import EncodedRun, HistoryLine, NumberedLine
+from portal.history.merging.stored import read_states
+from portal.history.parsing.encoding import EncodedRun, HistoryLine, NumberedLine, encode_parsed
 from portal.history.parsing.lines import WorkflowLine
 from portal.history.parsing.readers import Values
+from portal.history.parsing.runs import Arrival, ParsedRun
 from portal.history.parsing.uploads import UploadLine
+from portal.history.ways import WayIn
 from portal.input.folding import fold
 from portal.runs import counts
 from portal.runs.counts import Counted
+from portal.runs.recording.events import told_of
 from portal.runs.recording.imported_results import ResultRows, store_results
 from portal.runs.recording.imported_runs import ImportedRun, store_imported
 from portal.runs.recording.run_parameters import encoded_id
@@ -45,7 +50,8 @@ from portal.workspaces.people import SourcePerson, store_people
 _WORKFLOWS = cast(sa.Table, Workflow.__table__)
 _RUNS = cast(sa.Table, Run.__table__)
 _STORED_RUN = tuple(
-    _RUNS.c[name] for name in ("id", "workflow_id", "imported", "run_number", "import_digest")
+    _RUNS.c[name]
+    for name in ("id", "workflow_id", "imported", "run_number", "import_digest", "source_system")
 )
 _UPLOADS = cast(sa.Table, Upload.__table__)
 
@@ -88,6 +94,7 @@ def look_up(
             created_at=row.created_at,
             next_run_number=row.next_run_number,
             version=row.version,
+            expected=row.expected,
         )
         for row in (find_workflows if locked is None else lock_workflows)(session, named)
     }
@@ -113,8 +120,8 @@ def _importer_id(workspace_id: UUID) -> UUID:
 
 def _stored_runs(session: Session, lines: Sequence[EncodedRun]) -> dict[UUID, StoredRun]:
     found = {
-        run_id: StoredRun(workflow_id, imported, number, digest, superseded=[])
-        for run_id, workflow_id, imported, number, digest in bulk.select_rows(
+        run_id: StoredRun(workflow_id, imported, number, digest, source)
+        for run_id, workflow_id, imported, number, digest, source in bulk.select_rows(
             session.connection(),
             _STORED_RUN,
             _RUNS.c.id,
@@ -122,10 +129,9 @@ def _stored_runs(session: Session, lines: Sequence[EncodedRun]) -> dict[UUID, St
         )
     }
     known = [line for line in lines if line.id in found] if found else []
-    for chunk in chunks([line.id for line in known if found[line.id].digest != line.digest]):
-        details = sa.select(RunDetail.run_id, RunDetail.superseded_digests)
-        for run_id, superseded in session.execute(details.where(RunDetail.run_id.in_(chunk))):
-            found[run_id].superseded = superseded or []
+    changed = {line.id for line in known if found[line.id].digest != line.digest and found[line.id].imported}
+    for run_id, state in read_states(session, changed).items():
+        found[run_id].state = state
     return found
 
 
@@ -161,18 +167,46 @@ def _used_numbers(
     return used
 
 
+class EncodedPlan(NamedTuple):
+    """A planned run whose row is ready to be stored."""
+
+    line: EncodedRun
+    number: int
+    is_new: bool
+    person_id: int | None
+    change: Change | None
+
+
+def _encoded(dialect: sa.Dialect, planned: Iterable[PlannedRun]) -> list[EncodedPlan]:
+    """Encode what several lines together say; what one line says is encoded already."""
+    plans = list(planned)
+    merged = [plan.line for plan in plans if isinstance(plan.line, ParsedRun)]
+    encoded = iter(encode_parsed(dialect, merged))
+    return [
+        EncodedPlan(
+            next(encoded) if isinstance(plan.line, ParsedRun) else plan.line,
+            plan.number,
+            plan.is_new,
+            plan.person_id,
+            plan.change,
+        )
+        for plan in plans
+    ]
+
+
 class Store:
     """Stores chunks of history in one transaction. Imports into a workspace wait for each other."""
 
-    def __init__(self, session: Session, workspace_id: UUID, now: datetime) -> None:
-        self._session, self._workspace_id, self._now = session, workspace_id, now
+    def __init__(self, session: Session, arrival: Arrival, way: WayIn) -> None:
+        self._session, self._arrival, self._way = session, arrival, way
+        self._workspace_id, self._now = arrival.workspace_id, arrival.now
         self._workflows: dict[UUID, StoredWorkflow] = {}
         self._people: dict[UUID, int] = {}
         self._identities: dict[UUID, SourcePerson] = {}
         self._counted = counts.Changes()
         self._next_numbers: dict[UUID, int] = {}
         self._versions: dict[UUID, int] = {}
-        workspace = sa.select(Workspace.id).where(Workspace.id == workspace_id)
+        workspace = sa.select(Workspace.id).where(Workspace.id == self._workspace_id)
         session.execute(workspace.with_for_update(key_share=True))
 
     def may_lock(self, lines: Sequence[NumberedLine]) -> bool:
@@ -183,9 +217,9 @@ class Store:
     def take(self, lines: Sequence[NumberedLine]) -> Plan:
         """Decide about these lines, and store them."""
         existing = look_up(self._session, self._workspace_id, [line for _, line in lines], self._workflows)
-        plan = decide(existing, lines, self._now)
+        plan = decide(existing, lines, self._arrival, self._way)
         _store_workflows(self._session, self._workspace_id, plan, self._now)
-        planned = list(plan.runs.values())
+        planned = _encoded(self._session.get_bind().dialect, plan.runs.values())
         self._take_versions(plan.next_numbers.keys() | plan.changed_workflows.keys())
         self._take_versions({line.workflow_id for line, _ in plan.uploads.values()})
         self._store_people(plan)
@@ -197,6 +231,7 @@ class Store:
         )
         plan.counts.results += _store_results(self._session, planned)
         _store_uploads(self._session, self._workspace_id, plan)
+        self._record_events(planned)
         self._next_numbers |= plan.next_numbers
         plan.counts.steps += sum(len(run.line.steps) for run in planned)
         return plan
@@ -206,6 +241,15 @@ class Store:
         counts.apply(self._session, self._counted)
         raise_run_numbers(self._session, self._next_numbers)
         set_versions(self._session, self._versions)
+
+    def _record_events(self, planned: Iterable[EncodedPlan]) -> None:
+        """Record what live lines told of in time, as changes of runs made here are recorded."""
+        for run in planned:
+            if run.change and self._way.is_recent(run.change.occurred_at, self._now):
+                told_of(
+                    self._session, run.line.id, run.change.before, run.change.after,
+                    run.change.occurred_at, self._way.key_id,
+                )  # fmt: skip
 
     def _take_versions(self, workflow_ids: set[UUID]) -> None:
         """Choose the version that each changed workflow gets in this transaction."""
@@ -224,29 +268,31 @@ class Store:
             people, plan.counts.people = store_people(self._session, self._workspace_id, changed)
             self._people |= people
 
-    def _imported(self, planned: PlannedRun) -> ImportedRun:
-        line, number = planned.line, planned.number
-        person_id = self._people[line.identity.user_id] if line.identity else None
-        version = self._versions[line.workflow_id]
-        detail = _detail(planned)
+    def _imported(self, planned: EncodedPlan) -> ImportedRun:
+        line = planned.line
+        person_id = self._people[line.identity.user_id] if line.identity else planned.person_id
         return ImportedRun(
             line.id,
             line.parameters,
             line.counted,
             person_id,
-            number,
-            version,
+            planned.number,
+            self._versions[line.workflow_id],
             line.digest,
-            detail,
+            _detail(line, planned.number),
             line.steps,
         )
 
 
-def _store_results(session: Session, planned: Sequence[PlannedRun]) -> int:
-    """Replace the results of these runs, of which some may have none now; returns the number of rows."""
+def _store_results(session: Session, planned: Sequence[EncodedPlan]) -> int:
+    """Store the results of these runs, of which some may have none now; returns the number of rows."""
     runs = [run.line for run in planned if run.line.results is not None]
     given = [line.results for line in runs if line.results is not None]
-    replaced = [run.line.id for run in planned if not run.is_new]
+    replaced = {
+        run.line.id: run.line.results.kept if run.line.results else frozenset()
+        for run in planned
+        if not run.is_new
+    }
     if given or replaced:
         rows = ResultRows(
             run_results=[each.run for each in given if each.run],
@@ -312,19 +358,20 @@ def _columns(workflow: StoredWorkflow) -> Values:
         "description_folded": fold(workflow.description or ""),
         "definition": workflow.definition,
         "source": workflow.source,
+        "expected": workflow.expected,
         "created_at": workflow.created_at,
     }
 
 
-def _detail(planned: PlannedRun) -> Values | None:
+def _detail(line: EncodedRun, number: int) -> Values | None:
     """The columns of the run's RunDetail, if it has any."""
-    line, source = planned.line, planned.line.source
-    if line.number is not None and line.number != planned.number:
+    source = line.source
+    if line.number is not None and line.number != number:
         source = {**source, "run_number": line.number}  # the run keeps its number; the source's is not lost
-    if not source and line.definition_snapshot is None and not planned.superseded:
+    if not source and line.definition_snapshot is None and line.provenance is None:
         return None
     return {
         "definition_snapshot": line.definition_snapshot,
         "source": source or None,
-        "superseded_digests": planned.superseded or None,
+        "provenance": line.provenance,
     }

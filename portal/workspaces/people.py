@@ -26,6 +26,7 @@ class PersonRow(TypedDict):
     workspace_id: UUID
     user_id: UUID
     source_id: str | None
+    kind: str | None
     name: str | None
     email: str | None
     display_name: str
@@ -41,9 +42,13 @@ class SourcePerson:
     source_id: str | None = None
     name: str | None = None
     email: str | None = None
+    kind: str | None = None
+    """A `PersonKind`."""
 
 
-def identify(source_id: str | None, name: str | None, email: str | None) -> SourcePerson | None:
+def identify(
+    source_id: str | None, name: str | None, email: str | None, kind: str | None = None
+) -> SourcePerson | None:
     """Identify a person by id, else by e-mail, else by name; None without any of them."""
     if source_id:
         try:
@@ -56,7 +61,7 @@ def identify(source_id: str | None, name: str | None, email: str | None) -> Sour
         user_id = uuid5(_NAMESPACE, f"name:{name}")
     else:
         return None
-    return SourcePerson(user_id, source_id or None, name or None, email or None)
+    return SourcePerson(user_id, source_id or None, name or None, email or None, kind)
 
 
 def store_people(
@@ -72,7 +77,7 @@ def store_people(
     known = _known(session, workspace_id, wanted)
     members = _members(session, workspace_id, wanted)
     for user_id, person in known.items():
-        stored = SourcePerson(user_id, person.source_id, person.name, person.email)
+        stored = SourcePerson(user_id, person.source_id, person.name, person.email, person.kind)
         merged[user_id] = _merge(stored, merged[user_id])
     rows = [_row(workspace_id, merged[user_id], members.get(user_id)) for user_id in wanted]
     made = [row for row in rows if row["user_id"] not in known]
@@ -106,6 +111,7 @@ def _merge(before: SourcePerson | None, after: SourcePerson) -> SourcePerson:
         after.source_id or before.source_id,
         after.name or before.name,
         after.email or before.email,
+        after.kind or before.kind,
     )
 
 
@@ -141,6 +147,7 @@ def _row(workspace_id: UUID, identity: SourcePerson, member: User | None) -> Per
         "workspace_id": workspace_id,
         "user_id": identity.user_id,
         "source_id": identity.source_id,
+        "kind": identity.kind,
         "name": name[: bounds.MAX_PERSON_NAME]
         if name
         else None,  # first and last name together may exceed it

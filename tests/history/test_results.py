@@ -111,7 +111,7 @@ def test_a_line_that_differs_replaces_what_the_run_gave(load: Import, files: Pat
     load(workflow_line(), gave())
     assert load(gave(title="again")).total.runs_updated == 1
     assert (count(OutputLine), count(Artifact), count(Take), count(StepResult)) == (2, 2, 2, 2)
-    assert load(run_line()).total.runs_updated == 1
+    assert load(run_line(replace=True)).total.runs_updated == 1
     for table in (OutputLine, Artifact, Take, Validation, StepResult, RunResult):
         assert count(table) == 0
 

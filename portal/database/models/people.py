@@ -22,6 +22,8 @@ class Person(Base):
     user_id: Mapped[UUID] = mapped_column(Id)
     source_id: Mapped[str | None] = mapped_column(sa.String(200))
     """The id in the source of the imported history, unchanged."""
+    kind: Mapped[str | None] = mapped_column(sa.String(10))
+    """A `PersonKind`, where history says it."""
     name: Mapped[str | None] = mapped_column(sa.String(200))
     email: Mapped[str | None] = mapped_column(sa.String(254))
     display_name: Mapped[str] = mapped_column(sa.String(254))

@@ -53,6 +53,15 @@ class Run(Base):
             sqlite_where=sa.text("NOT imported"),
             postgresql_where=sa.text("NOT imported"),
         ),
+        *(
+            sa.Index(
+                f"ix_runs_{name}",
+                name,
+                sqlite_where=sa.text(f"{name} IS NOT NULL"),
+                postgresql_where=sa.text(f"{name} IS NOT NULL"),
+            )
+            for name in ("parent_id", "rerun_of_id")
+        ),
         sa.Index(
             "ix_runs_engine_occupying",
             "workflow_id",
@@ -96,6 +105,20 @@ class Run(Base):
     """The version of its workflow in which it came: what came later is greater. 0: before that was kept."""
     workflow_version: Mapped[int | None] = mapped_column(sa.BigInteger)
     """The WorkflowVersion that it ran, if it was made here from a definition that has one."""
+    as_of: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """The latest moment of which lines of history told of it; None for a run made here."""
+    said: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """The fields that lines named, as bits (`history.parsing.said`)."""
+    outcome: Mapped[str | None] = mapped_column(sa.String(30))
+    """What became of it in the words of `Outcome`, where history says more than the status."""
+    trigger: Mapped[str | None] = mapped_column(sa.String(10))
+    """What started it, a `Trigger`."""
+    source_system: Mapped[str | None] = mapped_column(sa.String(200))
+    """The system that history names as its source, such as github:acme/web."""
+    parent_id: Mapped[UUID | None] = mapped_column(Id)
+    """The run that started it, which may not be here."""
+    rerun_of_id: Mapped[UUID | None] = mapped_column(Id)
+    """The run that it repeats, which may not be here."""
     import_digest: Mapped[bytes | None] = mapped_column(sa.LargeBinary(16))
     """Which line of history this run was last brought up to date from."""
 
@@ -109,8 +132,8 @@ class RunDetail(Base):
     definition_snapshot: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
     source: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
     """What imported history says beyond the columns: the source's status word, title, labels, …"""
-    superseded_digests: Mapped[list[str] | None] = mapped_column(sa.JSON(none_as_null=True))
-    """Lines that once described this run and no longer do: seen again, they change nothing."""
+    provenance: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
+    """Of which moment each field is, where lines of several moments met (`history.merging.rows`)."""
 
 
 class Step(Base):
@@ -132,10 +155,14 @@ class Step(Base):
     error: Mapped[str | None] = mapped_column(sa.Text)
     source: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
     """What imported history says of it beyond the columns."""
+    said: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """The fields that lines of history named, as bits (`history.parsing.said`)."""
+    provenance: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
+    """As that of its run."""
 
 
 class RunEvent(Base):
-    """One change of a run made here, written in the transaction of the change. Imported history has none.
+    """One change of a run, written in the transaction of the change. Imported files write none.
 
     Ids are never reused, but transactions commit in another order than they take ids: a reader that must see
     every event cannot remember the last id alone.
@@ -162,3 +189,5 @@ class RunEvent(Base):
     """Who did it; None for a worker."""
     api_key_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("api_keys.id", ondelete="SET NULL"))
     """The key with which they did it."""
+    ingest_key_id: Mapped[UUID | None] = mapped_column(Id)
+    """The ingest key that told of it; no foreign key."""

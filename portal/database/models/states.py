@@ -29,6 +29,44 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
+class Outcome(StrEnum):
+    """What became of a run or step, finer than the six states, where its source says so."""
+
+    SUCCEEDED = "succeeded"
+    SUCCEEDED_WITH_WARNINGS = "succeeded_with_warnings"
+    NEUTRAL = "neutral"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CRASHED = "crashed"
+    START_FAILED = "start_failed"
+    ABORTED = "aborted"
+    STALE = "stale"
+    SUPERSEDED = "superseded"
+    UPSTREAM_FAILED = "upstream_failed"
+    CACHED = "cached"
+
+
+class Trigger(StrEnum):
+    """What started a run, where its source says so."""
+
+    PERSON = "person"
+    SCHEDULE = "schedule"
+    EVENT = "event"
+    API = "api"
+    UPSTREAM = "upstream"
+    RETRY = "retry"
+    OTHER = "other"
+
+
+class PersonKind(StrEnum):
+    """Who a run names as its starter."""
+
+    PERSON = "person"
+    BOT = "bot"
+    SYSTEM = "system"
+
+
 class PauseReason(StrEnum):
     """Why a run is paused (contract 3.1)."""
 

@@ -35,6 +35,8 @@ class Workflow(Base):
     """Counts the same transactions, for servers of the previous release, which write no version."""
     current_version: Mapped[int | None] = mapped_column(sa.BigInteger)
     """The number of the WorkflowVersion that the definition is; None if none holds it: it was imported."""
+    expected: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
+    """When its runs are expected: `cron` with `zone`, or `period`, and `grace` in seconds."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     updated_at: Mapped[datetime] = mapped_column(UTCDateTime)
     """Grows with every write to the workflow itself, not with its runs: its ETag is made of it."""

@@ -12,6 +12,7 @@ from portal.database.engine import db, engine_options
 from portal.history.parsing.encoding import NumberedLine, encode_lines
 from portal.history.parsing.lines import ParsedLine, parse_line
 from portal.history.parsing.readers import BadField
+from portal.history.parsing.runs import Arrival
 from portal.history.prefetch import ProcessEnded, produce_in_process
 from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
 
@@ -45,6 +46,7 @@ class Chunk:
 class _Parser:
     """Parses lines until they make a chunk."""
 
+    arrival: Arrival
     lines: list[tuple[int, ParsedLine]] = field(default_factory=list)
     bad: list[tuple[int, BadField]] = field(default_factory=list)
     read: int = 0
@@ -58,7 +60,7 @@ class _Parser:
             if line.text is None:
                 raise BadField("", f"is longer than {MAX_LINE} bytes.")
             self.size += len(line.text)
-            self.lines.append((line.number, parse_line(line.text)))
+            self.lines.append((line.number, parse_line(line.text, self.arrival)))
         except BadField as error:
             self.bad.append((line.number, error.bare()))
 
@@ -67,33 +69,35 @@ class _Parser:
         return Chunk(lines, self.bad, self.read, self.bytes_read, ends_batch, error)
 
 
-def read_chunks(file: Path, batch_size: int) -> Iterator[Chunk]:
+def read_chunks(file: Path, batch_size: int, arrival: Arrival) -> Iterator[Chunk]:
     """The lines of a file; those of a long one are parsed by a process of its own.
 
     Such a process inherits no standard input: a pipe, such as /dev/stdin may be, is read here.
     """
     if size_of(file) < LONG_FILE or not file.resolve().is_file():
-        return parse_chunks(read_lines(file), batch_size, db.engine.dialect)
-    return _read_in_process(file.resolve(), batch_size, db.engine.url)
+        return parse_chunks(read_lines(file), batch_size, db.engine.dialect, arrival)
+    return _read_in_process(file.resolve(), batch_size, db.engine.url, arrival)
 
 
-def _read_in_process(file: Path, batch_size: int, database: sa.URL) -> Iterator[Chunk]:
+def _read_in_process(file: Path, batch_size: int, database: sa.URL, arrival: Arrival) -> Iterator[Chunk]:
     try:
-        yield from produce_in_process(_chunks_of, file, batch_size, database)
+        yield from produce_in_process(_chunks_of, file, batch_size, database, arrival)
     except ProcessEnded:
         yield Chunk([], [], 0, 0, ends_batch=True, error="The process that read the file was ended.")
 
 
-def _chunks_of(file: Path, batch_size: int, database: sa.URL) -> Iterator[Chunk]:
+def _chunks_of(file: Path, batch_size: int, database: sa.URL, arrival: Arrival) -> Iterator[Chunk]:
     dialect = sa.create_engine(database, **engine_options(database)).dialect
     with rare_garbage_collection():
-        yield from parse_chunks(read_lines(file), batch_size, dialect)
+        yield from parse_chunks(read_lines(file), batch_size, dialect, arrival)
 
 
-def parse_chunks(lines: Iterable[Line], batch_size: int, dialect: sa.Dialect) -> Iterator[Chunk]:
+def parse_chunks(
+    lines: Iterable[Line], batch_size: int, dialect: sa.Dialect, arrival: Arrival
+) -> Iterator[Chunk]:
     """Parse lines; the last chunk has the error if they cannot be read to the end."""
     read = size = 0
-    parser = _Parser()
+    parser = _Parser(arrival)
     error = None
     try:
         for line in lines:
@@ -102,7 +106,7 @@ def parse_chunks(lines: Iterable[Line], batch_size: int, dialect: sa.Dialect) ->
             if ends_batch or parser.read >= CHUNK_LINES:
                 chunk = parser.finish(dialect, ends_batch)
                 read, size = (0, 0) if ends_batch else (read + parser.read, size + parser.size)
-                parser = _Parser(bytes_read=parser.bytes_read)
+                parser = _Parser(arrival, bytes_read=parser.bytes_read)
                 yield chunk
     except Unreadable as unreadable:
         error = str(unreadable)

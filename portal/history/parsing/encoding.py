@@ -8,9 +8,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.sql.bulk import Parameters
-from portal.history.parsing.lines import ParsedLine, ParsedRun, WorkflowLine
+from portal.history.parsing.lines import ParsedLine, WorkflowLine
 from portal.history.parsing.readers import Values
 from portal.history.parsing.results import File, RunResults
+from portal.history.parsing.runs import NamedWorkflow, ParsedRun
 from portal.history.parsing.uploads import UploadLine
 from portal.runs.recording.run_parameters import CountedValues, encode_runs
 from portal.workspaces.people import SourcePerson
@@ -21,6 +22,7 @@ class EncodedRun(NamedTuple):
 
     id: UUID
     workflow_id: UUID
+    workflow: NamedWorkflow | None
     number: int | None
     ordinal: int | None
     identity: SourcePerson | None
@@ -28,6 +30,8 @@ class EncodedRun(NamedTuple):
     source: Values
     steps: list[Values]
     digest: bytes
+    provenance: Values | None
+    text: bytes
     results: RunResults | None
     parameters: Parameters
     counted: CountedValues
@@ -49,12 +53,14 @@ NumberedLine = tuple[int, HistoryLine]
 
 def encode_lines(dialect: sa.Dialect, lines: Sequence[tuple[int, ParsedLine]]) -> list[NumberedLine]:
     """Encode the runs among these numbered lines."""
-    columns = [line.columns for _, line in lines if isinstance(line, ParsedRun)]
-    encoded = iter(encode_runs(dialect, columns))
-    return [
-        (number, EncodedRun(*line[:-1], *next(encoded)) if isinstance(line, ParsedRun) else line)
-        for number, line in lines
-    ]
+    encoded = iter(encode_parsed(dialect, [line for _, line in lines if isinstance(line, ParsedRun)]))
+    return [(number, next(encoded) if isinstance(line, ParsedRun) else line) for number, line in lines]
+
+
+def encode_parsed(dialect: sa.Dialect, lines: Sequence[ParsedRun]) -> list[EncodedRun]:
+    """Encode these runs."""
+    encoded = encode_runs(dialect, [line.columns for line in lines])
+    return [EncodedRun(*line[:-1], *each) for line, each in zip(lines, encoded, strict=True)]
 
 
 def files_of(line: HistoryLine) -> Sequence[File]:

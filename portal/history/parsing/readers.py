@@ -24,6 +24,8 @@ Value = TypeVar("Value")
 Item = TypeVar("Item")
 Read = TypeVar("Read", bound=Reader)
 
+NONE: Mapping[str, Reader] = {}
+
 _STATUSES = {str(status): str(status) for status in RunStatus}
 _REASONS = {str(reason): str(reason) for reason in PauseReason}
 _ABSENT = object()
@@ -36,7 +38,7 @@ def schema_of(read: Reader) -> Values:
     return dict(_SCHEMAS[read])
 
 
-def _accepts(**schema: Any) -> Callable[[Read], Read]:
+def accepts(**schema: Any) -> Callable[[Read], Read]:
     """Register the JSON Schema of a reader."""
 
     def note(read: Read) -> Read:
@@ -83,17 +85,22 @@ class Fields:
         except ValueError as error:
             raise within(name, error) from None
 
-    def take_all(self, readers: Mapping[str, Reader]) -> Values:
-        """The values of all these fields, None for absent ones. Raises BadField."""
+    def take_all(self, readers: Mapping[str, Reader], checked: Mapping[str, Reader] = NONE) -> Values:
+        """The values of all these fields, None for absent ones. Raises BadField.
+
+        Those in `checked` are read too, and stay in `rest`.
+        """
         found: Values = dict.fromkeys(readers)
         rest, name = {}, ""
         try:
             for name, value in self.rest.items():
                 read = readers.get(name)
-                if read is None:
-                    rest[name] = value
-                else:
+                if read is not None:
                     found[name] = read(value)
+                elif (check := checked.get(name)) is None:
+                    rest[name] = value
+                elif (kept := check(value)) is not None:
+                    rest[name] = kept
         except ValueError as error:
             raise within(name, error) from None
         self.rest = rest
@@ -106,7 +113,7 @@ class Fields:
         return value
 
 
-@_accepts(type="string")
+@accepts(type="string")
 def text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("must be text.")
@@ -114,7 +121,7 @@ def text(value: object) -> str:
 
 
 def text_of(least: int, most: int) -> Callable[[object], str]:
-    @_accepts(type="string", minLength=least, maxLength=most)
+    @accepts(type="string", minLength=least, maxLength=most)
     def read(value: object) -> str:
         if not isinstance(value, str) or not least <= len(value) <= most:
             raise ValueError(f"must be text of {least} to {most} characters.")
@@ -124,7 +131,7 @@ def text_of(least: int, most: int) -> Callable[[object], str]:
 
 
 def whole(least: int) -> Callable[[object], int]:
-    @_accepts(type="integer", minimum=least, maximum=MAX_NUMBER)
+    @accepts(type="integer", minimum=least, maximum=MAX_NUMBER)
     def read(value: object) -> int:
         if type(value) is not int or not least <= value <= MAX_NUMBER:
             raise ValueError(sentences.whole_number(least, MAX_NUMBER))
@@ -133,7 +140,7 @@ def whole(least: int) -> Callable[[object], int]:
     return read
 
 
-@_accepts(type="string", format="date-time", pattern=f"^{moments.PATTERN}$")
+@accepts(type="string", format="date-time", pattern=f"^{moments.PATTERN}$")
 def moment(value: object) -> datetime | None:
     """A moment; None for a zero time."""
     said = text(value)
@@ -147,7 +154,7 @@ def moment(value: object) -> datetime | None:
         ) from None
 
 
-@_accepts(type="string", format="uuid", pattern=f"^{parameters.UUID_PATTERN}$")
+@accepts(type="string", format="uuid", pattern=f"^{parameters.UUID_PATTERN}$")
 def uuid(value: object) -> UUID:
     return parameters.uuid(text(value))
 
@@ -157,13 +164,13 @@ def _known_uuid(text: str) -> UUID:
     return parameters.uuid(text)
 
 
-@_accepts(**schema_of(uuid))
+@accepts(**schema_of(uuid))
 def workflow_id(value: object) -> UUID:
     return _known_uuid(text(value))
 
 
 def word(words: Mapping[str, str]) -> Callable[[object], str]:
-    @_accepts(enum=list(words))
+    @accepts(enum=list(words))
     def read(value: object) -> str:
         if not isinstance(value, str) or value not in words:
             raise ValueError(sentences.one_of(words))
@@ -172,7 +179,7 @@ def word(words: Mapping[str, str]) -> Callable[[object], str]:
     return read
 
 
-@_accepts(type="object")
+@accepts(type="object")
 def object_(value: object) -> Values:
     if not isinstance(value, dict):
         raise ValueError("must be an object.")
@@ -182,7 +189,7 @@ def object_(value: object) -> Values:
 def items(read: Callable[[object], Item]) -> Callable[[object], list[Item]]:
     """A reader of a list of values that this reader accepts."""
 
-    @_accepts(type="array", items=schema_of(read))
+    @accepts(type="array", items=schema_of(read))
     def parse(value: object) -> list[Item]:
         if not isinstance(value, list):
             raise ValueError("must be a list.")
@@ -217,7 +224,7 @@ def _or_null(schema: Values) -> Values:
 def object_of(fields: Mapping[str, Reader], needed: Collection[str]) -> Callable[[object], Values]:
     """A reader of an object that is stored as it is if these fields are right, whatever else it has."""
 
-    @_accepts(**record_schema({name: schema_of(read) for name, read in fields.items()}, needed))
+    @accepts(**record_schema({name: schema_of(read) for name, read in fields.items()}, needed))
     def read(value: object) -> Values:
         known = Fields(object_(value))
         for name, read_field in fields.items():
@@ -227,14 +234,14 @@ def object_of(fields: Mapping[str, Reader], needed: Collection[str]) -> Callable
     return read
 
 
-@_accepts(type="boolean")
+@accepts(type="boolean")
 def boolean(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be true or false.")
     return value
 
 
-@_accepts(type="number", minimum=-MAX_NUMBER, maximum=MAX_NUMBER)
+@accepts(type="number", minimum=-MAX_NUMBER, maximum=MAX_NUMBER)
 def fraction(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_NUMBER:
         raise ValueError(f"must be a number from -{MAX_NUMBER} to {MAX_NUMBER}.")
@@ -244,13 +251,13 @@ def fraction(value: object) -> float:
 _locale = text_of(1, 35)
 
 
-@_accepts(**schema_of(_locale))
+@accepts(**schema_of(_locale))
 def locale(value: object) -> str:
     """A locale; `en_US` becomes `en-US`."""
     return _locale(value).replace("_", "-")
 
 
-@_accepts(type="string", pattern="^[0-9a-f]{64}$")
+@accepts(type="string", pattern="^[0-9a-f]{64}$")
 def sha256(value: object) -> str:
     found = text(value)
     if len(found) != 64 or any(digit not in "0123456789abcdef" for digit in found):

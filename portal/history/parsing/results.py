@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID, uuid5
 
 from portal.database.models import TakeStatus
+from portal.history.parsing.decoding import canonical
 from portal.history.parsing.readers import (
     BadField,
     Fields,
@@ -71,8 +73,13 @@ class RunResults:
     takes: list[Values] = field(default_factory=list)
     validations: list[Values] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+    """Of the lists `output_lines` and `files`, as far as the line has them."""
+    kept: frozenset[str] = frozenset()
+    """Which of these lists stay as they are stored."""
 
 
+LISTS = ("output_lines", "files")
 RUN: Mapping[str, Reader] = {
     "token_cost": count,
     "credits_absorbed": fraction,
@@ -85,7 +92,7 @@ STEP: Mapping[str, Reader] = {
     "pause_error": text,
     "result": object_,
 }
-RUN_KEYS = RUN.keys() | {"output_lines", "files"}
+RUN_KEYS = RUN.keys() | {*LISTS}
 STEP_KEYS = STEP.keys()
 LINE: Mapping[str, Reader] = {
     "line_id": text,
@@ -137,9 +144,15 @@ def take_results(fields: Fields, run_id: UUID, steps: list[Values]) -> RunResult
     own = fields.take_all(RUN)
     if any(value is not None for value in own.values()):
         results.run = {"run_id": run_id, **own}
+    results.digests = {name: digest_of(fields.rest[name]) for name in LISTS if name in fields.rest}
     fields.take("output_lines", _each(lambda position, value: _line(results, run_id, position, value)))
     fields.take("files", _each(lambda position, value: _file(results, run_id, position, value)))
     return results
+
+
+def digest_of(value: object) -> str:
+    """A digest of the canonical JSON of a list."""
+    return blake2b(canonical(value), digest_size=16).hexdigest()
 
 
 def _each(read: Callable[[int, Any], None]) -> Callable[[Any], bool]:

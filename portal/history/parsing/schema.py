@@ -1,16 +1,21 @@
 """The import format as a JSON Schema, generated from the readers of the import."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portal.history.parsing import readers
-from portal.history.parsing.lines import RUN_COLUMNS, STEP_COLUMNS
+from portal.history.parsing.known import STEP_FACTS, WORKFLOW_FACTS, expected
+from portal.history.parsing.people import read_kind
 from portal.history.parsing.readers import ZERO_TIME, record_schema, schema_of, text_of
 from portal.history.parsing.results import AUDIO_TYPES, LINE, RUN, STEP, TAKE, VALIDATION, path
+from portal.history.parsing.runs import KEPT, MOMENTS, RUN_COLUMNS
+from portal.history.parsing.steps import STEP_COLUMNS
 from portal.history.parsing.uploads import UPLOAD
 from portal.input import bounds
 
 Schema = dict[str, Any]
+
+OF_THE_LINE: Mapping[str, readers.Reader] = {"at": readers.moment, "replace": readers.boolean}
 
 _ABOUT = (
     "One line of the files that `flask import` reads; docs/import.md says what the fields mean. A line may "
@@ -22,12 +27,13 @@ _ABOUT = (
 
 def import_schema() -> Schema:
     """What one line may be, in JSON Schema 2020-12: what `parse_line` takes, but for what _ABOUT lists."""
-    kinds = {"workflow": _workflow(), "upload": _upload(), "run": _run()}
+    kinds = {"workflow": _workflow(), "upload": _upload(), "run": _run(), "step": _step_line()}
     branches = [
         {"if": {"properties": {"type": {"const": kind}}}, "then": {"$ref": f"#/$defs/{kind}"}}
         for kind in kinds
     ]
-    parts = {"step": _step(), "output_line": _output_line(), "take": _take(), "person": _person()}
+    parts = {"step_of_a_run": _step(), "output_line": _output_line(), "take": _take(), "person": _person()}
+    parts["named_workflow"] = _named_workflow()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A line of run history",
@@ -48,7 +54,9 @@ def _workflow() -> Schema:
         "definition": readers.object_,
         "created_at": readers.moment,
     }
-    return record_schema(_fields(own), needed=("id", "name"))
+    own |= {"expected": expected, **WORKFLOW_FACTS}
+    identity = {"anyOf": [_has("id"), {"allOf": [_has("source"), _has("external_id")]}]}
+    return record_schema(_fields(own), needed=("name",)) | identity
 
 
 def _upload() -> Schema:
@@ -69,21 +77,49 @@ def _run() -> Schema:
         "definition_snapshot": readers.object_,
     }
     lists = {
-        "steps": _list(_ref("step")),
+        "steps": _list(_ref("step_of_a_run")),
         "output_lines": _list(_ref("output_line")),
         "files": _list(_file(schema_of(path))),
     }
-    schema = record_schema(
-        _fields(own) | _fields(RUN_COLUMNS) | _fields(RUN) | {"triggered_by": _ref("person")} | lists,
-        needed=("id", "workflow_id", "status"),
-    )
-    moments = ("created_at", "started_at", "completed_at")
-    return schema | {"anyOf": [_has(name, pattern=f"^(?!{ZERO_TIME}$)") for name in moments]}
+    fields = _fields(own) | _fields(RUN_COLUMNS) | _fields(KEPT) | _fields(RUN) | _fields(OF_THE_LINE)
+    schema = record_schema(fields | {"triggered_by": _ref("person")} | lists, needed=("status",))
+    return schema | {"allOf": [*_identity("id"), _dated(MOMENTS)]}
+
+
+def _step_line() -> Schema:
+    own = {"run_id": readers.uuid, "workflow_id": readers.workflow_id, "source": RUN_COLUMNS["source"]}
+    of_the_run: dict[str, readers.Reader] = {name: KEPT[name] for name in ("external_id", "attempt")}
+    schema = record_schema(_fields({**own, **of_the_run, **OF_THE_LINE}))
+    schema["properties"] |= _step()["properties"]
+    return schema | {"required": ["node_id", "status"], "allOf": [*_identity("run_id"), _dated(MOMENTS[:3])]}
+
+
+def _dated(moments: Sequence[str]) -> Schema:
+    return {"anyOf": [_has(name, pattern=f"^(?!{ZERO_TIME}$)") for name in ("at", *moments)]}
+
+
+def _identity(id_field: str) -> list[Schema]:
+    """A line names its run by an id or in its source, and its workflow so too."""
+    workflow = {"required": ["workflow"], "properties": {"workflow": _ref("named_workflow")}}
+    named = {"allOf": [_has("source"), workflow]}
+    needs_source = {"if": _has("external_id"), "then": _has("source")}
+    return [
+        needs_source,
+        {"anyOf": [_has(id_field), _has("external_id")]},
+        {"anyOf": [_has("workflow_id"), named]},
+    ]
+
+
+def _named_workflow() -> Schema:
+    own = {"name": text_of(1, bounds.MAX_WORKFLOW_NAME), **WORKFLOW_FACTS}
+    return record_schema(_fields(own), needed=("name",))
 
 
 def _step() -> Schema:
     own = {name: read for name, read in STEP.items() if name != "result"}  # of any kind
-    return record_schema(_fields(STEP_COLUMNS) | _fields(own), needed=("node_id", "status"))
+    return record_schema(
+        _fields(STEP_COLUMNS) | _fields(STEP_FACTS) | _fields(own), needed=("node_id", "status")
+    )
 
 
 def _output_line() -> Schema:
@@ -111,7 +147,7 @@ def _person() -> Schema:
     named = _fields({"name": text_of(0, bounds.MAX_PERSON_NAME), "email": text_of(0, bounds.MAX_EMAIL)})
     number = {"minimum": -bounds.MAX_BIGINT, "maximum": bounds.MAX_BIGINT}
     source_id = {"type": ["string", "integer"], "maxLength": bounds.MAX_PERSON_ID, **number}
-    return record_schema({"id": source_id} | named)
+    return record_schema({"id": source_id} | named | _fields({"kind": read_kind}))
 
 
 def _fields(table: Mapping[str, readers.Reader]) -> dict[str, Schema]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.models import Run, RunEvent, RunStatus
-from portal.runs.recording.state_machine import Event
+from portal.runs.recording.state_machine import Event, event_of
 
 RETENTION_DAYS = "portal_run_events_days"
 """The engine's execution option that says for how many days events are kept; 0 or none keeps all."""
@@ -40,6 +40,28 @@ def record_event(
             occurred_at=occurred_at,
             person_id=person_id,
             api_key_id=api_key_id,
+        )
+    )
+    _prune(session, occurred_at)
+
+
+def told_of(
+    session: Session,
+    run_id: UUID,
+    before: str | None,
+    after: str,
+    occurred_at: datetime,
+    ingest_key_id: UUID | None,
+) -> None:
+    """Record that a run of another system went from one status to another, as a live way in told."""
+    session.add(
+        RunEvent(
+            run_id=run_id,
+            event=Event.START if before is None else event_of(RunStatus(before), RunStatus(after)),
+            from_status=before,
+            to_status=after,
+            occurred_at=occurred_at,
+            ingest_key_id=ingest_key_id,
         )
     )
     _prune(session, occurred_at)

@@ -1,6 +1,7 @@
 """The results of imported runs: lines of output, takes, scores, artifacts and results of steps."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -22,7 +23,7 @@ from portal.database.sql import bulk
 from portal.database.sql.bulk import Row
 from portal.database.sql.in_lists import chunks
 from portal.runs.counts import Counted
-from portal.runs.recording.languages import language_rows
+from portal.runs.recording.languages import Spoken, language_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,20 +53,52 @@ class ResultRows:
 
 
 def store_results(
-    session: Session, rows: ResultRows, runs: Iterable[Counted], replaced: Sequence[UUID]
+    session: Session,
+    rows: ResultRows,
+    runs: Sequence[Counted],
+    replaced: Mapping[UUID, Collection[str]],
 ) -> None:
     """Insert the results of these runs, after deleting those of the runs that are replaced.
 
-    Takes are deleted by cascade from their lines, results of steps from the steps, replaced before.
+    `replaced` says which lists of each run stay as they are stored: `output_lines`, `files`. Takes are
+    deleted by cascade from their lines, results of steps from the steps, replaced before.
     """
     connection = session.connection()
-    for chunk in chunks(replaced):
-        for table in map(_table, (OutputLine, Artifact, RunResult, RunLanguage)):
-            connection.execute(sa.delete(table).where(table.c.run_id.in_(chunk)))
+    spoken = _spoken_before(session, [each for each, kept in replaced.items() if "output_lines" in kept])
+    _delete(connection, replaced)
     for table, values in rows.by_table():
         bulk.insert_rows(connection, table, values)
-    languages = language_rows(runs, rows.output_lines, rows.takes)
+    languages = language_rows(runs, rows.output_lines, rows.takes, spoken)
     bulk.insert_rows(connection, _table(RunLanguage), languages)
+
+
+def _delete(connection: sa.Connection, replaced: Mapping[UUID, Collection[str]]) -> None:
+    artifacts, takes = _table(Artifact), _table(Take)
+    for chunk in chunks(list(replaced)):
+        for table in map(_table, (RunResult, RunLanguage)):
+            connection.execute(sa.delete(table).where(table.c.run_id.in_(chunk)))
+    for name in ("output_lines", "files"):
+        for chunk in chunks([run_id for run_id, kept in replaced.items() if name not in kept]):
+            of_takes = sa.select(takes.c.artifact_id).where(
+                takes.c.run_id.in_(chunk), takes.c.artifact_id.is_not(None)
+            )
+            spoken = artifacts.c.id.in_(of_takes)
+            wanted = spoken if name == "output_lines" else ~spoken
+            connection.execute(sa.delete(artifacts).where(artifacts.c.run_id.in_(chunk), wanted))
+            if name == "output_lines":
+                lines = _table(OutputLine)
+                connection.execute(sa.delete(lines).where(lines.c.run_id.in_(chunk)))
+
+
+def _spoken_before(session: Session, run_ids: Sequence[UUID]) -> Spoken:
+    """What runs whose lines of output stay spoke in each language."""
+    found: Spoken = defaultdict(dict)
+    for chunk in chunks(run_ids):
+        rows = sa.select(RunLanguage).where(RunLanguage.run_id.in_(chunk))
+        for row in session.scalars(rows):
+            found[row.run_id][row.locale_code] = (row.lines, row.characters)
+    session.expire_all()
+    return found
 
 
 def _table(model: type[Base]) -> sa.Table:

@@ -2,7 +2,7 @@
 
 import string
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from portal.database.sql.bulk import Row
@@ -12,11 +12,18 @@ from portal.runs.counts.histograms import moment_of_key
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-def language_rows(runs: Iterable[Counted], lines: Sequence[Row], takes: Sequence[Row]) -> list[Row]:
+Spoken = dict[UUID, dict[str, tuple[int, int]]]
+"""Lines and characters by run and language."""
+NOTHING: Spoken = {}
+
+
+def language_rows(
+    runs: Iterable[Counted], lines: Sequence[Row], takes: Sequence[Row], before: Spoken = NOTHING
+) -> list[Row]:
     """The rows of RunLanguage for these runs, whose lines and takes these are.
 
-    A take without a text of its own speaks that of its line. Credits are the run's, in proportion to the
-    characters.
+    Of a run in `before` the takes are as they were. A take without a text of its own speaks that of its line.
+    Credits are the run's, in proportion to the characters.
     """
     scripts = {(line["run_id"], line["position"]): line["script"] for line in lines} if takes else {}
     spoken: defaultdict[UUID, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
@@ -28,7 +35,12 @@ def language_rows(runs: Iterable[Counted], lines: Sequence[Row], takes: Sequence
         tally[0] += last.get((run_id, code)) != line  # the takes of a line follow each other
         tally[1] += len(text or "")
         last[run_id, code] = line
-    return [row for run in runs for row in _rows(run, spoken.get(UUID(int=run.id), {}))]
+    found: Spoken = {
+        run_id: {code: (lines, characters) for code, (lines, characters) in tally.items()}
+        for run_id, tally in spoken.items()
+    }
+    found = before | found
+    return [row for run in runs for row in _rows(run, found.get(UUID(int=run.id), {}))]
 
 
 def canonical(locale_code: str | None) -> str:
@@ -36,7 +48,7 @@ def canonical(locale_code: str | None) -> str:
     return (locale_code or "").translate(_LOWER)
 
 
-def _rows(run: Counted, spoken: dict[str, list[int]]) -> Iterable[Row]:
+def _rows(run: Counted, spoken: Mapping[str, tuple[int, int]]) -> Iterable[Row]:
     whole = sum(characters for _, characters in spoken.values())
     for code, (lines, characters) in spoken.items():
         yield {

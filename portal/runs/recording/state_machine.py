@@ -47,6 +47,22 @@ def next_status(status: RunStatus, pausing: bool, event: Event) -> RunStatus:
     return after
 
 
+def event_of(before: RunStatus, after: RunStatus) -> Event:
+    """The event by which a run of another system got its status, whatever may lie between."""
+    if after is RunStatus.RUNNING:
+        return Event.RESUME if before is RunStatus.PAUSED else Event.PICK_UP
+    return _ENDING_IN[after]
+
+
+_ENDING_IN = {
+    RunStatus.PENDING: Event.START,
+    RunStatus.PAUSED: Event.PAUSE,
+    RunStatus.COMPLETED: Event.COMPLETE,
+    RunStatus.FAILED: Event.FAIL,
+    RunStatus.CANCELLED: Event.CANCEL,
+}
+
+
 def changes_nothing(status: RunStatus, pausing: bool, event: Event) -> bool:
     """Whether an allowed event leaves the run exactly as it is."""
     if event is Event.PAUSE:

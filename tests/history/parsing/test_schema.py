@@ -21,7 +21,7 @@ from portal.history.parsing.lines import parse_line
 from portal.history.parsing.readers import BadField
 from portal.history.parsing.schema import import_schema
 from tests.factories import NOON
-from tests.history.lines import an_id, encode, run_line, upload_line, workflow_line
+from tests.history.lines import ARRIVAL, an_id, encode, run_line, upload_line, workflow_line
 from tests.history.test_importer import BAD
 
 SCHEMA = import_schema()
@@ -47,7 +47,24 @@ TAKE = {
     "audio": {"path": "a/b.WAV", "sha256": "0" * 64, "name": "x", "node_id": "n"},
 }  # fmt: skip
 OUTPUT_LINE = {"script": "x", "line_id": "x", "source_line_id": "x", "auto_corrected": 1, "takes": [TAKE]}
-PERSON = {"id": "u", "name": "Ada", "email": "ada@acme.example"}
+PERSON = {"id": "u", "name": "Ada", "email": "ada@acme.example", "kind": "bot"}
+FACTS = {
+    "outcome": "timed_out", "source_status": "TIMED_OUT", "url": "https://ci.example/1",
+    "log_url": "http://ci.example/1/log", "duration_ms": 5,
+}  # fmt: skip
+STEP |= FACTS | {
+    "parent_node_id": "p", "path": ["p", "a"], "exit_code": -9, "worker": "w", "map_index": 0,
+    "allowed_to_fail": True,
+}  # fmt: skip
+OTHER_RUN = {"id": an_id("other"), "source": "ci", "external_id": "6", "attempt": 1, "step": "a"}
+NAMED = {"source": "ci", "external_id": "7", "attempt": 2, "at": AT, "replace": False}
+NAMED_WORKFLOW = {
+    "name": "W",
+    "external_id": "w",
+    "source": "ci",
+    "url": "https://ci.example/w",
+    "path": "a/w.yml",
+}
 RUN = run_line(
     run_number=1, ordinal=1, updated_at=AT, triggered_by=PERSON, total_steps=1, finished_steps=1,
     total_nodes=1, finished_nodes=1, usage_summary={}, error="x", credits=1, output_line_count=1,
@@ -56,12 +73,23 @@ RUN = run_line(
     definition_snapshot={}, token_cost=1, credits_absorbed=0.5,
     held_nodes=[{"node_id": "n", "locales": ["de"]}], steps=[STEP],
     output_lines=[OUTPUT_LINE], files=[TAKE["audio"]],
+    parent=OTHER_RUN, rerun_of=OTHER_RUN, trigger="schedule", trigger_name="0 2 * * *",
+    ref={"branch": "b", "tag": "t", "commit": "c", "pull_request": "5", "url": "https://ci.example/c"},
+    parameters={"a": 1}, environment="prod", title="x", labels={"a": "b"}, waiting_for="a machine",
+    scheduled_for=AT, last_heard_at=AT, expires_after=60,
+    artifacts=[{"name": "x", "url": "https://ci.example/x", "size_bytes": 1, "expires_at": AT}],
+    **FACTS, **NAMED,
 )  # fmt: skip
 UPLOAD = upload_line(
     path="a/b.txt", sha256="0" * 64, content_type="text/plain", format="txt", size_bytes=1, char_count=1,
     line_count=1, detected_language="de", uploaded_by=PERSON, updated_at=AT,
 )  # fmt: skip
-FULL = [workflow_line(description="x", definition={}, created_at=AT), UPLOAD, RUN]
+STEP_LINE = STEP | NAMED | {"type": "step", "run_id": an_id("run"), "workflow": NAMED_WORKFLOW}
+EXPECTED = {"cron": "0 2 * * *", "zone": "UTC", "grace": 60}
+W = workflow_line(
+    description="x", definition={}, created_at=AT, expected=EXPECTED, **NAMED_WORKFLOW | {"name": "x"}
+)
+FULL = [W, W | {"expected": {"period": 60}}, UPLOAD, RUN, STEP_LINE]
 """Lines that say everything."""
 
 VALUES = st.one_of(
@@ -110,7 +138,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 def is_taken(line: bytes) -> bool:
     try:
-        parse_line(line)
+        parse_line(line, ARRIVAL)
     except BadField:
         return False
     return True
