@@ -1,9 +1,14 @@
-"""The API's documentation for programs (`/openapi.json`), people (`/docs`) and agents (`/llms.txt`)."""
+"""The API's documentation for programs (`/openapi.json`), people (`/docs`) and agents (`/llms.txt`).
 
+Beside it, to download: `run-portal`, a client of the API in one file.
+"""
+
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, current_app, jsonify, send_file
 
 from portal.api.openapi import Json, describe
 from portal.auth.gate import public
@@ -68,6 +73,20 @@ def docs() -> str:
 @public
 def llms() -> Response:
     return Response(render("documentation/llms.txt", _documentation()), mimetype="text/plain")
+
+
+@bp.get("/run-portal")
+@public
+def command() -> Response:
+    """The command that runs a command and records the run."""
+    path = Path(current_app.root_path) / "run_portal.py"
+    return send_file(
+        path,
+        mimetype="text/x-python",
+        as_attachment=True,
+        download_name="run-portal",
+        etag=hashlib.sha256(path.read_bytes()).hexdigest()[:32],
+    )
 
 
 def _documentation() -> Documentation:

@@ -194,6 +194,7 @@ def test_every_view_is_closed_unless_it_says_public(app: Flask) -> None:
         "auth.logout",
         "auth.start",
         "auth.use",
+        "documentation.command",
         "documentation.docs",
         "documentation.llms",
         "documentation.openapi",

@@ -327,4 +327,5 @@ TABLE: dict[str, Row] = {
     "GET /openapi.json": Open(ok=200),
     "GET /docs": Open(ok=200),
     "GET /llms.txt": Open(ok=200),
+    "GET /run-portal": Open(ok=200),
 }
