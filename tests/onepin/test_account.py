@@ -77,6 +77,19 @@ def test_the_command_line_says_that_members_need_a_person(onepin: Onepin, reader
         assert (refused.returncode, "FORBIDDEN" in refused.stderr) == (1, True), words
 
 
+@pytest.mark.parametrize("onepin", [NEWEST], indirect=True)
+def test_the_command_line_says_that_workspaces_need_a_person(onepin: Onepin, reader: tuple[str, str]) -> None:
+    workspace_id, key = reader
+    onepin.environment = {"ONEPIN_API_KEY": key}
+    for words in (
+        ("create", "--name", "New"),
+        ("update", workspace_id, "--name", "Other"),
+        ("delete", workspace_id, "--yes"),
+    ):
+        refused = onepin("workspace", *words, check=False)
+        assert (refused.returncode, "FORBIDDEN" in refused.stderr) == (1, True), words
+
+
 def answers(client: Any, workspace_id: str) -> list[Any]:
     """What the client asks for, each as it answers: awaitable or not."""
     return [
