@@ -13,6 +13,7 @@ from portal.api.request_values import body_and_ids
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.engine.preparing import Overrides
+from portal.engine.pricing.estimates import Estimate
 from portal.engine.pricing.quotes import Quote, quote_workflow
 
 _OVERAGE = "The portal knows no overage: runs never cost more than the balance."
@@ -81,17 +82,22 @@ def _answer(found: Quote) -> RunEstimateJson:
         "current_balance": found.balance,
         "deficit_at_max": found.deficit_at_most,
         "can_run": found.can_run,
-        "breakdown": [
-            {
-                "node_id": row.node_id,
-                "node_type": row.node_type,
-                "min_credits": row.credits.least,
-                "expected_credits": row.credits.expected,
-                "max_credits": row.credits.most,
-            }
-            for row in found.estimate.nodes
-        ],
+        "breakdown": breakdown(found.estimate),
         "overage_rate_cents_per_credit": None,
         "will_incur_overage": False,
         "estimated_overage_cents": None,
     }
+
+
+def breakdown(found: Estimate) -> list[NodeEstimateJson]:
+    """What each node that can run would cost."""
+    return [
+        {
+            "node_id": row.node_id,
+            "node_type": row.node_type,
+            "min_credits": row.credits.least,
+            "expected_credits": row.credits.expected,
+            "max_credits": row.credits.most,
+        }
+        for row in found.nodes
+    ]

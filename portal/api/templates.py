@@ -1,5 +1,7 @@
 """Templates (contract part 2, 10)."""
 
+import hashlib
+import json
 from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 from uuid import UUID
@@ -12,10 +14,12 @@ from portal import moments
 from portal.api import bp
 from portal.api.answers import FREE_FORM, Count, NoFavoriteJson, linked_by, one, uncounted_list
 from portal.api.operations import FLAG, PAGING, SEARCH, operation
+from portal.api.preview import NodeEstimateJson, breakdown
 from portal.api.request_values import json_body
 from portal.api.schemas import Schema, described, list_of, words
 from portal.api.workflows import WorkflowJson, workflow_answer
 from portal.auth.gate import current_principal, requires, workspace_optional
+from portal.engine.pricing.units import quote_unit
 from portal.input.bodies import Body, OneOf
 from portal.input.parameters import Reader
 from portal.workflows.templates import reading, writing
@@ -31,6 +35,7 @@ from portal.workflows.templates.bodies import (
     template_id as parse_id,
 )
 from portal.workflows.templates.reading import TemplateRow
+from portal.workspaces.workspaces import workspace_id_of
 
 
 class TemplateJson(TypedDict):
@@ -55,6 +60,34 @@ class DeletedTemplateJson(TypedDict):
 
     id: str
     deleted: Literal[True]
+
+
+_VARIABLE = "Grows with the script."
+_FIXED = "Always 0: no price of the portal is the same for every length of script."
+
+
+class TemplateEstimateJson(TypedDict):
+    """What a run of a template would cost for each `unit_chars` characters of its scripts."""
+
+    unit_chars: Annotated[Count, Field(description="1,000 for each script.")]
+    variable_min_credits_per_unit: Annotated[Count, Field(description=_VARIABLE)]
+    variable_expected_credits_per_unit: Annotated[Count, Field(description=_VARIABLE)]
+    variable_max_credits_per_unit: Annotated[Count, Field(description=_VARIABLE)]
+    fixed_min_credits: Annotated[Count, Field(description=_FIXED)]
+    fixed_expected_credits: Annotated[Count, Field(description=_FIXED)]
+    fixed_max_credits: Annotated[Count, Field(description=_FIXED)]
+    total_min_credits_per_unit: Count
+    total_expected_credits_per_unit: Count
+    total_max_credits_per_unit: Count
+    breakdown: list[NodeEstimateJson]
+    source_snapshot: Annotated[
+        str, OneOf(("draft", "published")), Field(description="`published` if it is part of the portal.")
+    ]
+    source_node_ids: list[str]
+    definition_fingerprint: Annotated[str, Field(description="Another one if the definition changes.")]
+    rate_fingerprint: Annotated[str, Field(description="Another one if the prices change.")]
+    cache_status: Annotated[Literal["miss"], Field(description="Each is computed anew.")]
+    computed_at: datetime
 
 
 SomeBody = TypeVar("SomeBody", bound=Body)
@@ -153,6 +186,44 @@ def clone_template(template_id: str) -> Response:
     return workflow_answer(made, status=201)
 
 
+@bp.get("/templates/<template_id>/estimate")
+@requires("templates:read")
+@operation(
+    tag="Templates",
+    summary="Estimate a run of a template",
+    answer=TemplateEstimateJson,
+    description="For a certain length of script, since a template has none of its own. Without metering all "
+    "credits are 0. 422 if no run of it is possible anywhere.",
+)
+def template_estimate(template_id: str) -> Response:
+    principal, now = current_principal(), moments.now()
+    found = reading.get_template(principal, _id(template_id))
+    quote = quote_unit(workspace_id_of(principal), found.definition)
+    credits = quote.estimate.credits
+    answer: TemplateEstimateJson = {
+        "unit_chars": sum(quote.characters.values()),
+        "variable_min_credits_per_unit": credits.least,
+        "variable_expected_credits_per_unit": credits.expected,
+        "variable_max_credits_per_unit": credits.most,
+        "fixed_min_credits": 0,
+        "fixed_expected_credits": 0,
+        "fixed_max_credits": 0,
+        "total_min_credits_per_unit": credits.least,
+        "total_expected_credits_per_unit": credits.expected,
+        "total_max_credits_per_unit": credits.most,
+        "breakdown": breakdown(quote.estimate),
+        "source_snapshot": "published" if found.is_starter else "draft",
+        "source_node_ids": list(quote.characters),
+        "definition_fingerprint": _fingerprint(found.definition),
+        "rate_fingerprint": _fingerprint(
+            {slug: [str(price.credits), price.unit] for slug, price in quote.prices.items()}
+        ),
+        "cache_status": "miss",
+        "computed_at": now,
+    }
+    return one(answer)
+
+
 @bp.post("/templates/<template_id>/favorite")
 @requires("templates:read")
 @workspace_optional
@@ -176,6 +247,10 @@ def unfavorite_template(template_id: str) -> Response:
     writing.unlike_template(current_principal(), found_id)
     answer: NoFavoriteJson = {"id": found_id, "is_favorite": False}
     return one(answer)
+
+
+def _fingerprint(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _id(text: str) -> str:

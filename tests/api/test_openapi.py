@@ -237,6 +237,7 @@ def ask_of_templates(ask: Callable[..., Json]) -> None:
     ask("GET", "/api/v1/users/me/templates")
     for some in (made, "ReadText", "Absent00", "x"):
         ask("GET", templates + "/{template_id}", template_id=some)
+        ask("GET", templates + "/{template_id}/estimate", template_id=some)
         ask("PATCH", templates + "/{template_id}", body={"category": "media"}, template_id=some)
         ask("POST", templates + "/{template_id}/clone", body={"name": "y"}, template_id=some)
         ask("POST", templates + "/{template_id}/favorite", template_id=some)

@@ -11,6 +11,7 @@ from portal import speech
 from portal.auth.principals import SCOPES
 from portal.history.importer import import_lines
 from tests.api.conftest import Api
+from tests.definitions.graphs import smallest
 from tests.factories import (
     NOON,
     make_entry,
@@ -44,7 +45,9 @@ def a_workspace(app: Flask, name: str, size: int) -> tuple[Api, dict[str, str]]:
     ]
     texts = (json.dumps(line).encode() for line in lines)
     assert import_lines(workspace.id, texts, now=NOON, files={"a.wav": b"RIFF", "a.txt": b"Hello"}).ok
-    templates = [make_template(workspace, f"Template {number}") for number in range(size)]
+    templates = [
+        make_template(workspace, f"Template {number}", definition=smallest()) for number in range(size)
+    ]
     for number in range(size):
         make_entry(workspace, f"word {number}")
     voice = next(iter(speech.catalog().voices.values()))

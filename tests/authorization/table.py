@@ -189,6 +189,7 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/users/me/templates": Api(scope="templates:read"),
     "POST /api/v1/templates": Api(scope="workflows:write", ok=201, roles=EDITORS, body={"name": "New"}),
     "GET /api/v1/templates/<template_id>": Api(scope="templates:read", anywhere=True),
+    "GET /api/v1/templates/<template_id>/estimate": Api(scope="templates:read"),
     "PATCH /api/v1/templates/<template_id>": Api(
         scope="workflows:write", roles=EDITORS, body={"name": "New"}
     ),

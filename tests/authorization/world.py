@@ -155,7 +155,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
         "provider_name": "acme",
         "model_name": "org/large",
         "entry_id": make_entry(workspace, word).id,
-        "template_id": make_template(workspace, f"Template of {word}").id,
+        "template_id": make_template(workspace, f"Template of {word}", definition=smallest()).id,
     }
 
 

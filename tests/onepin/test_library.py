@@ -177,6 +177,16 @@ def test_the_sdk_walks_from_providers_to_voices(key: str, server: str) -> None:
     assert client.voices.preview(listed.data[0].id, language="de-de").data.model == "small"
 
 
+def test_the_sdk_estimates_a_template(key: str, server: str) -> None:
+    client = OnepinClient(api_key=key, base_url=server)
+    found = client.templates.estimate_template("ReadText").data
+    assert (found.unit_chars, found.source_snapshot, found.total_max_credits_per_unit) == (
+        1_000,
+        "published",
+        0,
+    )
+
+
 def test_the_sdk_keeps_a_dictionary(key: str, server: str) -> None:
     words = OnepinClient(api_key=key, base_url=server).dictionary
     spelled = {"word": "Podonos", "language": "en-us", "method": "spelled"}

@@ -21,6 +21,7 @@ from portal.database.engine import db
 from portal.database.models import Invitation, Take, User, Workflow, Workspace
 from portal.database.transactions import writing
 from portal.history.importer import import_lines
+from tests.definitions.graphs import smallest
 from tests.factories import (
     NOON,
     make_entry,
@@ -119,7 +120,7 @@ def furnished(environment: dict[str, str], tmp_path: Path) -> Iterator[Furnished
         fill(workspace)
         empty = make_workflow(workspace, "Empty")
         make_entry(workspace, "xylophone")
-        template = make_template(workspace, "x", created_by=user.id)
+        template = make_template(workspace, "x", created_by=user.id, definition=smallest())
         key = make_key(workspace, user, SCOPES)
         person = TokenCaller(app, user, workspace.id)
         [key_row] = person.ask("GET", "/api-keys").get_json()["data"]
