@@ -13,6 +13,7 @@ from portal.database.transactions import writing
 from portal.history.artifact_files import FileSource, Folder, InMemory, keep_files, read_files
 from portal.history.decide import Plan, decide
 from portal.history.dry_run import DryRun
+from portal.history.numbering import numbers_of_file, numbers_of_lines, with_numbers
 from portal.history.parsing.chunks import Chunk, parse_chunks, rare_garbage_collection, read_chunks
 from portal.history.parsing.encoding import NumberedLine, files_of
 from portal.history.parsing.lines import WorkflowLine
@@ -118,8 +119,7 @@ def import_files(
         for file, size in zip(files, sizes, strict=True):
             into = _Import(workspace_id, sink, Folder(file.parent), summary, FileSummary(file))
             lines_before = summary.total.lines
-            for chunk in prefetch(read_chunks(file, batch_size, arrival)):
-                into.take(chunk)
+            for chunk in into.take_file(file, batch_size, arrival):
                 progress(before + chunk.bytes_read, sum(sizes), lines_before + into.counts.lines)
                 size = max(size, chunk.bytes_read)
             before += size
@@ -156,8 +156,8 @@ def import_lines(
     with _timed(summary), ExitStack() as transactions:
         sink = _DatabaseSink(arrival, way, transactions, summary.mark_committed)
         into = _Import(workspace_id, sink, InMemory(files or {}), summary, FileSummary(Path("-")))
-        for chunk in parse_chunks(numbered, DEFAULT_BATCH_SIZE, db.engine.dialect, arrival):
-            into.take(chunk)
+        for _ in into.take_all(parse_chunks(numbered, DEFAULT_BATCH_SIZE, db.engine.dialect, arrival)):
+            pass
     return summary
 
 
@@ -170,6 +170,31 @@ class _Import:
         self._workspace_id, self._sink, self._source = workspace_id, sink, source
         self._summary, self._file = summary, file
         summary.files.append(file)
+
+    def take_file(self, file: Path, batch_size: int, arrival: Arrival) -> Iterator[Chunk]:
+        """Take the chunks of a file, and yield each when it is taken."""
+        numbers = numbers_of_file(file, arrival) if file.is_file() else None
+        coming = prefetch(read_chunks(file, batch_size, arrival))
+        if numbers is None:
+            yield from self.take_all(coming)
+            return
+        for chunk in coming:
+            with_numbers(chunk.lines, numbers)
+            self.take(chunk)
+            yield chunk
+
+    def take_all(self, coming: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Take chunks a batch at a time, so that runs without a number are numbered within it."""
+        batch: list[Chunk] = []
+        for chunk in coming:
+            batch.append(chunk)
+            if chunk.ends_batch:
+                numbers = numbers_of_lines(line for each in batch for line in each.lines)
+                for each in batch:
+                    with_numbers(each.lines, numbers)
+                    self.take(each)
+                    yield each
+                batch = []
 
     @property
     def counts(self) -> Counts:

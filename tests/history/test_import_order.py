@@ -50,9 +50,9 @@ def test_parts_of_a_history_and_then_all_of_it_come_to_the_same_as_all_of_it_at_
 
     empty()
     load(len(lines), 100, 100)
-    expected = dump(db.engine)
+    expected = dump(db.engine, without={"run_number", "next_run_number"})
     empty()
     for part in sorted(parts):
         load(*part)
     load(len(lines), 5, 2)
-    assert dump(db.engine) == expected
+    assert dump(db.engine, without={"run_number", "next_run_number"}) == expected

@@ -148,20 +148,20 @@ def test_a_workflow_is_made_brought_up_to_date_and_left_alone(load: Import, work
     ]
 
 
-def test_a_number_is_the_lines_own_else_the_ordinal_if_free_else_the_next(load: Import) -> None:
+def test_a_number_is_the_lines_own_else_the_ordinal_if_free_else_one_after_all_others(load: Import) -> None:
     load(
         W,
         run_line("brings", run_number=5),
         run_line("free", ordinal=2),
         run_line("taken", ordinal=5),
-        run_line("none"),
+        run_line("none", created_at="2026-03-01T12:00:01Z"),
         run_line("far", run_number=100),
         run_line("after"),
     )
     found = numbers()
     named = ("brings", "free", "taken", "none", "far", "after")
-    assert [found[UUID(an_id(name))] for name in named] == [5, 2, 6, 7, 100, 101]
-    assert the_workflow().next_run_number == 102
+    assert [found[UUID(an_id(name))] for name in named] == [5, 2, 6, 102, 100, 101]
+    assert the_workflow().next_run_number == 103
 
 
 def test_an_ordinal_is_not_free_when_a_run_of_an_earlier_import_has_it(load: Import) -> None:

@@ -228,6 +228,12 @@ def _named(fields: Fields, arrival: Arrival, id_field: str) -> _Named:
     return _Named(run_id, workflow_id, workflow, at, replaces)
 
 
+def about_run(values: Values, arrival: Arrival) -> tuple[UUID, UUID]:
+    """The ids of the run and the workflow that a line is about. Raises BadField."""
+    named = _named(Fields(values), arrival, "id" if values.get("type") == "run" else "run_id")
+    return named.run_id, named.workflow_id
+
+
 def _look(name: str, read: Callable[[object], Value], rest: Values) -> Value | None:
     """The value of a field, which stays where it is. Raises BadField."""
     if name not in rest:
