@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from portal import moments, storage
 from portal.auth.access import SeenWorkflow
+from portal.auth.api_keys import ingest_management
 from portal.auth.api_keys.management import KeySpec, create_key_as_operator
 from portal.database import compatibility
 from portal.database.engine import db
@@ -108,6 +109,11 @@ def make_member(workspace: Workspace, user: User, role: str = "admin") -> Member
 def make_key(workspace: Workspace, user: User, scopes: tuple[str, ...] = ("workflows:read",)) -> str:
     spec = KeySpec(name="test", scopes=tuple(sorted(set(scopes))))
     return create_key_as_operator(workspace, user.email, spec, moments.now()).plain
+
+
+def make_ingest_key(workspace: Workspace, kind: str = "history", **fields: Any) -> str:
+    spec = ingest_management.IngestKeySpec.parse({"kind": kind, "name": "test", **fields})
+    return ingest_management.create_key_as_operator(workspace, spec, moments.now()).plain
 
 
 def make_workflow(workspace: Workspace, name: str = "Nightly dub", **columns: Any) -> Workflow:

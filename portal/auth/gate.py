@@ -2,6 +2,7 @@
 
 A `@public` view is open. Every other one needs a principal: a bearer token under `/api/`, a browser session
 elsewhere. `@requires(permission)` needs a permission too. `@opened_by_signature` looks at neither.
+`@takes_ingest_key(kind)` needs an ingest key and looks at nothing else.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from uuid import UUID
 from flask import Flask, current_app, g, request, session
 
 from portal import moments
-from portal.auth import bearer, limits
+from portal.auth import ingest_keys, limits
+from portal.auth.api_keys import bearer
+from portal.auth.ingest_keys import IngestCaller, IngestKeyKind
 from portal.auth.origin import SAFE_METHODS, is_same_origin
 from portal.auth.principals import Principal
 from portal.auth.signin import principal_of_session
@@ -60,6 +63,25 @@ def opened_by_signature(view: View) -> View:
     return view
 
 
+def takes_ingest_key(kind: IngestKeyKind) -> Callable[[View], View]:
+    """Open a view to ingest keys of this kind, and to nothing else; see `auth.ingest_keys`.
+
+    A cookie is not looked at, so there is no origin check.
+    """
+
+    def mark(view: View) -> View:
+        view.portal_ingest_key = kind  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def current_ingest_caller() -> IngestCaller:
+    """The ingest key of the request, in a view that `@takes_ingest_key`."""
+    caller: IngestCaller = g.ingest_caller
+    return caller
+
+
 def current_principal() -> Principal:
     """The principal of the request, in any view that is not public."""
     principal: Principal = g.principal
@@ -89,6 +111,10 @@ def init_app(app: Flask, settings: Settings) -> None:
         view = current_app.view_functions[request.endpoint]
         if getattr(view, "portal_opened_by_signature", False):
             limits.count_attempt("signed", request)
+            return
+        kind: IngestKeyKind | None = getattr(view, "portal_ingest_key", None)
+        if kind is not None:
+            g.ingest_caller = ingest_keys.authenticate(request, kind, moments.now())
             return
         changes = request.method not in SAFE_METHODS and not is_api(request.path)
         if changes and not is_same_origin(request):

@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from uuid import UUID
 
 from flask import Flask, Request, current_app
 from limits import RateLimitItemPerMinute
@@ -108,10 +109,13 @@ def rate_limiter() -> RateLimiter:
 
 def count_request(principal: Principal) -> None:
     """Count a request of an authenticated principal. Raises TooManyRequests."""
+    count_client(principal.api_key_id or principal.user.id, principal.rate_limit_per_min)
+
+
+def count_client(client: UUID, own_limit: int | None) -> None:
+    """Count a request of a key or a user, whose own limit replaces the portal's. Raises TooManyRequests."""
     count = rate_limiter()
-    client = principal.api_key_id or principal.user.id
-    own = principal.rate_limit_per_min
-    count.hit("request", client.hex, count.settings.per_min if own is None else own)
+    count.hit("request", client.hex, count.settings.per_min if own_limit is None else own_limit)
 
 
 def count_attempt(namespace: str, request: Request) -> None:

@@ -7,8 +7,8 @@ import re
 from portal import moments
 
 _SECRETS = re.compile(
-    r"(op_(?:live|test|pub)_)[0-9A-Za-z]+|((?:bearer|basic)\s+)[^\s'\"]+|((?:set-)?cookie:\s*)[^\r\n]+"
-    r"|(/(?:signin|invitations)/)[^\s/?\"']+"
+    r"(op_(?:live|test|pub|ing|ping)_)[0-9A-Za-z]+|((?:bearer|basic)\s+)[^\s'\"]+|((?:set-)?cookie:\s*)[^\r\n]+"
+    r"|(/(?:signin|invitations|ping)/)[^\s/?\"']+"
     r"|((?:code|state|nonce|signature|token|client_secret|code_verifier|(?:access|id|refresh)_token)=)[^&\s\"']+"
     r"|((?:client_secret|code_verifier|(?:access|id|refresh)_token)['\"]?: ?['\"]?)[^&\s\"']+"
     r"|(://[^\s:/@]*:)[^\s/@]+(?=@)|(eyJ)[\w-]{5,}\.[\w-]+\.?[\w-]*",
@@ -17,7 +17,7 @@ _SECRETS = re.compile(
 
 
 def redact(text: str) -> str:
-    """Redact API keys, tokens, cookies, passwords, and sign-in, invitation and file links."""
+    """Redact keys, tokens, cookies, passwords, and sign-in, invitation, file and ping addresses."""
     return _SECRETS.sub(lambda match: next(label for label in match.groups() if label) + "[redacted]", text)
 
 

@@ -1,1 +1,1 @@
-"""API keys: authentication and management."""
+"""API keys and other bearer tokens; the management of ingest keys."""

@@ -29,7 +29,12 @@ _BASE62 = string.digits + string.ascii_letters
 
 def new_secret() -> str:
     """Generate a key in plain text: shown once, never stored."""
-    return PREFIX + "".join(secrets.choice(_BASE62) for _ in range(SECRET_LENGTH))
+    return PREFIX + random_text()
+
+
+def random_text() -> str:
+    """The secret part of a key: 190 random bits."""
+    return "".join(secrets.choice(_BASE62) for _ in range(SECRET_LENGTH))
 
 
 def preview(suffix: str) -> str:

@@ -24,6 +24,7 @@ from portal.database.models.engine import (
     ScheduleTick,
     StepLogLine,
 )
+from portal.database.models.ingest import IngestHour, IngestKey, IngestKeyKind, IngestRefusal
 from portal.database.models.library import (
     DictionaryEntry,
     DictionaryMethod,
@@ -60,8 +61,7 @@ from portal.database.models.states import (
     UploadCategory,
     UploadStatus,
 )
-from portal.database.models.uploads import Upload
-from portal.database.models.workflows import Workflow, WorkflowVersion
+from portal.database.models.workflows import Upload, Workflow, WorkflowVersion
 
 __all__ = [
     "ACTIVE",
@@ -82,6 +82,10 @@ __all__ = [
     "EngineValue",
     "EngineWorker",
     "Identity",
+    "IngestHour",
+    "IngestKey",
+    "IngestKeyKind",
+    "IngestRefusal",
     "Invitation",
     "Member",
     "Outcome",
