@@ -26,6 +26,7 @@ LAYERS = (
     ("workflows", "usage"),
     ("engine",),
     ("history",),
+    ("ingest",),
     ("checks",),
     ("api", "pages", "cli"),
     ("failures", "health", "server"),

@@ -12,6 +12,7 @@ from portal.api import (  # noqa: E402, F401
     data,
     dictionary,
     downloads,
+    history,
     members,
     nodes,
     outputs,

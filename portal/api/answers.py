@@ -89,11 +89,22 @@ class ErrorJson(TypedDict):
     details: NotRequired[list[ErrorDetailJson]]
 
 
+class RefusedLineJson(TypedDict):
+    """A line of history that was not stored."""
+
+    line: Annotated[int, Field(ge=1, description="Its number in the request.")]
+    field: Annotated[str, Field(description="Empty if the whole line is wrong.")]
+    reason: str
+
+
 class FailureJson(TypedDict):
     """Every refusal looks like this."""
 
     error: ErrorJson
     meta: MetaJson
+    refused: NotRequired[
+        Annotated[list[RefusedLineJson], Field(description="Of pushed history: every line.")]
+    ]
 
 
 class DeletedJson(TypedDict):

@@ -111,7 +111,8 @@ def _entries(document: Json) -> Iterator[Entry]:
 def _entry(document: Json, path: str, method: str, operation: Json) -> Entry:
     responses = {status: _resolved(document, answer) for status, answer in operation["responses"].items()}
     [status] = [status for status in responses if status.startswith("2")]
-    data = responses[status]["content"]["application/json"]["schema"]["properties"]["data"]
+    answer = responses[status]["content"]["application/json"]["schema"]
+    data = answer.get("properties", {}).get("data", answer)
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     parameters = [_resolved(document, parameter) for parameter in operation["parameters"]]
     return Entry(
@@ -142,6 +143,8 @@ def _needs(security: list[Json]) -> str:
     if not security:
         return "Nothing: open to everybody"
     for way in security:
+        if "ingestKey" in way:
+            return "An ingest key"
         for scopes in way.values():
             if scopes:
                 return f"An API key with the scope {scopes[0]}, or a session token"

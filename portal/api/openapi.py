@@ -31,7 +31,7 @@ _FREE_TEXT_ARGUMENTS = frozenset({"node_id", "audio_id", "node_type", "token", "
 """Arguments of paths that are not UUIDs (contract 1.2)."""
 _OTHER_IDS: dict[str, Schema] = {"template_id": {"type": "string", "pattern": f"^{TEMPLATE_ID}$"}}
 
-_KEY, _TOKEN = "apiKey", "sessionToken"
+_KEY, _TOKEN, _INGEST = "apiKey", "sessionToken", "ingestKey"
 _WORKSPACE: Json = {
     "name": "X-Workspace-Id",
     "in": "header",
@@ -86,6 +86,11 @@ def describe(app: Flask, base_url: str) -> Json:
                     "bearerFormat": "JWT",
                     "description": "A session token of a person, whose role in the workspace decides.",
                 },
+                _INGEST: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An ingest key (`op_ing_…`), which opens nothing else.",
+                },
             },
         },
     }
@@ -133,6 +138,9 @@ def _operation(name: str, operation: Operation, rule: Rule, security: list[Json]
     if operation.body:
         content = {"application/json": {"schema": ref(component_name(operation.body))}}
         described["requestBody"] = {"content": content, "required": not _may_be_empty(operation.body)}
+    if operation.sends:
+        content = {media_type: {"schema": dict(schema)} for media_type, schema in operation.sends.items()}
+        described["requestBody"] = {"content": content, "required": True}
     return described
 
 
@@ -146,9 +154,14 @@ def _may_be_empty(body: type[Body]) -> bool:
 
 
 def _security(view: object) -> list[Json]:
-    """A key needs the scope; what is no scope, no key may do; a public view needs no credential."""
+    """A key needs the scope; what is no scope, no key may do; a public view needs no credential.
+
+    A view for ingest keys takes nothing else.
+    """
     if getattr(view, "portal_public", False):
         return []
+    if getattr(view, "portal_ingest_key", None) is not None:
+        return [{_INGEST: []}]
     permission: str | None = getattr(view, "portal_permission", None)
     token: Json = {_TOKEN: []}
     if permission is None:
@@ -159,8 +172,9 @@ def _security(view: object) -> list[Json]:
 def _refusals(operation: Operation, has_parameters: bool) -> list[int]:
     statuses = [400, 401, 403, 404, 429, 503]
     statuses += sorted(operation.refusals)
-    statuses += [413, 415] if operation.body else []
-    statuses += [422] if has_parameters or operation.body else []
+    has_body = operation.body is not None or operation.sends is not None
+    statuses += [413, 415] if has_body else []
+    statuses += [422] if has_parameters or has_body else []
     return sorted(set(statuses))
 
 
@@ -177,6 +191,8 @@ def _success(operation: Operation) -> Json:
     if operation.shape == "cursor":
         fields["pagination"] = ref("CursorPagination")
     schema = {"type": "object", "properties": fields, "required": list(fields)}
+    if operation.shape == "bare":
+        schema = one
     return {
         "description": operation.summary,
         "headers": _headers(operation.status),

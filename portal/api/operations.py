@@ -15,7 +15,7 @@ from portal.input.text import STORABLE_PATTERN
 from portal.paging import DEFAULT_LIMIT, MAX_LIMIT
 from portal.runs.filters.filter import AnyFilter
 
-Shape = Literal["one", "paged", "counted", "uncounted", "cursor", "whole"]
+Shape = Literal["one", "bare", "paged", "counted", "uncounted", "cursor", "whole"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Operation:
     tag: str
     summary: str
     answer: Model
-    """The object that is answered, alone or in a list."""
+    """The object that is answered: alone, without an envelope (`bare`), or in a list."""
     shape: Shape = "one"
     status: int = 200
     query: Mapping[str, Mapping[str, Any] | Callable[[], Schema]] | None = None
@@ -35,6 +35,8 @@ class Operation:
     required: frozenset[str] = frozenset()
     """Which query parameters must be there."""
     body: type[Body] | None = None
+    sends: Mapping[str, Schema] | None = None
+    """The schemas of a body that is no model, by media type."""
     description: str = ""
     deprecated: bool = False
     refusals: Sequence[int] = ()

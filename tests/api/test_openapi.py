@@ -28,6 +28,7 @@ from tests.definitions.graphs import checked, edge
 from tests.factories import (
     CAN_ALL,
     make_detail,
+    make_ingest_key,
     make_key,
     make_member,
     make_output,
@@ -38,6 +39,7 @@ from tests.factories import (
     make_workflow,
 )
 from tests.factories import make_workspace as new_workspace
+from tests.history.lines import workflow_line
 from tests.provider_voices import voice_with_clip, voices_file
 from tests.session_tokens import TokenCaller, let_in, portal_with_tokens
 
@@ -104,6 +106,7 @@ def test_what_a_key_needs_is_what_the_gate_asks_for(sqlite_app: Flask) -> None:
     assert security["whoami"] == [{"apiKey": []}, {"sessionToken": []}]
     assert security["node_types"] == []
     assert security["create_api_key"] == [{"sessionToken": []}]
+    assert security["push_history"] == [{"ingestKey": []}]
 
 
 def test_real_answers_are_as_described(token_app: Flask) -> None:
@@ -206,6 +209,7 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
     ask("GET", flows)
     assert faults(token_app, _with_key(token_app, make_key(workspace, user), "POST", keys)) == []
     assert faults(token_app, token_app.test_client().get(keys)) == []
+    answered |= ask_of_ingest(token_app, workspace)
     paths = document(token_app)["paths"]
     every = {(path, method) for path, methods in paths.items() for method in methods}
     suggestion = set() if espeak.is_here() else {("/api/v1/dictionary/suggest-pronunciation", "post")}
@@ -226,6 +230,15 @@ def ask_of_runs(ask: Callable[..., Json], workflow_id: UUID) -> None:
     for event in ("pause", "resume", "cancel", "pause"):
         for some in (started, uuid4(), "x"):
             ask("POST", f"{flow}/runs/{{run_id}}/{event}", workflow_id=workflow_id, run_id=some)
+
+
+def ask_of_ingest(app: Flask, workspace: Workspace) -> set[tuple[str, str]]:
+    """Push a good line and a bad one with an ingest key."""
+    path, bearer = "/api/v1/history", {"Authorization": f"Bearer {make_ingest_key(workspace)}"}
+    for line, status in ((workflow_line(), 200), (workflow_line(name=7), 422)):
+        answer = app.test_client().post(path, json=line, headers=bearer)
+        assert (answer.status_code, faults(app, answer)) == (status, [])
+    return {(path, "post")}
 
 
 def ask_of_templates(ask: Callable[..., Json]) -> None:
@@ -323,7 +336,7 @@ def test_a_body_is_required_exactly_where_an_empty_one_is_refused(token_app: Fla
     caller, seen = TokenCaller(token_app, user, workspace.id), set()
     for path, methods in document(token_app)["paths"].items():
         for method, operation in methods.items():
-            if "requestBody" not in operation:
+            if "requestBody" not in operation or operation["security"] == [{"ingestKey": []}]:
                 continue
             in_path = re.findall(r"{(\w+)}", path)
             own = {"workspace_id": str(workspace.id)}

@@ -63,7 +63,18 @@ class Open:
     form: dict[str, Any] = field(default_factory=dict)
 
 
-Row = Api | Page | Open
+@dataclass(frozen=True, kw_only=True)
+class Ingest:
+    """A view for ingest keys, of its own workspace each, and for nothing else."""
+
+    ok: int = 200
+    kind: str = "history"
+    """Of the keys that open it."""
+    refused: int = 401
+    body: dict[str, Any] | None = None
+
+
+Row = Api | Page | Open | Ingest
 
 _WORKSPACE = "/settings/workspaces/<workspace_id>"
 _KEY = f"{_WORKSPACE}/keys/<key_id>"
@@ -72,6 +83,7 @@ _PLACE = "/api/v1/workspaces/<workspace_id>"
 _RUNS = "/workflows/<workflow_id>/runs"
 _VERSION = "/workflows/<workflow_id>/versions/<number>"
 _DRAFT = {"draft": "{}", "do": "check"}
+_WORKFLOW_LINE = {"type": "workflow", "id": "8a1b54f3-6f0c-4b7e-9d4e-0a6a52c1c9f1", "name": "Pushed"}
 _MODEL = "/providers/<provider_name>/models/<path:model_name>"
 
 TABLE: dict[str, Row] = {
@@ -112,6 +124,7 @@ TABLE: dict[str, Row] = {
     f"GET /api/v1{_RUNS}/<run_id>/nodes/<path:node_id>/download": Api(scope="workflows:read"),
     f"GET /api/v1{_RUNS}/<run_id>/audio/<audio_id>/url": Api(scope="workflows:read"),
     "GET /api/v1/workflows/<workflow_id>/uploads": Api(scope="workflows:read"),
+    "POST /api/v1/history": Ingest(body=_WORKFLOW_LINE),
     # The API: the catalog of node types
     "GET /api/v1/nodes": Open(ok=200),
     "GET /api/v1/nodes/<node_type>": Api(scope="catalog:read"),

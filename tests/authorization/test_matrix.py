@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.answer_rules import faults
-from tests.authorization.table import ADMIN, TABLE, Api, Open, Page, Row
+from tests.authorization.table import ADMIN, TABLE, Api, Ingest, Open, Page, Row
 from tests.authorization.world import OURS, SAME, THEIRS, Caller, World, built_world
 
-LEAST_CELLS = {Api: 3000, Page: 1500, Open: 50}
+LEAST_CELLS = {Api: 3000, Page: 1500, Open: 50, Ingest: 30}
 """A part of the table each, so that two processes can share the work."""
 
 _FREE_TEXT = frozenset(
@@ -111,18 +111,20 @@ def _cells(world: World, part: type[Row]) -> Iterator[Cell]:
         if not isinstance(row, part):
             continue
         arguments = set(_ARGUMENT.findall(route + _query(row))) - _FREE_TEXT
-        variants = ("own",) if isinstance(row, Open) else _VARIANTS[len(arguments)]
+        variants = ("own",) if isinstance(row, Open | Ingest) else _VARIANTS[len(arguments)]
         callers = [caller for caller in world.callers if _matters(row, caller)]
         for caller, variant in itertools.product(callers, variants):
             yield Cell(route, row, caller, variant)
 
 
 def _query(row: Row) -> str:
-    return "" if isinstance(row, Open) else row.query
+    return "" if isinstance(row, Open | Ingest) else row.query
 
 
 def _matters(row: Row, caller: Caller) -> bool:
     """To pages all bearer tokens are alike, to the API all cookies: one of each will do."""
+    if isinstance(row, Ingest):
+        return True
     if isinstance(row, Api):
         return caller.kind != "session" or caller.role == "admin"
     return caller.kind in ("nobody", "session") or caller.name in ("key with every scope", "admin (token)")
@@ -135,7 +137,7 @@ def _ask(world: World, cell: Cell) -> TestResponse:
     headers = SAME | cell.caller.headers
     browser: FlaskClient = cell.caller.browser or world.app.test_client()
     options: dict[str, Any] = {}
-    if isinstance(cell.row, Api):
+    if isinstance(cell.row, Api | Ingest):
         options = {"json": cell.row.body} if cell.row.body is not None else {}
     elif cell.method != "GET":
         options = {"data": cell.row.form}
@@ -163,6 +165,8 @@ def _expected(cell: Cell) -> int:
     if isinstance(cell.row, Open):
         signed_in = cell.caller.kind == "session" and cell.row.signed_in is not None
         return cell.row.signed_in if signed_in and cell.row.signed_in else cell.row.ok
+    if isinstance(cell.row, Ingest):
+        return cell.row.ok if cell.caller.kind == cell.row.kind else cell.row.refused
     if isinstance(cell.row, Api):
         return _expected_of_api(cell, cell.row)
     return _expected_of_page(cell, cell.row)
@@ -171,7 +175,7 @@ def _expected(cell: Cell) -> int:
 def _expected_of_api(cell: Cell, row: Api) -> int:
     """In the order of the contract (1.4): 401, 403, 422, 404."""
     caller = cell.caller
-    if caller.kind in ("nobody", "session", "bad"):
+    if caller.kind in ("nobody", "session", "bad", "history", "ping"):
         return 401
     if caller.kind == "key":
         if row.scope is None or (row.scope and row.scope not in caller.scopes):

@@ -17,7 +17,7 @@ from portal.auth import signin
 from portal.auth.principals import SCOPES, Membership, Principal, PrincipalUser
 from portal.database.columns import Base
 from portal.database.engine import db
-from portal.database.models import ApiKey, Upload, User, Workspace
+from portal.database.models import ApiKey, IngestKey, Upload, User, Workspace
 from portal.workspaces import invitations
 from portal.workspaces.members import roster_id
 from tests.authorization.table import EVERYBODY
@@ -27,6 +27,7 @@ from tests.factories import (
     EMPTY_DEFINITION,
     make_detail,
     make_entry,
+    make_ingest_key,
     make_key,
     make_log,
     make_member,
@@ -56,7 +57,7 @@ class Caller:
 
     name: str
     kind: str
-    """nobody, session, token, key or bad (a key that opens nothing)."""
+    """nobody, session, token, key, history or ping (ingest keys), or bad (a key that opens nothing)."""
     headers: dict[str, str] = field(default_factory=dict)
     browser: FlaskClient | None = None
     role: str | None = None
@@ -182,9 +183,18 @@ def _callers(app: Flask, ours: Workspace, theirs: Workspace, base_url: str) -> I
     _give_uploads(theirs, outsider)
     yield _key("key of another workspace", make_key(theirs, outsider, SCOPES), SCOPES, theirs=True)
     yield from _bad_keys(ours, admin, every)
+    for kind in ("history", "ping"):
+        yield _key(f"{kind} key", make_ingest_key(ours, kind), (), kind=kind)
+    yield _key("history key of another workspace", make_ingest_key(theirs), (), kind="history", theirs=True)
+    revoked = make_ingest_key(ours)
+    with db.engine.begin() as connection:
+        spoilt = sa.update(IngestKey).where(IngestKey.key_suffix == revoked[-4:])
+        connection.execute(spoilt.values(revoked_at=moments.now()))
+    yield _key("revoked history key", revoked, (), kind="bad")
     gone = make_workspace("gone")
     make_member(gone, admin)
     yield _key("key of a deleted workspace", make_key(gone, admin, SCOPES), SCOPES, kind="bad")
+    yield _key("history key of a deleted workspace", make_ingest_key(gone), (), kind="bad")
     with db.engine.begin() as connection:
         connection.execute(
             sa.update(Workspace).where(Workspace.id == gone.id).values(deleted_at=moments.now())
