@@ -50,4 +50,4 @@ from portal.pages import (  # noqa: E402, F401
     workflows,
 )
 from portal.pages.editor import views  # noqa: E402, F401
-from portal.pages.settings import audit, engine, keys, members, sessions, workspaces  # noqa: E402, F401
+from portal.pages.settings import audit, engine, keys, members, sessions, ways_in, workspaces  # noqa: E402, F401

@@ -71,6 +71,7 @@ class Ingest:
     kind: str = "history"
     """Of the keys that open it."""
     refused: int = 401
+    query: str = ""
     body: dict[str, Any] | None = None
 
 
@@ -320,6 +321,11 @@ TABLE: dict[str, Row] = {
     f"POST {_KEY}/rotate": Page(ok=303, roles=ADMINS),
     f"GET {_KEY}/revoke": Page(roles=ADMINS),
     f"POST {_KEY}/revoke": Page(ok=303, roles=ADMINS),
+    f"GET {_WORKSPACE}/ways-in": Page(roles=ADMINS),
+    f"POST {_WORKSPACE}/ways-in": Page(ok=303, roles=ADMINS, form={"kind": "history", "name": "new"}),
+    f"GET {_WORKSPACE}/ways-in/<ingest_key_id>": Page(roles=ADMINS),
+    f"GET {_WORKSPACE}/ways-in/<ingest_key_id>/revoke": Page(roles=ADMINS),
+    f"POST {_WORKSPACE}/ways-in/<ingest_key_id>/revoke": Page(ok=303, roles=ADMINS),
     f"GET {_WORKSPACE}/audit": Page(roles=ADMINS),
     f"GET {_WORKSPACE}/engine": Page(roles=ADMINS),
     # Open to everybody. What a link's token opens is not tried here: these are links to nothing.

@@ -133,6 +133,8 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
     )
     invited, token = invitations.invite(who, f"guest@{word}.example", "viewer", moments.now())
     here = ApiKey.workspace_id == workspace.id
+    make_ingest_key(workspace, name=word)
+    ways_in = sa.select(IngestKey.id).where(IngestKey.workspace_id == workspace.id)
     return {
         "workspace_id": workspace.id,
         "workflow_id": workflow.id,
@@ -148,6 +150,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
         "number": 1,
         "user_id": member.id,
         "key_id": db.session.scalar(sa.select(ApiKey.id).where(here)),
+        "ingest_key_id": db.session.scalar(ways_in),
         "invitation_id": invited.id,
         "invite_id": invited.id,
         "member_id": roster_id(workspace.id, member.id),
@@ -185,7 +188,8 @@ def _callers(app: Flask, ours: Workspace, theirs: Workspace, base_url: str) -> I
     yield from _bad_keys(ours, admin, every)
     for kind in ("history", "ping"):
         yield _key(f"{kind} key", make_ingest_key(ours, kind), (), kind=kind)
-    yield _key("history key of another workspace", make_ingest_key(theirs), (), kind="history", theirs=True)
+        theirs_too = make_ingest_key(theirs, kind)
+        yield _key(f"{kind} key of another workspace", theirs_too, (), kind=kind, theirs=True)
     revoked = make_ingest_key(ours)
     with db.engine.begin() as connection:
         spoilt = sa.update(IngestKey).where(IngestKey.key_suffix == revoked[-4:])

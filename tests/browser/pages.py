@@ -2,11 +2,14 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
 
 from portal import moments
 from portal.database.models import (
     EngineRun,
+    IngestKey,
     Run,
     RunDetail,
     RunResult,
@@ -20,6 +23,8 @@ from portal.definitions.catalog import CATALOG
 from portal.engine.contract import Ability
 from portal.engine.preparing.abilities import to_json
 from portal.history.demo import audio
+from portal.ingest import ledger
+from portal.ingest.ledger import IngestOutcome, Refusal
 from tests.definitions.graphs import CHECK, GENERATOR, SCRIPT, UNSOUND, checked
 from tests.factories import (
     EMPTY_DEFINITION,
@@ -27,6 +32,7 @@ from tests.factories import (
     make_claim,
     make_detail,
     make_engine_run,
+    make_ingest_key,
     make_output,
     make_person,
     make_run,
@@ -44,7 +50,11 @@ LONG_TITLE = ("A title that goes on and on " * 18)[:497]
 
 def make_odd_workflow(workspace: Workspace) -> Workflow:
     """A workflow whose history breaks the rules, in many scripts."""
-    workflow = make_workflow(workspace, "ליל הדיבוב / דִּבּוּב לילי", description="وصف من اليمين إلى اليسار")
+    workflow = make_workflow(
+        workspace,
+        "ליל הדיבוב / דִּבּוּב לילי",
+        description="وصف من اليمين إلى اليسار",
+    )
     people = [
         make_person(workspace, name)
         for name in ("ليلى العربي", "김민수", "Nguyễn Thị Ánh", "x" * 120, "🎧 bot")
@@ -151,6 +161,19 @@ def make_versioned_run(workspace: Workspace) -> Run:
     return run
 
 
+def make_way_in(workspace: Workspace) -> UUID:
+    """An ingest key that was heard, and whose last lines were refused."""
+    make_ingest_key(workspace, "ping", name="Backups of " + "every machine " * 7, slug="db-backup")
+    make_ingest_key(workspace, source="github:acme/web")
+    with writing() as session:
+        key = session.scalars(sa.select(IngestKey).where(IngestKey.source.is_not(None))).one()
+        key.last_heard_at = moments.now()
+        reasons = ("must be one of pending, running.", "is missing.", "ß" * 500)
+        refused = [Refusal(n, "steps.3.status" * n, reason) for n, reason in enumerate(reasons, 1)]
+    ledger.record(key.id, IngestOutcome(accepted=1203, unchanged=7, refused=refused), moments.now())
+    return key.id
+
+
 def addresses(
     workflow: Workflow,
     odd: Workflow,
@@ -159,11 +182,12 @@ def addresses(
     spoken: Run,
     driven: tuple[Run, Run],
     versioned: Run,
+    way_in: UUID,
 ) -> dict[str, str]:
     """Name and path of every page and state that a link leads to.
 
     `spoken` is a run that gave audio, `driven` are a running and a paused one of the engine, `versioned` one
-    of the fourth of six versions.
+    of the fourth of six versions. `way_in` is an ingest key.
     """
     running, paused = driven
     of_engine = f"/workflows/{running.workflow_id}"
@@ -222,6 +246,8 @@ def addresses(
         "signin-expired": "/signin/unknown",
         "settings": settings,
         "settings-keys": f"{settings}/keys",
+        "settings-ways-in": f"{settings}/ways-in",
+        "settings-way-in": f"{settings}/ways-in/{way_in}",
         "settings-members": f"{settings}/members",
         "settings-audit": f"{settings}/audit",
         "settings-engine": f"{settings}/engine",

@@ -14,6 +14,7 @@ from tests.browser.pages import (
     make_odd_workflow,
     make_spoken_run,
     make_versioned_run,
+    make_way_in,
 )
 from tests.factories import make_workflow
 
@@ -31,7 +32,8 @@ def pages(portal: Portal) -> Mapping[str, str]:
         spoken = make_spoken_run(portal.workspace)
         driven = make_driven_runs(portal.workspace)
         versioned = make_versioned_run(portal.workspace)
-        return addresses(portal.workflow, odd, empty, str(portal.run_id), spoken, driven, versioned)
+        way_in = make_way_in(portal.workspace)
+        return addresses(portal.workflow, odd, empty, str(portal.run_id), spoken, driven, versioned, way_in)
 
 
 def violations(page: Page, rules: Sequence[str] = ALL) -> list[str]:

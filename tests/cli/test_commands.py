@@ -79,6 +79,27 @@ def test_a_key_is_created_listed_without_its_secret_and_revoked(run: Run, app: F
 
 
 @pytest.mark.usefixtures("team")
+def test_keys_that_bring_history_in_are_created_listed_and_revoked(run: Run, app: Flask) -> None:
+    words = ("keys", "create", "--name", "ci", "--rate-limit", "9", "--json")
+    pushing = json.loads(run(*words, "--ingest", "--source", "github:acme/").output)
+    pinging = json.loads(run(*words, "--ping", "--slug", "db-backup").output)
+    assert set(pushing) == {"id", "key", "workspace_id", "kind", "source", "slug"}
+    assert (pushing["kind"], pushing["source"]) == ("history", "github:acme/")
+    assert re.fullmatch("op_ing_[0-9A-Za-z]{32}", pushing["key"])
+    assert (pinging["kind"], pinging["slug"]) == ("ping", "db-backup")
+    assert re.fullmatch("op_ping_[0-9A-Za-z]{32}", pinging["key"])
+    listed = run("keys", "list", "--json").output + run("keys", "list").output
+    assert {row["kind"] for row in json.loads(run("keys", "list", "--json").output)} == {"history", "ping"}
+    assert pushing["key"] not in listed
+    assert pinging["key"] not in listed
+    headers = {"Authorization": f"Bearer {pushing['key']}"}
+    push = {"json": {"lines": []}, "headers": headers}
+    assert app.test_client().post("/api/v1/history", **push).status_code == 200
+    assert run("keys", "revoke", pushing["id"]).exit_code == 0
+    assert app.test_client().post("/api/v1/history", **push).status_code == 401
+
+
+@pytest.mark.usefixtures("team")
 def test_credits_are_granted_and_add_up(run: Run) -> None:
     granted = run("credits", "grant", "acme-voice", "1500")
     assert granted.output == "Granted 1,500 credits to acme-voice, which has 1,500 now.\n"
@@ -110,6 +131,16 @@ def test_a_sign_in_link_is_printed_for_a_known_user_only(run: Run) -> None:
         ("members set acme-voice nobody@acme.example admin", "flask users add"),
         ("keys create --user nobody@acme.example --name x --scope workflows:read", "not a member"),
         ("keys create --user ada@acme.example --name x --scope everything", "scopes must be"),
+        ("keys create --name x --scope workflows:read", "--user"),
+        ("keys create --name x --user ada@acme.example", "--scope"),
+        ("keys create --name x --ingest --scope workflows:read", "takes no --scope"),
+        ("keys create --name x --ping --user ada@acme.example", "takes no --user"),
+        (
+            "keys create --name x --user ada@acme.example --scope workflows:read --source a",
+            "takes no --source",
+        ),
+        ("keys create --name x --ingest --slug backup", "slug is for ping keys only"),
+        ("keys create --name x --ping --slug a/b", "slug must be"),
         ("keys revoke x", "key_id must be a UUID"),
         ("keys revoke 67b83426-5797-57c9-9545-522b6cd26e1b", "There is no key"),
         ("import absent.jsonl", "absent.jsonl"),

@@ -23,7 +23,7 @@ from portal import moments
 from portal.auth.principals import SCOPES
 from portal.checks.database_check import check_database
 from portal.database.engine import db
-from portal.database.models import ApiKey, Run, Take, User, Workspace
+from portal.database.models import ApiKey, IngestKey, Run, Take, User, Workspace
 from portal.history.importer import import_files
 from portal.history.parsing import chunks
 from portal.history.summary import ImportSummary
@@ -31,7 +31,7 @@ from portal.input.bounds import MAX_BIGINT
 from portal.runs.query import ORDERS, SORTS
 from tests.auth.provider_keys import claims, sign
 from tests.conftest import sign_in_to
-from tests.factories import make_key, make_member, make_user, make_workspace
+from tests.factories import make_ingest_key, make_key, make_member, make_user, make_workspace
 from tests.fuzz.histories import History, Line, make_history, node_ids
 from tests.fuzz.sweep import Callers, Subject, Sweep
 from tests.history.lines import dump, empty
@@ -109,6 +109,7 @@ def test_every_address_answers_for_whatever_an_import_accepts(portal: Flask, tmp
     history = make_history(SEED, RUNS, moments.now())
     workspace, user = make_workspace(), let_in(make_user(first_name="Ada"))
     make_member(workspace, user)
+    make_ingest_key(workspace)
     (tmp_path / "history").mkdir()
     wrong = _imported(history, workspace, tmp_path / "history")
     with Sweep(portal, _callers(portal, workspace, user)) as sweep:
@@ -207,6 +208,7 @@ def _common(workspace: Workspace, user: User) -> dict[str, Any]:
         "workspace_id": workspace.id,
         "user_id": user.id,
         "key_id": db.session.scalar(sa.select(ApiKey.id)),
+        "ingest_key_id": db.session.scalar(sa.select(IngestKey.id)),
         "token": "x",
         "filename": "portal.css",
         "kind": "run",

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,6 +24,7 @@ from portal.database.models import (
     ApiKey,
     AuditEntry,
     BrowserSession,
+    IngestKey,
     Invitation,
     Member,
     RunDetail,
@@ -32,6 +33,8 @@ from portal.database.models import (
     Workspace,
 )
 from portal.database.transactions import writing
+from portal.ingest import ledger
+from portal.ingest.ledger import KEPT_REFUSALS, IngestOutcome, Refusal
 from portal.speech import catalog
 from tests.definitions.graphs import SCRIPT, graph, node, smallest
 from tests.factories import (
@@ -121,6 +124,7 @@ def extreme(app: Flask, sign_in: Callable[[User], FlaskClient]) -> Extreme:
     make_versions(workflow, *_definitions(), user_name='"' * 254)
     _accounts(workspace, user)
     here = sa.select(ApiKey.id).where(ApiKey.workspace_id == workspace.id).limit(1)
+    ways_in = sa.select(IngestKey.id).where(IngestKey.last_heard_at.is_not(None))
     invited = sa.select(Invitation.id).where(Invitation.workspace_id == workspace.id).limit(1)
     objects = {
         "name": "error",
@@ -134,6 +138,7 @@ def extreme(app: Flask, sign_in: Callable[[User], FlaskClient]) -> Extreme:
         "audio_id": "0" * 16,
         "user_id": user.id,
         "key_id": db.session.scalar(here),
+        "ingest_key_id": db.session.scalar(ways_in),
         "invitation_id": db.session.scalar(invited),
         "token": "unknown",
         "node_type": "source_script",
@@ -200,6 +205,17 @@ def _accounts(workspace: Workspace, user: User) -> None:
             session.add(Member(workspace_id=workspace.id, user_id=member.id, role="admin", created_at=now))
             session.add(Member(workspace_id=space.id, user_id=user.id, role="admin", created_at=now))
             session.add_all(_belongings(workspace.id, user.id, number))
+    refused = [Refusal(2**31 - 1, '"' * 200, '"' * 500)] * KEPT_REFUSALS
+    ledger.record(_heard_key(workspace.id, now), IngestOutcome(2**53 - 1, 2**53 - 1, refused), now)
+
+
+def _heard_key(workspace_id: UUID, now: datetime) -> UUID:
+    """The one ingest key of the workspace that was heard."""
+    with writing() as session:
+        mine = sa.select(IngestKey).where(IngestKey.workspace_id == workspace_id).limit(1)
+        key = session.scalars(mine).one()
+        key.last_heard_at = now
+    return key.id
 
 
 def _belongings(workspace_id: UUID, user_id: UUID, number: int) -> Iterator[Any]:
@@ -226,6 +242,18 @@ def _belongings(workspace_id: UUID, user_id: UUID, number: int) -> Iterator[Any]
         key_suffix="abcd",
         scopes=["workflows:read"] * 11,
         rate_limit_per_min=None,
+        created_at=now,
+    )
+    yield IngestKey(
+        id=uuid4(),
+        workspace_id=workspace_id,
+        kind="ping",
+        name='"' * 120,
+        key_hash=digest,
+        key_suffix="abcd",
+        source='"' * 200,
+        slug='"' * 200,
+        created_by=user_id,
         created_at=now,
     )
     yield AuditEntry(
