@@ -141,3 +141,8 @@ class InvalidQuery(PortalError):
 def is_api(path: str) -> bool:
     """Whether a path belongs to the JSON API, errors included."""
     return path == "/api" or path.startswith("/api/")
+
+
+def is_ping(path: str) -> bool:
+    """Whether a path belongs to ping addresses, which answer in plain text."""
+    return path.startswith("/ping/")

@@ -28,6 +28,7 @@ from portal.errors import (
     Unavailable,
     WrongAddress,
     is_api,
+    is_ping,
 )
 from portal.web import envelope, htmx
 from portal.web.rendering import render
@@ -75,7 +76,9 @@ def init_app(app: Flask) -> None:
 
 def _answer(error: PortalError) -> Response:
     request_id = envelope.request_id()
-    if is_api(request.path):
+    if is_ping(request.path):
+        answer = Response(f"{error.message}\n", mimetype="text/plain")
+    elif is_api(request.path):
         details = error.errors if isinstance(error, InvalidQuery) else ()
         answer = jsonify(envelope.failure(error.code, error.message, details))
         if isinstance(error, Unauthorized):

@@ -15,7 +15,7 @@ import requests
 from portal import create_app
 from portal.database.engine import db
 from tests.conftest import settings_for
-from tests.factories import make_key, make_member, make_user, make_workspace
+from tests.factories import make_ingest_key, make_key, make_member, make_user, make_workspace
 from tests.serving import served
 from tests.traffic import GUARD_SECONDS
 
@@ -28,6 +28,7 @@ MEGABYTE = 1_000_000
 class Target:
     url: str
     key: str
+    ingest_key: str
 
     @property
     def headers(self) -> dict[str, str]:
@@ -49,11 +50,11 @@ def target(empty_sqlite: Path, tmp_path: Path) -> Iterator[Target]:
     with create_app(environment, instance=tmp_path).app_context():
         workspace, user = make_workspace(), make_user()
         make_member(workspace, user)
-        key = make_key(workspace, user)
+        key, ingest_key = make_key(workspace, user), make_ingest_key(workspace)
         db.session.remove()
         db.engine.dispose()
     with served(environment, tmp_path) as url:
-        yield Target(url, key)
+        yield Target(url, key, ingest_key)
 
 
 def peak_megabytes() -> float:
@@ -85,8 +86,10 @@ def test_a_hostile_body_is_refused_and_the_portal_stays_small_and_serves_others(
     body, kind = BODIES[name]
     before = peak_megabytes()
     compressed = {"Content-Encoding": "gzip"} if "gzip" in name else {}
-    for path in ("/api/v1/api-keys", "/api/v1/workspaces", "/logout", "/signin/x"):
+    for path in ("/api/v1/api-keys", "/api/v1/workspaces", "/logout", "/signin/x", "/api/v1/history"):
         headers = target.headers | {"Content-Type": kind, "Sec-Fetch-Site": "same-origin"} | compressed
+        if path == "/api/v1/history":
+            headers["Authorization"] = f"Bearer {target.ingest_key}"
         try:
             answer = requests.post(
                 f"{target.url}{path}", body, headers=headers, timeout=GUARD_SECONDS, allow_redirects=False

@@ -103,6 +103,7 @@ def test_no_secret_that_was_issued_is_found_anywhere(
     links_of_the_command_line(traces, ada.browser)
     keys_of_the_pages(traces, ada.browser, workspace.id)
     keys_of_the_api(traces, workspace.id)
+    ingest_keys(traces, ada.browser, workspace.id)
     invitations(traces, ada.browser, workspace.id)
     links_to_files(traces, workspace)
     for number, token in enumerate(sorted(oidc_provider.tokens())):
@@ -177,9 +178,26 @@ def keys_of_the_pages(traces: Traces, ada: FlaskClient, workspace_id: UUID) -> N
         traces.ask(traces.app.test_client(), "GET", "/api/v1/auth/whoami", headers=bearer)
 
 
-def key_in(text: str) -> str:
-    [key] = set(re.findall(r"op_live_[0-9A-Za-z]{32}", text))
+def key_in(text: str, prefix: str = "op_live_") -> str:
+    [key] = set(re.findall(rf"{prefix}[0-9A-Za-z]{{32}}", text))
     return str(key)
+
+
+def ingest_keys(traces: Traces, ada: FlaskClient, workspace_id: UUID) -> None:
+    ways_in = f"/settings/workspaces/{workspace_id}/ways-in"
+    for kind, prefix, option in (("history", "op_ing_", "--ingest"), ("ping", "op_ping_", "--ping")):
+        page = traces.ask(ada, "POST", ways_in, data={"kind": kind, "name": "page"}).headers["Location"]
+        shown = key_in(traces.ask(ada, "GET", page).text, prefix)
+        printed = key_in(traces.run("keys", "create", "--name", "cli", option), prefix)
+        traces.secrets |= {f"{kind} key of the page": shown, f"{kind} key of the command line": printed}
+        for path in (page, ways_in):
+            traces.ask(ada, "GET", path)
+        for key in (shown, printed):
+            bearer, script = {"Authorization": f"Bearer {key}"}, traces.app.test_client()
+            for line in ({"type": "workflow", "id": str(workspace_id), "name": "x"}, {"type": key}):
+                traces.ask(script, "POST", "/api/v1/history", headers=bearer, json=line)
+            for rest in ("x?create=1", "x/start", "x/what", "absent/1"):
+                traces.ask(script, "POST", f"/ping/{key}/{rest}", data=b"done")
 
 
 def keys_of_the_api(traces: Traces, workspace_id: UUID) -> None:
@@ -226,7 +244,13 @@ def asked_wrongly(traces: Traces, ada: FlaskClient) -> None:
     """Every secret where it does not belong: in addresses, forms, bodies and headers."""
     for secret in traces.secrets.values():
         stranger = traces.app.test_client()
-        for path in ("/signin/{}/x", "/invitations/{}/x", "/?token={}", "/auth/callback?code={}&state={}"):
+        for path in (
+            "/signin/{}/x",
+            "/invitations/{}/x",
+            "/?token={}",
+            "/ping/{}/x",
+            "/auth/callback?code={}&state={}",
+        ):
             traces.ask(stranger, "GET", path.format(secret, secret))
         traces.ask(stranger, "GET", "/api/v1/workflows?limit=0", headers={"X-Api-Key": secret})
         traces.ask(stranger, "GET", "/api/v1/workflows", headers={"Authorization": f"Bearer {secret}"})
@@ -237,7 +261,7 @@ def asked_wrongly(traces: Traces, ada: FlaskClient) -> None:
 @contextmanager
 def broken_database(app: Flask) -> Iterator[None]:
     """Without the tables that hold hashes: what looks one up fails, with the statement in the log."""
-    names = ("signin_links", "api_keys", "sessions")
+    names = ("signin_links", "api_keys", "sessions", "ingest_keys")
 
     def rename(old: str, new: str) -> None:
         db.session.remove()

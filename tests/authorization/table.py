@@ -331,6 +331,12 @@ TABLE: dict[str, Row] = {
     # Open to everybody. What a link's token opens is not tried here: these are links to nothing.
     "GET /files/<workspace_id>/<kind>/<subject_id>": Open(ok=403),  # without a signature
     "PUT /uploads/<upload_id>": Open(ok=403),  # without a signature
+    # Pings: the only GET that changes something. A key for every workflow needs the name of one.
+    **{
+        f"{method} /ping/<ping_key>{rest}": Ingest(kind="ping", ok=ok, refused=404, query="?create=1")
+        for method in ("GET", "POST")
+        for rest, ok in (("", 404), ("/<slug>", 201), ("/<slug>/<what>", 201))
+    },
     "GET /login": Open(ok=200, signed_in=303),
     "POST /logout": Open(ok=303),
     "GET /auth/start": Open(ok=404),  # no provider is set up here

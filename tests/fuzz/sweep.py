@@ -27,6 +27,8 @@ MOST_BYTES = 1_500_000
 """Of a page or fragment, whatever is stored."""
 
 MADE_HERE = {
+    "GET /ping/<ping_key>/<slug>",
+    "GET /ping/<ping_key>/<slug>/<what>",
     "GET /workflows/<workflow_id>/runs/<run_id>/steps/<position>/log.txt",
     "GET /workflows/<workflow_id>/schedule/remove",
     "GET /workflows/<workflow_id>/versions/<number>",

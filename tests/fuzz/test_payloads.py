@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.answer_rules import faults
-from tests.authorization.table import TABLE, Api, Row
+from tests.authorization.table import TABLE, Api, Ingest, Row
 from tests.authorization.world import SAME, Caller, World, built_world
 
 pytestmark = pytest.mark.slow
@@ -148,6 +148,8 @@ def test_no_payload_breaks_a_route_is_echoed_as_markup_or_leads_away(world: Worl
     sent, wrong = 0, []
     for place, payload in _trials():
         caller = script if isinstance(place.row, Api) else browser
+        if isinstance(place.row, Ingest):
+            caller = callers[f"{place.row.kind} key"]
         request = _request(world, place, caller, cookie)
         if not _put(request, place, payload):
             continue
@@ -176,9 +178,9 @@ def _places() -> Iterator[Place]:
             yield Place(route, row, "argument", name)
         for name in QUERY if route.startswith("GET ") else ():
             yield Place(route, row, "query", name)
-        for name in () if isinstance(row, Api) else row.form:
+        for name in () if isinstance(row, Api | Ingest) else row.form:
             yield Place(route, row, "form", name)
-        for name in (row.body or {}) if isinstance(row, Api) else {}:
+        for name in (row.body or {}) if isinstance(row, Api | Ingest) else {}:
             yield Place(route, row, "body", name)
         for name in HEADERS:
             yield Place(route, row, "header", name)
@@ -197,7 +199,7 @@ def _request(world: World, place: Place, caller: Caller, cookie: str) -> Request
     request = Request(path, headers=SAME | caller.headers)
     if caller.kind == "session":
         request.headers["Cookie"] = cookie
-    if isinstance(place.row, Api):
+    if isinstance(place.row, Api | Ingest):
         request.body = dict(place.row.body) if place.row.body is not None else None
     else:
         request.form = dict(place.row.form)
@@ -232,7 +234,7 @@ def _put(request: Request, place: Place, payload: str) -> bool:
 def _send(world: World, place: Place, request: Request) -> TestResponse:
     client: FlaskClient = world.app.test_client(use_cookies=False)
     options: dict[str, Any] = {"json": request.body} if request.body is not None else {}
-    if not isinstance(place.row, Api) and not place.route.startswith("GET "):
+    if not isinstance(place.row, Api | Ingest) and not place.route.startswith("GET "):
         options = {"data": request.form}
     return client.open(
         request.path,
