@@ -7,12 +7,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.auth.principals import Principal
+from portal.database.columns import JsonObject
 from portal.database.engine import db
 from portal.database.models import RunTotals, Schedule, User, Workflow, Workspace
 from portal.database.models.accounts import full_name
 from portal.database.sql.excerpts import cut, excerpt
 from portal.database.transactions import read
 from portal.errors import Deleted, NotFound
+from portal.moments import EPOCH
 
 __all__ = ["Workflow", "get_workflow"]
 
@@ -48,6 +50,9 @@ class SeenWorkflow:
     more_description: bool = False
     pending: int | None = None
     """The number of its runs with this status."""
+    expected: JsonObject | None = None
+    """When its runs are expected (`engine.control.schedules.expectations`)."""
+    created_at: datetime = EPOCH
 
 
 _SEEN = (
@@ -65,6 +70,8 @@ _SEEN = (
         Workspace.change_stamp.label("workspace_stamp"),
         Schedule.next_at.label("next_run_at"),
         Schedule.stopped_reason.label("schedule_stopped"),
+        Workflow.expected,
+        Workflow.created_at,
     )
     .join(Workspace, Workflow.workspace_id == Workspace.id)
     .outerjoin(RunTotals, RunTotals.workflow_id == Workflow.id)

@@ -59,6 +59,11 @@ def second_of_active_run(workflow: SeenWorkflow) -> int | None:
     return int(moments.now().timestamp()) if workflow.running else None
 
 
+def minute_of_expected_runs(workflows: int) -> int | None:
+    """The current minute if runs of so many workflows are expected: one may become late without a write."""
+    return int(moments.now().timestamp()) // 60 if workflows else None
+
+
 def _etag(*shown: object) -> str:
     seen = (
         shown,

@@ -11,9 +11,11 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
+from portal.engine.control.schedules.expectations import Late
 from portal.errors import InvalidQuery, NotFound
 from portal.pages import bp, conditional_get
 from portal.pages.curl_command import curl_command
+from portal.pages.expected import lateness
 from portal.pages.facets import Facet, any_status, cleared, facets
 from portal.pages.forms import Form, filled, id_in_path, parse_run_list, plain_form, without
 from portal.pages.overview import Overview, read_overview
@@ -88,6 +90,8 @@ class RunListPage(FilterForm):
     """Whether active runs of the engine have buttons to cancel, pause and resume them."""
     overview: Overview | None = None
     """None in the fragment, which leaves the overview as it is."""
+    late: Late | None = None
+    """A run that was expected and did not come."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +104,7 @@ class RefusedRunList(FilterForm):
     """The list with the valid parameters only."""
     query: None = None
     overview: None = None
+    late: None = None
     may_start: bool = False
 
 
@@ -130,14 +135,17 @@ def _answer(template: str, workflow_id: UUID) -> Response:
     except InvalidQuery as refusal:
         return _refusal(template, workflow_id, plain, refusal)
     workflow = get_workflow(current_principal(), workflow_id)
-    conditional_get.answer_304_if_unchanged(workflow, conditional_get.second_of_active_run(workflow))
+    late = lateness(workflow)
+    conditional_get.answer_304_if_unchanged(workflow, conditional_get.second_of_active_run(workflow), late)
     page = list_runs(workflow, query, Texts.BRIEF)
     overview = read_overview(workflow, page.in_all) if template == "runs/page.html" else None
-    html = render(template, _list(workflow, query, page, overview))
+    html = render(template, _list(workflow, query, page, overview, late))
     return _addressed(html, workflow_id, query.to_args())
 
 
-def _list(workflow: SeenWorkflow, query: RunQuery, page: RunPage, overview: Overview | None) -> RunListPage:
+def _list(
+    workflow: SeenWorkflow, query: RunQuery, page: RunPage, overview: Overview | None, late: Late | None
+) -> RunListPage:
     lines = run_lines(page.rows, moments.now())
     return RunListPage(
         workflow=workflow,
@@ -155,6 +163,7 @@ def _list(workflow: SeenWorkflow, query: RunQuery, page: RunPage, overview: Over
         watch=watch(workflow, query, lines, page.counts),
         api_call=curl_command("api.runs", workflow_id=workflow.id, **query.to_args()),
         overview=overview,
+        late=late,
         may_start=may_start(workflow.workspace_id),
         may_steer=may_steer(workflow.workspace_id),
     )

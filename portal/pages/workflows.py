@@ -8,7 +8,9 @@ from uuid import UUID
 from flask import Response, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from portal import moments
 from portal.auth.gate import current_principal
+from portal.engine.control.schedules.expectations import Late, late_of
 from portal.errors import InvalidQuery
 from portal.pages import bp, conditional_get, workflows_url
 from portal.pages.forms import Form, filled, plain_form, without
@@ -56,6 +58,8 @@ class WorkflowsPage(FilterForm):
     strips: Mapping[UUID, Sequence[RecentRun]]
     """The last runs of each workflow, oldest first."""
     sortings: Mapping[str, SortLink]
+    late: Mapping[UUID, Late]
+    """Runs that were expected and did not come, by workflow."""
     strip_runs: int = RECENT_RUNS
 
 
@@ -100,7 +104,8 @@ def _answer(template: str) -> Response:
     except InvalidQuery as refusal:
         return _refusal(template, args, refusal)
     workspace = current_principal().workspace
-    conditional_get.answer_304_if_unchanged(state_of(workspace.id) if workspace else None)
+    state = state_of(workspace.id) if workspace else (0,)
+    conditional_get.answer_304_if_unchanged(state, conditional_get.minute_of_expected_runs(state[-1]))
     page = list_workflows(workspace.id, query, brief=True) if workspace else Page((), 0, query.slice)
     page_of_list = WorkflowsPage(
         query=query,
@@ -109,9 +114,16 @@ def _answer(template: str) -> Response:
         pager=Pager(page),
         strips=recent_runs([row.id for row in page.rows]),
         sortings=_sort_links(query),
+        late=_late(page.rows),
     )
     html = make_response(render(template, page_of_list))
     return htmx.set_browser_url(html, _page_url(**query.to_args()), typing_in=SEARCH_FIELD)
+
+
+def _late(rows: Sequence[WorkflowRow]) -> dict[UUID, Late]:
+    now = moments.now()
+    found = {row.id: late_of(row.expected, row.last_run_at, row.created_at, now) for row in rows}
+    return {workflow_id: late for workflow_id, late in found.items() if late is not None}
 
 
 def _refusal(template: str, args: Mapping[str, Sequence[str]], refusal: InvalidQuery) -> Response:

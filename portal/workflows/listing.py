@@ -37,6 +37,8 @@ class WorkflowRow:
     last_run_status: str | None
     run_status_counts: dict[str, int]
     definition: JsonObject | None
+    expected: JsonObject | None
+    """When its runs are expected (`engine.control.schedules.expectations`)."""
 
 
 Value = TypeVar("Value")
@@ -61,7 +63,16 @@ def _latest(column: InstrumentedAttribute[Value]) -> sa.ScalarSelect[Value]:
 _LAST_AT, _LAST_STATUS = _latest(Run.created_at), _latest(Run.status)
 _COLUMNS = tuple(
     getattr(Workflow, name)
-    for name in ("id", "user_id", "name", "name_source", "description", "created_at", "updated_at")
+    for name in (
+        "id",
+        "user_id",
+        "name",
+        "name_source",
+        "description",
+        "created_at",
+        "updated_at",
+        "expected",
+    )
 )
 _BEGINNING = excerpt(Workflow.description, DESCRIPTION_EXCERPT).label("description")
 
@@ -73,6 +84,7 @@ _STATE = (
         sa.func.count(Workflow.id),
         *versions.sums_in_sql(Workflow.version),
         sa.func.coalesce(sa.func.sum(Workflow.change_stamp), 0),
+        sa.func.count(Workflow.expected),
     )
     .outerjoin(Workflow, Workflow.workspace_id == Workspace.id)
     .where(Workspace.id == sa.bindparam("workspace_id"))
@@ -83,10 +95,11 @@ _STATE = (
 def state_of(workspace_id: UUID) -> tuple[int, ...]:
     """Values that change with every workflow, run or person of the workspace.
 
-    Versions only grow, so their sum changes when one of them does.
+    Versions only grow, so their sum changes when one of them does. The last one is the number of workflows
+    whose runs are expected.
     """
     row = read(_STATE, workspace_id=workspace_id).first()
-    return tuple(map(int, row)) if row else ()
+    return tuple(map(int, row)) if row else (0,)
 
 
 def list_workflows(workspace_id: UUID, query: WorkflowQuery, brief: bool = False) -> Page[WorkflowRow]:

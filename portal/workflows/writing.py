@@ -121,6 +121,11 @@ def change_workflow(
     return _change(principal, found_id, changes, now, tags)
 
 
+def set_expected(principal: Principal, workflow_id: UUID, expected: JsonObject | None, now: datetime) -> None:
+    """Say when runs are expected, or that none are. Raises NotFound."""
+    _change(principal, workflow_id, {"expected": expected}, now, None)
+
+
 def duplicate_workflow(principal: Principal, workflow_id: UUID, now: datetime) -> WorkflowRow:
     """Copy a workflow without its runs. Raises NotFound."""
     get_workflow(principal, workflow_id)
@@ -217,6 +222,8 @@ def _change(
             workflow.name, workflow.name_source = changes["name"], "user"
         if "description" in changes:
             workflow.description = changes["description"]
+        if "expected" in changes:
+            workflow.expected = changes["expected"]
         _fold(workflow)
         workflow.updated_at = max(now, workflow.updated_at + _MICROSECOND)
         session.flush()

@@ -264,6 +264,10 @@ TABLE: dict[str, Row] = {
     ),
     "GET /workflows/<workflow_id>/schedule/remove": Page(roles=EDITORS, found_first=True),
     "POST /workflows/<workflow_id>/schedule/remove": Page(ok=303, roles=EDITORS, found_first=True),
+    "GET /workflows/<workflow_id>/expected": Page(),
+    "POST /workflows/<workflow_id>/expected": Page(
+        ok=303, roles=EDITORS, found_first=True, form={"cron": "0 6 * * *", "zone": "UTC", "grace": "5"}
+    ),
     "GET /workflows/<workflow_id>/uploads/<upload_id>": Page(ok=302),
     "GET /find": Page(personal=True, query="?q=<run_id>", own=dict.fromkeys(EVERYBODY, 303)),
     "GET /workflows/<workflow_id>/run": Page(roles=EDITORS, found_first=True),

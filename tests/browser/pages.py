@@ -50,10 +50,12 @@ LONG_TITLE = ("A title that goes on and on " * 18)[:497]
 
 def make_odd_workflow(workspace: Workspace) -> Workflow:
     """A workflow whose history breaks the rules, in many scripts."""
+    expected = {"cron": "0 2 * * 1-5", "zone": "America/Argentina/ComodRivadavia", "grace": 60}
     workflow = make_workflow(
         workspace,
         "ליל הדיבוב / דִּבּוּב לילי",
         description="وصف من اليمين إلى اليسار",
+        expected=expected,
     )
     people = [
         make_person(workspace, name)
@@ -237,6 +239,8 @@ def addresses(
         "run-of-a-version": f"/workflows/{versioned.workflow_id}/runs/{versioned.id}",
         "workflow-schedule": f"/workflows/{odd.id}/schedule",
         "workflow-schedule-remove": f"/workflows/{odd.id}/schedule/remove",
+        "workflow-expected": f"/workflows/{odd.id}/expected",
+        "workflow-unexpected": f"/workflows/{empty.id}/expected",
         "workflow-unscheduled": f"/workflows/{empty.id}/schedule",
         "summary": f"/workflows/{workflow.id}/summary?days=all",
         "summary-bad-days": f"/workflows/{workflow.id}/summary?from=soon",

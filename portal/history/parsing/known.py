@@ -8,6 +8,9 @@ from collections.abc import Mapping
 
 from portal import moments
 from portal.database.models import Outcome, Trigger
+from portal.engine.control.schedules.expectations import MAX_SECONDS, MIN_PERIOD, Expectation
+from portal.engine.control.schedules.expressions import MAX_EXPRESSION
+from portal.errors import InvalidQuery
 from portal.history.parsing import readers
 from portal.history.parsing.readers import BadField, Reader, Values, accepts
 
@@ -135,23 +138,21 @@ def related(value: object) -> object:
     return found
 
 
-_expected = _some(
-    {
-        "cron": readers.text_of(1, 100),
-        "zone": readers.text_of(1, 64),
-        "period": readers.whole(60),
-        "grace": readers.count,
-    }
-)
+_EXPECTED: Values = {
+    "cron": {"type": "string", "minLength": 1, "maxLength": MAX_EXPRESSION},
+    "zone": {"type": "string", "minLength": 1, "maxLength": 64},
+    "period": {"type": "integer", "minimum": MIN_PERIOD, "maximum": MAX_SECONDS},
+    "grace": {"type": "integer", "minimum": 0, "maximum": MAX_SECONDS},
+}
 
 
-@accepts(**readers.schema_of(_expected), **_one_of("oneOf", cron="string", period="integer"))
+@accepts(**readers.record_schema(_EXPECTED), **_one_of("oneOf", cron="string", period="integer"))
 def expected(value: object) -> Values:
     """When runs are expected: a cron expression in a zone, or a period of seconds; and how late is late."""
-    found = readers.object_(_expected(value))
-    if ("cron" in found) == ("period" in found):
-        raise ValueError("must have either cron or period.")
-    return found
+    try:
+        return Expectation.parse(readers.object_(value)).to_json()
+    except InvalidQuery as refusal:
+        raise BadField(refusal.errors[0].field, refusal.errors[0].message) from None
 
 
 RUN_FACTS: Mapping[str, Reader] = {

@@ -20,7 +20,8 @@ OF_THE_LINE: Mapping[str, readers.Reader] = {"at": readers.moment, "replace": re
 _ABOUT = (
     "One line of the files that `flask import` reads; docs/import.md says what the fields mean. A line may "
     "say more than is named here. What only an import or `flask import --check` tells: whether ids are free "
-    "and the workflow is known, whether files are there, whether a day is in the calendar. It refuses "
+    "and the workflow is known, whether files are there, whether a day is in the calendar, a cron expression "
+    "comes and a time zone exists. It refuses "
     "lines over 16 MiB or nested deeper than 64 levels, NUL and broken characters, and 1.0 as a whole number."
 )
 
