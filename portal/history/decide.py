@@ -36,6 +36,14 @@ class StoredWorkflow:
     version: int = 0
     """As stored; 0 for a new workflow."""
     expected: Mapping[str, object] | None = None
+    made_here: bool = False
+    """Whether its definition was saved in the portal."""
+
+    @property
+    def source_name(self) -> str | None:
+        """The system that history names as its source."""
+        found = (self.source or {}).get("source")
+        return found if isinstance(found, str) else None
 
 
 @dataclass(slots=True)
@@ -120,15 +128,17 @@ def decide(
             if isinstance(line, EncodedRun):
                 _decide_run(plan, existing, line, arrival, way)
             elif isinstance(line, WorkflowLine):
-                _decide_workflow(plan, existing, line, now)
+                _decide_workflow(plan, existing, line, now, way)
             else:
+                way.check_source(None)
                 _decide_upload(plan, existing, line, now)
         except BadField as error:
             plan.bad.append((line_number, error.bare()))
     return plan
 
 
-def _decide_workflow(plan: Plan, existing: Existing, line: WorkflowLine, now: datetime) -> None:
+def _decide_workflow(plan: Plan, existing: Existing, line: WorkflowLine, now: datetime, way: WayIn) -> None:
+    way.check_source(line.source.get("source"))
     stored = existing.workflows.get(line.id)
     if stored is None:
         _make_workflow(
@@ -149,6 +159,8 @@ def _decide_workflow(plan: Plan, existing: Existing, line: WorkflowLine, now: da
         return
     if not stored.here:
         raise BadField("id", "is the id of a deleted workflow or of one in another workspace.")
+    if not way.may_touch(line.source.get("source"), stored.source_name):
+        raise BadField("id", "is the id of a workflow of another source.")
     definition = line.definition if line.definition is not None else stored.definition
     created_at = line.created_at or stored.created_at
     description = line.description if "description" in line.said else stored.description
@@ -166,6 +178,8 @@ def _decide_workflow(plan: Plan, existing: Existing, line: WorkflowLine, now: da
     if before == (line.name, description, source, definition, created_at, expected):
         plan.counts.workflows_unchanged += 1
         return
+    if way.live and stored.made_here:
+        raise BadField("id", "is the id of a workflow that was made or edited here.")
     plan.counts.workflows_changed += 1
     stored.name, stored.description, stored.source = line.name, description, source
     stored.definition, stored.created_at, stored.expected = definition, created_at, expected
@@ -228,6 +242,8 @@ def _decide_run(plan: Plan, existing: Existing, line: EncodedRun, arrival: Arriv
     if line.workflow is not None and line.workflow_id not in existing.workflows:
         _make_named(plan, existing, line.workflow_id, line.workflow, arrival.now)
     workflow = _workflow_of(existing, line)
+    if not way.may_add_to(workflow.source_name):
+        raise BadField("workflow_id", "is the id of a workflow of another source.")
     if stored is None:
         number = _new_number(existing, workflow, line)
         existing.runs[line.id] = stored = StoredRun(workflow.id, True, number, line.digest, line=line)

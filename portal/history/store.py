@@ -95,6 +95,7 @@ def look_up(
             next_run_number=row.next_run_number,
             version=row.version,
             expected=row.expected,
+            made_here=row.current_version is not None,
         )
         for row in (find_workflows if locked is None else lock_workflows)(session, named)
     }

@@ -29,10 +29,14 @@ class WayIn:
 
     def check_source(self, source: str | None) -> None:
         """Raises BadField where this way may not write lines of this source."""
-        if self.source_prefix is not None and not (source or "").startswith(self.source_prefix):
+        if not self.may_add_to(source):
             raise BadField(
                 "source", f"must begin with {self.source_prefix}: that is what this key may write."
             )
+
+    def may_add_to(self, source: str | None) -> bool:
+        """Whether this way may add runs to a workflow of this source."""
+        return self.source_prefix is None or (source or "").startswith(self.source_prefix)
 
     def check_moment(self, as_of: datetime, now: datetime) -> None:
         """Raises BadField for a moment that is too far ahead."""

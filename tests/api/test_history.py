@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from portal.database.engine import db
-from portal.database.models import IngestHour, IngestRefusal, Run, Workspace
+from portal.database.models import IngestHour, IngestRefusal, Run, Workflow, Workspace
 from portal.ingest.pushed_lines import MAX_BYTES, MAX_LINES
 from portal.runs.recording import recorder
 from tests.factories import (
+    EMPTY_DEFINITION,
     NOON,
     make_ingest_key,
     make_key,
@@ -25,9 +27,10 @@ from tests.factories import (
     make_workflow,
     make_workspace,
 )
-from tests.history.lines import an_id, encode, run_line, workflow_line
+from tests.history.lines import an_id, encode, run_line, upload_line, workflow_line
 
 NDJSON = "application/x-ndjson"
+packed = partial(gzip.compress, mtime=0)  # or the names of tests would change by the second
 
 
 @dataclass
@@ -95,11 +98,11 @@ def test_one_object_is_one_line(pusher: Pusher) -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
 def test_a_body_may_be_packed(pusher: Pusher, encoding: str) -> None:
-    body = gzip.compress(encode(*LINES[:2])) + gzip.compress(encode(*LINES[2:]))
+    body = packed(encode(*LINES[:2])) + packed(encode(*LINES[2:]))
     assert pusher.push(body, Content_Encoding=encoding).get_json() == taken(3)
 
 
-@pytest.mark.parametrize("body", [b"", b"\n\n", gzip.compress(b"")])
+@pytest.mark.parametrize("body", [b"", b"\n\n", packed(b"")])
 def test_nothing_is_taken_of_nothing(pusher: Pusher, body: bytes) -> None:
     encoding = {"Content_Encoding": "gzip"} if body.startswith(b"\x1f") else {}
     assert pusher.push(body, **encoding).get_json() == taken(0)
@@ -136,8 +139,8 @@ def test_only_if_every_line_is_refused_is_the_request(pusher: Pusher) -> None:
         (b"[" * 200_000, "application/json", "", 400),
         (b"\xff\xfe", "application/json", "", 400),
         (b"plain", NDJSON, "gzip", 400),
-        (gzip.compress(b"x" * 1000)[:-4], NDJSON, "gzip", 400),
-        (gzip.compress(b"") * 2000, NDJSON, "gzip", 400),
+        (packed(b"x" * 1000)[:-4], NDJSON, "gzip", 400),
+        (packed(b"") * 2000, NDJSON, "gzip", 400),
         (b"a=b", "application/x-www-form-urlencoded", "", 415),
         (b"{}", "text/plain", "", 415),
         (b"{}", NDJSON, "br", 415),
@@ -145,8 +148,8 @@ def test_only_if_every_line_is_refused_is_the_request(pusher: Pusher) -> None:
         (b"\n" * MAX_LINES + b"{}", NDJSON, "", 413),
         (json.dumps({"lines": [{}] * (MAX_LINES + 1)}).encode(), "application/json", "", 413),
         (b" " * (MAX_BYTES + 1), NDJSON, "", 413),
-        (gzip.compress(b" " * (MAX_BYTES + 1)), NDJSON, "gzip", 413),
-        (gzip.compress(b"0" * 100_000_000), NDJSON, "gzip", 413),
+        (packed(b" " * (MAX_BYTES + 1)), NDJSON, "gzip", 413),
+        (packed(b"0" * 100_000_000), NDJSON, "gzip", 413),
     ],
 )
 def test_what_is_no_body_of_lines_is_refused_whole(
@@ -239,3 +242,84 @@ def test_what_a_key_took_and_refused_is_recorded(pusher: Pusher) -> None:
 def test_other_methods_are_not_allowed(pusher: Pusher, method: str) -> None:
     ask: Callable[..., TestResponse] = getattr(pusher.app.test_client(), method)
     assert ask("/api/v1/history", headers={"Authorization": f"Bearer {pusher.key}"}).status_code == 405
+
+
+def named_run(number: int = 7, **fields: Any) -> dict[str, Any]:
+    """A run that its source names, as another system pushes it."""
+    named = {"type": "run", "source": "github:acme/web", "external_id": str(number)}
+    return named | {"workflow": {"name": "Tests"}, "status": "running"} | fields
+
+
+def test_events_about_a_run_add_up_in_any_order(pusher: Pusher) -> None:
+    begun, ended = "2026-03-01T12:00:00Z", "2026-03-01T12:05:00Z"
+    events = [
+        named_run(started_at=begun, at=begun),
+        named_run(status="failed", completed_at=ended, at=ended, error="exit 1"),
+        named_run(at=begun, title="Fix it", ref={"branch": "main"}),
+    ]
+    for event in (*reversed(events), events[0]):
+        assert pusher.push_lines(event).status_code == 200
+    db.session.rollback()
+    [run] = db.session.scalars(sa.select(Run))
+    assert (run.status, run.error) == ("failed", "exit 1")
+    assert run.started_at is not None
+    assert run.completed_at is not None
+
+
+def test_a_key_with_a_source_writes_that_source_alone(app: Flask) -> None:
+    workspace = make_workspace()
+    own = Pusher(app, workspace, make_ingest_key(workspace, source="github:acme/"))
+    every = Pusher(app, workspace, make_ingest_key(workspace))
+    assert own.push_lines(named_run(1), named_run(2)).get_json() == taken(2)
+    assert every.push_lines(named_run(3, source="gitlab:acme")).get_json() == taken(1)
+    for foreign in ("gitlab:acme", "github:evil/web", "github:acme"):
+        refused = own.push_lines(named_run(3, source=foreign, status="failed"))
+        assert refused.status_code == 422
+        assert refused.get_json()["refused"][0]["field"] == "source"
+    assert own.push_lines(workflow_line()).status_code == 422
+    db.session.rollback()
+    assert set(db.session.scalars(sa.select(Run.status))) == {"running"}
+
+
+def test_a_workflow_that_was_made_here_is_not_changed_by_what_is_pushed(pusher: Pusher) -> None:
+    made = make_workflow(pusher.workspace, "Ours", definition=EMPTY_DEFINITION, current_version=1)
+    evil = {"graph": {"nodes": [{"id": "a", "type": "sink_preview"}], "edges": []}}
+    for line in (
+        workflow_line(id=str(made.id), name="Theirs"),
+        workflow_line(id=str(made.id), name="Ours", definition=evil),
+        workflow_line(id=str(made.id), name="Ours", source="ci"),
+    ):
+        answer = pusher.push_lines(line)
+        assert answer.status_code == 422
+        assert answer.get_json()["refused"][0]["field"] == "id"
+    db.session.rollback()
+    kept = db.session.get_one(Workflow, made.id)
+    assert (kept.name, kept.definition) == ("Ours", EMPTY_DEFINITION)
+
+
+def test_a_workflow_of_one_source_is_not_changed_by_another(app: Flask) -> None:
+    workspace = make_workspace()
+    ours = Pusher(app, workspace, make_ingest_key(workspace, source="a:"))
+    theirs = Pusher(app, workspace, make_ingest_key(workspace, source="b:"))
+    line = {"type": "workflow", "source": "a:1", "external_id": "w", "name": "First"}
+    assert ours.push_lines(line).get_json() == taken(1)
+    assert ours.push_lines(line | {"name": "Second"}).get_json() == taken(1)
+    db.session.rollback()
+    workflow_id = str(db.session.scalars(sa.select(Workflow.id)).one())
+    named = {"type": "workflow", "id": workflow_id, "name": "Third", "source": "b:1"}
+    run = {"type": "run", "source": "b:1", "external_id": "1", "status": "failed", "workflow_id": workflow_id}
+    for stolen in (line | {"name": "Third"}, named, run, upload_line(workflow_id=workflow_id)):
+        assert theirs.push_lines(stolen).status_code == 422
+    db.session.rollback()
+    assert db.session.scalars(sa.select(Workflow.name)).all() == ["Second"]
+    assert runs() == 0
+
+
+def test_a_line_far_ahead_of_this_clock_is_refused(pusher: Pusher) -> None:
+    answer = pusher.push_lines(named_run(at="2999-01-01T00:00:00Z"))
+    assert answer.status_code == 422
+    assert answer.get_json()["refused"][0]["field"] == "at"
+
+
+def test_a_line_without_any_moment_is_of_now(pusher: Pusher) -> None:
+    assert pusher.push_lines(named_run()).get_json() == taken(1)
