@@ -4,8 +4,8 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -31,6 +31,17 @@ class Line(NamedTuple):
     """None for a line over the limit."""
     bytes_read: int
     """Bytes of the file, compressed or not, that have been read so far."""
+    fault: tuple[str, str] | None = None
+    """The field and the reason, where a record of another system makes no line."""
+
+
+class Opened(NamedTuple):
+    """A file as a plain stream."""
+
+    stream: io.BufferedIOBase
+    bytes_read: Callable[[], int]
+    """The bytes of the file that have been read so far, of which a buffer may hold the last."""
+    is_packed: bool
 
 
 class _CountingStream(io.RawIOBase):
@@ -76,9 +87,16 @@ def size_of(file: Path) -> int:
 
 def read_lines(file: Path) -> Iterator[Line]:
     """The lines of a file that are not blank. Raises Unreadable after the last complete line."""
+    with opened(file) as found:
+        yield from _lines(found)
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Opened]:
+    """A file, unpacked. Raises Unreadable, also for what goes wrong while it is read."""
     try:
         with _open(file) as stream:
-            yield from _read(stream)
+            yield _unpacked(stream)
     except EOFError:
         raise Unreadable("The gzip file ends too early: it is cut off.") from None
     except (zlib.error, gzip.BadGzipFile) as error:
@@ -101,17 +119,16 @@ def _open(file: Path) -> AbstractContextManager[io.BufferedIOBase]:
     return nullcontext(cast(io.BufferedIOBase, sys.stdin.buffer))
 
 
-def _read(stream: io.BufferedIOBase) -> Iterator[Line]:
+def _unpacked(stream: io.BufferedIOBase) -> Opened:
     source = _CountingStream(stream)
     if not source.head().startswith(GZIP):
         _refuse(source, "The file")
-        yield from _lines(io.BufferedReader(source, _BUFFER), None)
-        return
+        return Opened(io.BufferedReader(source, _BUFFER), lambda: source.count, is_packed=False)
     packed = io.BufferedReader(source, _PACKED_BUFFER)
     # Reads are passed on as they come, so that lines before damaged data are not lost.
     unpacked = _CountingStream(gzip.GzipFile(fileobj=packed))
     _refuse(unpacked, "What the gzip file holds")
-    yield from _lines(io.BufferedReader(unpacked, _BUFFER), source)
+    return Opened(io.BufferedReader(unpacked, _BUFFER), lambda: source.count, is_packed=True)
 
 
 def _refuse(source: _CountingStream, what: str) -> None:
@@ -120,20 +137,20 @@ def _refuse(source: _CountingStream, what: str) -> None:
         raise Unreadable(f"{what} {found}")
 
 
-def _lines(plain: io.BufferedIOBase, packed: _CountingStream | None) -> Iterator[Line]:
-    """The lines of a plain stream, with the bytes read of it or of the compressed stream below it."""
-    number = position = 0
+def _lines(file: Opened) -> Iterator[Line]:
+    """The lines of a file, with the bytes read of it."""
+    plain, number, position = file.stream, 0, 0
     while text := plain.readline(MAX_LINE + 1):
         number += 1
         position += len(text)
         if len(text) > MAX_LINE and not text.endswith(b"\n"):
             position += _skip_line(plain)
-            yield Line(number, None, packed.count if packed else position)
+            yield Line(number, None, file.bytes_read() if file.is_packed else position)
             continue
         if text[0] != _BRACE:
             text = _odd_beginning(number, text)
         if text:
-            yield Line(number, text, packed.count if packed else position)
+            yield Line(number, text, file.bytes_read() if file.is_packed else position)
 
 
 def _odd_beginning(number: int, text: bytes) -> bytes:

@@ -57,6 +57,8 @@ class _Parser:
         self.read += 1
         self.bytes_read = line.bytes_read
         try:
+            if line.fault:
+                raise BadField(*line.fault)
             if line.text is None:
                 raise BadField("", f"is longer than {MAX_LINE} bytes.")
             self.size += len(line.text)

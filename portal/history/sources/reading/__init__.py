@@ -1,0 +1,1 @@
+"""What readers are made of: their protocol, documents and logs, checked fields, and conversions."""
