@@ -55,16 +55,33 @@ _ADDRESSES = ("_url",)
 _MOMENTS = ("created_at", "started_at", "completed_at")
 
 
+class _Names:
+    """Names of the jobs of one run, which come together: a second one of a name has its id in its node."""
+
+    def __init__(self) -> None:
+        self._run: tuple[str, int] | None = None
+        self._ids: dict[str, str | None] = {}
+
+    def node_id(self, run: tuple[str, int], name: str, identifier: str | None) -> str:
+        if run != self._run:
+            self._run, self._ids = run, {}
+        first = self._ids.setdefault(name, identifier)
+        return name if first == identifier else f"{name} #{identifier}"
+
+
 def read(source: Input) -> Iterator[Made]:
+    names = source.remembered(_Names)
+
     def make(record: Record) -> Iterator[Line]:
-        return _lines(record, source.reading.source)
+        return _lines(record, source.reading.source, names)
 
     return read_json(source, make, lists=("workflow_runs", "jobs", "workflows"))
 
 
 def event_lines(body: Mapping[str, object]) -> list[Line]:
-    """The lines of the body of a webhook; none for other events than those of runs and jobs. Raises BadField."""
-    return list(_lines(Record(dict(body)), None)) if _is_event(Record(dict(body))) else []
+    """The lines of the body of a webhook; none for events of other kinds. Raises BadField."""
+    record = Record(dict(body))
+    return list(_event(record, None, _Names())) if _is_event(record) else []
 
 
 def event_repository(body: Mapping[str, object]) -> str | None:
@@ -77,11 +94,11 @@ def _is_event(record: Record) -> bool:
     return "action" in record and ("workflow_run" in record or "workflow_job" in record)
 
 
-def _lines(record: Record, source: str | None) -> Iterator[Line]:
+def _lines(record: Record, source: str | None, names: _Names) -> Iterator[Line]:
     if _is_event(record):
-        yield from _event(record, source)
+        yield from _event(record, source, names)
     elif "run_id" in record:
-        yield from _job(record, source)
+        yield from _job(record, source, names)
     elif "run_number" in record:
         yield _run(record, source)
     elif "state" in record and "path" in record:
@@ -92,12 +109,12 @@ def _lines(record: Record, source: str | None) -> Iterator[Line]:
         raise BadField(record.path, "is no run, job or workflow of GitHub Actions.")
 
 
-def _event(event: Record, source: str | None) -> Iterator[Line]:
+def _event(event: Record, source: str | None, names: _Names) -> Iterator[Line]:
     if run := event.record("workflow_run"):
         yield _run(run, source, event.record("workflow"))
     if job := event.record("workflow_job"):
         deployment = event.record("deployment")
-        line, *children = _job(job, source)
+        line, *children = _job(job, source, names)
         yield line | {"environment": deployment.text("environment")} if deployment else line
         yield from children
 
@@ -220,17 +237,18 @@ def _rest_of_run(run: Record, full_name: str | None) -> dict[str, object] | None
     return kept or None
 
 
-def _job(job: Record, source: str | None) -> Iterator[Line]:
+def _job(job: Record, source: str | None, names: _Names) -> Iterator[Line]:
     """A job as a step of its run, and its steps as children, all of them so at the latest time among them."""
-    name = job.need("name")
+    run = (job.need("run_id"), job.whole("run_attempt", 1) or 1)
+    node_id = names.node_id(run, job.need("name"), job.identifier("id"))
     where: Line = {
         "type": "step",
         "source": source or f"github:{_repository(job, 'run_url')}",
-        "external_id": job.need("run_id"),
-        "attempt": job.whole("run_attempt", 1) or 1,
+        "external_id": run[0],
+        "attempt": run[1],
         "workflow": workflow(title) if (title := job.text("workflow_name")) else None,
     }
-    steps = [_step(job, name, "job"), *_children(name, job.records("steps"))]
+    steps = [_step(job, node_id, "job"), *_children(node_id, job.records("steps"))]
     where["at"] = latest(_text(step[field]) for step in steps for field in _MOMENTS)
     yield (
         where
@@ -238,7 +256,7 @@ def _job(job: Record, source: str | None) -> Iterator[Line]:
         | {
             "url": link(job.text("html_url")),
             "worker": job.text("runner_name"),
-            "github": job.rest("node_id", "url", endings=_ADDRESSES),
+            "github": {"job_id": job.value("id"), **(job.rest("node_id", "url", endings=_ADDRESSES) or {})},
         }
     )
     yield from (where | step for step in steps[1:])

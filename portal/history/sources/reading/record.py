@@ -82,6 +82,15 @@ class Record:
         except ValueError:
             raise self.fault(name, "must be a date and time with its zone.") from None
 
+    def mapping(self, name: str) -> dict[str, object] | None:
+        """An object as it is; None for an empty one."""
+        found = self.value(name)
+        if found is None or found == {}:
+            return None
+        if not isinstance(found, dict):
+            raise self.fault(name, "must be an object.")
+        return found
+
     def record(self, name: str) -> "Record | None":
         found = self.value(name)
         return None if found is None else Record(found, self.inner(name))
