@@ -90,11 +90,8 @@ def each(items: Iterable[Item], make: Callable[[Item], Iterable[Line]]) -> Itera
 
 def without_none(line: Mapping[str, object]) -> Line:
     """A line without what it does not say; its parameters stay as they are."""
-    return {
-        name: value if name == "parameters" else _said(value)
-        for name, value in line.items()
-        if value is not None and value != {}
-    }
+    said = ((name, value if name == "parameters" else _said(value)) for name, value in line.items())
+    return {name: value for name, value in said if value is not None and value != {}}
 
 
 def _said(value: object) -> object:

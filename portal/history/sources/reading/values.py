@@ -36,7 +36,7 @@ def local(text: str, forms: Iterable[str], zone: tzinfo) -> str:
             said = datetime.strptime(text, form)
         except ValueError:
             continue
-        return moments.format_moment(said.replace(tzinfo=zone).astimezone(UTC))
+        return moments.format_moment((said if said.tzinfo else said.replace(tzinfo=zone)).astimezone(UTC))
     raise ValueError("is no time of these forms")
 
 
