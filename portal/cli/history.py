@@ -15,6 +15,7 @@ from portal.history.demo.sample import install_demo
 from portal.history.importer import DEFAULT_BATCH_SIZE, import_files
 from portal.history.parsing.schema import import_schema
 from portal.history.progress import progress_bar
+from portal.history.sources.reading import registry
 from portal.history.summary import ImportSummary
 from portal.workspaces import accounts
 
@@ -44,12 +45,27 @@ def _print_schema(context: click.Context, _parameter: click.Parameter, wanted: b
     help="Only print the JSON Schema of a line.",
 )
 @click.option("--check", is_flag=True, help="Only report errors in the files; write nothing.")
+@click.option("--from", "system", help="Whose files they are, such as github: see docs/sources.md.")
+@click.option("--source", help="With --from: the name of the source, instead of the usual one.")
+@click.option(
+    "--zone", help="With --from: the zone of times without one, such as Europe/Berlin; UTC if absent."
+)
+@click.option("--workflow", help="With --from: the workflow of files that name none.")
 @json_option
 @with_appcontext
 def import_(
-    files: tuple[Path, ...], workspace: str | None, batch_size: int, check: bool, as_json: bool
+    files: tuple[Path, ...],
+    workspace: str | None,
+    batch_size: int,
+    check: bool,
+    system: str | None,
+    source: str | None,
+    zone: str | None,
+    workflow: str | None,
+    as_json: bool,
 ) -> None:
     """Import run history: JSON Lines, plain or gzip; - is standard input. Importing twice changes nothing."""
+    reading = registry.reading(system, source=source, zone=zone, workflow=workflow)
     target = accounts.workspace_by_slug(workspace)
     summary = ImportSummary(check=check)
     report_progress_of(summary)
@@ -62,6 +78,7 @@ def import_(
             batch_size=batch_size,
             progress=progress,
             summary=summary,
+            reading=reading,
         )
     click.echo(json.dumps(summary.to_json()) if as_json else summary.to_text())
     if not summary.ok:

@@ -21,6 +21,8 @@ from portal.history.parsing.readers import BadField
 from portal.history.parsing.runs import Arrival
 from portal.history.prefetch import prefetch
 from portal.history.retrieve import Line, size_of
+from portal.history.sources.reading.lines import lines_of
+from portal.history.sources.reading.reader import Reading
 from portal.history.store import Store, look_up, renew_statistics
 from portal.history.summary import BadLine, Counts, FileSummary, ImportSummary, Progress, no_progress
 from portal.history.ways import BY_FILE, WayIn
@@ -99,8 +101,11 @@ def import_files(
     batch_size: int = DEFAULT_BATCH_SIZE,
     progress: Progress = no_progress,
     summary: ImportSummary | None = None,
+    reading: Reading | None = None,
 ) -> ImportSummary:
     """Import files of history into a workspace; the summary lists what is wrong with them.
+
+    With a reading, they are files of another system, whose reader makes the lines.
 
     Complete batches stay whatever happens, and importing the same file again changes nothing. A check is a
     dry run with the same summary. A summary passed in says what was committed even if the import fails.
@@ -119,7 +124,7 @@ def import_files(
         for file, size in zip(files, sizes, strict=True):
             into = _Import(workspace_id, sink, Folder(file.parent), summary, FileSummary(file))
             lines_before = summary.total.lines
-            for chunk in into.take_file(file, batch_size, arrival):
+            for chunk in into.take_file(file, batch_size, arrival, reading):
                 progress(before + chunk.bytes_read, sum(sizes), lines_before + into.counts.lines)
                 size = max(size, chunk.bytes_read)
             before += size
@@ -171,8 +176,14 @@ class _Import:
         self._summary, self._file = summary, file
         summary.files.append(file)
 
-    def take_file(self, file: Path, batch_size: int, arrival: Arrival) -> Iterator[Chunk]:
+    def take_file(
+        self, file: Path, batch_size: int, arrival: Arrival, reading: Reading | None
+    ) -> Iterator[Chunk]:
         """Take the chunks of a file, and yield each when it is taken."""
+        if reading is not None:
+            made = parse_chunks(lines_of(file, reading), batch_size, db.engine.dialect, arrival)
+            yield from self.take_all(prefetch(made))
+            return
         numbers = numbers_of_file(file, arrival) if file.is_file() else None
         coming = prefetch(read_chunks(file, batch_size, arrival))
         if numbers is None:

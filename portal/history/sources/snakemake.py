@@ -9,7 +9,7 @@ from portal.history.parsing.readers import BadField
 from portal.history.retrieve import Unreadable
 from portal.history.sources.reading.documents import text_lines
 from portal.history.sources.reading.reader import Input, Line, Made, Source
-from portal.history.sources.reading.values import identifier, local, workflow
+from portal.history.sources.reading.values import identifier, local, person, workflow
 
 SYSTEM = "snakemake"
 MAX_JOBS = 200_000
@@ -34,6 +34,7 @@ _GAVE_UP = "Exiting because a job execution failed"
 _STOPPED = ("Terminating processes on user request", "Cancelling snakemake on user request")
 _NOTHING = "Nothing to be done"
 _DRY_RUN = "This was a dry-run"
+_HEADER = re.compile(r"  (Workflow ID|Host|User|Snakemake version|Command|Snakefile|Run directory): (.+)")
 _KEPT = ("input", "output", "reason", "resources", "threads", "priority", "log", "benchmark")
 
 
@@ -62,8 +63,9 @@ class _Log:
     finished: int | None = None
     total: int | None = None
     ended: tuple[str, str] | None = None
-    error: list[str] = field(default_factory=list)
+    complaint: list[str] = field(default_factory=list)
     complaining: bool = False
+    header: dict[str, str] = field(default_factory=dict)
     file: str | None = None
     is_dry: bool = False
 
@@ -76,11 +78,9 @@ class _Log:
             if text.startswith(" ") and not _RULE.fullmatch(text):
                 return
             self.close()
-        if self.complaining and text.strip() and not _TIME.fullmatch(text):
-            if len(self.error) < MAX_ERROR_LINES:
-                self.error.append(text)
-        else:
-            self.complaining = False
+        self.complaining = self.complaining and bool(text.strip()) and not _TIME.fullmatch(text)
+        if self.complaining and len(self.complaint) < MAX_ERROR_LINES:
+            self.complaint.append(text)
         self._line(text, number)
 
     def _line(self, text: str, number: int) -> None:
@@ -119,8 +119,10 @@ class _Log:
             self.ended = ("completed", "succeeded")
         elif text.startswith(_DRY_RUN):
             self.is_dry = True
-        elif _BROKEN.fullmatch(text) and not self.error:
-            self.error, self.complaining = [text], True
+        elif header := _HEADER.fullmatch(text):
+            self.header.setdefault(header[1], header[2])
+        elif _BROKEN.fullmatch(text) and not self.complaining:
+            self.complaint, self.complaining = [text], True
 
     def close(self) -> None:
         """A block of fields is over: a job has begun, or one has failed."""
@@ -161,7 +163,9 @@ class _Log:
         number, rule = said["jobid"], said["failed"]
         job = self.jobs.get(number) or self._add(number, rule, f"{rule} #{number}", 1)
         job.line |= {"status": "failed", "outcome": "failed", "completed_at": self.now}
-        job.line["error"] = said.get("message", "").strip() or None
+        message = said.get("message", "None")
+        job.line["error"] = message if message != "None" else "\n".join(self.complaint) or None
+        self.complaint = []
 
     def _moment(self, said: str, number: int) -> str:
         try:
@@ -190,27 +194,30 @@ def read(source: Input) -> Iterator[Made]:
 
 
 def _run(log: _Log, source: Input) -> Line:
-    status, outcome = log.ended or (("failed", "failed") if log.error else ("running", None))
+    status, outcome = log.ended or (("failed", "failed") if log.complaint else ("running", None))
     file = PurePath(log.file or source.name).name
     name = _LOG_NAME.search(file)
+    user = log.header.get("User")
+    failed = [job.line["error"] for job in log.jobs.values() if job.line["status"] == "failed"]
     return {
         "type": "run",
         "source": source.source(SYSTEM),
         "external_id": identifier(name[0] if name else file),
-        "workflow": workflow(source.reading.workflow or _folder(log.file or source.name) or "Snakemake"),
+        "workflow": workflow(source.reading.workflow or _folder(log, source) or "Snakemake"),
         "status": status,
         "outcome": outcome,
-        "status_from": None if log.ended else "an error" if log.error else "the log, which has no end",
+        "status_from": None if log.ended else "an error" if log.complaint else "the log, which has no end",
         "created_at": log.first,
         "started_at": log.first,
         "completed_at": log.now if outcome else None,
         "completed_at_from": "the last time in the log" if outcome else None,
         "assumed_zone": str(source.reading.zone),
+        "triggered_by": person(SYSTEM, user, kind="person") if user else None,
         "total_steps": log.total,
         "finished_steps": log.finished,
-        "error": "\n".join(log.error) if log.error and status == "failed" else None,
+        "error": next(iter(failed), "\n".join(log.complaint) or None) if status == "failed" else None,
         "steps": [_step(job, outcome is not None) for job in log.steps] or None,
-        "snakemake": {"log": file},
+        "snakemake": {"log": file} | {name: said for name, said in log.header.items() if name != "User"},
     }
 
 
@@ -229,9 +236,11 @@ def _mapping(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _folder(file: str) -> str | None:
-    """The folder in which Snakemake ran: that of `.snakemake`."""
-    parts = PurePath(file).parts
+def _folder(log: _Log, source: Input) -> str | None:
+    """The folder in which Snakemake ran: as the log says, else that of `.snakemake`."""
+    if run := log.header.get("Run directory"):
+        return PurePath(run).name or None
+    parts = PurePath(log.file or source.name).parts
     place = parts.index(".snakemake") if ".snakemake" in parts else 0
     return parts[place - 1] if place and parts[place - 1] != "/" else None
 

@@ -1,14 +1,17 @@
 """The readers that there are: the portal's own, and those of installed packages by their entry points."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from portal.errors import FieldError, InvalidQuery
-from portal.history.sources.reading.reader import Reader
-from portal.input import sentences
+from portal.history.sources.reading.reader import Reader, Reading
+from portal.input import bounds, parameters, sentences
+from portal.input.text import is_storable
+from portal.input.time_zones import UTC_NAME, time_zone, zone_of
 
+MAX_SOURCE = 200
 GROUP = "run_portal.history"
 _HOME = "portal.history.sources"
 OWN: Mapping[str, str] = {
@@ -28,6 +31,30 @@ def names() -> list[str]:
 
 def own_readers() -> list[Reader]:
     return [_load(name, value) for name, value in OWN.items()]
+
+
+def reading(system: str | None, **given: str | None) -> Reading | None:
+    """How a command reads its files, from its options; None for lines of history. Raises InvalidQuery."""
+    options = {name: value for name, value in given.items() if value is not None}
+    if system is None:
+        if options:
+            raise InvalidQuery([FieldError(name, "goes with --from only.") for name in options])
+        return None
+    values = parameters.Reader(options)
+    source = values.read("source", _text_of(MAX_SOURCE), "")
+    zone = values.read("zone", time_zone, UTC_NAME)
+    workflow = values.read("workflow", _text_of(bounds.MAX_WORKFLOW_NAME), "")
+    values.finish()
+    return Reading(reader(system), source or None, zone_of(zone), workflow or None)
+
+
+def _text_of(longest: int) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not 1 <= len(text) <= longest or not text.strip() or not is_storable(text):
+            raise parameters.Refused(f"must be text of 1 to {longest} characters.")
+        return text
+
+    return parse
 
 
 def reader(name: str) -> Reader:
