@@ -30,6 +30,7 @@ def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:  # as F
 
 # Each registers its views on `bp`.
 from portal.pages import (  # noqa: E402, F401
+    bring_in,
     compare,
     expected,
     invitations,

@@ -297,6 +297,7 @@ TABLE: dict[str, Row] = {
     "GET /runs/<run_id>/compare": Page(ok=302),
     # Pages: my own settings
     "GET /settings": Page(ok=303, personal=True),
+    "GET /history/bring-in": Page(personal=True),
     "GET /settings/sessions": Page(personal=True),
     "POST /settings/sessions/end-others": Page(ok=303, personal=True),
     "GET /settings/workspaces": Page(personal=True),

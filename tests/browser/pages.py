@@ -248,6 +248,7 @@ def addresses(
         "not-found": f"/workflows/{uuid4()}/runs",
         "method-not-taken": "/theme",
         "signin-expired": "/signin/unknown",
+        "bring-in": "/history/bring-in",
         "settings": settings,
         "settings-keys": f"{settings}/keys",
         "settings-ways-in": f"{settings}/ways-in",

@@ -169,7 +169,8 @@ def test_half_a_character_is_left_for_the_parser_to_name(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("beginning", "reason"), [(b"PK\x03\x04", "ZIP"), (b"SQLite format 3\0", "SQLite"), (b"\xff\xfe[\0", "UTF-16")]
+    ("beginning", "reason"),
+    [(b"PK\x03\x04", "ZIP"), (b"SQLite format 3\0", "SQLite"), (b"\xff\xfe[\0", "UTF-16")],
 )
 def test_files_of_other_kinds_are_refused_by_name(tmp_path: Path, beginning: bytes, reason: str) -> None:
     file = tmp_path / "runs.json"
