@@ -139,8 +139,8 @@ class InvalidQuery(PortalError):
 
 
 def is_api(path: str) -> bool:
-    """Whether a path belongs to the JSON API, errors included."""
-    return path == "/api" or path.startswith("/api/")
+    """Whether a path is for programs, which get JSON, errors included: the API, and hooks."""
+    return path == "/api" or path.startswith(("/api/", "/hooks/"))
 
 
 def is_ping(path: str) -> bool:

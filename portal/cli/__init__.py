@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from portal.cli import accounts, audit, checks, credits, history, keys, uploads, worker, workflows
+from portal.cli import accounts, audit, checks, credits, history, hooks, keys, uploads, worker, workflows
 
 
 def init_app(app: Flask) -> None:
@@ -12,6 +12,7 @@ def init_app(app: Flask) -> None:
         accounts.members,
         accounts.signin_link,
         keys.api_keys,
+        hooks.hooks,
         workflows.workflows,
         audit.audit_log,
         history.import_,

@@ -342,6 +342,8 @@ TABLE: dict[str, Row] = {
         for method in ("GET", "POST")
         for rest, ok in (("", 404), ("/<slug>", 201), ("/<slug>/<what>", 201))
     },
+    "POST /hooks/github/<hook_id>": Open(ok=404),
+    "POST /hooks/gitlab/<hook_id>": Open(ok=404),
     "GET /login": Open(ok=200, signed_in=303),
     "POST /logout": Open(ok=303),
     "GET /auth/start": Open(ok=404),  # no provider is set up here

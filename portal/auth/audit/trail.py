@@ -54,6 +54,9 @@ KINDS = {
     "key.changed": "Changed a key",
     "key.rotated": "Rotated a key",
     "key.revoked": "Revoked a key",
+    "hook.created": "Added a hook",
+    "hook.rotated": "Rotated the secret of a hook",
+    "hook.removed": "Removed a hook",
 }
 """Every kind of entry with its label."""
 

@@ -1,6 +1,7 @@
-"""Workspaces, users, members and their credentials."""
+"""Workspaces, users, members, their credentials, and hooks of other systems."""
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -167,3 +168,46 @@ class Identity(Base):
     subject: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class HookKind(StrEnum):
+    """Which system reports its runs by a hook."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+
+    @property
+    def label(self) -> str:
+        return {"github": "GitHub", "gitlab": "GitLab"}[self.value]
+
+
+class Hook(Base):
+    """An address to which another system reports its runs. Its secret is derived, not stored."""
+
+    __tablename__ = "hooks"
+    __table_args__ = (check_one_of("kind", HookKind),)
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    address: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    """The last part of its address, which cannot be guessed."""
+    repositories: Mapped[list[str]] = mapped_column(sa.JSON)
+    """Full names of repositories whose events it takes, or `owner/*`."""
+    generation: Mapped[int]
+    """Which secret it has, from 1."""
+    last_secret_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """Until when the secret before is good too."""
+    last_heard_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class HookDelivery(Base):
+    """A delivery that a hook has taken, for as long as it may come again."""
+
+    __tablename__ = "hook_deliveries"
+
+    hook_id: Mapped[UUID] = mapped_column(sa.ForeignKey("hooks.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(120), primary_key=True)
+    """The sender's name for it, or the digest of its body."""
+    received_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)

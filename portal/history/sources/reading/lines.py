@@ -1,7 +1,7 @@
 """Files of other systems as lines of history, encoded for the importer."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import orjson
@@ -22,9 +22,13 @@ def lines_of(file: Path, reading: Reading) -> Iterator[Line]:
 def _encode(number: int, made: Made, bytes_read: int) -> Line:
     if isinstance(made, BadField):
         return Line(number, b"", bytes_read, (made.field, str(made)))
+    return Line(number, encode(made), bytes_read)
+
+
+def encode(made: Mapping[str, object]) -> bytes:
+    """A line as JSON."""
     line = without_none(made)
     try:
-        text = orjson.dumps(line)
+        return orjson.dumps(line)
     except TypeError:  # half a surrogate pair, or a number of more than 64 bits: the parser names its field
-        text = json.dumps(line).encode()
-    return Line(number, text, bytes_read)
+        return json.dumps(line).encode()

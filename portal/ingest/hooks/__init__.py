@@ -1,0 +1,1 @@
+"""Webhooks of other systems: their secrets, and what becomes of a delivery."""
