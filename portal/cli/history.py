@@ -65,7 +65,7 @@ def import_(
     as_json: bool,
 ) -> None:
     """Import run history: JSON Lines, plain or gzip; - is standard input. Importing twice changes nothing."""
-    reading = registry.reading(system, source=source, zone=zone, workflow=workflow)
+    reading = registry.reading(system, moments.now(), source=source, zone=zone, workflow=workflow)
     target = accounts.workspace_by_slug(workspace)
     summary = ImportSummary(check=check)
     report_progress_of(summary)

@@ -6,6 +6,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -83,6 +84,14 @@ def size_of(file: Path) -> int:
         return file.stat().st_size
     except OSError:
         return 0
+
+
+def modified_at(file: Path) -> datetime | None:
+    """When the file was last written; None for what is no file on a disk."""
+    try:
+        return datetime.fromtimestamp(int(file.stat().st_mtime), UTC) if file.is_file() else None
+    except (OSError, OverflowError, ValueError):
+        return None
 
 
 def read_lines(file: Path) -> Iterator[Line]:

@@ -186,7 +186,7 @@ def _step(node: Record, name: str, parent: str | None) -> Line:
         outcome = "cached"
     exit_code = outputs.text("exitCode") if outputs else None
     return {
-        "node_id": name[:1000],
+        "node_id": name,
         "parent_node_id": parent,
         "node_type": node.text("type"),
         "name": node.text("displayName"),

@@ -110,7 +110,7 @@ def _cause(tags: Mapping[str, object], parent: str | None) -> Line:
         return {"trigger": "retry", "triggered_by": triggered_by}
     for tag, kind in _CAUSES.items():
         if isinstance(name := tags.get(tag), str):
-            return {"trigger": kind, "trigger_name": name[:200]}
+            return {"trigger": kind, "trigger_name": name}
     return {"trigger": "person" if triggered_by else None, "triggered_by": triggered_by}
 
 

@@ -9,10 +9,7 @@ from portal.history.sources.reading.documents import read_json
 from portal.history.sources.reading.reader import Input, Line, Made, Source
 from portal.history.sources.reading.record import Record
 from portal.history.sources.reading.values import (
-    MAX_SOURCE_STATUS,
-    MAX_TITLE,
     between,
-    cut,
     latest,
     link,
     person,
@@ -50,6 +47,7 @@ _TRIGGERS = {
 }
 """By event; every other one is an event of the repository."""
 _REPOSITORY = re.compile(r"/repos/([^/]+/[^/]+)/actions/")
+_NUMBERED_UPDATE = re.compile(r" - Update #\d+$")
 _LEFT_OUT = ("node_id", "check_suite_node_id", "actor", "triggering_actor", "repository", "url")
 _ADDRESSES = ("_url",)
 _MOMENTS = ("created_at", "started_at", "completed_at")
@@ -133,7 +131,7 @@ def _run(run: Record, source: str | None, of: Record | None = None) -> Line:
         "attempt": attempt,
         "workflow": _workflow_of_run(run, repository, of),
         "run_number": run.whole("run_number", 1),
-        "title": cut(run.text("display_title"), MAX_TITLE),
+        "title": run.text("display_title"),
         "status": status,
         "outcome": outcome,
         "source_status": word,
@@ -175,7 +173,7 @@ def _status(record: Record) -> tuple[str, str | None, str]:
         return _ACTIVE[status], None, word
     if word not in _ENDS:
         field = "conclusion" if status == "completed" else "status"
-        raise record.fault(field, f"is {cut(word, MAX_SOURCE_STATUS)}, which this reader does not know.")
+        raise record.fault(field, f"is {word[:50]}, which this reader does not know.")
     return *_ENDS[word], word
 
 
@@ -207,17 +205,20 @@ def _ref(run: Record, repository: Record | None) -> Line:
 
 
 def _workflow_of_run(run: Record, repository: Record | None, of: Record | None) -> dict[str, object]:
-    """The workflow by its name: jobs know no other. GitHub's own ones have a name that differs by run."""
+    """The workflow by its name: jobs know no other."""
     path = run.text("path") or (of.text("path") if of else None)
-    name = (of.text("name") if of else None) or run.text("name") or path
-    if path and path.startswith("dynamic/"):
-        name = path.rpartition("/")[2]
+    name = run.text("name") or (of.text("name") if of else None) or path
     if name is None:
         raise run.fault("name", "is missing.")
     home = repository.text("html_url") if repository else None
     file = path.removeprefix(".github/workflows/").partition("@")[0] if path else ""
     url = f"{home}/actions/workflows/{file}" if home and file and "/" not in file else None
-    return workflow(name, url=link(url), path=path)
+    return workflow(_plain(name), url=link(url), path=path)
+
+
+def _plain(name: str) -> str:
+    """Dependabot numbers its updates, and would have a workflow for each run."""
+    return _NUMBERED_UPDATE.sub("", name)
 
 
 def _rest_of_run(run: Record, full_name: str | None) -> dict[str, object] | None:
@@ -246,7 +247,7 @@ def _job(job: Record, source: str | None, names: _Names) -> Iterator[Line]:
         "source": source or f"github:{_repository(job, 'run_url')}",
         "external_id": run[0],
         "attempt": run[1],
-        "workflow": workflow(title) if (title := job.text("workflow_name")) else None,
+        "workflow": workflow(_plain(job.need("workflow_name"))),
     }
     steps = [_step(job, node_id, "job"), *_children(node_id, job.records("steps"))]
     where["at"] = latest(_text(step[field]) for step in steps for field in _MOMENTS)
@@ -279,7 +280,7 @@ def _children(job: str, steps: list[Record]) -> Iterator[Line]:
 def _step(record: Record, node_id: str, kind: str) -> Line:
     status, outcome, word = _status(record)
     return {
-        "node_id": cut(node_id, 1000),
+        "node_id": node_id,
         "node_type": kind,
         "name": record.text("name"),
         "status": status,

@@ -9,7 +9,7 @@ from portal.history.parsing.readers import BadField
 from portal.history.sources.reading.documents import json_values
 from portal.history.sources.reading.reader import Input, Line, Made, Source, each
 from portal.history.sources.reading.record import Record, flatten
-from portal.history.sources.reading.values import MAX_TITLE, cut, latest, link, person, workflow
+from portal.history.sources.reading.values import latest, link, person, workflow
 
 _STATES: Mapping[str, tuple[str, str | None]] = {
     "created": ("pending", None),
@@ -123,7 +123,7 @@ def _pipeline(pipeline: Record, project: str, source: str | None) -> Line:
         "type": "run",
         **_run(pipeline.need("id"), project, source),
         "run_number": pipeline.whole("iid", 1),
-        "title": cut(pipeline.text("name"), MAX_TITLE),
+        "title": pipeline.text("name"),
         "status": status,
         "outcome": outcome,
         "source_status": word,
@@ -154,7 +154,7 @@ def _pipeline_event(event: Record, source: str | None) -> Iterator[Line]:
     title = (commit.text("title") or commit.text("message") or "").strip() if commit else ""
     home = event.record("project")
     yield line | {
-        "title": line["title"] or cut(title.partition("\n")[0], MAX_TITLE) or None,
+        "title": line["title"] or title.partition("\n")[0] or None,
         "triggered_by": _person(event.record("user")),
         "url": line["url"] or _address(home, f"/-/pipelines/{line['external_id']}"),
         "ref": {**_ref(pipeline), "pull_request": request.identifier("iid") if request else None}

@@ -9,9 +9,6 @@ from portal.history.sources.reading.documents import json_values
 from portal.history.sources.reading.reader import Input, Line, Made, Source, each
 from portal.history.sources.reading.record import Record, flatten
 from portal.history.sources.reading.values import (
-    MAX_TITLE,
-    MAX_TRIGGER_NAME,
-    cut,
     from_milliseconds,
     identifier,
     link,
@@ -102,7 +99,7 @@ def _build(build: Record, source: str | None) -> Line:
         "external_id": identifier(f"{job}#{number}"),
         "workflow": workflow(job, url=link(_job_url(url))),
         "run_number": number,
-        "title": cut(title, MAX_TITLE) if title and not _PLAIN_TITLE.fullmatch(title) else None,
+        "title": title if title and not _PLAIN_TITLE.fullmatch(title) else None,
         "status": status,
         "outcome": outcome,
         "source_status": word or "building",
@@ -151,11 +148,11 @@ def _cause(actions: list[Record]) -> Line:
     chosen = next((number for number, kind in enumerate(kinds) if kind != "other"), 0)
     cause, kind = causes[chosen], kinds[chosen]
     said = cause.text("shortDescription")
-    line: Line = {"trigger": kind, "trigger_name": cut(said, MAX_TRIGGER_NAME)}
+    line: Line = {"trigger": kind, "trigger_name": said}
     project, number = cause.text("upstreamProject"), cause.whole("upstreamBuild", 1)
     if project and number:
         build = {"external_id": identifier(f"{_plain(project)}#{number}")}
-        line["trigger_name"] = cut(f"{_plain(project)} #{number}", MAX_TRIGGER_NAME)
+        line["trigger_name"] = f"{_plain(project)} #{number}"
         line |= {"rerun_of": build} if kind == "retry" else {"parent": build}
     if kind == "person" and (name := cause.text("userName") or cause.text("userId")):
         line["triggered_by"] = person("jenkins", name, cause.text("userId"), kind="person")

@@ -102,7 +102,7 @@ def _step(row: Row, number: int, names: dict[str, str], tries: dict[str, int], s
     exit_code = row.get("exit", "")
     left = {column: value for column, value in row.items() if column not in _USED}
     step: Line = {
-        "node_id": node_id[:1000],
+        "node_id": node_id,
         "node_type": row.get("process") or (process[1] if process else None),
         "name": name,
         "iteration": max(tries[node_id], 1),

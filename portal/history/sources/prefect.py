@@ -1,4 +1,4 @@
-"""Prefect: flows, flow runs and task runs as the REST API gives them, in any order."""
+"""Prefect: flows, flow runs and task runs as the REST API gives them: a file after another one that it needs."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from portal.history.parsing.readers import BadField
 from portal.history.sources.reading.documents import read_json
 from portal.history.sources.reading.reader import Input, Line, Made, Source
 from portal.history.sources.reading.record import Record
-from portal.history.sources.reading.values import MAX_TITLE, cut, person, workflow
+from portal.history.sources.reading.values import person, workflow
 
 SYSTEM = "prefect"
 
@@ -101,10 +101,10 @@ def _flow_run(run: Record, source: str, known: _Known) -> Line:
         "source": source,
         "external_id": identifier,
         "workflow": known.workflow(flow),
-        "title": cut(run.text("name"), MAX_TITLE),
+        "title": run.text("name"),
         "status": status,
         "outcome": outcome,
-        "source_status": cut(word, 50),
+        "source_status": word,
         "waiting_for": _WAITING_FOR.get(word),
         "created_at": run.moment("created"),
         "started_at": run.moment("start_time"),
@@ -148,6 +148,8 @@ def _task_run(run: Record, source: str, known: _Known) -> Iterator[Line]:
         raise run.fault("flow_run_id", "is missing: a task that ran outside of a flow belongs to no run.")
     labels = run.record("labels")
     flow = known.flow_of.get(flow_run) or (labels.text("prefect.flow.id") if labels else None)
+    if flow is None:
+        raise run.fault("flow_run_id", "is of a flow run that no file before has: name flow_runs first.")
     state = run.record("state")
     status, outcome, word = _state(run)
     key = run.text("task_key") or ""
@@ -162,7 +164,7 @@ def _task_run(run: Record, source: str, known: _Known) -> Iterator[Line]:
         "name": name,
         "status": status,
         "outcome": outcome,
-        "source_status": cut(word, 50),
+        "source_status": word,
         "error": state.text("message") if state and status == "failed" else None,
         "created_at": run.moment("created"),
         "started_at": run.moment("start_time"),

@@ -108,12 +108,16 @@ def _line(row: Row, number: int, jobs: _Jobs, source: Input) -> Line:
     where: Line = {"source": source.source(f"{SYSTEM}:{cluster}" if cluster else SYSTEM)}
     where["external_id"] = identifier(job)
     name = row.get("jobname") or None
+    if step and job not in jobs.names:
+        raise BadField(
+            f"line {number} JobID", f"is of a step of job {job}, whose own row does not come before."
+        )
     if not step:
         jobs.attempts[job] = jobs.attempts.get(job, 0) + 1
         jobs.names[job] = name or source.reading.workflow or "Slurm"
     attempt = jobs.attempts.get(job, 1)
     where["attempt"] = attempt
-    where["workflow"] = workflow(jobs.names[job]) if job in jobs.names else None
+    where["workflow"] = workflow(jobs.names[job])
     if step:
         return {"type": "step", **where, **_step(row, step, number, source)}
     return {"type": "run", **where, **_run(row, job, attempt, number, source)}

@@ -149,8 +149,8 @@ class _Log:
     def _add(self, number: str, rule: str, node_id: str, iteration: int) -> _Job:
         if len(self.steps) == MAX_JOBS:
             raise Unreadable(f"A log may have {MAX_JOBS:,} jobs.")
-        job = _Job(number, rule, {"node_id": node_id[:1000], "name": node_id, "iteration": iteration})
-        job.line |= {"node_type": rule[:1000], "status": "running", "snakemake": {}}
+        job = _Job(number, rule, {"node_id": node_id, "name": node_id, "iteration": iteration})
+        job.line |= {"node_type": rule, "status": "running", "snakemake": {}}
         self.jobs[number] = job
         self.steps.append(job)
         return job

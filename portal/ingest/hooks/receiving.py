@@ -17,8 +17,10 @@ from portal.history.parsing.readers import BadField
 from portal.history.sources import github, gitlab
 from portal.history.sources.reading.lines import encode
 from portal.history.sources.reading.reader import Line
+from portal.history.ways import WayIn
 from portal.ingest.hooks import signatures
 from portal.ingest.hooks.management import good_secrets, is_allowed
+from portal.moments import format_moment
 
 REMEMBERED = timedelta(days=3)
 """How long GitHub can deliver the same again."""
@@ -142,7 +144,9 @@ def _is_known(hook: Hook, sent: Delivery) -> bool:
 def _store(hook: Hook, sent: Delivery, lines: list[Line], now: datetime) -> Received:
     """Store the lines, then remember the delivery: one that failed half way may come again."""
     hook_id, workspace_id = hook.id, hook.workspace_id
-    summary = import_lines(workspace_id, map(encode, lines), now=now)
+    encoded = [encode(line, format_moment(now)) for line in lines]
+    way = WayIn(source_prefix=f"{hook.kind}:", live=True)
+    summary = import_lines(workspace_id, encoded, now=now, way=way)
     with writing() as session:
         session.execute(sa.delete(HookDelivery).where(HookDelivery.received_at < now - REMEMBERED))
         keys = _keys(sent)

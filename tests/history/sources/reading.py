@@ -11,13 +11,14 @@ from portal.history.parsing.readers import BadField
 from portal.history.sources.reading.lines import lines_of
 from portal.history.sources.reading.reader import Input, Reading, without_none
 from portal.history.sources.reading.registry import reader
+from tests.factories import NOON
 
 HERE = Path(__file__).parent
 
 
 def reading(system: str, **options: Any) -> Reading:
     zone = ZoneInfo(options.pop("zone", "UTC"))
-    return Reading(reader(system), zone=zone, **options)
+    return Reading(reader(system), NOON, zone=zone, **options)
 
 
 def read_files(system: str, *files: Path, **options: Any) -> list[dict[str, Any]]:

@@ -12,15 +12,17 @@ from portal.history.parsing.readers import BadField
 from portal.history.retrieve import Unreadable
 from portal.history.sources.reading import documents
 from portal.history.sources.reading.documents import json_values, text_lines
+from portal.history.sources.reading.fitting import fitted
 from portal.history.sources.reading.lines import lines_of
 from portal.history.sources.reading.reader import Input, Made, Reading, Source, each, without_none
 from portal.history.sources.reading.record import Record
 from portal.history.sources.reading.registry import reader
+from tests.factories import NOON
 
 
 def source(text: str | bytes) -> Input:
     raw = io.BytesIO(text if isinstance(text, bytes) else text.encode())
-    return Input("file", io.BufferedReader(raw), Reading(reader("github")))  # type: ignore[arg-type]
+    return Input("file", io.BufferedReader(raw), Reading(reader("github"), NOON))  # type: ignore[arg-type]
 
 
 def values(text: str | bytes, **options: Any) -> list[Any]:
@@ -101,7 +103,7 @@ def test_only_one_value_is_held_at_a_time() -> None:
             return count
 
     endless = Endless()
-    found = json_values(Input("-", io.BufferedReader(endless, 900), Reading(reader("github"))))
+    found = json_values(Input("-", io.BufferedReader(endless, 900), Reading(reader("github"), NOON)))
     for _ in range(1000):
         next(found)
     assert endless.read_so_far <= 10_000
@@ -156,7 +158,7 @@ def test_lines_are_numbered_and_gzip_is_unpacked(tmp_path: Path) -> None:
 
     file = tmp_path / "runs.json.gz"
     file.write_bytes(gzip.compress(b'{"total": 1}\n{"total": 2}\n'))
-    lines = list(lines_of(file, Reading(reader("github"))))
+    lines = list(lines_of(file, Reading(reader("github"), NOON)))
     assert [(line.number, line.fault and line.fault[0]) for line in lines] == [(1, ""), (2, "line 2: ")]
 
 
@@ -164,8 +166,8 @@ def test_half_a_character_is_left_for_the_parser_to_name(tmp_path: Path) -> None
     file = tmp_path / "x"
     file.write_text("x")
     odd = Source("odd", "Odd", "odd files", (), lambda _: iter([{"type": "run", "title": "\ud800"}]))
-    [line] = lines_of(file, Reading(odd))
-    assert line.text == b'{"type": "run", "title": "\\ud800"}'
+    [line] = lines_of(file, Reading(odd, NOON))
+    assert b'"title": "\\ud800"' in (line.text or b"")
 
 
 @pytest.mark.parametrize(
@@ -176,4 +178,30 @@ def test_files_of_other_kinds_are_refused_by_name(tmp_path: Path, beginning: byt
     file = tmp_path / "runs.json"
     file.write_bytes(beginning + bytes(600))
     with pytest.raises(Unreadable, match=reason):
-        list(lines_of(file, Reading(reader("github"))))
+        list(lines_of(file, Reading(reader("github"), NOON)))
+
+
+def test_long_texts_are_cut_and_kept_whole_beside_and_long_nodes_stay_apart() -> None:
+    long = "x" * 2000
+    line = {
+        "type": "run",
+        "created_at": "2026-03-01T12:00:00Z",
+        "title": long,
+        "ref": {"branch": long},
+        "workflow": {"name": "CI", "path": long},
+        "artifacts": [{"name": long}] * 201,
+        "steps": [{"node_id": f"{long}{number}", "worker": long} for number in (1, 2)],
+    }
+    found: Any = fitted(line, "2026-03-02T12:00:00Z")
+    assert (len(found["title"]), found["cut"]) == (500, {"title": long})
+    assert (len(found["ref"]["branch"]), len(found["workflow"]["path"])) == (500, 500)
+    assert (len(found["artifacts"]), found["artifacts_left_out"]) == (200, 1)
+    first, second = found["steps"]
+    assert first["node_id"] != second["node_id"]
+    assert (len(first["node_id"]), len(first["worker"])) == (1000, 200)
+    assert "at" not in found
+
+
+def test_a_line_without_any_moment_is_of_when_the_file_was_written() -> None:
+    found = fitted({"type": "step", "node_id": "a"}, "2026-03-02T12:00:00Z")
+    assert (found["at"], found["at_from"]) == ("2026-03-02T12:00:00Z", "the file")

@@ -1,12 +1,13 @@
 """Runs and jobs of GitHub Actions, and what their answers leave out."""
 
+import json
 from typing import Any
 
 import pytest
 
 from portal.history.parsing.readers import BadField
 from portal.history.sources.github import event_lines
-from tests.history.sources.reading import faults, read_json
+from tests.history.sources.reading import faults, read_json, read_text
 
 REPOSITORY = {"full_name": "acme/web", "html_url": "https://github.com/acme/web"}
 
@@ -195,10 +196,6 @@ def test_jobs_and_runs_name_the_same_workflow_and_run() -> None:
 
 def test_pages_one_after_another_on_a_line_are_read() -> None:
     """As `gh api --paginate` prints them."""
-    import json
-
-    from tests.history.sources.reading import read_text
-
     pages = [{"total_count": 2, "workflow_runs": [a_run(id=number)]} for number in (1, 2)]
     lines = read_text("github", "".join(map(json.dumps, pages)))
     assert [line["external_id"] for line in lines] == ["1", "2"]
@@ -249,3 +246,17 @@ def test_a_malformed_event_names_its_field() -> None:
     with pytest.raises(BadField) as fault:
         event_lines({"action": "completed", "workflow_run": a_run(run_number="twelve")})
     assert fault.value.field == "workflow_run.run_number"
+
+
+def test_updates_by_dependabot_are_runs_of_one_workflow() -> None:
+    """Each has a name of its own, which its jobs have too."""
+    run, job = read_json(
+        "github",
+        a_run(name="pip in / for requests - Update #101"),
+        a_job(workflow_name="pip in / for requests - Update #101"),
+    )
+    assert run["workflow"]["name"] == job["workflow"]["name"] == "pip in / for requests"
+
+
+def test_a_job_of_an_answer_that_names_no_workflow_is_refused() -> None:
+    assert faults(read_json("github", a_job(workflow_name=None))) == [("workflow_name", "is missing.")]

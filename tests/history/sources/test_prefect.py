@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.history.sources.reading import HERE, faults, read_files, read_json
+from tests.history.sources.reading import HERE, faults, read_files, read_json, read_text
 
 FLOWS, RUNS, TASKS = (HERE / "prefect" / f"{name}.json" for name in ("flows", "flow_runs", "task_runs"))
 
@@ -51,13 +51,18 @@ def test_a_task_is_a_step_named_as_prefect_names_it() -> None:
     assert {step["workflow"]["name"] for step in steps} == {"nightly dub", "fails"}
 
 
-@pytest.mark.parametrize("order", [(FLOWS, RUNS, TASKS), (FLOWS, TASKS, RUNS)])
-def test_a_subflow_is_a_run_with_its_parent_in_any_order_of_files(order: Any) -> None:
-    found = runs(*order)
+def test_a_subflow_is_a_run_with_its_parent() -> None:
+    found = runs(FLOWS, RUNS, TASKS)
     parent = found["nightly dub"]["external_id"]
     assert found["publish"]["parent"] == {"external_id": parent, "step": "publish-0"}
     assert found["publish"]["trigger"] == "upstream"
     assert "parent" not in found["nightly dub"]
+
+
+def test_tasks_before_their_runs_are_refused_since_they_name_no_flow() -> None:
+    made = read_text("prefect", TASKS.read_text())
+    assert ("[0].flow_run_id", "is of a flow run that no file before has: name flow_runs first.") in faults(made)
+    assert len(faults(made)) == 6  # the seventh stands for a subflow, and says of which flow it is
 
 
 def test_without_the_names_of_flows_workflows_are_named_by_their_ids() -> None:

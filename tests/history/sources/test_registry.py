@@ -9,6 +9,7 @@ import pytest
 
 from portal.errors import InvalidQuery
 from portal.history.sources.reading import registry
+from tests.factories import NOON
 
 MODULE = """
 class Reader:
@@ -97,10 +98,10 @@ def test_what_is_no_reader_is_refused(package: Package) -> None:
 
 
 def test_options_without_from_and_wrong_ones_are_refused() -> None:
-    assert registry.reading(None) is None
+    assert registry.reading(None, NOON) is None
     with pytest.raises(InvalidQuery) as refused:
-        registry.reading(None, zone="UTC")
+        registry.reading(None, NOON, zone="UTC")
     assert [error.field for error in refused.value.errors] == ["zone"]
     with pytest.raises(InvalidQuery) as refused:
-        registry.reading("github", zone="Mars/Olympus", source=" ", workflow="x" * 201)
+        registry.reading("github", NOON, zone="Mars/Olympus", source=" ", workflow="x" * 201)
     assert [error.field for error in refused.value.errors] == ["source", "zone", "workflow"]

@@ -116,3 +116,8 @@ def test_rows_without_the_names_of_columns_are_refused() -> None:
         read(row("12"), head="")
     with pytest.raises(Unreadable, match="empty"):
         read(head="\n")
+
+
+def test_a_step_whose_job_is_not_in_the_file_is_refused() -> None:
+    reason = "is of a step of job 12, whose own row does not come before."
+    assert faults(read(row("12.batch"))) == [("line 2 JobID", reason)]

@@ -9,7 +9,7 @@ import orjson
 import yaml
 
 from portal.history.file_kinds import BOM
-from portal.history.parsing.lines import MAX_DEPTH
+from portal.history.parsing.decoding import MAX_DEPTH
 from portal.history.parsing.readers import BadField
 from portal.history.retrieve import Unreadable
 from portal.history.sources.reading.reader import Input, Line, Made, each

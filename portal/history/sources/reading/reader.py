@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol, TypeVar
 
 from portal.history.parsing.readers import BadField
@@ -23,6 +23,8 @@ class Reading:
     """One reader at work on the files of one command."""
 
     reader: "Reader"
+    now: datetime
+    """Of the command: when it is so what a file without times says that comes by a pipe."""
     source: str | None = None
     """The name of the source, instead of the reader's own."""
     zone: tzinfo = UTC

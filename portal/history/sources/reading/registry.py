@@ -1,6 +1,7 @@
 """The readers that there are: the portal's own, and those of installed packages by their entry points."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
@@ -33,7 +34,7 @@ def own_readers() -> list[Reader]:
     return [_load(name, value) for name, value in OWN.items()]
 
 
-def reading(system: str | None, **given: str | None) -> Reading | None:
+def reading(system: str | None, now: datetime, **given: str | None) -> Reading | None:
     """How a command reads its files, from its options; None for lines of history. Raises InvalidQuery."""
     options = {name: value for name, value in given.items() if value is not None}
     if system is None:
@@ -45,7 +46,7 @@ def reading(system: str | None, **given: str | None) -> Reading | None:
     zone = values.read("zone", time_zone, UTC_NAME)
     workflow = values.read("workflow", _text_of(bounds.MAX_WORKFLOW_NAME), "")
     values.finish()
-    return Reading(reader(system), source or None, zone_of(zone), workflow or None)
+    return Reading(reader(system), now, source or None, zone_of(zone), workflow or None)
 
 
 def _text_of(longest: int) -> Callable[[str], str]:

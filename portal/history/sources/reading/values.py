@@ -10,7 +10,6 @@ from portal import moments
 from portal.input import bounds
 
 MAX_EXTERNAL_ID, MAX_LINK, MAX_LABELS = 255, 2000, 50
-MAX_TITLE, MAX_TRIGGER_NAME, MAX_SOURCE_STATUS = 500, 200, 50
 _FIELDS_OF_DURATION = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)(?:\.(\d+))?")
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _WORDS_OF_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|m|h|d)")
@@ -96,12 +95,12 @@ def cut(text: str | None, longest: int) -> str | None:
     return text if text is None or len(text) <= longest else text[: longest - 1] + "…"
 
 
-def identifier(text: str) -> str:
+def identifier(text: str, longest: int = MAX_EXTERNAL_ID) -> str:
     """An id as lines may have it: a long one ends with its digest."""
-    if len(text) <= MAX_EXTERNAL_ID:
+    if len(text) <= longest:
         return text
-    digest = blake2b(text.encode(), digest_size=16).hexdigest()
-    return f"{text[: MAX_EXTERNAL_ID - len(digest) - 1]}~{digest}"
+    digest = blake2b(text.encode(errors="backslashreplace"), digest_size=16).hexdigest()
+    return f"{text[: longest - len(digest) - 1]}~{digest}"
 
 
 def workflow(name: str, **more: object) -> dict[str, object]:
