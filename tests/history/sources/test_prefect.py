@@ -61,7 +61,9 @@ def test_a_subflow_is_a_run_with_its_parent() -> None:
 
 def test_tasks_before_their_runs_are_refused_since_they_name_no_flow() -> None:
     made = read_text("prefect", TASKS.read_text())
-    assert ("[0].flow_run_id", "is of a flow run that no file before has: name flow_runs first.") in faults(made)
+    assert ("[0].flow_run_id", "is of a flow run that no file before has: name flow_runs first.") in faults(
+        made
+    )
     assert len(faults(made)) == 6  # the seventh stands for a subflow, and says of which flow it is
 
 
