@@ -246,7 +246,9 @@ def _decide_run(plan: Plan, existing: Existing, line: EncodedRun, arrival: Arriv
         raise BadField("workflow_id", "is the id of a workflow of another source.")
     if stored is None:
         number = _new_number(existing, workflow, line)
-        existing.runs[line.id] = stored = StoredRun(workflow.id, True, number, line.digest, line=line)
+        system = parsed.columns["source_system"] if parsed else None
+        stored = StoredRun(workflow.id, True, number, line.digest, system, line=line)
+        existing.runs[line.id] = stored
         plan.counts.runs_new += 1
         change = _change(None, parsed) if parsed else None
         _plan(plan, existing, workflow, line, PlannedRun(line, number, is_new=True, change=change))

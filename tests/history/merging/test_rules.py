@@ -199,6 +199,16 @@ def test_a_live_way_touches_no_run_made_here_and_none_of_another_source(workspac
     assert bad.field == "at"
 
 
+def test_live_lines_that_arrive_together_may_tell_of_the_same_new_run(workspace: Workspace) -> None:
+    run = {"source": "ci", "external_id": "7", "workflow": {"name": "Web"}}
+    step = {"type": "step", "node_id": "a", "status": "running"}
+    taken = push(
+        workspace, run | step, run | step | {"node_id": "b"}, run | {"type": "run", "status": "running"}
+    )
+    assert (taken.bad, taken.total.runs_new) == ([], 1)
+    assert [node for node, *_ in steps()] == ["a", "b"]
+
+
 def test_recent_changes_by_a_live_way_write_events_and_old_ones_and_files_write_none(
     workspace: Workspace, load: Import
 ) -> None:
