@@ -82,12 +82,6 @@ def event_lines(body: Mapping[str, object]) -> list[Line]:
     return list(_event(record, None, _Names())) if _is_event(record) else []
 
 
-def event_repository(body: Mapping[str, object]) -> str | None:
-    """The full name of the repository that an event is about. Raises BadField."""
-    repository = Record(dict(body)).record("repository")
-    return repository.text("full_name") if repository else None
-
-
 def _is_event(record: Record) -> bool:
     return "action" in record and ("workflow_run" in record or "workflow_job" in record)
 

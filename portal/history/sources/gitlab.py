@@ -76,11 +76,6 @@ def event_lines(body: Mapping[str, object]) -> list[Line]:
     return list(_lines(record, None, {})) if record.text("object_kind") in ("pipeline", "build") else []
 
 
-def event_repository(body: Mapping[str, object]) -> str | None:
-    """The path of the project that an event is about. Raises BadField."""
-    return _project(Record(dict(body)))
-
-
 def _read(place: tuple[object, str], source: str | None, attempts: Attempts) -> Iterator[Line]:
     return _lines(Record(*place), source, attempts)
 

@@ -1,4 +1,4 @@
-"""Prefect: flows, flow runs and task runs as the REST API gives them: a file after another one that it needs."""
+"""Prefect: flows, flow runs and task runs as the REST API gives them, each after what it refers to."""
 
 import re
 from collections.abc import Iterator, Mapping

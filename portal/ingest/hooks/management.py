@@ -141,9 +141,9 @@ def _record(session: Session, kind: str, hook: Hook, now: datetime, **details: o
     )
 
 
-def is_allowed(repository: str | None, allowed: Sequence[str]) -> bool:
+def is_allowed(repository: str, allowed: Sequence[str]) -> bool:
     """Whether a hook takes events of a repository; names differ by more than their case."""
-    name = (repository or "").lower()
+    name = repository.lower()
     return any(
         name == each.lower() or (each.endswith("/*") and name.startswith(each[:-1].lower()))
         for each in allowed

@@ -65,13 +65,12 @@ def receive_github(address: str, sent: Delivery, now: datetime) -> Received:
     body = _parse(sent.body)
     try:
         lines = github.event_lines(body)
-        repository = github.event_repository(body)
     except BadField as fault:
         raise BadRequest(f"{fault.field} {fault}".strip()) from None
     if not lines:
         return Received(is_ignored=True)
-    if not is_allowed(repository, hook.repositories):
-        raise Forbidden(f"This hook is not for {repository}.")
+    if other := _other_repository(hook, lines):
+        raise Forbidden(f"This hook is not for {other}.")
     return _store(hook, sent, lines, now)
 
 
@@ -89,15 +88,14 @@ def receive_gitlab(address: str, sent: Delivery, now: datetime) -> Received:
     try:
         body = _parse(sent.body)
         lines = gitlab.event_lines(body)
-        repository = gitlab.event_repository(body) if lines else None
     except BadRequest as error:
         return Received(refused=(("", error.message),))
     except BadField as fault:
         return Received(refused=((fault.field, str(fault)),))
     if not lines:
         return Received(is_ignored=True)
-    if not is_allowed(repository, hook.repositories):
-        return Received(refused=(("project", f"This hook is not for {repository}."),))
+    if other := _other_repository(hook, lines):
+        return Received(refused=(("project", f"This hook is not for {other}."),))
     return _store(hook, sent, lines, now)
 
 
@@ -116,6 +114,12 @@ def _hook(kind: HookKind, address: str) -> Hook:
     if found is None:
         raise NotFound("There is no such hook.")
     return found
+
+
+def _other_repository(hook: Hook, lines: list[Line]) -> str | None:
+    """A repository that the lines are about and the hook is not for: their source names it."""
+    named = [str(line["source"]).removeprefix(f"{hook.kind}:") for line in lines]
+    return next((name for name in named if not is_allowed(name, hook.repositories)), None)
 
 
 def _parse(text: bytes) -> Body:

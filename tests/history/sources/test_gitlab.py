@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from portal.history.sources.gitlab import event_lines, event_repository
+from portal.history.sources.gitlab import event_lines
 from tests.history.sources.reading import faults, read_json
 
 HOME = "https://gitlab.com/acme/web"
@@ -135,7 +135,6 @@ def test_a_job_event_says_how_often_its_job_was_retried() -> None:
         ["test"],
         f"{HOME}/-/jobs/9",
     )
-    assert event_repository(event) == "acme/web"
 
 
 def test_a_manual_job_waits_and_its_pipeline_is_paused() -> None:
