@@ -1,1 +1,1 @@
-"""History that other systems bring in by themselves: pushed lines, pings, hooks, and what each key brought."""
+"""History that other systems bring in by themselves: pushed lines, pings and hooks, and what each brought."""
