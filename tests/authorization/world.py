@@ -73,22 +73,38 @@ class World:
     objects: dict[str, dict[str, Any]]
     """Ids by what they are of, of ours and of theirs."""
     callers: list[Caller]
-    _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
-    def remember(self) -> None:
-        """Note every row, so that whatever a request does can be undone."""
-        with db.engine.connect() as connection:
-            for table in Base.metadata.sorted_tables:
-                rows = connection.execute(sa.select(table)).mappings()
-                self._rows[table.name] = [dict(row) for row in rows]
+    @contextmanager
+    def remembered(self) -> Iterator[None]:
+        """Keep a copy of every table, so that whatever a request does can be undone."""
+        with self._writing() as connection:
+            for name in _TABLES:
+                connection.exec_driver_sql(f"CREATE TABLE kept_{name} AS SELECT * FROM {name}")
+        try:
+            yield
+        finally:
+            with self._writing() as connection:
+                for name in _TABLES:
+                    connection.exec_driver_sql(f"DROP TABLE kept_{name}")
 
     def restore(self) -> None:
+        """Bring every row back; on PostgreSQL as one message, since each takes its time."""
+        deleted = [f"DELETE FROM {name}" for name in reversed(_TABLES)]
+        filled = [f"INSERT INTO {name} SELECT * FROM kept_{name}" for name in _TABLES]
+        with self._writing() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("; ".join(deleted + filled))
+            else:
+                for statement in deleted + filled:
+                    connection.exec_driver_sql(statement)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
         with db.engine.connect().execution_options(portal_writes=True) as connection, connection.begin():
-            for table in reversed(Base.metadata.sorted_tables):
-                connection.execute(sa.delete(table))
-            for table in Base.metadata.sorted_tables:
-                if rows := self._rows[table.name]:
-                    connection.execute(sa.insert(table), rows)
+            yield connection
+
+
+_TABLES = [table.name for table in Base.metadata.sorted_tables]
 
 
 @contextmanager
@@ -103,8 +119,8 @@ def built_world(
         ours, theirs = _workspace(OURS), _workspace(THEIRS)
         world = World(app, {"ours": _fill(ours, OURS), "theirs": _fill(theirs, THEIRS)}, [])
         world.callers = list(_callers(app, ours, theirs, base_url))
-        world.remember()
-        yield world
+        with world.remembered():
+            yield world
 
 
 def _workspace(word: str) -> Workspace:
