@@ -18,7 +18,7 @@ def served(environment: dict[str, str], instance: Path) -> Iterator[str]:
     base_url = f"http://127.0.0.1:{server.server_port}"
     app = create_app(environment | {"PORTAL_BASE_URL": base_url}, instance=instance)
     server.app = app
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield base_url

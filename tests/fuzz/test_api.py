@@ -66,7 +66,7 @@ def target(environment: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptur
         server.app = app
         for name in ("werkzeug", "portal"):  # a line for each of thousands of refusals helps nobody
             caplog.set_level(logging.ERROR, name)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
             yield _furnished(app, url)
