@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from portal.database.engine import db
 from portal.database.models import Run
 from portal.history.importer import import_files
+from portal.history.parsing import chunks
 from tests.factories import NOON, make_output, make_run, make_steps
 from tests.history import extremes
 from tests.history.extremes import EXTREMES, FACE, LONG, written
@@ -29,6 +30,12 @@ MOST = 1_500_000
 FOLLOWED_ALIKE = 2
 """Links with the same parameters of which so many are followed."""
 MOST_FOLLOWED = 16
+
+
+@pytest.fixture(autouse=True)
+def _parsed_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no process for each file: that takes longer than all the rest, and no page depends on it."""
+    monkeypatch.setattr(chunks, "LONG_FILE", 1 << 40)
 
 
 def imported(browser: Browser, folder: Path, *lines: dict[str, Any]) -> str:
