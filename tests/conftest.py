@@ -211,12 +211,20 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'portal.sqlite3'}"
         return
     url: str = request.getfixturevalue("migrated_postgres")
+    emptying: sa.Engine = request.getfixturevalue("emptying")
     yield url
-    _empty_postgres(url)
+    _empty_postgres(emptying)
 
 
-def _empty_postgres(url: str) -> None:
-    engine = sa.create_engine(url)
+@pytest.fixture(scope="session")
+def emptying(migrated_postgres: str) -> Iterator[sa.Engine]:
+    """One connection for a whole test run: to a new one every table of the server is new too."""
+    engine = sa.create_engine(migrated_postgres, pool_pre_ping=True)
+    yield engine
+    engine.dispose()
+
+
+def _empty_postgres(engine: sa.Engine) -> None:
     names = [table.name for table in reversed(Base.metadata.sorted_tables) if table.name != "schema_state"]
     with engine.begin() as connection:
         connection.exec_driver_sql(f"DELETE FROM {SCHEMA}.workflow_status")  # deliveries
@@ -226,7 +234,6 @@ def _empty_postgres(url: str) -> None:
             connection.exec_driver_sql(f"TRUNCATE {', '.join(names)}")
         else:
             connection.exec_driver_sql("; ".join(f"DELETE FROM {name}" for name in names))
-    engine.dispose()
 
 
 @pytest.fixture
