@@ -54,7 +54,7 @@ fuzz: $(VENV)/test.stamp ## ask whatever may be asked, tens of thousands of time
 	PORTAL_TEST_EXAMPLES=10000 $(VENV)/bin/python -m pytest -q -m hypothesis tests/auth tests/pages tests/runs/test_query.py \
 	  tests/history/test_import_order.py
 	PORTAL_TEST_PAYLOADS=30000 PORTAL_TEST_FUZZ_EXAMPLES=450 PORTAL_TEST_FUZZ_LEAST=20000 PORTAL_TEST_FUZZ_SECONDS=3600 \
-	  PORTAL_TEST_HISTORY_RUNS=20000 $(VENV)/bin/python -m pytest -s --durations=2 tests/fuzz
+	  PORTAL_TEST_FUZZ_CREDENTIALS="key token" PORTAL_TEST_HISTORY_RUNS=20000 $(VENV)/bin/python -m pytest -s --durations=2 tests/fuzz
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Run Portal needs Python 3.11 or newer.")'
