@@ -20,7 +20,7 @@ run: $(VENV)/run.stamp instance/secret-key ## start the portal with sample histo
 test: $(VENV)/test.stamp $(OLD_CLIENTS) tests/oidc/node_modules/stamp ## run every test
 	$(VENV)/bin/python -m pytest $(ARGS)
 
-test-fast: $(VENV)/test.stamp ## run most tests: SQLite, no browser, Node, recogniser or old clients
+test-fast: $(VENV)/test.stamp ## run most tests: SQLite, no slow ones, browser, Node, recogniser or old clients
 	PYTHONDONTWRITEBYTECODE= PORTAL_TEST_EXAMPLES=$${PORTAL_TEST_EXAMPLES:-10} $(VENV)/bin/python -m pytest \
 	  --numprocesses 2 --dist worksteal -p no:schemathesis --ignore tests/fuzz \
 	  -m "not (browser or clients or histories or node or postgres or recogniser or slow)" $(ARGS)

@@ -158,6 +158,7 @@ def test_logs_never_show_a_secret(line: str) -> None:
     assert not any(secret in clean for secret in ("abcDEF123", "eyJhbGciOi", "s3cr3t"))
 
 
+@pytest.mark.slow
 def test_a_refused_setting_ends_the_start_with_one_line_and_no_traceback(tmp_path: Path) -> None:
     started = subprocess.run(
         [sys.executable, "-m", "flask", "--app", str(ROOT / "app.py"), "check"],

@@ -91,6 +91,7 @@ def surfaces(app: Flask, sign_in: Callable[[User], FlaskClient]) -> Callable[[st
     return ask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameter", PARAMETERS)
 def test_no_value_of_a_parameter_breaks_a_list(
     surfaces: Callable[[str, str], list[int]], parameter: str

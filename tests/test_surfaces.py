@@ -151,6 +151,7 @@ def test_every_surface_refuses_the_same(ask: Ask, query: str, field: str) -> Non
             assert " ".join(message.split()).lower() in " ".join(text.split()).lower(), surface
 
 
+@pytest.mark.slow
 def test_a_plain_form_may_say_more_than_the_api_takes(ask: Ask) -> None:
     whole_day = "from=2026-03-01T00:00:00Z&to=2026-03-01T23:59:59.999999Z"
     for form, canonical in (

@@ -171,6 +171,7 @@ def test_a_suggestion_is_what_the_default_engine_says(api: Api) -> None:
     assert "cannot read" in unread.get_json()["error"]["message"]
 
 
+@pytest.mark.slow
 def test_without_the_engine_nothing_is_suggested(
     api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

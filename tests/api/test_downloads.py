@@ -294,6 +294,7 @@ def test_of_many_files_that_are_gone_ten_are_named(api: Api, workflow: Workflow,
     assert "10.txt" not in said
 
 
+@pytest.mark.slow
 def test_a_file_that_is_cut_while_it_is_sent_ends_the_connection(
     environment: dict[str, str], api: Api, workflow: Workflow, tmp_path: Path
 ) -> None:
@@ -313,6 +314,7 @@ def test_a_file_that_is_cut_while_it_is_sent_ends_the_connection(
                 answer.read()
 
 
+@pytest.mark.slow
 def test_an_archive_out_of_s3_is_looked_at_when_its_link_is_opened(
     api: Api, workflow: Workflow, fetch: Callable[..., TestResponse], s3_server: str
 ) -> None:

@@ -82,6 +82,7 @@ def test_it_names_every_route_of_the_api_and_no_other(sqlite_app: Flask) -> None
     assert {endpoint.rpartition(".")[2] for endpoint in endpoints} == OPERATIONS.keys()
 
 
+@pytest.mark.slow
 def test_it_is_valid_openapi_and_refers_to_nothing_that_is_not_there(sqlite_app: Flask) -> None:
     described = document(sqlite_app)
     assert described["openapi"].startswith("3.1.")
@@ -109,6 +110,7 @@ def test_what_a_key_needs_is_what_the_gate_asks_for(sqlite_app: Flask) -> None:
     assert security["push_history"] == [{"ingestKey": []}]
 
 
+@pytest.mark.slow
 def test_real_answers_are_as_described(token_app: Flask) -> None:
     workspace, user = new_workspace(), let_in(make_user(first_name="Ada"))
     make_member(workspace, user)
@@ -382,6 +384,7 @@ def _with_key(app: Flask, key: str, method: str, path: str) -> TestResponse:
     return app.test_client().open(path, method=method, headers=headers, data="x", content_type="text/plain")
 
 
+@pytest.mark.slow
 def test_people_read_it_without_signing_in_and_without_scripts_of_others(client: FlaskClient) -> None:
     page = client.get("/docs")
     assert page.status_code == 200

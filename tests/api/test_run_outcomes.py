@@ -91,6 +91,7 @@ def resume_at(run: Json) -> datetime | None:
     return db.session.get_one(EngineRun, UUID(run["id"])).resume_at
 
 
+@pytest.mark.slow
 def test_a_provider_that_stays_away_pauses_the_run_which_resumes_by_itself(
     runner: Api, later: Callable[[float], None]
 ) -> None:
@@ -280,6 +281,7 @@ def test_without_a_grant_nothing_is_charged(runner: Api) -> None:
     assert (found["credits"], found["credits_absorbed"], charged()) == (0, 0, [])
 
 
+@pytest.mark.slow
 def test_a_deleted_workflow_ends_its_runs_and_they_are_settled(runner: Api) -> None:
     grant(runner.workspace.slug, 10, "root", NOON)
     workflow = flow(runner)

@@ -168,6 +168,7 @@ def test_a_started_run_is_counted_and_shown_before_the_answer_is_sent(runner: Ap
     assert start(runner, workflow)["run_number"] == run["run_number"] + 1
 
 
+@pytest.mark.slow
 def test_of_64_starts_at_once_one_is_accepted(runner: Api) -> None:
     workflow = flow(runner)
     with ThreadPoolExecutor(64) as threads:

@@ -102,6 +102,7 @@ def paths(app: Flask) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_no_answer_takes_more_statements_for_more_rows(app: Flask, paths: dict[str, str]) -> None:
     few, many = (measured(*a_workspace(app, name, size), paths) for name, size in (("one", 1), ("ten", 10)))
     assert few == many

@@ -69,6 +69,7 @@ def test_results_are_left_out_unless_asked_for(api: Api, run: Run) -> None:
     assert steps(api, run, "include_result=0")[-1]["result"] is None
 
 
+@pytest.mark.slow
 def test_filters_combine(api: Api, run: Run) -> None:
     assert len(steps(api, run, "node_type=validator_noise")) == 2
     assert len(steps(api, run, "node_id=g")) == 1

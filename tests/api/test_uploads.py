@@ -298,6 +298,7 @@ def test_an_upload_of_a_deleted_workflow_can_still_be_deleted(
     assert files(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_person_has_at_most_a_hundred_pending_uploads(api: Api) -> None:
     made = [create(api)[0] for _ in range(100)]
     answer = api.request("POST", "/uploads", json={"filename": "a.txt", "category": "script"})

@@ -165,6 +165,7 @@ def test_facets_count_each_value_beside_all_other_filters(
                 assert len(names(api, f"{parameter}={each['value']}")) == each["count"]
 
 
+@pytest.mark.slow
 def test_a_clip_is_what_the_provider_gave_and_nothing_else(api: Api) -> None:
     anna, bob = find(api, "Anna"), find(api, "Bob")
     clip = api.get(f"/voices/{anna['id']}/preview?language=de_de&model=org/large").get_json()["data"]

@@ -70,6 +70,7 @@ def test_put_replaces_all_and_patch_what_it_names(writer: Api) -> None:
     assert put["created_at"] == made["created_at"]
 
 
+@pytest.mark.slow
 @pytest.mark.hypothesis
 @A_FIFTH
 @given(definition=definitions())

@@ -91,6 +91,7 @@ def provider() -> Iterator[tuple[KeyServer, list[str]]]:
         yield server, asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jump", JUMPS)
 def test_what_a_provider_says_of_itself_grows_old_whatever_the_wall_clock_says(
     provider: tuple[KeyServer, list[str]], tmp_path: Path, jump: timedelta

@@ -231,6 +231,7 @@ def test_a_return_address_leads_to_pages_of_our_own_only(sqlite_app: Flask) -> N
     assert [safe_next(path) for path in GOOD] == GOOD
 
 
+@pytest.mark.slow
 def test_no_way_in_takes_a_return_address_that_leads_elsewhere(sqlite_app: Flask) -> None:
     user = make_user()
     make_member(make_workspace(), user)
@@ -411,6 +412,7 @@ def test_the_base_url_rules_every_absolute_link(empty_sqlite: Path, tmp_path: Pa
         db.engine.dispose()
 
 
+@pytest.mark.slow
 def test_reading_never_changes_what_is_stored(client: FlaskClient, user: User, app: Flask) -> None:
     def stored() -> list[Any]:
         db.session.rollback()

@@ -125,6 +125,7 @@ def test_a_form_from_our_own_page_is_taken_by_its_origin_too(client: FlaskClient
     assert client.post(path, headers={"Origin": "http://localhost"}).status_code == 303
 
 
+@pytest.mark.slow
 def test_cookies_are_locked_down_and_host_bound_unless_on_plain_loopback(
     environment: dict[str, str], app: Flask, tmp_path: Path
 ) -> None:

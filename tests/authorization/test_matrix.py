@@ -83,7 +83,11 @@ def world(environment: dict[str, str], tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-@pytest.mark.parametrize("part", LEAST_CELLS, ids=lambda part: part.__name__.lower())
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(Api, marks=pytest.mark.slow), pytest.param(Page, marks=pytest.mark.slow), Open],
+    ids=lambda part: part.__name__.lower(),
+)
 def test_nobody_gets_more_than_the_table_says_and_nothing_shows_what_is_foreign(
     world: World, part: type[Row]
 ) -> None:

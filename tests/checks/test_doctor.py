@@ -69,6 +69,7 @@ def start(empty_sqlite: Path, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
             db.engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_plain_portal_is_fine_and_says_what_is_worth_knowing(
     start: Callable[..., Flask], empty_sqlite: Path, tmp_path: Path
 ) -> None:

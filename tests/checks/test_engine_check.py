@@ -42,6 +42,7 @@ def test_an_idle_engine_without_a_worker_is_worth_a_note(settings: Settings) -> 
     assert "node types" not in found
 
 
+@pytest.mark.slow
 def test_runs_that_wait_for_nobody_or_too_long_are_bad(settings: Settings) -> None:
     long_ago = moments.now() - timedelta(hours=1)
     make_engine_run(make_workflow(make_workspace()), created_at=long_ago, updated_at=long_ago)

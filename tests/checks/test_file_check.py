@@ -99,6 +99,7 @@ def test_each_file_that_is_not_whole_is_named_with_what_is_wrong(check: Check, w
     }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("any_store")
 def test_a_repair_removes_what_is_damaged_and_keeps_what_is_whole(check: Check, workspace: Workspace) -> None:
     put(workspace, OTHER, b"")
@@ -124,6 +125,7 @@ def test_an_import_brings_back_what_a_repair_removed(check: Check, app: Flask) -
     assert check().exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("any_store")
 def test_leftovers_are_counted_and_removed_when_they_are_a_day_old(app: Flask, workspace: Workspace) -> None:
     put(workspace, b"left over", b"left over")
@@ -160,6 +162,7 @@ def test_what_is_not_the_portals_is_left_alone(check: Check, workspace: Workspac
     assert all(file.exists() for file in others)
 
 
+@pytest.mark.slow
 def test_many_files_are_looked_up_in_batches_and_the_text_names_some(
     check: Check, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +221,7 @@ def send(workspace: Workspace, content: bytes, status: str) -> str:
     return upload_key(workspace.id, content_id)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("any_store")
 def test_uploads_are_read_too_and_never_removed(check: Check, workspace: Workspace) -> None:
     pending, confirmed = send(workspace, SOUND, "pending"), send(workspace, LOG, "uploaded")

@@ -236,6 +236,7 @@ def test_a_disk_that_runs_full_keeps_whole_batches(tmp_path: Path) -> None:
     assert 0 < told["runs"]["new"] == count_runs() < 20_000
 
 
+@pytest.mark.slow
 def test_a_database_that_may_not_grow_is_full(sqlite_team: Flask, tmp_path: Path) -> None:
     with db.engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()

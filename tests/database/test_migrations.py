@@ -45,6 +45,7 @@ def _checks() -> dict[str, set[str]]:
     }
 
 
+@pytest.mark.slow
 def test_migrations_build_exactly_the_models_and_go_down_and_up_again(bare_url: str, tmp_path: Path) -> None:
     with create_app(settings_for(bare_url), instance=tmp_path).app_context():
         for _ in range(2):
@@ -69,6 +70,7 @@ def test_no_table_of_ours_has_the_name_of_one_of_the_queue() -> None:
     assert dbos_queue.TABLES.isdisjoint(Base.metadata.tables)
 
 
+@pytest.mark.slow
 def test_an_upgrade_makes_the_tables_of_the_queue_and_those_we_know_of(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'bare.sqlite3'}"
     with create_app(settings_for(url), instance=tmp_path).app_context():
@@ -79,6 +81,7 @@ def test_an_upgrade_makes_the_tables_of_the_queue_and_those_we_know_of(tmp_path:
         db.engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_database_without_tables_is_not_ready(bare_url: str, tmp_path: Path) -> None:
     app = create_app(settings_for(bare_url), instance=tmp_path)
     client = app.test_client()
@@ -91,6 +94,7 @@ def test_a_database_without_tables_is_not_ready(bare_url: str, tmp_path: Path) -
         db.engine.dispose()
 
 
+@pytest.mark.slow
 def test_the_audio_of_runs_that_were_not_completed_leaves_the_sums(bare_url: str, tmp_path: Path) -> None:
     with create_app(settings_for(bare_url), instance=tmp_path).app_context():
         upgrade()
@@ -110,6 +114,7 @@ def test_the_audio_of_runs_that_were_not_completed_leaves_the_sums(bare_url: str
         db.engine.dispose()
 
 
+@pytest.mark.slow
 def test_lines_of_runs_that_were_stored_with_zero_times_are_read_anew(bare_url: str, tmp_path: Path) -> None:
     zero = datetime(1, 1, 1, tzinfo=UTC)
     with create_app(settings_for(bare_url), instance=tmp_path).app_context():
@@ -127,6 +132,7 @@ def test_lines_of_runs_that_were_stored_with_zero_times_are_read_anew(bare_url: 
         db.engine.dispose()
 
 
+@pytest.mark.slow
 def test_events_come_and_go_and_runs_stay(bare_url: str, tmp_path: Path) -> None:
     def oldest_writer() -> str:
         db.session.rollback()
@@ -165,6 +171,7 @@ def _runs() -> list[tuple[object, ...]]:
     return sorted(rows, key=repr)
 
 
+@pytest.mark.slow
 def test_uploads_get_their_workspace_and_lose_what_is_pending(bare_url: str, tmp_path: Path) -> None:
     def kept() -> list[tuple[str, object, str]]:
         db.session.rollback()

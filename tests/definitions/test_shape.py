@@ -128,6 +128,7 @@ def test_no_answer_names_more_than_a_hundred_places_or_repeats_long_keys() -> No
     assert len(str(path[0])) == MAX_SEGMENT
 
 
+@pytest.mark.slow
 @pytest.mark.hypothesis
 @given(definitions())
 def test_a_legal_definition_is_kept_as_it_is(definition: Json) -> None:
@@ -146,6 +147,7 @@ _ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.hypothesis
 @given(_ANYTHING)
 def test_whatever_comes_is_told_apart_without_failing(definition: object) -> None:
@@ -153,6 +155,7 @@ def test_whatever_comes_is_told_apart_without_failing(definition: object) -> Non
         validate_definition(complete(definition))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.hypothesis
 @given(st.dictionaries(st.sampled_from(["voice_map", "target_locale", "format"]), _ANYTHING))
 def test_whatever_stands_in_a_config_is_told_apart_without_failing(config: Json) -> None:

@@ -95,6 +95,7 @@ def start(packages: Path, folder: Path, **settings: str) -> subprocess.Completed
     )
 
 
+@pytest.mark.slow
 def test_the_example_is_installed_listed_validated_and_run(packages: Path, tmp_path: Path) -> None:
     started = start(packages, tmp_path, PORTAL_HANDLER_PLUGINS="run-portal-example-handlers")
     assert started.returncode == 0, started.stderr
@@ -115,6 +116,7 @@ def test_the_example_is_installed_listed_validated_and_run(packages: Path, tmp_p
     }
 
 
+@pytest.mark.slow
 def test_an_installed_package_that_nobody_named_is_not_there(packages: Path, tmp_path: Path) -> None:
     started = start(packages, tmp_path)
     assert started.returncode != 0

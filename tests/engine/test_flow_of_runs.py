@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 from hypothesis import given
@@ -213,6 +214,7 @@ def _fits(source: JsonObject, target: JsonObject) -> bool:
     return bool(given) and set(needed[0].fields) <= set(given[0].fields)
 
 
+@pytest.mark.slow
 @A_FIFTH
 @given(definition=graphs())
 def test_any_legal_graph_ends_as_the_rules_say(sqlite_app: Flask, definition: JsonObject) -> None:

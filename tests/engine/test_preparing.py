@@ -155,6 +155,7 @@ def test_stored_definitions_of_any_shape_are_refused_in_words(app: Flask, odd: J
         assert field.startswith("definition.")
 
 
+@pytest.mark.slow
 @A_FIFTH
 @given(definitions())
 def test_exactly_what_preflight_refuses_is_refused(app: Flask, definition: Json) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ runs = st.builds(
 )
 
 
+@pytest.mark.slow
 @A_FIFTH
 @given(
     lines=st.lists(runs, max_size=12),

@@ -242,6 +242,7 @@ def test_people_are_named_as_the_last_line_says_whatever_the_chunks(
     assert db.session.scalars(sa.select(Person.name)).all() == ["Ada"]
 
 
+@pytest.mark.slow
 def test_the_order_of_keys_makes_no_difference(load: Import) -> None:
     line = run_line(title="x", labels={"a": 1, "b": 2})
     turned = dict(reversed(line.items())) | {"labels": {"b": 2, "a": 1}}
@@ -342,6 +343,7 @@ def test_a_bad_line_is_reported_with_its_place_and_the_rest_goes_in(load: Import
     summary.to_text().encode()
 
 
+@pytest.mark.slow
 def test_a_line_over_the_limit_is_a_bad_line_and_the_next_one_is_read(load: Import) -> None:
     long = b'{"type": "run", "x": "' + b"x" * (16 * 1024 * 1024) + b'"}'
     summary = load(W, long, run_line())
@@ -393,6 +395,7 @@ def test_gzip_is_told_by_its_first_bytes_and_not_by_its_name(workspace: Workspac
     assert [each.counts.runs_new for each in summary.files] == [1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut off", "garbled"])
 def test_a_broken_gzip_file_is_an_error_that_keeps_what_came_before(
     workspace: Workspace, tmp_path: Path, damage: str

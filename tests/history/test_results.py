@@ -159,6 +159,7 @@ def test_a_file_with_another_digest_is_refused(load: Import, files: Path) -> Non
     assert load(run_line(files=[named | {"sha256": good}])).ok
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_of_a_line_that_is_refused(load: Import, files: Path, workspace: Workspace) -> None:
     def is_stored(content: bytes) -> bool:
         return artifact_store().size(object_key(workspace.id, hashlib.sha256(content).digest())) is not None

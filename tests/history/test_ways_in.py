@@ -141,6 +141,7 @@ def run_import(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("workspace")
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("name", ["-", "/dev/stdin"])

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ def test_a_member_stands_where_its_key_or_its_value_begins() -> None:
     assert lines["execution"] == 12
 
 
+@pytest.mark.slow
 @given(values)
 def test_every_member_of_any_text_has_a_line_that_names_it(value: object) -> None:
     text = json.dumps(value, indent=1, ensure_ascii=False)

@@ -137,6 +137,7 @@ def test_another_workspace_is_refused(onepin: Onepin) -> None:
     assert "FORBIDDEN" in refused.stderr
 
 
+@pytest.mark.slow
 def test_the_sdk_lists_runs_and_workflows(shelf: tuple[Workflow, str], server: str) -> None:
     workflow, key = shelf
     client = OnepinClient(api_key=key, base_url=server)
@@ -149,6 +150,7 @@ def test_the_sdk_lists_runs_and_workflows(shelf: tuple[Workflow, str], server: s
     assert client.workflows.get(workflow_id=str(workflow.id)).data.definition is not None
 
 
+@pytest.mark.slow
 def test_the_asynchronous_sdk_lists_the_same(shelf: tuple[Workflow, str], server: str) -> None:
     workflow, key = shelf
 
@@ -188,6 +190,7 @@ def test_the_command_line_shows_the_rows_of_the_api_wherever_it_can_ask(onepin: 
         assert refused.returncode == 2
 
 
+@pytest.mark.slow
 def test_the_sdk_reads_outputs_analysis_and_audio(shelf: tuple[Workflow, str], server: str) -> None:
     workflow, key = shelf
     workspace = db.session.get(Workspace, workflow.workspace_id)

@@ -27,6 +27,7 @@ def known() -> set[tuple[str, str]]:
     return {(method, path) for path, method in json.loads(printed.stdout)}
 
 
+@pytest.mark.slow
 def test_the_document_names_each_request_of_the_client_and_whether_it_is_answered(
     sqlite_app: Flask, known: set[tuple[str, str]]
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_graph_goes_from_left_to_right() -> None:
     assert len(graph.curves) == 4
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef")), max_size=20))
 def test_any_graph_can_be_drawn_circles_too(edges: list[tuple[str, str]]) -> None:
     graph = draw_graph(definition(list("abcdef"), *edges), {})

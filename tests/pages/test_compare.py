@@ -109,6 +109,7 @@ def test_runs_that_do_not_differ_say_so(browser: Browser) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_any_run_that_one_may_see_can_be_named(browser: Browser) -> None:
     here, there = ran(browser, 2), ran(browser, 1)
     elsewhere = make_run(make_workflow(browser.workspace, "Other dub"), run_number=77)
@@ -175,6 +176,7 @@ def test_outputs_and_scores_are_compared(browser: Browser) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_comparison_costs_the_same_number_of_queries_however_long_the_runs_are(
     browser: Browser, count_queries: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:

@@ -72,6 +72,7 @@ def test_a_usage_beyond_all_bounds_is_shown_as_a_number(browser: Browser, histor
     assert "1.8 × 10³⁰⁸ CPU seconds" in " ".join(shown[f"/workflows/{workflow_id}/runs"].split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "usage",
     [
@@ -118,6 +119,7 @@ def test_sums_beyond_64_bits_are_exact_in_whole_and_in_pieces(browser: Browser, 
     assert asked(browser, f"{workflow_id}/runs/summary?{window}")["delivered_audio_ms"] == whole[1]
 
 
+@pytest.mark.slow
 def test_sums_of_durations_and_of_one_run_s_audio_are_exact_too(browser: Browser) -> None:
     ages = {"started_at": "0002-01-01T00:00:00Z", "completed_at": "9999-12-31T23:59:59.999Z"}
     takes = [{"duration_ms": 2**53 - 1, "locale": "de-DE"}] * 1100
@@ -216,6 +218,7 @@ def test_a_single_run_at_the_edge_of_time_is_shown_everywhere(browser: Browser, 
     assert "100 %" in shown[f"/workflows/{WORKFLOW}/summary?days=all"]
 
 
+@pytest.mark.slow
 def test_a_timeline_of_centuries_can_be_zoomed(browser: Browser) -> None:
     steps = [
         {

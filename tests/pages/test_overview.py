@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 
+import pytest
+
 from portal import moments
 from portal.pages.day_chart import draw
 from portal.runs.counts import Day
@@ -91,6 +93,7 @@ def test_everybody_who_watches_a_workflow_shares_one_reading_of_its_activity(
     assert numbers[0] > numbers[1] == numbers[2]
 
 
+@pytest.mark.slow
 def test_a_change_shows_in_the_overview_at_once(browser: Browser) -> None:
     run = recorder.start_run(browser.workflow.id, now=moments.now())
     assert figures(browser)["run"] == "1"

@@ -146,6 +146,7 @@ def test_steps_that_ran_before_their_run_are_shown_and_pointed_out(browser: Brow
     assert len(page.select("#steps tbody tr")) == 3
 
 
+@pytest.mark.slow
 def test_a_run_of_thousands_of_steps_stays_small(browser: Browser) -> None:
     run = make_run(browser.workflow)
     add_steps(
@@ -275,6 +276,7 @@ def test_a_run_costs_the_same_number_of_queries_however_long_it_is(
     assert numbers[0] == numbers[1] <= 17
 
 
+@pytest.mark.slow
 def test_only_an_active_run_is_followed_and_that_leaves_the_address_alone(browser: Browser) -> None:
     active, ended = make_run(browser.workflow, status="running", started_at=NOON), make_run(browser.workflow)
     poll = one(parsed(browser.open(f"{browser.list_path}/{active.id}?to_ms=5")), "#run-poll")

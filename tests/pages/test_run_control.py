@@ -60,6 +60,7 @@ def words(answer: TestResponse, selector: str) -> list[str]:
     return [text_of(button).split(" run")[0] for button in parsed(answer).select(selector)]
 
 
+@pytest.mark.slow
 def test_a_run_is_paused_and_goes_on(browser: Browser, run: Run) -> None:
     page = browser.open(path_of(run))
     assert words(page, ".steer button, .steer a") == ["Pause", "Cancel"]
@@ -86,6 +87,7 @@ def test_who_did_it_is_in_the_events_of_the_run(browser: Browser, run: Run) -> N
     assert event.api_key_id is None
 
 
+@pytest.mark.slow
 def test_cancelling_asks_first(browser: Browser, run: Run) -> None:
     link = str(one(parsed(browser.open(path_of(run))), ".steer a")["href"])
     question = parsed(browser.open(link))

@@ -81,6 +81,7 @@ def test_a_page_with_a_full_log_stays_small(browser: Browser, run: Run) -> None:
     assert "…" in one(parsed(answer), f"#log-1-{MAX_LINES}").text
 
 
+@pytest.mark.slow
 def test_logs_cost_the_same_number_of_queries_however_long_they_are(
     browser: Browser, run: Run, count_queries: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:

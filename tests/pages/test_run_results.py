@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from bs4 import BeautifulSoup
 
 from portal.database.models import Run, StepResult
@@ -131,6 +132,7 @@ def test_many_lines_come_in_pages_and_by_language(browser: Browser) -> None:
     assert browser.open(path_of(browser, run, "?line_page=0")).status_code == 422
 
 
+@pytest.mark.slow
 def test_a_line_in_very_many_languages_is_folded(browser: Browser) -> None:
     takes = [take(f"l{n:02}") for n in range(11)]
     page = results(browser, spoken_run(browser, {"script": "x", "takes": takes}))

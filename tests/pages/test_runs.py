@@ -220,6 +220,7 @@ def test_the_list_says_how_the_api_gives_it(browser: Browser) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_page_of_a_hundred_runs_takes_no_more_reads_than_one_of_a_single_run(browser: Browser) -> None:
     def reads(query: str) -> int:
         with statements() as found:

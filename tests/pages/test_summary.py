@@ -75,6 +75,7 @@ def test_a_step_that_failed_and_was_made_good_is_not_what_fails(browser: Browser
     assert [row.text for row in rows] == ["Broken"]
 
 
+@pytest.mark.slow
 def test_days_may_be_named(browser: Browser) -> None:
     for day in range(4):
         make_run(browser.workflow, created_at=NOON + timedelta(days=day))
@@ -109,6 +110,7 @@ def test_foreign_and_absent_workflows_are_not_found(browser: Browser) -> None:
         assert browser.open(f"/workflows/{workflow_id}/summary").status_code == 404
 
 
+@pytest.mark.slow
 def test_more_runs_cost_no_more_queries(
     browser: Browser, count_queries: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:

@@ -228,6 +228,7 @@ def test_a_version_that_breaks_rules_of_today_is_not_restored(
     assert present(browser) == (checked(), 2)
 
 
+@pytest.mark.slow
 def test_viewers_see_versions_and_restore_none(viewer: Browser) -> None:
     make_versions(viewer.workflow, smallest(), checked())
     assert len(listed(viewer)) == 2

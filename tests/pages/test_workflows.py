@@ -99,6 +99,7 @@ def test_the_fragment_holds_the_same_list_and_pushes_the_pages_address(browser: 
     assert browser.open("/workflows/table?limit=x", headers=HTMX).status_code == 422
 
 
+@pytest.mark.slow
 def test_a_page_of_workflows_costs_the_same_number_of_queries_however_many_there_are(
     browser: Browser, count_queries: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:

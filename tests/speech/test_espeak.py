@@ -18,6 +18,7 @@ def test_every_locale_has_a_voice() -> None:
     assert len({voice.voice_id for voice in espeak.VOICES}) == len(espeak.VOICES)
 
 
+@pytest.mark.slow
 @needs_program
 def test_the_program_has_every_voice_and_speaks_with_each_differently(tmp_path: Path) -> None:
     spoken = set()
@@ -63,6 +64,7 @@ def test_without_the_program_nothing_is_pronounced(monkeypatch: pytest.MonkeyPat
         espeak.ipa_of("hello", "en-us")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["exit 1", "exec sleep 60", "printf ''"])
 def test_a_program_that_fails_hangs_or_says_nothing_is_no_pronunciation(
     script: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -58,6 +58,7 @@ def walk(workspace: Workspace, **args: str) -> list[Event]:
         cursor = {"cursor": last.to_cursor()}
 
 
+@pytest.mark.slow
 def test_every_event_comes_once_newest_first_in_pages_of_any_size(workspace: Workspace, ada: User) -> None:
     wanted = []
     for number in range(5):
@@ -132,6 +133,7 @@ def test_the_feed_of_one_person_is_for_members_and_people_of_the_history(
             walk(workspace, user_id=str(stranger))
 
 
+@pytest.mark.slow
 def test_a_page_takes_as_many_statements_with_many_runs_as_with_few(workspace: Workspace) -> None:
     workflow, taken = make_workflow(workspace), []
     for more in (30, 3000):

@@ -43,6 +43,7 @@ def test_a_day_without_midnight_begins_when_clocks_have_gone_forward() -> None:
     assert days[-1].end - days[-1].start == timedelta(hours=23)
 
 
+@pytest.mark.slow
 def test_the_buckets_of_every_zone_follow_each_other() -> None:
     for zone in sorted(available_timezones()):
         for view in ("daily", "weekly", "monthly"):

@@ -55,6 +55,7 @@ def said(totals: Totals) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_each_bucket_of_each_calendar_holds_exactly_its_runs(workspace: Workspace) -> None:
     chance = random.Random(7)
     made: list[dict[str, Any]] = []

@@ -123,6 +123,7 @@ def test_a_path_that_the_proxy_takes_off_may_be_of_any_script(start: Start) -> N
         assert 'href="/%E6%97%A5%E6%9C%AC/' in page.text
 
 
+@pytest.mark.slow
 def test_without_a_base_url_forms_work_under_every_host_that_is_asked(start: Start) -> None:
     app = start(PORTAL_BASE_URL="")
     for host in ("portal.example", "xn--bcher-kva.example", "my_portal:8000", "[::1]:8000", "127.0.0.1"):

@@ -117,6 +117,7 @@ def test_a_run_names_the_version_that_it_ran(writer: Writer) -> None:
     assert db.session.get_one(Run, run.id).workflow_version == 1
 
 
+@pytest.mark.slow
 def test_two_fields_changed_at_once_both_stay_however_often(app: Flask, writer: Writer) -> None:
     made = writing.create_workflow(writer.principal, {}, NOON)
     bodies = [{"name": f"N{n}"} if n % 2 else {"description": f"D{n}"} for n in range(SIMULTANEOUS)]

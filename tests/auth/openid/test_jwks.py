@@ -158,6 +158,7 @@ OUTAGES: dict[str, Callable[[KeyServer], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_through_an_outage_the_last_good_keys_stay_for_a_day_and_nobody_waits_twice(
     cache: KeyCache, server: KeyServer, clock: Clock, outage: str

@@ -75,6 +75,7 @@ _VALUES = (
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["iss", "sub", "azp", "exp", "nbf", "iat", "aud", "sts"]), _VALUES))
 def test_whatever_a_signed_token_claims_it_is_taken_only_if_every_claim_is_in_order(
     said: dict[str, Any],

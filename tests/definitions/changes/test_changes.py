@@ -254,6 +254,7 @@ def test_sentences_are_short_whatever_the_definitions_hold() -> None:
         assert max(map(len, said(old, new))) <= MOST
 
 
+@pytest.mark.slow
 @given(ANY, ANY)
 def test_there_are_changes_if_and_only_if_the_definitions_differ(old: Any, new: Any) -> None:
     sentences = said(old, new)
@@ -261,6 +262,7 @@ def test_there_are_changes_if_and_only_if_the_definitions_differ(old: Any, new: 
     assert all(0 < len(each) <= MOST for each in sentences)
 
 
+@pytest.mark.slow
 @given(ANY, st.data())
 def test_a_definition_changed_in_one_value_has_changes(old: Any, data: st.DataObject) -> None:
     new = _with_one_change(copy.deepcopy(old), data)

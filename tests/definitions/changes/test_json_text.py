@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,7 @@ def test_texts_that_differ_too_much_are_not_compared() -> None:
     assert not found.lines
 
 
+@pytest.mark.slow
 def test_a_change_within_a_very_long_text_is_found() -> None:
     old = list(range(300_000))
     found = json_diff(old, [*old[:150_000], "new", *old[150_000:]])

@@ -46,6 +46,7 @@ def after(slug: str, key: str, value: Any, *sent: str) -> Any:
     return (changed or {}).get(key, ...)
 
 
+@pytest.mark.slow
 @given(definitions(), st.sampled_from(["\n", "\r\n"]))
 def test_what_comes_back_as_it_was_shown_stays_as_it_was(definition: Json, line_break: str) -> None:
     for node in definition["graph"]["nodes"]:

@@ -180,6 +180,7 @@ def a_change(draw: Any, definition: Json) -> Json:
     return add_node(definition, draw(st.sampled_from(offered)), place)
 
 
+@pytest.mark.slow
 @given(definitions(), st.data())
 def test_whatever_the_editor_offers_keeps_a_legal_definition_legal(definition: Json, data: Any) -> None:
     changed = read_stored(definition)

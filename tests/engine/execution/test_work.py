@@ -29,6 +29,7 @@ def claim_of(run: Run) -> EngineClaim:
     return db.session.get_one(EngineClaim, (run.id, *SOURCE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "output",
     [

@@ -37,6 +37,7 @@ def correct(context: StepContext, *items: Item, **config: Any) -> StepOutput:
     )
 
 
+@pytest.mark.slow
 def test_the_first_other_way_is_kept_where_nothing_listens(tmp_path: Path) -> None:
     context = context_of(tmp_path)
     before = spoken(context, item("Say tomato."), item("Nothing.", line=1), item("A gif.", line=2))
@@ -59,6 +60,7 @@ def test_no_more_ways_are_tried_than_asked_for(tmp_path: Path) -> None:
     assert correct(context, *spoken(context, item("Say tomato.")), n_candidates=1).result["attempts"] == 1
 
 
+@pytest.mark.slow
 def test_the_way_that_it_was_spoken_is_not_tried_again(tmp_path: Path) -> None:
     context = context_of(tmp_path)
     [first] = correct(context, *spoken(context, item("Say tomato."))).items
@@ -78,6 +80,7 @@ def test_without_words_of_the_dictionary_all_pass_through_and_it_says_so(tmp_pat
     assert out.usage.audio_ms == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("transcripts", "kept"),
     [

@@ -153,6 +153,7 @@ def test_a_package_that_cannot_be_imported_stops_the_start(package: Package) -> 
     assert "AttributeError" in refusal("plain")
 
 
+@pytest.mark.slow
 def test_listing_node_types_imports_no_handler_and_nothing_that_handlers_need(tmp_path: Path) -> None:
     settings = settings_for(f"sqlite:///{tmp_path / 'x.sqlite3'}")
     listed = subprocess.run(

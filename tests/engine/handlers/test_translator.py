@@ -162,6 +162,7 @@ def test_what_the_provider_refuses_ends_the_step(context: StepContext, provider:
     assert raised.value.retry_after == 3
 
 
+@pytest.mark.slow
 def test_cancelling_ends_a_translation(context: StepContext, provider: ProviderServer) -> None:
     context.is_cancelled = provider.was_asked.is_set
     with pytest.raises(Cancelled):

@@ -92,6 +92,7 @@ def test_what_the_balance_lacks_is_absorbed(workspace: Workspace) -> None:
     assert balance(workspace) == 0
 
 
+@pytest.mark.slow
 def test_a_charge_that_is_rolled_back_took_nothing(workspace: Workspace) -> None:
     grant("acme", 10, "root", NOON)
     run = make_run(make_workflow(workspace))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -111,6 +112,7 @@ def all_of(found: Estimate) -> list[Range]:
     return [found.credits, *rows(found).values()]
 
 
+@pytest.mark.slow
 @given(runnable(), st.integers(0, 10**7), st.integers(0, 10**7))
 def test_a_longer_script_never_costs_less(definition: Json, characters: int, more: int) -> None:
     assume(runs(definition))
@@ -123,6 +125,7 @@ def test_a_longer_script_never_costs_less(definition: Json, characters: int, mor
         assert shorter.most <= longer.most
 
 
+@pytest.mark.slow
 @given(runnable(), st.data(), st.integers(0, 10**6))
 def test_a_locale_more_never_costs_less(definition: Json, data: Any, characters: int) -> None:
     assume(runs(definition))

@@ -132,6 +132,7 @@ def runnable(draw: st.DrawFn) -> Json:
     return graph(nodes, [edge(*way) for way in dict.fromkeys(first + chosen)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refusing", [False, True])
 @given(runnable())
 def test_it_is_what_a_run_step_by_step_does(refusing: bool, definition: Json) -> None:

@@ -66,6 +66,7 @@ def test_what_was_rolled_back_is_stored_with_the_next_transaction(run: Run) -> N
     assert stored(run) == [(1, "one"), (2, "two")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 7, 400, 5 * MAX_LINES])
 def test_a_log_ends_with_a_line_that_says_so(run: Run, at_once: int) -> None:
     log = StepLog()

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 
@@ -58,6 +59,7 @@ def test_workers_that_count_and_merge_at_once_lose_nothing(app: Flask) -> None:
     assert read_totals() == [StepTotal("sink_preview", "completed", 40, 0.04)]
 
 
+@pytest.mark.slow
 def test_a_step_that_is_rolled_back_is_not_counted(app: Flask) -> None:
     with writing() as session:
         count_step(session, "w", "sink_preview", DONE, 1)

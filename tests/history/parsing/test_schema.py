@@ -198,6 +198,7 @@ def beyond_a_schema(line: dict[str, Any]) -> bool:
     return any(odd in written for odd in ("e+17", "NaN", "Infinity", "\\u0000", "\\ud800", "\\udc00"))
 
 
+@pytest.mark.slow
 def test_the_sample_is_what_the_schema_says() -> None:
     for line in demo_lines(NOON):
         VALIDATOR.validate(line)

@@ -120,6 +120,7 @@ Edit = Callable[..., Editor]
 EMPTY = graph([], [])
 
 
+@pytest.mark.slow
 def test_a_workflow_is_built_from_nothing_and_saved(edit: Edit) -> None:
     editor = edit(EMPTY)
     assert "Nothing here yet" in editor.answer.text
@@ -294,6 +295,7 @@ class TestJson:
         said = [text_of(each) for each in editor.page.select("#check li")]
         assert said[0].startswith(f"Line {line} Export “out”: format must be")
 
+    @pytest.mark.slow
     def test_an_imported_definition_of_another_kind_can_be_mended(self, edit: Edit) -> None:
         editor = edit({"graph": {"nodes": [{"id": "a"}]}})
         assert "graph.nodes.0.type is required" in text_of(one(editor.page, "#json-errors"))
@@ -318,6 +320,7 @@ class TestSomebodyElse:
         make_member(browser.workspace, user)
         return replace(browser, client=sign_in(user), user=user)
 
+    @pytest.mark.slow
     def test_a_lost_update_is_refused_compared_and_overwritten(
         self, edit: Edit, browser: Browser, grace: Browser
     ) -> None:
@@ -335,6 +338,7 @@ class TestSomebodyElse:
         assert mine.press("save").status_code == 303
         assert mine.stored()["graph"]["nodes"][2]["config"] == {"threshold": 75}
 
+    @pytest.mark.slow
     def test_a_third_change_in_between_is_not_overwritten(self, edit: Edit, grace: Browser) -> None:
         mine = edit(checked())
         mine.press("save")
@@ -346,6 +350,7 @@ class TestSomebodyElse:
         theirs.press("save")
         assert mine.press("save").status_code == 409
 
+    @pytest.mark.slow
     def test_another_name_of_the_workflow_is_no_conflict(self, edit: Edit, browser: Browser) -> None:
         editor = edit(checked())
         editor.press("remove:2")
@@ -356,6 +361,7 @@ class TestSomebodyElse:
         assert browser.client.post(f"{path}/edit", data=form, headers=SAME).status_code == 303
         assert editor.press("save", name="Mine").status_code == 303
 
+    @pytest.mark.slow
     def test_a_change_meanwhile_is_told_before_saving(self, edit: Edit, grace: Browser) -> None:
         mine = edit(checked())
         mine.press("save")
@@ -390,6 +396,7 @@ class TestViewer:
         assert viewer.client.post(path, data=form, headers=SAME).status_code == 403
 
 
+@pytest.mark.slow
 @FEW
 @given(definition=definitions())
 def test_a_legal_definition_that_is_opened_clicked_through_and_saved_is_unchanged(
@@ -421,6 +428,7 @@ def test_a_form_that_is_not_the_editors_is_refused(edit: Edit, browser: Browser,
     assert editor.stored() == checked()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "do",
     [
@@ -460,6 +468,7 @@ def test_a_name_of_several_lines_survives_the_field_of_one(edit: Edit) -> None:
     assert editor.draft() == odd
 
 
+@pytest.mark.slow
 def test_long_scripts_are_edited_too(edit: Edit) -> None:
     long = smallest()
     long["graph"]["nodes"][0]["config"]["text"] = "é" * 400_000

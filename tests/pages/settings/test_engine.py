@@ -81,6 +81,7 @@ def test_other_roles_do_not_see_it(visit: Callable[..., Visitor]) -> None:
         assert "/engine" not in visitor.get("members").text
 
 
+@pytest.mark.slow
 def test_the_page_takes_the_same_statements_whatever_waits(admin: Visitor, workspace: Workspace) -> None:
     workflow = make_workflow(workspace)
     numbers = []

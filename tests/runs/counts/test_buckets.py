@@ -86,6 +86,7 @@ def test_hours_are_counted_within_a_day_of_many_runs_alone(workflow: Workflow) -
     check_all_pages(workflow)
 
 
+@pytest.mark.slow
 def test_an_hour_and_a_second_of_many_runs_are_divided_as_far_as_may_be(workflow: Workflow) -> None:
     dense = [NOON + timedelta(microseconds=n % 3) for n in range(12)]
     make_runs(workflow, rows([*dense, *(NOON + timedelta(seconds=n) for n in range(1, 9))]))
@@ -93,6 +94,7 @@ def test_an_hour_and_a_second_of_many_runs_are_divided_as_far_as_may_be(workflow
     check_all_pages(workflow)
 
 
+@pytest.mark.slow
 def test_years_with_few_runs_and_the_ends_of_time(workflow: Workflow) -> None:
     years = [datetime(year, 7, 1, tzinfo=UTC) for year in range(1960, 2040, 3)]
     make_runs(workflow, rows([YEAR_1, YEAR_1, *years, YEAR_9999, YEAR_9999, YEAR_9999]))
@@ -100,6 +102,7 @@ def test_years_with_few_runs_and_the_ends_of_time(workflow: Workflow) -> None:
     check_all_pages(workflow)
 
 
+@pytest.mark.slow
 def test_many_runs_without_a_key_are_found_by_their_id(workflow: Workflow) -> None:
     spread = random.Random(1)
     keyless = [row | {"id": UUID(int=spread.getrandbits(128))} for row in rows([None] * 30)]
@@ -109,6 +112,7 @@ def test_many_runs_without_a_key_are_found_by_their_id(workflow: Workflow) -> No
     check_all_pages(workflow)
 
 
+@pytest.mark.slow
 def test_ids_in_the_order_of_time_share_their_leading_bits(workflow: Workflow) -> None:
     begin = 0x018D_0000_0000 << 80
     ids = [UUID(int=begin + (n * 3_600_000 << 80)) for n in range(40)]
@@ -149,6 +153,7 @@ def test_what_is_kept_follows_from_the_runs_however_they_came(
         assert buckets(workflow, name, width) == buckets(at_once, name, width), (name, width)
 
 
+@pytest.mark.slow
 def test_a_run_that_comes_back_is_counted_once(workflow: Workflow) -> None:
     def at(*hours: int) -> list[dict[str, Any]]:
         return [{"id": UUID(int=hour), "created_at": NOON + timedelta(hours=hour)} for hour in hours]

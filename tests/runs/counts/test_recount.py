@@ -152,6 +152,7 @@ def let_happen(run_id: UUID, event: Event, hour: int) -> None:
         db.session.rollback()
 
 
+@pytest.mark.slow
 def test_the_counts_hold_after_every_write(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     divide_small_buckets(monkeypatch)
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
@@ -175,6 +176,7 @@ def test_any_wrong_count_is_found_and_mended(app: Flask, table: type[Any]) -> No
         assert drift() == {}
 
 
+@pytest.mark.slow
 def test_the_migration_counts_the_runs_that_are_there(app: Flask) -> None:
     workspace = make_workspace()
     workflow, ada = make_workflow(workspace), make_person(workspace, "Ada")
@@ -190,6 +192,7 @@ def test_the_migration_counts_the_runs_that_are_there(app: Flask) -> None:
     db.session.remove()
 
 
+@pytest.mark.slow
 def test_the_migration_divides_what_holds_many_runs_and_can_be_taken_back(app: Flask) -> None:
     workflow = make_workflow(make_workspace())
     dense = {"status": "failed", "created_at": NOON, "started_at": NOON}

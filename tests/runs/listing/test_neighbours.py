@@ -47,6 +47,7 @@ def workflow(app: Flask) -> Workflow:
     return workflow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filters", FILTERS, ids=str)
 def test_neighbours_are_those_of_the_list(workflow: Workflow, filters: dict[str, object]) -> None:
     for sort, order in product(SORTS, ORDERS):

@@ -83,6 +83,7 @@ def ask(workflow: Workflow, asked: Mapping[str, str], thresholds: Thresholds = T
     return list_runs(workflow, query, thresholds=thresholds)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("large")
 def test_a_long_list_walks_an_index(workspace: Workspace) -> None:
     workflow = fill(workspace, RUNS)
@@ -92,6 +93,7 @@ def test_a_long_list_walks_an_index(workspace: Workspace) -> None:
     assert_nothing_is_scanned_or_sorted(found)
 
 
+@pytest.mark.slow
 def test_a_short_list_is_found_in_an_index(workspace: Workspace) -> None:
     workflow = fill(workspace, RUNS)
     with statements() as found:
@@ -130,6 +132,7 @@ def test_a_poll_reads_the_watched_runs_by_their_ids(workspace: Workspace) -> Non
         assert not [step for step in steps if step.startswith("SEARCH runs ") and "(workflow_id=?)" in step]
 
 
+@pytest.mark.slow
 def test_an_answer_takes_the_same_few_statements_for_few_runs_and_for_many(
     app: Flask, workspace: Workspace
 ) -> None:
@@ -150,6 +153,7 @@ def test_an_answer_takes_the_same_few_statements_for_few_runs_and_for_many(
     assert [taken(few, asked) for asked in first_pages] == [taken(many, asked) for asked in first_pages]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("large")
 def test_no_page_of_a_long_list_takes_more_than_three_statements(workspace: Workspace) -> None:
     """With the key and the workflow that makes five."""

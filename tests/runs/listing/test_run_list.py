@@ -160,6 +160,7 @@ def small_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
     divide_small_buckets(monkeypatch)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(stored=runs, asked=st.lists(queries, min_size=1, max_size=6))
 def test_every_query_gives_what_a_naive_list_gives(
@@ -168,6 +169,7 @@ def test_every_query_gives_what_a_naive_list_gives(
     check_against_a_naive_list(*shelf, stored, asked)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_buckets")
 @settings(max_examples=60)
 @given(stored=runs, asked=st.lists(queries, min_size=1, max_size=8))

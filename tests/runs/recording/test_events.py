@@ -130,6 +130,7 @@ def test_a_change_and_its_event_are_rolled_back_together(
     assert db.session.scalars(sa.select(Run.status)).all() == ["pending"]
 
 
+@pytest.mark.slow
 def test_writers_at_the_same_time_write_each_change_once(app: Flask) -> None:
     workspace = make_workspace()
     workflows = [make_workflow(workspace).id, make_workflow(workspace, "Weekly dub").id]
@@ -163,6 +164,7 @@ def make_run_with_events(workflow_id: UUID, number: int) -> None:
         session.execute(sa.insert(RunEvent), rows)
 
 
+@pytest.mark.slow
 def test_imported_history_writes_none(app: Flask) -> None:
     make_run(make_workflow(make_workspace()))
     install_demo(NOON)

@@ -106,6 +106,7 @@ def test_waiting_before_the_start_is_no_pause_of_the_run(app: Flask) -> None:
     assert (run.started_at, run.paused_ms) == (later(100), None)
 
 
+@pytest.mark.slow
 def test_a_paused_run_does_not_resume_while_another_one_occupies_the_workflow(app: Flask) -> None:
     workflow = make_workflow(make_workspace())
     paused = started(workflow, "paused")
@@ -214,6 +215,7 @@ def started_number(workflow: Workflow, *, by_engine: bool) -> int:
         return 0
 
 
+@pytest.mark.slow
 def test_starts_from_many_sides_at_once_get_numbers_without_gap_or_double(app: Flask) -> None:
     workspace = make_workspace()
     two = make_workflow(workspace), make_workflow(workspace, "Weekly dub")

@@ -26,15 +26,18 @@ def daily(last: datetime, days: int) -> list[datetime]:
     return [last - timedelta(days=number) for number in range(days)]
 
 
+@pytest.mark.slow
 def test_the_last_ninety_days_end_today(app: Flask) -> None:
     assert span(daily(NOON - timedelta(days=2), 100)) == (TODAY - timedelta(days=89), TODAY, True)
 
 
+@pytest.mark.slow
 def test_old_history_shows_its_own_last_days(app: Flask) -> None:
     last = datetime(2005, 5, 11, 23, 59, tzinfo=UTC)
     assert span(daily(last, 100)) == (last.date() - timedelta(days=89), last.date(), False)
 
 
+@pytest.mark.slow
 def test_where_runs_are_rare_the_window_reaches_further_back_but_a_year_at_most(app: Flask) -> None:
     old = daily(NOON - timedelta(days=150), 60)
     assert span([NOON, *old]) == (TODAY - timedelta(days=150 + 48), TODAY, True)

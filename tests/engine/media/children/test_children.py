@@ -79,6 +79,7 @@ def test_files_are_limited(context: StepContext) -> None:
     assert "File too large" in failure.value.complaint
 
 
+@pytest.mark.slow
 def test_output_is_limited(context: StepContext) -> None:
     children = Children(context)
     with children.folder() as folder, pytest.raises(ChildFailed, match=r"wrote more than 10,000 bytes"):
@@ -86,6 +87,7 @@ def test_output_is_limited(context: StepContext) -> None:
             pass
 
 
+@pytest.mark.slow
 def test_time_is_limited(context: StepContext) -> None:
     with pytest.raises(TooSlow, match=r"took longer than 0\.3 seconds"):
         run(context, "/bin/sleep", "600", seconds=0.3)
@@ -108,6 +110,7 @@ def test_the_code_of_a_program_is_named(context: StepContext) -> None:
     assert failure.value.complaint == "broken"
 
 
+@pytest.mark.slow
 def test_processor_time_is_counted_also_of_a_child_that_failed(context: StepContext) -> None:
     children = Children(context)
     with children.folder() as folder:
@@ -152,6 +155,7 @@ def test_whoever_stops_reading_ends_the_child(context: StepContext) -> None:
     assert children.processor_seconds > 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 def test_a_child_dies_with_a_killed_worker(tmp_path: Path, listener: socket.socket) -> None:
     port = str(listener.getsockname()[1])

@@ -363,6 +363,7 @@ def test_a_redirect_is_followed_nowhere(provider: ProviderServer, client: Provid
         assert other.asked == []
 
 
+@pytest.mark.slow
 @USES
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"])
 def test_a_provider_that_stalls_is_left_alone(
@@ -387,6 +388,7 @@ def test_cancelling_closes_the_connection(
     assert provider.hung_up.wait(30)
 
 
+@pytest.mark.slow
 def test_a_step_that_takes_too_long_closes_the_connection(
     provider: ProviderServer, context: StepContext, client: Provider
 ) -> None:
