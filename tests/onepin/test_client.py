@@ -31,7 +31,10 @@ def test_the_newest_client_is_the_one_that_we_test_with() -> None:
     assert importlib.metadata.version("onepin") == NEWEST
 
 
-def test_login_keeps_the_key_and_whoami_knows_it(onepin: Onepin) -> None:
+def test_login_keeps_the_key_and_whoami_knows_it(onepin: Onepin, tmp_path: Path) -> None:
+    onepin.home = tmp_path / "elsewhere"
+    onepin.home.mkdir()
+    onepin("login", "--key", onepin.key, "--base-url", onepin.base_url)
     kept = (onepin.home / ".onepin" / "credentials").read_text()
     assert onepin.key in kept
     assert onepin.base_url in kept
