@@ -74,7 +74,12 @@ def _configure(app: Flask, settings: config.Settings) -> None:
         SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url)
-        | {"execution_options": {events.RETENTION_DAYS: settings.run_events_days}},
+        | {
+            "execution_options": {
+                events.RETENTION_DAYS: settings.run_events_days,
+                events.NEWS_MINUTES: settings.news_minutes,
+            }
+        },
         MAX_CONTENT_LENGTH=1_000_000,
         MAX_FORM_MEMORY_SIZE=500_000,
         MAX_FORM_PARTS=200,

@@ -135,6 +135,7 @@ class Settings:
     artifacts: Path | S3Settings
     """The folder or bucket of the artifact store."""
     run_events_days: int
+    news_minutes: int
     """Days for which run events are stored; 0 stores them for good."""
     storage_bytes_per_workspace: int
     """Bytes that the uploads of a workspace may take, pending ones included; 0 means no limit."""
@@ -173,7 +174,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             "RATE_LIMIT_PER_MIN", "RATE_LIMIT_ATTEMPTS_PER_MIN",
             "RATE_LIMIT_STORAGE_URL", "RATE_LIMIT_STORAGE_URL_FILE",
             "ARTIFACTS", "S3_ENDPOINT", "S3_REGION", "S3_ACCESS_KEY_ID",
-            "S3_SECRET_ACCESS_KEY", "S3_SECRET_ACCESS_KEY_FILE", "RUN_EVENTS_DAYS",
+            "S3_SECRET_ACCESS_KEY", "S3_SECRET_ACCESS_KEY_FILE", "RUN_EVENTS_DAYS", "NEWS_MINUTES",
             "STORAGE_BYTES_PER_WORKSPACE",
             "PROVIDER_VOICES", "HANDLER_PLUGINS",
             "ENGINE", "ENGINE_PRICES", "RUNS_PER_PERSON", "RUNS_PER_WORKSPACE", "ENGINE_LEASE",
@@ -202,6 +203,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         tokens=_tokens(environ),
         limits=_limits(environ),
         artifacts=_artifacts(environ, instance),
+        news_minutes=values.whole_number(environ, "PORTAL_NEWS_MINUTES", 60, maximum=10_080),
         run_events_days=values.whole_number(environ, "PORTAL_RUN_EVENTS_DAYS", 90, maximum=36_500),
         storage_bytes_per_workspace=values.whole_number(
             environ, "PORTAL_STORAGE_BYTES_PER_WORKSPACE", 0, maximum=MAX_STORAGE

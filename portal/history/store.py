@@ -246,11 +246,8 @@ class Store:
     def _record_events(self, planned: Iterable[EncodedPlan]) -> None:
         """Record what live lines told of in time, as changes of runs made here are recorded."""
         for run in planned:
-            if run.change and self._way.is_recent(run.change.occurred_at, self._now):
-                told_of(
-                    self._session, run.line.id, run.change.before, run.change.after,
-                    run.change.occurred_at, self._way.key_id,
-                )  # fmt: skip
+            if run.change and self._way.live:
+                told_of(self._session, run.line.id, *run.change, self._way.key_id, self._now)
 
     def _take_versions(self, workflow_ids: set[UUID]) -> None:
         """Choose the version that each changed workflow gets in this transaction."""

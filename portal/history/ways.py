@@ -24,8 +24,6 @@ class WayIn:
     source_prefix: str | None = None
     """The beginning of the sources that it may write; None for all."""
     live: bool = False
-    news: timedelta = timedelta(hours=1)
-    """How old a change may be that is recorded as an event."""
 
     def check_source(self, source: str | None) -> None:
         """Raises BadField where this way may not write lines of this source."""
@@ -45,10 +43,6 @@ class WayIn:
             raise BadField(
                 "at", f"must not be more than 24 hours ahead of this clock, so not after {latest}."
             )
-
-    def is_recent(self, moment: datetime, now: datetime) -> bool:
-        """Whether a change of this moment is news."""
-        return self.live and now - moment <= self.news
 
     def may_touch(self, source: str | None, stored: str | None) -> bool:
         """Whether a line of this source may tell of a run that is stored with that one."""

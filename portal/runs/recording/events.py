@@ -16,6 +16,8 @@ from portal.runs.recording.state_machine import Event, event_of
 
 RETENTION_DAYS = "portal_run_events_days"
 """The engine's execution option that says for how many days events are kept; 0 or none keeps all."""
+NEWS_MINUTES = "portal_news_minutes"
+"""The engine's execution option that says how old a change may be that a live way in tells of as an event."""
 PRUNED_AT_ONCE = 10
 """Events deleted at the most when one is written."""
 
@@ -52,8 +54,12 @@ def told_of(
     after: str,
     occurred_at: datetime,
     ingest_key_id: UUID | None,
+    now: datetime,
 ) -> None:
-    """Record that a run of another system went from one status to another, as a live way in told."""
+    """Record that a run of another system went from one status to another, unless that is no news any more."""
+    minutes = session.connection().get_execution_options().get(NEWS_MINUTES, 60)
+    if now - occurred_at > timedelta(minutes=minutes):
+        return
     session.add(
         RunEvent(
             run_id=run_id,
