@@ -17,7 +17,7 @@ from portal.runs.recording.state_machine import Event, event_of
 RETENTION_DAYS = "portal_run_events_days"
 """The engine's execution option that says for how many days events are kept; 0 or none keeps all."""
 NEWS_MINUTES = "portal_news_minutes"
-"""The engine's execution option that says how old a change may be that a live way in tells of as an event."""
+"""The execution option that says how old a change may be that a live way in tells of as an event."""
 PRUNED_AT_ONCE = 10
 """Events deleted at the most when one is written."""
 
