@@ -56,7 +56,7 @@ def told_of(
     ingest_key_id: UUID | None,
     now: datetime,
 ) -> None:
-    """Record that a run of another system went from one status to another, unless that is no news any more."""
+    """Record that a run went from one status to another elsewhere, unless that is no news any more."""
     minutes = session.connection().get_execution_options().get(NEWS_MINUTES, 60)
     if now - occurred_at > timedelta(minutes=minutes):
         return
