@@ -10,20 +10,20 @@ from uuid import UUID
 
 from portal.database.engine import db
 from portal.database.transactions import writing
-from portal.history.artifact_files import FileSource, Folder, InMemory, keep_files, read_files
-from portal.history.decide import Plan, decide
-from portal.history.dry_run import DryRun
-from portal.history.numbering import numbers_of_file, numbers_of_lines, with_numbers
+from portal.history.files.prefetch import prefetch
+from portal.history.files.retrieve import Line, size_of
 from portal.history.parsing.chunks import Chunk, parse_chunks, rare_garbage_collection, read_chunks
 from portal.history.parsing.encoding import NumberedLine, files_of
 from portal.history.parsing.lines import WorkflowLine
 from portal.history.parsing.readers import BadField
 from portal.history.parsing.runs import Arrival
-from portal.history.prefetch import prefetch
-from portal.history.retrieve import Line, size_of
 from portal.history.sources.reading.lines import lines_of
 from portal.history.sources.reading.reader import Reading
-from portal.history.store import Store, look_up, renew_statistics
+from portal.history.storing.artifact_files import FileSource, Folder, InMemory, keep_files, read_files
+from portal.history.storing.decide import Plan, decide
+from portal.history.storing.dry_run import DryRun
+from portal.history.storing.numbering import numbers_of_file, numbers_of_lines, with_numbers
+from portal.history.storing.store import Store, look_up, renew_statistics
 from portal.history.summary import BadLine, Counts, FileSummary, ImportSummary, Progress, no_progress
 from portal.history.ways import BY_FILE, WayIn
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from portal.history.retrieve import size_of
+from portal.history.files.retrieve import size_of
 from portal.history.summary import Progress
 
 

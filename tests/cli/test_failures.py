@@ -22,7 +22,7 @@ from portal.cli.failures import Command, Group
 from portal.database.engine import db
 from portal.database.models import Run, Workspace
 from portal.database.transactions import writing
-from portal.history import store
+from portal.history.storing import store
 from portal.workspaces import accounts
 from tests import cluster as clusters
 from tests.conftest import settings_for

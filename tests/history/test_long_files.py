@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import Run, Workspace
+from portal.history.files.prefetch import ProcessEnded, produce_in_process
 from portal.history.importer import import_files
 from portal.history.parsing import chunks
-from portal.history.prefetch import ProcessEnded, produce_in_process
 from portal.runs.counts import find_drift
 from tests.factories import NOON
 from tests.history.lines import an_id, dump, empty, run_line, workflow_line, write

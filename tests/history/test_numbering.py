@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import Run, Workspace
-from portal.history import numbering
 from portal.history.importer import import_files, import_lines
+from portal.history.storing import numbering
 from tests.factories import NOON
 from tests.history.conftest import Import
 from tests.history.lines import an_id, encode, run_line, workflow_line, write

@@ -18,10 +18,10 @@ import pytest
 from flask import Flask
 
 from portal.database.models import Workspace
-from portal.history.file_kinds import BOM
+from portal.history.files.file_kinds import BOM
+from portal.history.files.retrieve import Line, Unreadable, read_lines
 from portal.history.importer import import_files
 from portal.history.parsing import chunks
-from portal.history.retrieve import Line, Unreadable, read_lines
 from tests.factories import NOON, make_workspace
 from tests.history.lines import encode, run_line, workflow_line, write
 

@@ -108,7 +108,7 @@ class Run(Base):
     as_of: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """The latest moment of which lines of history told of it; None for a run made here."""
     said: Mapped[int | None] = mapped_column(sa.BigInteger)
-    """The fields that lines named, as bits (`history.parsing.said`)."""
+    """The fields that lines named, as bits (`history.parsing.fields.said`)."""
     outcome: Mapped[str | None] = mapped_column(sa.String(30))
     """What became of it in the words of `Outcome`, where history says more than the status."""
     trigger: Mapped[str | None] = mapped_column(sa.String(10))
@@ -156,7 +156,7 @@ class Step(Base):
     source: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
     """What imported history says of it beyond the columns."""
     said: Mapped[int | None] = mapped_column(sa.BigInteger)
-    """The fields that lines of history named, as bits (`history.parsing.said`)."""
+    """The fields that lines of history named, as bits (`history.parsing.fields.said`)."""
     provenance: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
     """As that of its run."""
 

@@ -26,10 +26,10 @@ from portal.history.merging.state import (
     step_key,
     step_values,
 )
+from portal.history.parsing.fields.said import RUN_BITS, STEP_BITS, named_run_fields
 from portal.history.parsing.readers import Values
 from portal.history.parsing.results import LISTS, RunResults
 from portal.history.parsing.runs import FIRST_ATTEMPT, RUN_COLUMNS, ParsedRun, complete, microseconds
-from portal.history.parsing.said import RUN_BITS, STEP_BITS, named_run_fields
 from portal.history.parsing.steps import STEP_COLUMNS, UNKNOWN_TYPE
 from portal.moments import EPOCH
 from portal.workspaces.people import SourcePerson

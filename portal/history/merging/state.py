@@ -7,10 +7,10 @@ from typing import NamedTuple, cast
 
 from portal.database.models import ACTIVE
 from portal.history.merging.entries import REPLACES, Entries, Entry, merge_entries
+from portal.history.parsing.fields.said import RUN_BITS, STEP_BITS, named_run_fields, named_step_fields
 from portal.history.parsing.readers import Values
 from portal.history.parsing.results import LISTS, File, RunResults
 from portal.history.parsing.runs import FIRST_ATTEMPT, RUN_COLUMNS, ParsedRun, microseconds
-from portal.history.parsing.said import RUN_BITS, STEP_BITS, named_run_fields, named_step_fields
 from portal.history.parsing.steps import UNKNOWN_TYPE
 from portal.workspaces.people import SourcePerson
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from portal.database.engine import db, engine_options
+from portal.history.files.prefetch import ProcessEnded, produce_in_process
+from portal.history.files.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
 from portal.history.parsing.encoding import NumberedLine, encode_lines
 from portal.history.parsing.lines import ParsedLine, parse_line
 from portal.history.parsing.readers import BadField
 from portal.history.parsing.runs import Arrival
-from portal.history.prefetch import ProcessEnded, produce_in_process
-from portal.history.retrieve import MAX_LINE, Line, Unreadable, read_lines, size_of
 
 CHUNK_LINES = 5000
 """Lines that the process which parses a long file hands over at a time."""

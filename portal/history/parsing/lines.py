@@ -5,10 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from portal.history import identity
-from portal.history.parsing import known, readers
+from portal.history.parsing import readers
 from portal.history.parsing.decoding import decode
-from portal.history.parsing.known import WORKFLOW_FACTS
-from portal.history.parsing.people import read_person
+from portal.history.parsing.fields import known
+from portal.history.parsing.fields.known import WORKFLOW_FACTS
+from portal.history.parsing.fields.people import read_person
 from portal.history.parsing.readers import BadField, Fields, Values
 from portal.history.parsing.runs import Arrival, ParsedRun, parse_run, parse_step
 from portal.history.parsing.uploads import UploadLine, take_upload

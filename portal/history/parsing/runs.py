@@ -7,12 +7,13 @@ from uuid import UUID
 
 from portal.database.models import RunStatus
 from portal.history import identity
-from portal.history.parsing import known, readers
-from portal.history.parsing.known import RUN_FACTS, WORKFLOW_FACTS
-from portal.history.parsing.people import PARTS, read_person
+from portal.history.parsing import readers
+from portal.history.parsing.fields import known
+from portal.history.parsing.fields.known import RUN_FACTS, WORKFLOW_FACTS
+from portal.history.parsing.fields.people import PARTS, read_person
+from portal.history.parsing.fields.said import RUN_BITS, said_by_run
 from portal.history.parsing.readers import BadField, Fields, Reader, Values
 from portal.history.parsing.results import RUN_KEYS, RunResults, take_results
-from portal.history.parsing.said import RUN_BITS, said_by_run
 from portal.history.parsing.steps import cleared_by, moments_of, read_step, steps_of
 from portal.input import bounds
 from portal.moments import EPOCH

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from portal.history.parsing import readers
-from portal.history.parsing.known import STEP_FACTS, WORKFLOW_FACTS, expected
-from portal.history.parsing.people import read_kind
+from portal.history.parsing.fields.known import STEP_FACTS, WORKFLOW_FACTS, expected
+from portal.history.parsing.fields.people import read_kind
 from portal.history.parsing.readers import ZERO_TIME, record_schema, schema_of, text_of
 from portal.history.parsing.results import AUDIO_TYPES, LINE, RUN, STEP, TAKE, VALIDATION, path
 from portal.history.parsing.runs import KEPT, MOMENTS, RUN_COLUMNS

@@ -5,10 +5,10 @@ from datetime import datetime
 from uuid import UUID
 
 from portal.history.parsing import readers
-from portal.history.parsing.known import STEP_FACTS
+from portal.history.parsing.fields.known import STEP_FACTS
+from portal.history.parsing.fields.said import STEP_BITS, said_by_step
 from portal.history.parsing.readers import BadField, Fields, Reader, Values
 from portal.history.parsing.results import STEP_KEYS, take_step_result
-from portal.history.parsing.said import STEP_BITS, said_by_step
 
 STEP_COLUMNS: Mapping[str, Reader] = {
     "node_id": readers.node,

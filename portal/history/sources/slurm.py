@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from portal.history.files.retrieve import Unreadable
 from portal.history.parsing.readers import BadField
-from portal.history.retrieve import Unreadable
 from portal.history.sources.reading.documents import text_lines
 from portal.history.sources.reading.reader import Input, Line, Made, Source
 from portal.history.sources.reading.values import clock_duration, identifier, local, person, workflow

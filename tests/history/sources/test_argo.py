@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from portal.history.retrieve import Unreadable
+from portal.history.files.retrieve import Unreadable
 from tests.history.sources.reading import faults, read_json, read_text
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from portal.history.files.retrieve import Unreadable
 from portal.history.parsing.readers import BadField
-from portal.history.retrieve import Unreadable
 from portal.history.sources.reading import documents
 from portal.history.sources.reading.documents import json_values, text_lines
 from portal.history.sources.reading.fitting import fitted

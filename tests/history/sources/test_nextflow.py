@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from portal.history.retrieve import Unreadable
+from portal.history.files.retrieve import Unreadable
 from portal.history.sources.reading.values import worded_duration
 from tests.history.sources.reading import faults, read_text
 

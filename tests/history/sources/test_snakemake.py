@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from portal.history.retrieve import Unreadable
+from portal.history.files.retrieve import Unreadable
 from tests.history.sources.reading import HERE, faults, read_files, read_text
 
 RETRIED, FAILED = sorted((HERE / "snakemake").glob("*.log"))

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import orjson
 import yaml
 
-from portal.history.file_kinds import BOM
+from portal.history.files.file_kinds import BOM
+from portal.history.files.retrieve import Unreadable
 from portal.history.parsing.decoding import MAX_DEPTH
 from portal.history.parsing.readers import BadField
-from portal.history.retrieve import Unreadable
 from portal.history.sources.reading.reader import Input, Line, Made, each
 from portal.history.sources.reading.record import Record, flatten
 

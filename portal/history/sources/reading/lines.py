@@ -6,8 +6,8 @@ from pathlib import Path
 
 import orjson
 
+from portal.history.files.retrieve import Line, modified_at, opened
 from portal.history.parsing.readers import BadField
-from portal.history.retrieve import Line, modified_at, opened
 from portal.history.sources.reading.fitting import fitted
 from portal.history.sources.reading.reader import Input, Made, Reading, without_none
 from portal.moments import format_moment

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from portal.history.file_kinds import BOM, GZIP, HEAD, complaint
+from portal.history.files.file_kinds import BOM, GZIP, HEAD, complaint
 
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of one line without its line ending."""

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from portal.database.engine import db
-from portal.history.artifact_files import FileSource
-from portal.history.decide import Plan, StoredRun, StoredUpload, StoredWorkflow, decide
 from portal.history.parsing.encoding import NumberedLine
 from portal.history.parsing.runs import Arrival
-from portal.history.store import look_up
+from portal.history.storing.artifact_files import FileSource
+from portal.history.storing.decide import Plan, StoredRun, StoredUpload, StoredWorkflow, decide
+from portal.history.storing.store import look_up
 
 
 class DryRun:

@@ -17,10 +17,10 @@ from portal import moments
 from portal.database.engine import db
 from portal.database.models import Run, Workflow
 from portal.database.sql.in_lists import chunks
+from portal.history.files.retrieve import Unreadable, read_lines
 from portal.history.parsing.encoding import EncodedRun, NumberedLine
 from portal.history.parsing.readers import BadField, Values
 from portal.history.parsing.runs import Arrival, about_run, microseconds
-from portal.history.retrieve import Unreadable, read_lines
 
 MOST = 1_000_000
 """Runs without a number in one file: more are numbered a batch at a time, as from a pipe."""

@@ -15,7 +15,13 @@ from portal.database.engine import db
 from portal.database.models import Artifact, Run, Upload, UploadStatus, Workflow, Workspace
 from portal.database.sql import bulk, versions
 from portal.database.sql.in_lists import chunks
-from portal.history.decide import (
+from portal.history.merging.stored import read_states
+from portal.history.parsing.encoding import EncodedRun, HistoryLine, NumberedLine, encode_parsed
+from portal.history.parsing.lines import WorkflowLine
+from portal.history.parsing.readers import Values
+from portal.history.parsing.runs import Arrival, ParsedRun
+from portal.history.parsing.uploads import UploadLine
+from portal.history.storing.decide import (
     Change,
     Existing,
     Plan,
@@ -25,12 +31,6 @@ from portal.history.decide import (
     StoredWorkflow,
     decide,
 )
-from portal.history.merging.stored import read_states
-from portal.history.parsing.encoding import EncodedRun, HistoryLine, NumberedLine, encode_parsed
-from portal.history.parsing.lines import WorkflowLine
-from portal.history.parsing.readers import Values
-from portal.history.parsing.runs import Arrival, ParsedRun
-from portal.history.parsing.uploads import UploadLine
 from portal.history.ways import WayIn
 from portal.input.folding import fold
 from portal.runs import counts

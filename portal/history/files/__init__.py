@@ -1,0 +1,1 @@
+"""Files of history: read line by line, with the files that lines name beside them."""

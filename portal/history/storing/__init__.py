@@ -1,0 +1,1 @@
+"""Decides what becomes of lines of history, and stores it."""
