@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from flask import Flask
 from time_machine import travel
 from werkzeug.test import TestResponse
 
+from portal import config
 from portal.database.engine import db
 from portal.database.models import Hook, HookDelivery, Run, Step, Workflow, Workspace
 from portal.database.transactions import writing
@@ -211,6 +213,19 @@ def test_during_a_rotation_both_secrets_are_good(send: Send, github: HookWithSec
     now = management.rotate(github.row.id, 0, NOON).secret
     assert send(completed(id=5), secret=new).status_code == 401
     assert send(completed(id=6), secret=now).status_code == 202
+
+
+def test_a_secret_outlives_a_new_key_of_the_portal_while_the_former_one_counts(
+    app: Flask, send: Send, github: HookWithSecret
+) -> None:
+    former = config.settings_of(app)
+    key = "b9" * 32
+    config.init_app(app, replace(former, secret_key=key, secret_key_fallbacks=(former.secret_key,)))
+    assert send(completed()).status_code == 202
+    renewed = management.rotate(github.row.id, 7, NOON).secret
+    config.init_app(app, replace(former, secret_key=key))
+    assert send(completed(id=2)).status_code == 401
+    assert send(completed(id=3), secret=renewed).status_code == 202
 
 
 def test_no_secret_is_in_the_database(github: HookWithSecret) -> None:
