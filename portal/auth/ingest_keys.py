@@ -39,6 +39,8 @@ from portal.input import parameters
 
 PING_SOURCE = "ping"
 """The source of runs that pings made, unless their key names another."""
+PINGS_PER_MIN = 1_200
+"""The limit of a ping key without one of its own, unless the portal's is lower: its addresses may leak."""
 HEARD_EVERY = timedelta(minutes=1)
 """Minimum interval between writes of `last_heard_at`."""
 
@@ -73,12 +75,20 @@ def authenticate(request: Request, kind: IngestKeyKind, now: datetime) -> Ingest
     except (Unauthorized, NotFound):
         limits.count_attempt("refused", request)
         raise
-    limits.count_client(key.id, key.rate_limit_per_min)
+    limits.count_client(key.id, _limit(kind, key.rate_limit_per_min))
     _refuse_another_workspace(request, key.workspace_id)
     _touch(key.id, key.last_heard_at, now)
     return IngestCaller(
         key_id=key.id, kind=kind, workspace_id=key.workspace_id, source=key.source, slug=key.slug
     )
+
+
+def _limit(kind: IngestKeyKind, own: int | None) -> int | None:
+    """Requests per minute; None for the portal's limit."""
+    of_portal = limits.rate_limiter().settings.per_min
+    if own is not None or kind is not IngestKeyKind.PING or of_portal == limits.UNLIMITED:
+        return own
+    return min(PINGS_PER_MIN, of_portal)
 
 
 def _token(request: Request, kind: IngestKeyKind) -> str:

@@ -1,5 +1,6 @@
 """Ingest keys: who is let in by one, and what it opens."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -133,6 +134,21 @@ def test_a_key_has_a_limit_of_its_own(app: Flask, workspace: Workspace) -> None:
         authenticate(app, limited)
     assert refusal.value.retry_after >= 1
     assert authenticate(app, free)
+
+
+def test_pings_are_limited_unless_nothing_is(
+    app: Flask, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_keys, "PINGS_PER_MIN", 2)
+    key = make_ingest_key(workspace, "ping")
+    for _ in range(2):
+        authenticate(app, key, PING)
+    with pytest.raises(TooManyRequests):
+        authenticate(app, key, PING)
+    assert authenticate(app, make_ingest_key(workspace, "ping", rate_limit_per_min=9), PING)
+    limiter = app.extensions["portal.limits"]
+    monkeypatch.setattr(limiter, "settings", replace(limiter.settings, per_min=0))
+    assert authenticate(app, key, PING)
 
 
 def test_it_is_noted_when_a_key_was_last_heard(app: Flask, workspace: Workspace) -> None:
