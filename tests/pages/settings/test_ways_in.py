@@ -47,10 +47,10 @@ def test_a_key_is_shown_once_with_how_to_use_it(admin: Visitor, kind: str, prefi
 
 def test_a_key_works_until_it_is_revoked(admin: Visitor, app: Flask) -> None:
     page, secret = make(admin, source="github:acme/", rate_limit_per_min="100")
-    assert push(app, secret, workflow_line()) == 200
+    assert push(app, secret) == 200
     assert "Revoke the key CI?" in admin.get(f"{page}/revoke").text
     assert admin.send(f"{page}/revoke").status_code == 303
-    assert push(app, secret, workflow_line()) == 401
+    assert push(app, secret) == 401
     assert "Revoked" in admin.get("ways-in").text
     assert "Revoke…" not in admin.get(page).text
 
