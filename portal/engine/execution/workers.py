@@ -81,6 +81,12 @@ def forget_dead(session: Session, lease: float) -> None:
     session.execute(sa.delete(EngineWorker).where(EngineWorker.beat_at < since))
 
 
+def has_ended(worker_id: str) -> bool:
+    """Whether an id is that of a process of this machine that is gone. Of other machines nothing is known."""
+    place, pid, _ = worker_id.rsplit("-", 2)
+    return place == _place() and not _is_running(int(pid))
+
+
 def _place() -> str:
     """This boot of this machine, and the namespace of its process ids."""
     parts = [socket.gethostname()[:60]]

@@ -1,6 +1,6 @@
 """Putting a worker together from the settings of the portal."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from flask import Flask
 
@@ -14,15 +14,17 @@ from portal.engine.execution.work import Work
 from portal.engine.execution.workers import WorkerIdentity
 from portal.engine.handlers import registry
 from portal.engine.preparing import abilities
-from portal.engine.workers.worker import Worker
+from portal.engine.workers.worker import Chore, Worker
 from portal.errors import Conflict
 
 SCHEDULE_SECONDS = 5.0
 """How often a worker looks for schedules whose time has come."""
 
 
-def open_worker(app: Flask, threads: int, queues: Collection[str]) -> Worker:
-    """A worker of this portal, ready to run. Raises Conflict if the engine is off."""
+def open_worker(
+    app: Flask, threads: int, queues: Collection[str], chores: Sequence[tuple[float, Chore]] = ()
+) -> Worker:
+    """A worker of this portal, ready to run, with more chores. Raises Conflict if the engine is off."""
     settings = settings_of(app)
     if not settings.engine.enabled:
         raise Conflict("The engine is off: PORTAL_ENGINE is off.")
@@ -36,4 +38,4 @@ def open_worker(app: Flask, threads: int, queues: Collection[str]) -> Worker:
     )
     able = abilities.to_json(abilities.own_abilities())
     scheduled = (SCHEDULE_SECONDS, lambda: run_due(moments.now(), start))
-    return Worker(app, work, identity, threads, queues, able, chores=[scheduled])
+    return Worker(app, work, identity, threads, queues, able, chores=[scheduled, *chores])
