@@ -37,6 +37,7 @@ from portal.database.models.library import (
     TemplateUse,
     VoiceFavorite,
 )
+from portal.database.models.mirrors import Mirror, MirroredRun, MirroredWorkflow
 from portal.database.models.people import Person
 from portal.database.models.results import (
     Artifact,
@@ -94,6 +95,9 @@ __all__ = [
     "IngestRefusal",
     "Invitation",
     "Member",
+    "Mirror",
+    "MirroredRun",
+    "MirroredWorkflow",
     "Outcome",
     "OutputLine",
     "PauseReason",
