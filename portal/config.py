@@ -145,6 +145,8 @@ class Settings:
     """The packages that bring node types, in lower case and with hyphens; see `engine.handlers.registry`."""
     engine: EngineSettings
     nodes: NodeSettings
+    sync_seconds: int
+    """Seconds between two passes that workers make over a mirror; 0: they make none."""
     metrics_token: str | None
     """The bearer token that opens `/metrics`; without one there are no metrics."""
 
@@ -176,7 +178,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
             "ARTIFACTS", "S3_ENDPOINT", "S3_REGION", "S3_ACCESS_KEY_ID",
             "S3_SECRET_ACCESS_KEY", "S3_SECRET_ACCESS_KEY_FILE", "RUN_EVENTS_DAYS", "NEWS_MINUTES",
             "STORAGE_BYTES_PER_WORKSPACE",
-            "PROVIDER_VOICES", "HANDLER_PLUGINS",
+            "PROVIDER_VOICES", "HANDLER_PLUGINS", "SYNC_SECONDS",
             "ENGINE", "ENGINE_PRICES", "RUNS_PER_PERSON", "RUNS_PER_WORKSPACE", "ENGINE_LEASE",
             "METRICS_TOKEN", "METRICS_TOKEN_FILE",
             "ENGINE_POLL", "ENGINE_PER_WORKSPACE", "ENGINE_MAX_QUEUED", "ENGINE_AUTO_RESUMES",
@@ -212,6 +214,7 @@ def read_settings(environ: Mapping[str, str], instance: Path) -> Settings:
         handler_plugins=values.distributions(environ, "PORTAL_HANDLER_PLUGINS"),
         engine=_engine(environ),
         nodes=_nodes(environ),
+        sync_seconds=values.whole_number(environ, "PORTAL_SYNC_SECONDS", 300, maximum=86_400),
         metrics_token=_metrics_token(environ),
     )
 

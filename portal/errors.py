@@ -126,6 +126,19 @@ class Unavailable(PortalError):
         """Whether the outage may pass within seconds."""
 
 
+class SourceFailed(PortalError):
+    """The workspace that a mirror copies cannot be read."""
+
+    status, code = 502, "SOURCE_FAILED"
+
+    def __init__(self, message: str, *, retry_after: int | None = None, about_one: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Whole seconds that its server asked to wait."""
+        self.about_one = about_one
+        """Whether this one answer was wrong, while others may be right."""
+
+
 class InvalidQuery(PortalError):
     """One or more fields are not valid."""
 

@@ -213,7 +213,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     url: str = request.getfixturevalue("migrated_postgres")
     emptying: sa.Engine = request.getfixturevalue("emptying")
     yield url
-    _empty_postgres(emptying)
+    empty_postgres(emptying)
 
 
 @pytest.fixture(scope="session")
@@ -224,7 +224,7 @@ def emptying(migrated_postgres: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def _empty_postgres(engine: sa.Engine) -> None:
+def empty_postgres(engine: sa.Engine) -> None:
     names = [table.name for table in reversed(Base.metadata.sorted_tables) if table.name != "schema_state"]
     with engine.begin() as connection:
         connection.exec_driver_sql(f"DELETE FROM {SCHEMA}.workflow_status")  # deliveries

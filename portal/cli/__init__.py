@@ -2,7 +2,19 @@
 
 from flask import Flask
 
-from portal.cli import accounts, audit, checks, credits, history, hooks, keys, uploads, worker, workflows
+from portal.cli import (
+    accounts,
+    audit,
+    checks,
+    credits,
+    history,
+    hooks,
+    keys,
+    sync,
+    uploads,
+    worker,
+    workflows,
+)
 
 
 def init_app(app: Flask) -> None:
@@ -17,6 +29,7 @@ def init_app(app: Flask) -> None:
         audit.audit_log,
         history.import_,
         history.demo,
+        sync.sync,
         uploads.uploads,
         credits.credits_,
         checks.check,

@@ -1,6 +1,6 @@
 """Progress bars on a terminal, with rate and remaining time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,18 @@ def progress_bar(files: Sequence[Path]) -> Iterator[Progress]:
         def show(bytes_read: int, _total_bytes: int, lines: int) -> None:
             bar.set_postfix_str(f"{lines:,} lines", refresh=False)
             bar.update(bytes_read - bar.n)
+
+        yield show
+
+
+@contextmanager
+def mirroring_bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar over the runs of a mirror."""
+    with tqdm(unit=" runs", disable=None, desc=name) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
 
         yield show
 

@@ -37,6 +37,10 @@ COMMANDS = [
     "audit export",
     "uploads prune",
     "credits grant",
+    "sync add",
+    "sync run",
+    "sync list",
+    "sync remove",
 ]
 Run = Callable[..., Result]
 

@@ -50,6 +50,8 @@ KINDS = {
     "schedule.changed": "Changed a schedule",
     "schedule.removed": "Removed a schedule",
     "schedule.stopped": "Stopped a schedule",
+    "mirror.added": "Added a mirror",
+    "mirror.removed": "Removed a mirror",
     "key.created": "Created a key",
     "key.changed": "Changed a key",
     "key.rotated": "Rotated a key",
