@@ -14,6 +14,7 @@ from portal.config import current_settings
 from portal.database.sql.excerpts import TextBudget
 from portal.engine.reporting.health import RunProgress, run_progress
 from portal.errors import InvalidQuery
+from portal.history.sync.opened import CopiedRun, open_run
 from portal.input.parameters import fits_links, fits_path, single
 from portal.pages import bp, conditional_get
 from portal.pages.charts import Scale
@@ -174,6 +175,8 @@ class RunPage(FollowedRun):
     nodes: Sequence[NodeView]
     node_states: Mapping[str, str]
     api_call: str
+    copied: CopiedRun | None
+    """Where it was copied from, if a mirror did that."""
     most_nodes: int = MAX_LISTED_NODES
 
 
@@ -181,6 +184,7 @@ class RunPage(FollowedRun):
 def run(workflow_id: str, run_id: str) -> str:
     """The whole page."""
     found = _read(workflow_id, run_id)
+    copied = open_run(found.run.id) if found.run.imported else None
     recorded = read_run_json(found.run.id)
     definition = recorded.definition or describe_workflow(found.workflow).definition
     names = found.timeline.node_names
@@ -194,6 +198,7 @@ def run(workflow_id: str, run_id: str) -> str:
         nodes=read_nodes(definition, names),
         node_states=found.timeline.node_states,
         api_call=curl_command("api.run", workflow_id=found.workflow.id, run_id=found.run.id),
+        copied=copied,
     )
     return render("runs/run.html", page)
 
