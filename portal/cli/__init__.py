@@ -8,13 +8,12 @@ from portal.cli import (
     checks,
     credits,
     history,
-    hooks,
     keys,
-    sync,
     uploads,
     worker,
     workflows,
 )
+from portal.cli.ways_in import hooks, sync
 
 
 def init_app(app: Flask) -> None:

@@ -5,7 +5,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from portal.cli.failures import Command
-from portal.cli.sync import mirror_chores
+from portal.cli.ways_in.sync import mirror_chores
 from portal.engine.workers import workshop
 from portal.engine.workers.worker import stop_with
 

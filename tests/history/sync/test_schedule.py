@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from portal import create_app, moments
-from portal.cli.sync import mirror_chores
+from portal.cli.ways_in.sync import mirror_chores
 from portal.config import BadSetting
 from portal.database.models import Mirror, MirroredRun
 from portal.database.transactions import writing

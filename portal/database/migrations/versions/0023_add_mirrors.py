@@ -1,12 +1,12 @@
 """Add mirrors of workspaces elsewhere, and what is known of their workflows and runs.
 
-Revision: 0024, after 0022
+Revision: 0023, after 0022
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0024"
+revision = "0023"
 down_revision = "0022"
 branch_labels = None
 depends_on = None

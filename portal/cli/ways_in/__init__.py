@@ -1,0 +1,1 @@
+"""Commands for the ways in by which history arrives by itself."""
