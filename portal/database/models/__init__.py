@@ -27,7 +27,6 @@ from portal.database.models.engine import (
     ScheduleTick,
     StepLogLine,
 )
-from portal.database.models.ingest import IngestHour, IngestKey, IngestKeyKind, IngestRefusal
 from portal.database.models.library import (
     DictionaryEntry,
     DictionaryMethod,
@@ -37,7 +36,6 @@ from portal.database.models.library import (
     TemplateUse,
     VoiceFavorite,
 )
-from portal.database.models.mirrors import Mirror, MirroredRun, MirroredWorkflow
 from portal.database.models.people import Person
 from portal.database.models.results import (
     Artifact,
@@ -65,6 +63,8 @@ from portal.database.models.states import (
     UploadCategory,
     UploadStatus,
 )
+from portal.database.models.ways_in.ingest import IngestHour, IngestKey, IngestKeyKind, IngestRefusal
+from portal.database.models.ways_in.mirrors import Mirror, MirroredRun, MirroredWorkflow
 from portal.database.models.workflows import Upload, Workflow, WorkflowVersion
 
 __all__ = [

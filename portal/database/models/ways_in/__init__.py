@@ -1,0 +1,1 @@
+"""Tables of the ways in by which history arrives by itself."""
