@@ -1,7 +1,7 @@
 """One run: with its definition, and as its status (contract 3.2 to 3.4)."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NotRequired
 from uuid import UUID
 
 from flask import Response
@@ -10,11 +10,13 @@ from typing_extensions import TypedDict
 
 from portal.api import bp
 from portal.api.answers import FREE_FORM, Count, Status, TriggeredByJson, one, triggered_by
+from portal.api.facts import RunFactsJson, run_facts
 from portal.api.operations import operation
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
 from portal.runs.address import RunAddress
 from portal.runs.detail.run import RunDetailView, RunView, get_run, get_run_status
+from portal.runs.facts.relations import Relations, read_relations
 
 
 class RunJson(TypedDict):
@@ -48,7 +50,11 @@ class RunJson(TypedDict):
     has_export: Annotated[bool, Field(description="Whether there are files to download.")]
 
 
-class RunDetailJson(RunJson):
+class _Beside(TypedDict):
+    x_portal: NotRequired[RunFactsJson]
+
+
+class RunDetailJson(RunJson, _Beside):
     """A run with the definition it ran."""
 
     definition_snapshot: Annotated[
@@ -65,7 +71,8 @@ class RunDetailJson(RunJson):
 def run(workflow_id: str, run_id: str) -> Response:
     address = RunAddress.parse(workflow_id, run_id)
     workflow = get_workflow(current_principal(), address.workflow_id)
-    return one(_detail(get_run(workflow, address.run_id)))
+    found = get_run(workflow, address.run_id)
+    return one(_detail(found, read_relations(workflow.workspace_id, found.id)))
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/status")
@@ -107,11 +114,14 @@ def run_object(run: RunView) -> RunJson:
     }
 
 
-def _detail(run: RunDetailView) -> RunDetailJson:
+def _detail(run: RunDetailView, relations: Relations) -> RunDetailJson:
+    facts = run_facts(run, relations)
+    beside: _Beside = {"x_portal": facts} if facts else {}
     return {
         **run_object(run),
         "definition_snapshot": run.definition_snapshot,
         "credits_absorbed": run.credits_absorbed,
         "public_share_id": None,
         "shared_at": None,
+        **beside,
     }

@@ -1,7 +1,7 @@
 """Runs of a workflow, listed and summed up (contract 3.1, 3.11)."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NotRequired
 from uuid import UUID
 
 from flask import Response, request
@@ -21,6 +21,7 @@ from portal.api.answers import (
     status_counts,
     triggered_by,
 )
+from portal.api.facts import RunRowFactsJson, run_row_facts
 from portal.api.operations import PAGING, operation
 from portal.api.schemas import words
 from portal.auth.access import get_workflow
@@ -57,6 +58,7 @@ class RunRowJson(TypedDict):
     pause_error: str | None
     output_line_count: Count | None
     delivered_audio_ms: Count | None
+    x_portal: NotRequired[RunRowFactsJson]
 
 
 class RunsSummaryJson(StatusCountsJson):
@@ -103,7 +105,7 @@ def runs_summary(workflow_id: str) -> Response:
 
 
 def _row(run: RunRow) -> RunRowJson:
-    return {
+    row: RunRowJson = {
         "id": run.id,
         "status": run.status,
         "run_number": run.run_number,
@@ -125,6 +127,9 @@ def _row(run: RunRow) -> RunRowJson:
         "delivered_audio_ms": run.delivered_audio_ms,
         "triggered_by": triggered_by(run),
     }
+    if facts := run_row_facts(run):
+        row["x_portal"] = facts
+    return row
 
 
 def _summary(summary: Summary) -> RunsSummaryJson:

@@ -1,7 +1,7 @@
 """Steps of a run (contract 3.6)."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NotRequired
 from uuid import UUID
 
 from flask import Response, request
@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from portal.api import bp
 from portal.api.answers import Count, one
+from portal.api.facts import StepFactsJson, step_facts
 from portal.api.operations import FLAG, TEXT, operation
 from portal.api.schemas import words
 from portal.auth.access import get_workflow
@@ -38,6 +39,7 @@ class StepJson(TypedDict):
     pause_reason: str | None
     pause_error: str | None
     error: str | None
+    x_portal: NotRequired[StepFactsJson]
 
 
 @bp.get("/workflows/<workflow_id>/runs/<run_id>/steps")
@@ -63,7 +65,7 @@ def steps(workflow_id: str, run_id: str) -> Response:
 
 
 def _row(step: StepRow) -> StepJson:
-    return {
+    row: StepJson = {
         "id": step.id,
         "node_id": step.node_id,
         "node_type": step.node_type,
@@ -80,3 +82,6 @@ def _row(step: StepRow) -> StepJson:
         "error": step.error,
         "node_display_name": step.name,
     }
+    if facts := step_facts(step):
+        row["x_portal"] = facts
+    return row

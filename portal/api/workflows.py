@@ -1,7 +1,7 @@
 """Workflows (contract 3.13)."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NotRequired
 from uuid import UUID
 
 from flask import Response, request
@@ -21,6 +21,7 @@ from portal.api.answers import (
     one,
     status_counts,
 )
+from portal.api.facts import WorkflowFactsJson, workflow_facts
 from portal.api.operations import FLAG, PAGING, SEARCH, operation
 from portal.api.request_values import id_in_path, json_body
 from portal.api.schemas import MOMENT_PARAMETER, Schema, described, list_of, words
@@ -60,6 +61,7 @@ class _WorkflowJson(TypedDict):
     last_run_at: Annotated[datetime | None, Field(description="When the latest run was created.")]
     last_run_status: Status | None
     run_status_counts: StatusCountsJson
+    x_portal: NotRequired[WorkflowFactsJson]
 
 
 class WorkflowRowJson(_WorkflowJson):
@@ -342,7 +344,7 @@ def _row(row: WorkflowRow) -> WorkflowRowJson:
 
 
 def _fields(row: WorkflowRow) -> _WorkflowJson:
-    return {
+    found: _WorkflowJson = {
         "id": row.id,
         "user_id": row.user_id,
         "name": row.name,
@@ -355,3 +357,6 @@ def _fields(row: WorkflowRow) -> _WorkflowJson:
         "last_run_status": row.last_run_status,
         "run_status_counts": status_counts(row.run_status_counts),
     }
+    if facts := workflow_facts(row.facts):
+        found["x_portal"] = facts
+    return found

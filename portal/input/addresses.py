@@ -13,11 +13,15 @@ import idna
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_HOST = 253
+MAX_LINK = 2000
+LINK_PATTERN = "[Hh][Tt][Tt][Pp][Ss]?://[^\\x00-\\x20\\x7f]+"
+"""An address that a page may link to: no script, no file."""
 
 _URL = re.compile(r"(https?)://([^/?#@\\]+)(/[^?#\\]*)?", re.IGNORECASE | re.ASCII)
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]+)(?::([0-9]{0,9}))?")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_LINK = re.compile(LINK_PATTERN)
 _RESERVED = frozenset("/\\?#%")
 """Characters with a meaning in URLs that no path segment of ours contains."""
 _UNQUOTED = "!$&'()*+,;=:@~"
@@ -25,6 +29,11 @@ _UNQUOTED = "!$&'()*+,;=:@~"
 
 class BadAddress(ValueError):
     """A malformed address; the message says what it must be."""
+
+
+def is_link(text: str) -> bool:
+    """Whether a page may link to this address."""
+    return len(text) <= MAX_LINK and _LINK.fullmatch(text) is not None
 
 
 def normal_url(text: str) -> str:

@@ -6,12 +6,15 @@ from datetime import datetime
 
 from portal import moments
 from portal.database.sql.excerpts import cut
-from portal.runs.listing.rows import RunRow
+from portal.runs.facts.outcomes import KIND_WORDS, TRIGGER_WORDS, outcome_word
+from portal.runs.listing.rows import ListFacts, RunRow
 from portal.runs.statuses import RunStatus, is_active
 from portal.web import formats
 
 MAX_LABELS, MAX_LABEL = 2, 28
 """How many labels a line shows, and how long a value may be to be shown there."""
+MAX_BRIEF = 40
+"""Characters of a branch, and of the name of a trigger."""
 MAX_USAGE = 40
 """Characters of the one count of the usage that a line shows."""
 
@@ -19,8 +22,15 @@ MAX_USAGE = 40
 @dataclass(frozen=True, kw_only=True)
 class RunLine:
     run: RunRow
+    outcome: str
+    """What became of it, where that says more than its status."""
     title: str | None
     labels: Sequence[tuple[str, str]]
+    kind: str
+    """Who triggered it, where that is no person: a bot, or a system."""
+    branch: str
+    trigger: str
+    """What started it, and its name."""
     why: str
     """Why it failed or waits."""
     elapsed_ms: int | None
@@ -50,18 +60,35 @@ def _line(run: RunRow, now: datetime) -> RunLine:
     ticking = run.status == RunStatus.RUNNING and run.started_at is not None and run.completed_at is None
     end = now if ticking else run.completed_at or run.paused_at
     usage, usage_more = _usage(run)
+    about = run.about or ListFacts()
+    elapsed_ms, note = moments.elapsed_ms(run.started_at, end, run.paused_ms), _duration_note(run)
+    if elapsed_ms is None and about.duration_ms is not None and not is_active(run.status):
+        elapsed_ms, note = about.duration_ms, ""
     return RunLine(
         run=run,
-        title=run.title if formats.is_visible(run.title or "") else None,
-        labels=_labels(run.labels) if run.labels else (),
+        outcome=outcome_word(run.status, run.outcome),
+        title=about.title if formats.is_visible(about.title or "") else None,
+        labels=_labels(about.labels),
+        kind=KIND_WORDS.get(run.triggered_by.kind or "", "") if run.triggered_by else "",
+        branch=_brief(about.branch),
+        trigger=trigger_words(run.trigger, _brief(about.trigger_name)),
         why=run.error or run.pause_error or formats.sentence(formats.humanize(run.pause_reason or "")),
-        elapsed_ms=moments.elapsed_ms(run.started_at, end, run.paused_ms),
+        elapsed_ms=elapsed_ms,
         ticking=ticking,
-        duration_note=_duration_note(run),
+        duration_note=note,
         steps_note="more than planned" if run.finished_steps > run.total_steps else "",
         usage=usage,
         usage_more=usage_more,
     )
+
+
+def trigger_words(trigger: str | None, name: str) -> str:
+    """What started a run, and its name where there is one: "Schedule, 0 2 * * *"."""
+    return ", ".join(filter(None, (TRIGGER_WORDS.get(trigger or "", ""), name)))
+
+
+def _brief(text: str | None) -> str:
+    return cut(text, MAX_BRIEF) if text and formats.is_visible(text) else ""
 
 
 def _duration_note(run: RunRow) -> str:

@@ -15,10 +15,12 @@ from portal.database.columns import Id, JsonObject
 from portal.database.engine import db
 from portal.database.models import ACTIVE, Run, RunTotals, Workflow, Workspace
 from portal.database.sql import versions
-from portal.database.sql.excerpts import cut, excerpt
+from portal.database.sql.excerpts import cut, excerpt, json_text
 from portal.database.transactions import read
+from portal.input.addresses import MAX_LINK
 from portal.input.folding import fold
 from portal.paging import Page, Slice
+from portal.runs.facts.facts import WorkflowFacts
 from portal.runs.statuses import STATUSES
 from portal.workflows.workflow_query import WorkflowQuery
 
@@ -39,6 +41,7 @@ class WorkflowRow:
     definition: JsonObject | None
     expected: JsonObject | None
     """When its runs are expected (`engine.control.schedules.expectations`)."""
+    facts: WorkflowFacts
 
 
 Value = TypeVar("Value")
@@ -74,6 +77,10 @@ _COLUMNS = tuple(
         "expected",
     )
 )
+_FACTS = {
+    name: json_text(Workflow.source, name, MAX_LINK).label(f"said_{name}")
+    for name in WorkflowFacts.__dataclass_fields__
+}
 _BEGINNING = excerpt(Workflow.description, DESCRIPTION_EXCERPT).label("description")
 
 
@@ -139,7 +146,7 @@ def _select(with_definition: bool, brief: bool = False) -> _Rows:
     columns = [_BEGINNING if brief and column.key == "description" else column for column in _COLUMNS]
     definition = Workflow.definition if with_definition else sa.null().label("definition")
     last = (_LAST_AT.label("last_run_at"), _LAST_STATUS.label("last_run_status"))
-    return sa.select(*columns, *last, definition, *_COUNTS).outerjoin(RunTotals)
+    return sa.select(*columns, *last, definition, *_COUNTS, *_FACTS.values()).outerjoin(RunTotals)
 
 
 def _rows(rows: Sequence[sa.Row[*tuple[Any, ...]]]) -> list[WorkflowRow]:
@@ -148,7 +155,8 @@ def _rows(rows: Sequence[sa.Row[*tuple[Any, ...]]]) -> list[WorkflowRow]:
 
 def _row(values: JsonObject) -> WorkflowRow:
     counts = {status: values.pop(status) for status in STATUSES}
-    return WorkflowRow(**values, runs_count=sum(counts.values()), run_status_counts=counts)
+    facts = WorkflowFacts.read({name: values.pop(column.name) for name, column in _FACTS.items()})
+    return WorkflowRow(**values, facts=facts, runs_count=sum(counts.values()), run_status_counts=counts)
 
 
 def _shorten(row: WorkflowRow) -> WorkflowRow:

@@ -22,15 +22,19 @@ from portal.database.models import (
     TakeStatus,
     Workflow,
 )
-from portal.database.sql.excerpts import json_text, small_json
+from portal.database.sql.excerpts import json_excerpt, json_members, json_text, small_json
 from portal.errors import NotFound
 from portal.moments import elapsed_ms
 from portal.runs.detail.columns import SelectColumn, columns_of
+from portal.runs.facts.facts import RunFacts, person_kind
 from portal.runs.listing.rows import RunRow, TriggeredBy
 
 MAX_ERROR = 4_000
 MAX_TITLE = 200
 """Characters of an excerpt's errors and title."""
+
+MAX_FACTS = 100_000
+"""Characters of the source's JSON from which an excerpt's facts are read."""
 
 MAX_FOLLOWED_USAGE = 100_000
 """Characters of JSON up to which `read_small_usage` reads it."""
@@ -48,6 +52,10 @@ class RunView(RunRow):
     workflow_id: UUID
     updated_at: datetime
     imported: bool
+    source_system: str | None
+    as_of: datetime | None
+    parent_id: UUID | None
+    rerun_of_id: UUID | None
     token_cost: int
     """In units, not credits; 0 if none was recorded."""
     held_nodes: list[dict[str, object]] | None
@@ -78,6 +86,9 @@ class RunExcerpt(RunDetailView):
     Errors are excerpts. `source` has only the title and `created_at_from`. The definition is None if it is
     long. Usage and held nodes are not read.
     """
+
+    facts: RunFacts
+    """What history says of it, as far as it is among the first MAX_FACTS characters."""
 
     workflow_version: int | None
     """The version of the workflow whose definition it ran; None if unknown."""
@@ -114,6 +125,7 @@ _EXCERPT = (
     *_STATUS[-2:],
     json_text(RunDetail.source, "title", MAX_TITLE).label("title"),
     json_text(RunDetail.source, "created_at_from", 20).label("created_at_from"),
+    json_excerpt(RunDetail.source, MAX_FACTS).label("facts"),
     small_json(RunDetail.definition_snapshot, MAX_DEFINITION).label("definition_snapshot"),
     _CREDITS_ABSORBED,
     Run.workflow_version,
@@ -126,7 +138,7 @@ _EXCERPT = (
 
 def _select(columns: Iterable[SelectColumn]) -> sa.Select[*tuple[object, ...]]:
     return (
-        sa.select(Person.user_id, Person.display_name, *columns)
+        sa.select(Person.user_id, Person.display_name, Person.kind.label("person_kind"), *columns)
         .select_from(Run)
         .outerjoin(Person, Person.id == Run.person_id)
         .outerjoin(RunDetail, RunDetail.run_id == Run.id)
@@ -152,7 +164,11 @@ def get_run_excerpt(workflow: SeenWorkflow, run_id: UUID) -> RunExcerpt:
     """The run of this workflow for a page, in one query that reads a bounded amount. Raises NotFound."""
     values = _read(workflow, run_id, _SELECT_EXCERPT)
     source = {name: values.pop(name) for name in ("title", "created_at_from")}
-    return RunExcerpt(**values, source={name: text for name, text in source.items() if text is not None})
+    members, _ = json_members(values.pop("facts"), MAX_FACTS)
+    facts = RunFacts.read(members)
+    return RunExcerpt(
+        **values, facts=facts, source={name: text for name, text in source.items() if text is not None}
+    )
 
 
 def _read(workflow: SeenWorkflow, run_id: UUID, select: sa.Select[*tuple[object, ...]]) -> dict[str, Any]:
@@ -161,7 +177,8 @@ def _read(workflow: SeenWorkflow, run_id: UUID, select: sa.Select[*tuple[object,
         raise NotFound(_NOT_FOUND)
     values = row._asdict()
     user_id, user_name = values.pop("user_id"), values.pop("display_name")
-    values["triggered_by"] = TriggeredBy(user_id, user_name) if user_id else None
+    kind = person_kind(values.pop("person_kind"))
+    values["triggered_by"] = TriggeredBy(user_id, user_name, kind) if user_id else None
     values["has_export"] = values["has_export"] and values["status"] == RunStatus.COMPLETED
     return values
 

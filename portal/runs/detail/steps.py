@@ -57,6 +57,8 @@ class StepRow:
     started_at: datetime | None
     completed_at: datetime | None
     error: str | None
+    source: dict[str, object] | None
+    """What history says of it beyond its columns."""
     active_ports: list[str] | None
     locales: list[str] | None
     pause_reason: str | None

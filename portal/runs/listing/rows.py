@@ -1,7 +1,7 @@
 """Rows of lists of runs: read with a page of ids, in one statement."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import cast
@@ -13,14 +13,18 @@ from portal.database.models import Person, Run, RunDetail
 from portal.database.sql import statements
 from portal.database.sql.excerpts import cut, excerpt, json_excerpt, json_members
 from portal.database.transactions import read
+from portal.input.addresses import MAX_LINK, is_link
+from portal.runs.facts.facts import LabelValue, labels_in, person_kind
 
 MOST_TEXT = 240
 """Characters of an error that a brief row has."""
 MOST_USAGE = 1000
 """Characters of the usage, as JSON, that a brief row is read from."""
-MOST_TITLE = 500
-MOST_LABELS = 1000
-"""Characters of the title, and of the labels as JSON, that a brief row is read from."""
+MOST_TITLE, MOST_LABELS = 1000, 10_000
+"""Characters of the title, and of the labels as JSON, that a row of the API's lists is read from."""
+BRIEF_TITLE, BRIEF_LABELS = 500, 1000
+"""The same of a brief row."""
+MOST_DIGITS, MOST_REF = 20, 200
 
 
 class Texts(Enum):
@@ -30,13 +34,31 @@ class Texts(Enum):
     LISTED = "listed"
     """Whole, but for the error, which the API's lists leave out (contract 3.1)."""
     BRIEF = "brief"
-    """The first characters, for pages: each of a hundred errors may have a megabyte. Title and labels too."""
+    """The first characters, for pages: each of a hundred errors may have a megabyte."""
 
 
 @dataclass(frozen=True)
 class TriggeredBy:
     user_id: UUID
     user_name: str
+    kind: str | None = None
+    """Person, bot or system, where history says it."""
+
+
+@dataclass
+class ListFacts:
+    """What history says of a run in a list, of bounded size."""
+
+    title: str | None = None
+    labels: Mapping[str, LabelValue] = field(default_factory=dict)
+    """The first ones, where they are long."""
+    attempt: int | None = None
+    duration_ms: int | None = None
+    url: str | None = None
+    branch: str | None = None
+    """Of a brief row only."""
+    trigger_name: str | None = None
+    """Of a brief row only."""
 
 
 @dataclass
@@ -66,14 +88,15 @@ class RunRow:
     error: str | None
     by_engine: bool
     """Whether the portal's own engine drives it."""
-    title: str | None = None
-    labels: Mapping[str, object] | None = None
-    """Title and first labels, as the source gave them: of a brief row only."""
+    outcome: str | None
+    trigger: str | None
+    about: ListFacts | None = None
+    """None where nothing is stored, or it was not read."""
     usage_cut: bool = False
     """Whether the usage has more members than a brief row tells."""
 
 
-_APART = ("triggered_by", "title", "labels", "usage_cut")
+_APART = ("triggered_by", "about", "usage_cut")
 _NAMES = tuple(name for name in RunRow.__dataclass_fields__ if name not in _APART)
 _OTHERWISE: dict[Texts, dict[str, sa.Label[str] | sa.Label[None]]] = {
     Texts.WHOLE: {},
@@ -85,16 +108,32 @@ _OTHERWISE: dict[Texts, dict[str, sa.Label[str] | sa.Label[None]]] = {
     },
 }
 """The columns that are read in another way than whole."""
-_SUBJECT = (
-    excerpt(RunDetail.source["title"].as_string(), MOST_TITLE).label("title"),
-    excerpt(RunDetail.source["labels"].as_string(), MOST_LABELS).label("labels"),
-)
+
+
+def _about(title: int, labels: int) -> tuple[sa.ColumnElement[str], ...]:
+    """Excerpts of the members of a run's source that a list has, as text."""
+    most = {
+        "title": title, "labels": labels, "attempt": MOST_DIGITS, "duration_ms": MOST_DIGITS, "url": MAX_LINK,
+    }  # fmt: skip
+    return tuple(excerpt(RunDetail.source[name].as_string(), size) for name, size in most.items())
+
+
+_ABOUT: Mapping[Texts, tuple[sa.ColumnElement[str], ...]] = {
+    Texts.WHOLE: (),
+    Texts.LISTED: _about(MOST_TITLE, MOST_LABELS),
+    Texts.BRIEF: (
+        *_about(BRIEF_TITLE, BRIEF_LABELS),
+        excerpt(RunDetail.source[("ref", "branch")].as_string(), MOST_REF),
+        excerpt(RunDetail.source["trigger_name"].as_string(), MOST_REF),
+    ),
+}
 _COLUMNS = {
     texts: (
         Person.user_id,
         Person.display_name,
+        Person.kind,
         *(otherwise.get(name, getattr(Run, name)) for name in _NAMES),
-        *(_SUBJECT if texts is Texts.BRIEF else ()),
+        *_ABOUT[texts],
     )
     for texts, otherwise in _OTHERWISE.items()
 }
@@ -107,18 +146,45 @@ def rows_of(page: sa.FromClause, texts: Texts) -> statements.Columns:
 
 def _rows(runs: sa.FromClause, texts: Texts) -> statements.Columns:
     rows = runs.outerjoin(Person, Run.person_id == Person.id)
-    if texts is Texts.BRIEF:
+    if texts is not Texts.WHOLE:
         rows = rows.outerjoin(RunDetail, RunDetail.run_id == Run.id)
     return sa.select(*_COLUMNS[texts]).select_from(rows)
 
 
 def run_rows(statement: statements.Columns, values: statements.Values, texts: Texts) -> list[RunRow]:
     """The rows that a statement of `rows_of` reads."""
-    rows = [
-        RunRow(TriggeredBy(user_id, user_name) if user_id else None, *columns)
-        for user_id, user_name, *columns in read(statement, **values).all()
-    ]
+    rows = []
+    for user_id, user_name, kind, *columns in read(statement, **values).all():
+        person = TriggeredBy(user_id, user_name, person_kind(kind)) if user_id else None
+        row, about = RunRow(person, *columns[:_OWN]), columns[_OWN:]
+        if any(about):
+            row.about = _facts(about, texts)
+        rows.append(row)
     return [_shorten(row) for row in rows] if texts is Texts.BRIEF else rows
+
+
+_OWN = len(_NAMES)
+
+
+def _facts(about: Sequence[str | None], texts: Texts) -> ListFacts:
+    """What the excerpts of `_ABOUT` say."""
+    title, labels, attempt, duration_ms, url, *rest = about
+    brief = texts is Texts.BRIEF
+    members, _ = json_members(labels, BRIEF_LABELS if brief else MOST_LABELS)
+    facts = ListFacts(
+        title=cut(title, BRIEF_TITLE if brief else MOST_TITLE) if title else None,
+        labels=labels_in(members or {}),
+        attempt=_count(attempt) or None,
+        duration_ms=_count(duration_ms),
+        url=url if url and is_link(url) else None,
+    )
+    if rest:
+        facts.branch, facts.trigger_name = (cut(text, MOST_REF) if text else None for text in rest)
+    return facts
+
+
+def _count(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < MOST_DIGITS else None
 
 
 _BY_IDS = {
@@ -144,9 +210,7 @@ def _shorten(row: RunRow) -> RunRow:
     """Make of the excerpts that were read what a brief row has."""
     row.error = row.error and cut(row.error, MOST_TEXT)
     row.pause_error = row.pause_error and cut(row.pause_error, MOST_TEXT)
-    row.title = row.title and cut(row.title, MOST_TITLE)
-    usage, labels = cast(str | None, row.usage_summary), cast(str | None, row.labels)  # the excerpts
+    usage = cast(str | None, row.usage_summary)  # the excerpt
     row.usage_summary, whole = json_members(usage, MOST_USAGE)
     row.usage_cut = not whole
-    row.labels, _ = json_members(labels, MOST_LABELS)
     return row

@@ -3,7 +3,6 @@
 They are checked, and stored with the fields that the portal does not know.
 """
 
-import re
 from collections.abc import Mapping
 
 from portal import moments
@@ -13,8 +12,8 @@ from portal.engine.control.schedules.expressions import MAX_EXPRESSION
 from portal.errors import InvalidQuery
 from portal.history.parsing import readers
 from portal.history.parsing.readers import BadField, Reader, Values, accepts
+from portal.input import addresses
 
-MAX_URL = 2000
 MAX_LABELS = 50
 MAX_LABEL = 500
 MAX_ARTIFACTS = 200
@@ -23,17 +22,13 @@ MAX_EXTERNAL_ID = 255
 MAX_EXIT_CODE = 2**31
 
 
-_LINK = "[Hh][Tt][Tt][Pp][Ss]?://[^\\x00-\\x20\\x7f]+"
-_ADDRESS = re.compile(_LINK)
-
-
-@accepts(type="string", maxLength=MAX_URL, pattern=f"^{_LINK}$")
+@accepts(type="string", maxLength=addresses.MAX_LINK, pattern=f"^{addresses.LINK_PATTERN}$")
 def link(value: object) -> str:
     """An address that a page may link to: no script, no file."""
     said = readers.text(value)
-    if len(said) > MAX_URL or not _ADDRESS.fullmatch(said):
+    if not addresses.is_link(said):
         raise ValueError(
-            f"must be an address that begins with http:// or https://, up to {MAX_URL} characters."
+            f"must be an address that begins with http:// or https://, up to {addresses.MAX_LINK} characters."
         )
     return said
 
