@@ -53,6 +53,12 @@ class Run(Base):
             sqlite_where=sa.text("NOT imported"),
             postgresql_where=sa.text("NOT imported"),
         ),
+        sa.Index(
+            "ix_runs_workflow_id_outcome",
+            *("workflow_id", "outcome", "status", "created_at", "id", "person_id"),
+            sqlite_where=sa.text("outcome IS NOT NULL"),
+            postgresql_where=sa.text("outcome IS NOT NULL"),
+        ),
         *(
             sa.Index(
                 f"ix_runs_{name}",

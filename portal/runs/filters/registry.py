@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from portal.runs.filters.created import CREATED
 from portal.runs.filters.filter import AnyFilter
+from portal.runs.filters.outcome import OUTCOME
 from portal.runs.filters.status import STATUS
 from portal.runs.filters.triggered_by import TRIGGERED_BY
 
@@ -11,6 +12,7 @@ FILTERS: list[AnyFilter] = [
     STATUS,
     TRIGGERED_BY,
     CREATED,
+    OUTCOME,
 ]
 
 
