@@ -166,7 +166,9 @@ def fill(workspace: Workspace) -> None:
     output = OUTPUT_LINE | {"takes": takes}
     everything = RUN | {"id": an_id("everything"), "definition_snapshot": SINK, "files": [audio]}
     lines = [
-        workflow_line(description="x", definition=SINK),
+        workflow_line(
+            description="x", definition=SINK, source="ci", url="https://ci.example/w", path="a/w.yml"
+        ),
         upload_line(path="a.txt", uploaded_by=PERSON, detected_language="de"),
         upload_line("known of"),
         everything | {"output_lines": [output, {}]},

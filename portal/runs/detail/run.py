@@ -34,7 +34,7 @@ MAX_TITLE = 200
 """Characters of an excerpt's errors and title."""
 
 MAX_FACTS = 100_000
-"""Characters of the source's JSON from which an excerpt's facts are read."""
+"""Characters of the source's JSON from which a page's facts are read."""
 
 MAX_FOLLOWED_USAGE = 100_000
 """Characters of JSON up to which `read_small_usage` reads it."""
@@ -87,9 +87,6 @@ class RunExcerpt(RunDetailView):
     long. Usage and held nodes are not read.
     """
 
-    facts: RunFacts
-    """What history says of it, as far as it is among the first MAX_FACTS characters."""
-
     workflow_version: int | None
     """The version of the workflow whose definition it ran; None if unknown."""
     current_version: int | None
@@ -125,7 +122,6 @@ _EXCERPT = (
     *_STATUS[-2:],
     json_text(RunDetail.source, "title", MAX_TITLE).label("title"),
     json_text(RunDetail.source, "created_at_from", 20).label("created_at_from"),
-    json_excerpt(RunDetail.source, MAX_FACTS).label("facts"),
     small_json(RunDetail.definition_snapshot, MAX_DEFINITION).label("definition_snapshot"),
     _CREDITS_ABSORBED,
     Run.workflow_version,
@@ -164,11 +160,7 @@ def get_run_excerpt(workflow: SeenWorkflow, run_id: UUID) -> RunExcerpt:
     """The run of this workflow for a page, in one query that reads a bounded amount. Raises NotFound."""
     values = _read(workflow, run_id, _SELECT_EXCERPT)
     source = {name: values.pop(name) for name in ("title", "created_at_from")}
-    members, _ = json_members(values.pop("facts"), MAX_FACTS)
-    facts = RunFacts.read(members)
-    return RunExcerpt(
-        **values, facts=facts, source={name: text for name, text in source.items() if text is not None}
-    )
+    return RunExcerpt(**values, source={name: text for name, text in source.items() if text is not None})
 
 
 def _read(workflow: SeenWorkflow, run_id: UUID, select: sa.Select[*tuple[object, ...]]) -> dict[str, Any]:
@@ -181,6 +173,13 @@ def _read(workflow: SeenWorkflow, run_id: UUID, select: sa.Select[*tuple[object,
     values["triggered_by"] = TriggeredBy(user_id, user_name, kind) if user_id else None
     values["has_export"] = values["has_export"] and values["status"] == RunStatus.COMPLETED
     return values
+
+
+def read_run_facts(run_id: UUID) -> RunFacts:
+    """What history says of a run, among the first MAX_FACTS characters. The caller has checked access."""
+    beginning = sa.select(json_excerpt(RunDetail.source, MAX_FACTS)).where(RunDetail.run_id == run_id)
+    members, _ = json_members(db.session.scalar(beginning), MAX_FACTS)
+    return RunFacts.read(members)
 
 
 def read_run_json(run_id: UUID) -> RunJson:

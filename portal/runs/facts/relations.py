@@ -82,7 +82,7 @@ def _statement() -> sa.Select[*tuple[object, ...]]:
     zero: sa.ColumnElement[int] = sa.literal_column("0")
     children = sa.select(Run.id).join(Workflow, Workflow.id == Run.workflow_id)
     children = children.where(Run.parent_id == _THIS, Run.id != _THIS, *_HERE)
-    children = children.order_by(Run.created_at, Run.id).limit(MOST_CHILDREN)
+    children = children.order_by(Run.created_at, Run.run_number, Run.id).limit(MOST_CHILDREN)
     few = sa.select(later.c.id, later.c.distance).limit(MOST_ATTEMPTS * 5).subquery()
     linked = sa.union_all(
         sa.select(
@@ -101,7 +101,7 @@ def _statement() -> sa.Select[*tuple[object, ...]]:
         .join(Workflow, Workflow.id == Run.workflow_id)
         .outerjoin(RunDetail, RunDetail.run_id == Run.id)
         .where(*_HERE, Run.id != _THIS)
-        .order_by(linked.c.kind, linked.c.distance, Run.created_at, Run.id)
+        .order_by(linked.c.kind, linked.c.distance, Run.created_at, Run.run_number, Run.id)
     )
 
 
