@@ -45,6 +45,9 @@ GOOD = [
     "from=2026-03-01T12:02:00Z",
     "to=2026-03-01T12:02:00Z",
     "from=2026-03-01T12:01:00Z&to=2026-03-01T14:03:00%2B02:00&sort=status",
+    "outcome=skipped",
+    "outcome=timed_out,skipped&status=failed,cancelled&sort=status",
+    "outcome=stale",
     "limit=x&limit=2",
     "unknown=1",
 ]
@@ -67,6 +70,9 @@ BAD = {
     "sort=name": "sort",
     "order=": "order",
     "order=DESC": "order",
+    "outcome=skipped,": "outcome",
+    "outcome=Skipped": "outcome",
+    "outcome=completed": "outcome",
     "from=yesterday": "from",
     "to=2026-03-01T12:00:00": "to",
     "from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z": "from",
@@ -101,6 +107,7 @@ def shelf(app: Flask) -> tuple[User, Workflow, str]:
             created_at=at,
             started_at=started,
             completed_at=started,
+            outcome={"failed": "timed_out", "cancelled": "skipped"}.get(status),
         )
     return user, workflow, make_key(workspace, user)
 

@@ -12,6 +12,7 @@ from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.engine.control.schedules.expectations import Late
+from portal.database.sql.excerpts import cut
 from portal.errors import InvalidQuery, NotFound
 from portal.pages import bp, conditional_get
 from portal.pages.curl_command import curl_command
@@ -25,7 +26,9 @@ from portal.pages.run_live import Watch, watch
 from portal.pages.run_rights import may_start, may_steer
 from portal.pages.sort_links import SORT_LABELS, SortLink, sort_links
 from portal.paging import Page
+from portal.runs.facts.outcomes import FINER, OUTCOME_WORDS
 from portal.runs.filters.filter import AnyFilter
+from portal.runs.filters.outcome import OUTCOME
 from portal.runs.filters.registry import FILTERS, further_filters
 from portal.runs.listing import RunPage, list_runs
 from portal.runs.listing.rows import RunRow, Texts
@@ -45,6 +48,7 @@ CHIPS = (
     RunStatus.FAILED,
     RunStatus.CANCELLED,
 )
+MAX_CHOICE = 60
 PAGE_SIZES = (10, 20, 50, 100)
 SORT_OPTIONS = tuple((key, SORT_LABELS[key]) for key in SORTS)
 
@@ -57,13 +61,17 @@ class FilterForm:
     form: Form
     cleared: RunQuery
     """The list without any filter."""
+    outcomes: Sequence[tuple[str, str]]
+    """The choices of the filter by outcome, each with its words."""
     statuses: Sequence[str] = CHIPS
     sorts: Sequence[tuple[str, str]] = SORT_OPTIONS
     page_sizes: Sequence[int] = PAGE_SIZES
     search_field: str = SEARCH_FIELD
     labels: Mapping[str, str] = field(default_factory=lambda: _labels_of(FILTERS))
     """Every parameter of a filter with its label."""
-    further: Mapping[str, str] = field(default_factory=lambda: _labels_of(further_filters()))
+    further: Mapping[str, str] = field(
+        default_factory=lambda: _labels_of(each for each in further_filters() if each is not OUTCOME)
+    )
     """Those that have a plain text field."""
 
 
@@ -152,6 +160,7 @@ def _list(
         workflow_id=workflow.id,
         query=query,
         cleared=cleared(query),
+        outcomes=_outcomes(query.to_args()),
         any_status=any_status(query),
         facets=facets(query),
         form=filled(query.to_args()),
@@ -180,12 +189,23 @@ def _refusal(template: str, workflow_id: UUID, plain: dict[str, str], refusal: I
         workflow_id=workflow_id,
         corrected=corrected,
         cleared=cleared(corrected),
+        outcomes=_outcomes(plain),
         form=filled(plain, refusal.errors),
     )
     html = render(template, refused)
     answer = _addressed(html, workflow_id, {name: plain[name] for name in _parameters() if name in plain})
     answer.status_code = refusal.status
     return answer
+
+
+def _outcomes(given: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Those that say more than a status does, and what is chosen."""
+    choices = [("", "Any"), *((outcome, OUTCOME_WORDS[outcome]) for outcome in FINER)]
+    chosen = given.get("outcome", "")
+    if chosen not in dict(choices):
+        words = (OUTCOME_WORDS.get(outcome, outcome) for outcome in chosen.split(","))
+        choices.append((chosen, cut(" or ".join(words), MAX_CHOICE)))
+    return choices
 
 
 def _parameters() -> list[str]:
