@@ -1,10 +1,13 @@
 """Recorded JSON objects as lists of key and value, cut after the first hundred."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 
+from portal.runs.facts.facts import RunFacts
+
 MAX_ROWS = 100
+_OF_A_PERSON = {"id", "name", "email", "kind"}
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,13 @@ def first_key_values(recorded: Mapping[str, object]) -> KeyValues:
     return KeyValues(list(islice(recorded.items(), MAX_ROWS)), len(recorded))
 
 
-def source_key_values(source: Mapping[str, object]) -> KeyValues:
-    """The keys of a run's source, with its labels listed like keys of their own."""
-    labels = source.get("labels")
-    rows = [(key, value) for key, value in source.items() if key != "created_at_from"]
-    if isinstance(labels, Mapping):
-        rows = [(key, value) for key, value in rows if key != "labels"] + list(labels.items())
+def source_key_values(source: Mapping[str, object], facts: RunFacts) -> KeyValues:
+    """The keys of a run's source that its page does not show elsewhere."""
+    shown = {field.name for field in fields(facts) if getattr(facts, field.name)}
+    if facts.labels and facts.labels != source.get("labels"):
+        shown.remove("labels")  # some are no labels
+    person = source.get("triggered_by")
+    if isinstance(person, Mapping) and person.keys() <= _OF_A_PERSON:
+        shown.add("triggered_by")
+    rows = [(key, value) for key, value in source.items() if key not in shown | {"created_at_from"}]
     return KeyValues(rows[:MAX_ROWS], len(rows))

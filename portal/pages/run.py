@@ -23,20 +23,30 @@ from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.graph import MAX_LISTED_NODES, Graph, NodeView, draw_graph, names_in, read_nodes
 from portal.pages.key_values import KeyValues, first_key_values, source_key_values
 from portal.pages.pager import Pager
+from portal.pages.run_facts import RunAbout, about
 from portal.pages.run_now import Now, now_of
 from portal.pages.run_rights import may_start, may_steer
 from portal.pages.timeline_chart import TimelineChart, draw_timeline, lane_pages
 from portal.paging import Page
 from portal.runs.detail.failed_steps import MAX_ERROR, FailedStep, first_failed_step
 from portal.runs.detail.pause import Pause, read_pause
-from portal.runs.detail.run import RunExcerpt, find_run, get_run_excerpt, read_run_json, read_small_usage
+from portal.runs.detail.run import (
+    RunExcerpt,
+    find_run,
+    get_run_excerpt,
+    read_run_facts,
+    read_run_json,
+    read_small_usage,
+)
 from portal.runs.detail.step_excerpts import StepExcerpt, step_duration_ms
 from portal.runs.detail.step_log import StepLogs, read_step_logs
 from portal.runs.detail.step_table import (
+    Nesting,
     StepResults,
     StepTableQuery,
     count_steps,
     list_step_excerpts,
+    read_nesting,
     read_step_results,
 )
 from portal.runs.detail.timeline import (
@@ -45,6 +55,8 @@ from portal.runs.detail.timeline import (
     read_timeline,
     steps_before_start,
 )
+from portal.runs.facts.outcomes import outcome_word
+from portal.runs.facts.relations import read_relations
 from portal.runs.listing.neighbours import Neighbours, find_neighbours
 from portal.runs.query import RunQuery
 from portal.runs.results.run_results import ResultQuery, ResultsView, read_results
@@ -124,6 +136,7 @@ class RunFragment:
     pace: RunTiming
     pace_bar: PaceBar | None
     failed_step: FailedStep | None
+    about: RunAbout
     may_steer: bool
     """Whether there are buttons to cancel, pause and resume it."""
     may_start: bool
@@ -139,6 +152,8 @@ class RunFragment:
     chart: TimelineChart
     lane_pages: Sequence[tuple[str, TimelineQuery]]
     steps: Page[StepExcerpt]
+    nesting: Mapping[int, Nesting]
+    """Where steps that are part of others stand, by position."""
     step_query: StepTableQuery
     step_pager: Pager
     step_counts: Mapping[str, int]
@@ -150,6 +165,7 @@ class RunFragment:
     """Shared by all texts of the page, so that together they stay short."""
     most_step_error: int = MAX_ERROR
     step_duration_ms: Callable[[StepExcerpt], int | None] = step_duration_ms
+    outcome_word: Callable[[str, str | None], str] = outcome_word
     fits_links: Callable[[str], bool] = fits_links
     fits_path: Callable[[str], bool] = fits_path
 
@@ -191,7 +207,7 @@ def run(workflow_id: str, run_id: str) -> str:
     page = RunPage(
         **vars(found),
         usage=first_key_values(recorded.usage),
-        source_facts=source_key_values(recorded.source),
+        source_facts=source_key_values(recorded.source, found.about.facts),
         snapshot=recorded.definition,
         definition=definition,
         graph=found.board or draw_graph(definition, names),
@@ -239,8 +255,9 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
     links = _links(found_id)
     workflow = get_workflow(current_principal(), found_id)
     progress = _progress(workflow, id_in_path(run_id))
+    relations = read_relations(workflow.workspace_id, id_in_path(run_id))
     conditional_get.answer_304_if_unchanged(
-        workflow, conditional_get.second_of_active_run(workflow), progress
+        workflow, conditional_get.second_of_active_run(workflow), progress, relations
     )
     run = get_run_excerpt(workflow, id_in_path(run_id))
     timeline = read_timeline(run.id, links.timeline, now)
@@ -256,6 +273,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         neighbours=find_neighbours(workflow, links.run_list, run.id),
         pace=pace,
         pace_bar=_pace_bar(pace),
+        about=about(run, read_run_facts(run.id), relations, now),
         failed_step=first_failed_step(run.id) if run.status == RunStatus.FAILED else None,
         may_steer=run.by_engine and is_active(run.status) and may_steer(workflow.workspace_id),
         may_start=not is_active(run.status) and may_start(workflow.workspace_id),
@@ -267,6 +285,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         chart=draw_timeline(timeline),
         lane_pages=lane_pages(timeline),
         steps=steps,
+        nesting=read_nesting(run.id, steps),
         step_query=links.steps,
         step_pager=Pager(steps),
         step_counts=count_steps(run.id),

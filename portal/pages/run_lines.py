@@ -83,8 +83,8 @@ def _line(run: RunRow, now: datetime) -> RunLine:
 
 
 def trigger_words(trigger: str | None, name: str) -> str:
-    """What started a run, and its name where there is one: "Schedule, 0 2 * * *"."""
-    return ", ".join(filter(None, (TRIGGER_WORDS.get(trigger or "", ""), name)))
+    """What started a run, and its name where there is one: "Schedule: 0 2 * * *"."""
+    return ": ".join(filter(None, (TRIGGER_WORDS.get(trigger or "", ""), name)))
 
 
 def _brief(text: str | None) -> str:

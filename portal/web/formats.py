@@ -27,6 +27,8 @@ _ACRONYMS = {
     word.lower(): word
     for word in ("API", "CER", "CPU", "CSV", "GB", "GPU", "ID", "IPA", "KB", "LLM", "MB", "URL", "WER")
 }
+_IDS = {"id", "number", "iid", "pid", "port", "uid", "key"}
+_IDS_IN_CAPITALS = ("Id", "ID", "Number")
 _DURATIONS = {"ms": 1, "seconds": 1000, "minutes": 60_000}
 _SIZES = {"bytes": "B", "kb": "kB", "mb": "MB", "gb": "GB"}
 
@@ -111,6 +113,11 @@ def humanize(key: str) -> str:
     return " ".join(_ACRONYMS.get(word, word) for word in key.split("_"))
 
 
+def names_id(key: str) -> bool:
+    """Whether a number under this key is an id: written without separators, so that it can be copied."""
+    return key.replace("-", "_").lower().rpartition("_")[2] in _IDS or key.endswith(_IDS_IN_CAPITALS)
+
+
 def sentence(text: str) -> str:
     """The text with its first letter capitalised and the rest unchanged."""
     return text[:1].upper() + text[1:]
@@ -170,7 +177,7 @@ def percent(share: float | None) -> str:
     return f"{min(max(share * 100, 0.1), 99.9):.1f} %"
 
 
-FILTERS: tuple[Callable[..., str], ...] = (
+FILTERS: tuple[Callable[..., str | bool], ...] = (
     number,
     percent,
     day,
@@ -182,6 +189,7 @@ FILTERS: tuple[Callable[..., str], ...] = (
     initials,
     named,
     humanize,
+    names_id,
     sentence,
     size,
     score,

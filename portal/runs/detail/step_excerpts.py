@@ -1,7 +1,7 @@
 """Steps of bounded size, for pages: ids, names and errors are excerpts, results are left out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, cast
 from uuid import UUID
@@ -14,6 +14,7 @@ from portal.database.sql.excerpts import excerpt, short_key
 from portal.moments import elapsed_ms
 from portal.runs.detail.attempts import Attempt
 from portal.runs.detail.columns import SelectColumn
+from portal.runs.facts.facts import StepFacts
 
 MAX_STEPS = 5_000
 """Steps of a run that a timeline or a comparison reads; the table lists all."""
@@ -70,6 +71,17 @@ class StepExcerpt:
     duration_seconds: str | None
     """JSON text as the source wrote it."""
     error: str | None
+    facts: StepFacts = field(default_factory=StepFacts)
+    """What history says of it, where that is read."""
+
+
+def _number(name: str) -> sa.ColumnElement[str]:
+    """A member of the source as JSON text; SQLite writes null for a missing one."""
+    return sa.func.nullif(sa.cast(Step.source[name], sa.Text()), "null", type_=sa.Text())
+
+
+_DURATION = sa.func.coalesce(_number("duration_ms").concat("e-3"), _number("duration_seconds"))
+"""The duration in seconds."""
 
 
 def step_columns(max_name: int = MAX_LABEL) -> tuple[SelectColumn, ...]:
@@ -83,7 +95,7 @@ def step_columns(max_name: int = MAX_LABEL) -> tuple[SelectColumn, ...]:
         Step.iteration,
         Step.started_at,
         Step.completed_at,
-        excerpt(sa.cast(Step.source["duration_seconds"], sa.Text()), MAX_DIGITS).label("duration_seconds"),
+        excerpt(_DURATION, MAX_DIGITS).label("duration_seconds"),
     )
 
 

@@ -1,29 +1,49 @@
 """The steps of a run as a page lists them: filtered, paginated, as excerpts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from portal.database.engine import db
 from portal.database.models import Step, StepResult
-from portal.database.sql.excerpts import excerpt, small_json
+from portal.database.sql.excerpts import (
+    cut,
+    excerpt,
+    json_excerpt,
+    json_members,
+    json_text,
+    short_key,
+    short_key_of,
+    small_json,
+)
 from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.paging import Page, Slice
-from portal.runs.detail.step_excerpts import StepExcerpt, error_excerpt, step_columns
+from portal.runs.detail.step_excerpts import MAX_LABEL, MAX_STEPS, StepExcerpt, error_excerpt, step_columns
+from portal.runs.facts.facts import StepFacts
 from portal.runs.statuses import STATUSES
 
 STEPS_A_PAGE = 50
-MAX_NAME, MAX_ERROR = 120, 300
+MAX_NAME, MAX_ERROR = 120, 160
 """Characters of a step's name and error in the table."""
 
 MAX_RESULT, MAX_BEGINNING = 200_000, 4_000
 """A result is read in full up to MAX_RESULT characters of JSON; of a longer one, only its beginning."""
 
-_COLUMNS = (*step_columns(MAX_NAME), error_excerpt(MAX_ERROR))
+MAX_FACTS = 10_000
+"""Characters of the source's JSON from which a step's facts are read."""
+
+MOST_DEPTH = 4
+"""Steps above a step that are named."""
+
+_COLUMNS = (
+    *step_columns(MAX_NAME),
+    error_excerpt(MAX_ERROR),
+    json_excerpt(Step.source, MAX_FACTS).label("source"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +114,54 @@ def list_step_excerpts(run_id: UUID, query: StepTableQuery) -> Page[StepExcerpt]
     total = db.session.scalar(sa.select(sa.func.count()).select_from(Step).where(*conditions)) or 0
     page = sa.select(*_COLUMNS).where(*conditions).order_by(Step.position)
     rows = db.session.execute(page.offset(slice_.offset).limit(slice_.limit))
-    return Page([StepExcerpt(**row._mapping) for row in rows], total, slice_)
+    return Page([_excerpt(dict(row._mapping)) for row in rows], total, slice_)
+
+
+def _excerpt(columns: dict[str, Any]) -> StepExcerpt:  # of columns chosen by name
+    members, _ = json_members(columns.pop("source"), MAX_FACTS)
+    return StepExcerpt(**columns, facts=StepFacts.read(members))
+
+
+@dataclass(frozen=True)
+class Nesting:
+    """Where a step stands among the steps of its run."""
+
+    inside: Sequence[str]
+    """The names of what it is part of, the outermost first."""
+
+    @property
+    def depth(self) -> int:
+        return min(len(self.inside), MOST_DEPTH)
+
+
+def read_nesting(run_id: UUID, steps: Page[StepExcerpt]) -> Mapping[int, Nesting]:
+    """The nesting of those of these steps that are part of others, by position."""
+    found = {
+        step.position: Nesting([cut(name, MAX_LABEL) for name in step.facts.path[-MOST_DEPTH:]])
+        for step in steps.rows
+        if step.facts.path
+    }
+    parts = {step.position: step.facts.parent_node_id for step in steps.rows if step.position not in found}
+    if not any(parts.values()):
+        return found
+    above = _nodes_above(run_id)
+    for position, parent in parts.items():
+        inside: list[str] = []
+        node = short_key_of(parent) if parent else None
+        while node is not None and len(inside) < MOST_DEPTH:
+            name, node = above.get(node, (node, None))
+            inside.insert(0, cut(name, MAX_LABEL))
+        if inside:
+            found[position] = Nesting(inside)
+    return found
+
+
+def _nodes_above(run_id: UUID) -> Mapping[str, tuple[str, str | None]]:
+    """The name of each node and the node that it is part of, from the first MAX_STEPS steps."""
+    parent = short_key(json_text(Step.source, "parent_node_id"))
+    rows = sa.select(short_key(Step.node_id), excerpt(Step.name, MAX_LABEL), parent)
+    rows = rows.where(Step.run_id == run_id).order_by(Step.position).limit(MAX_STEPS)
+    return {node_id: (name or node_id, above) for node_id, name, above in db.session.execute(rows)}
 
 
 @dataclass(frozen=True)

@@ -141,13 +141,13 @@ _COLUMNS = {
 
 def rows_of(page: sa.FromClause, texts: Texts) -> statements.Columns:
     """The rows of a page, a subquery with a column `id`; in no order."""
-    return _rows(page.join(Run, Run.id == page.c.id), texts)
+    return _rows(page.join(Run, Run.id == page.c.id), texts, page.c.id)
 
 
-def _rows(runs: sa.FromClause, texts: Texts) -> statements.Columns:
+def _rows(runs: sa.FromClause, texts: Texts, run_id: sa.ColumnElement[UUID]) -> statements.Columns:
     rows = runs.outerjoin(Person, Run.person_id == Person.id)
     if texts is not Texts.WHOLE:
-        rows = rows.outerjoin(RunDetail, RunDetail.run_id == Run.id)
+        rows = rows.outerjoin(RunDetail, RunDetail.run_id == run_id)
     return sa.select(*_COLUMNS[texts]).select_from(rows)
 
 
@@ -188,7 +188,7 @@ def _count(text: str | None) -> int | None:
 
 
 _BY_IDS = {
-    texts: _rows(sa.inspect(Run).local_table, texts).where(
+    texts: _rows(sa.inspect(Run).local_table, texts, Run.id.expression).where(
         Run.id.in_(sa.bindparam("ids", expanding=True)),
         # Compared so, or SQLite reads all runs of the workflow in an index.
         (Run.workflow_id == sa.bindparam("workflow_id")).is_(True),
