@@ -64,7 +64,7 @@ class _DatabaseSink:
         if self._store is not None and not self._store.may_lock(lines):
             self.end_batch()
         if self._store is None:
-            session = self._transactions.enter_context(writing(bulk=True))
+            session = self._transactions.enter_context(writing(bulk=not self._way.live))
             self._store = Store(session, self._arrival, self._way)
         plan = self._store.take(lines)
         plan.bad += failed.items()

@@ -116,6 +116,8 @@ class Plan:
     next_numbers: dict[UUID, int] = field(default_factory=dict)
     bad: list[tuple[int, BadField]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+    parsed: dict[bytes, ParsedRun] = field(default_factory=dict)
+    """Lines that were taken apart again."""
 
 
 def decide(
@@ -232,7 +234,7 @@ def _decide_run(plan: Plan, existing: Existing, line: EncodedRun, arrival: Arriv
         raise BadField("id", "is the id of a run of another workflow.")
     if stored is not None and not stored.imported:
         raise BadField("id", "is the id of a run that was made here.")
-    parsed = _parse(line, arrival) if way.live else None
+    parsed = _parse(plan, line, arrival) if way.live else None
     if parsed is not None:
         source: str | None = parsed.columns["source_system"]
         way.check_source(source)
@@ -258,15 +260,15 @@ def _decide_run(plan: Plan, existing: Existing, line: EncodedRun, arrival: Arriv
         return
     before = stored.state
     if before is None:
-        before = _state_of(cast(EncodedRun, stored.line), arrival)
-    after = merge(before, _state_of(line, arrival))
+        before = _state_of(plan, cast(EncodedRun, stored.line), arrival)
+    after = merge(before, _state_of(plan, line, arrival))
     if after == before and not line.files:
         plan.counts.runs_unchanged += 1
         return
     stored.state, stored.digest = after, line.digest
     plan.counts.runs_updated += 1
     planned = plan.runs.get(line.id)
-    merged = line_of_state(after, _parse(line, arrival), arrival.workspace_id)
+    merged = line_of_state(after, _parse(plan, line, arrival), arrival.workspace_id)
     is_new = planned is not None and planned.is_new
     change = _change(_status(before), merged) if way.live else None
     if change and planned and planned.change:
@@ -287,13 +289,15 @@ def _status(state: RunState) -> str:
     return str(entries[0].value) if entries else str(RunStatus.RUNNING)
 
 
-def _parse(line: EncodedRun, arrival: Arrival) -> ParsedRun:
-    """The line, taken apart again: only lines that meet another one are."""
-    return cast(ParsedRun, parse_line(line.text, arrival))
+def _parse(plan: Plan, line: EncodedRun, arrival: Arrival) -> ParsedRun:
+    """The line, taken apart again: only live lines and those that meet another one are."""
+    if line.text not in plan.parsed:
+        plan.parsed[line.text] = cast(ParsedRun, parse_line(line.text, arrival))
+    return plan.parsed[line.text]
 
 
-def _state_of(line: EncodedRun, arrival: Arrival) -> RunState:
-    return state_of_line(_parse(line, arrival), line.results)
+def _state_of(plan: Plan, line: EncodedRun, arrival: Arrival) -> RunState:
+    return state_of_line(_parse(plan, line, arrival), line.results)
 
 
 def _person_id(state: RunState) -> int | None:

@@ -35,7 +35,7 @@ from portal.history.ways import WayIn
 from portal.input.folding import fold
 from portal.runs import counts
 from portal.runs.counts import Counted
-from portal.runs.recording.events import told_of
+from portal.runs.recording.events import Told, told_of
 from portal.runs.recording.imported_results import ResultRows, store_results
 from portal.runs.recording.imported_runs import ImportedRun, store_imported
 from portal.runs.recording.run_parameters import encoded_id
@@ -245,9 +245,9 @@ class Store:
 
     def _record_events(self, planned: Iterable[EncodedPlan]) -> None:
         """Record what live lines told of in time, as changes of runs made here are recorded."""
-        for run in planned:
-            if run.change and self._way.live:
-                told_of(self._session, run.line.id, *run.change, self._way.key_id, self._now)
+        if self._way.live:
+            changes = [Told(run.line.id, *run.change) for run in planned if run.change]
+            told_of(self._session, changes, self._way.key_id, self._now)
 
     def _take_versions(self, workflow_ids: set[UUID]) -> None:
         """Choose the version that each changed workflow gets in this transaction."""

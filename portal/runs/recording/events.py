@@ -5,7 +5,9 @@ operator must schedule, no transaction deletes more than a page of rows, and a b
 grows. Where nothing is written, nothing is pruned, but nothing grows either.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,7 +21,7 @@ RETENTION_DAYS = "portal_run_events_days"
 NEWS_MINUTES = "portal_news_minutes"
 """The execution option that says how old a change may be that a live way in tells of as an event."""
 PRUNED_AT_ONCE = 10
-"""Events deleted at the most when one is written."""
+"""Events deleted at the most when one is written; when many are, twice as many as these."""
 
 
 def record_event(
@@ -47,38 +49,45 @@ def record_event(
     _prune(session, occurred_at)
 
 
-def told_of(
-    session: Session,
-    run_id: UUID,
-    before: str | None,
-    after: str,
-    occurred_at: datetime,
-    ingest_key_id: UUID | None,
-    now: datetime,
-) -> None:
-    """Record that a run went from one status to another elsewhere, unless that is no news any more."""
+class Told(NamedTuple):
+    """That a run of another system went from one status to another."""
+
+    run_id: UUID
+    before: str | None
+    """None where the run was not known."""
+    after: str
+    occurred_at: datetime
+
+
+def told_of(session: Session, changes: Sequence[Told], ingest_key_id: UUID | None, now: datetime) -> None:
+    """Record changes of runs that a live way in told of, as far as they are still news."""
     minutes = session.connection().get_execution_options().get(NEWS_MINUTES, 60)
-    if now - occurred_at > timedelta(minutes=minutes):
+    news = [change for change in changes if now - change.occurred_at <= timedelta(minutes=minutes)]
+    if not news:
         return
-    session.add(
-        RunEvent(
-            run_id=run_id,
-            event=Event.START if before is None else event_of(RunStatus(before), RunStatus(after)),
-            from_status=before,
-            to_status=after,
-            occurred_at=occurred_at,
-            ingest_key_id=ingest_key_id,
-        )
-    )
-    _prune(session, occurred_at)
+    rows = [
+        {
+            "run_id": change.run_id,
+            "event": Event.START
+            if change.before is None
+            else event_of(RunStatus(change.before), RunStatus(change.after)),
+            "from_status": change.before,
+            "to_status": change.after,
+            "occurred_at": change.occurred_at,
+            "ingest_key_id": ingest_key_id,
+        }
+        for change in news
+    ]
+    session.execute(sa.insert(RunEvent), rows)
+    _prune(session, now, max(PRUNED_AT_ONCE, 2 * len(rows)))
 
 
-def _prune(session: Session, now: datetime) -> None:
+def _prune(session: Session, now: datetime, most: int = PRUNED_AT_ONCE) -> None:
     days = session.connection().get_execution_options().get(RETENTION_DAYS)
     if not days:
         return
     oldest = sa.select(RunEvent.id).where(RunEvent.occurred_at < now - timedelta(days=days))
-    oldest = oldest.order_by(RunEvent.occurred_at, RunEvent.id).limit(PRUNED_AT_ONCE)
+    oldest = oldest.order_by(RunEvent.occurred_at, RunEvent.id).limit(most)
     # Writers of other workflows prune at the same time: none waits for another.
     old = session.scalars(oldest.with_for_update(skip_locked=True)).all()
     if old:

@@ -19,6 +19,8 @@ from portal.runs.recording.run_rows import read_counted
 
 _DETAILS = cast(sa.Table, RunDetail.__table__)
 _STEPS = cast(sa.Table, Step.__table__)
+MANY = 1000
+"""Runs whose counting takes longer than starting a thread."""
 
 
 class ImportedRun(NamedTuple):
@@ -47,11 +49,15 @@ def store_imported(
     """
     connection = session.connection()
     before = read_counted(session, [run.id for run in changed])
-    with ThreadPoolExecutor(1) as thread:
-        after = map(Counted._make, [(*run.counted, run.person_id) for run in (*new, *changed)])
-        counting = thread.submit(counted.count, before, after)  # while the database stores
+    after = [Counted._make((*run.counted, run.person_id)) for run in (*new, *changed)]
+    if len(after) < MANY:
+        counted.count(before, after)
         bulk.insert_parameters(connection, RUNS, INSERTED_COLUMNS, _inserted(new))
-    counting.result()
+    else:
+        with ThreadPoolExecutor(1) as thread:
+            counting = thread.submit(counted.count, before, after)  # while the database stores
+            bulk.insert_parameters(connection, RUNS, INSERTED_COLUMNS, _inserted(new))
+        counting.result()
     if changed:
         bulk.update_parameters(connection, RUNS, UPDATED_COLUMNS, _updated(changed))
         for chunk in chunks([run.id for run in changed]):
