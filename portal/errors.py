@@ -124,6 +124,16 @@ class Unavailable(PortalError):
         super().__init__(message)
         self.transient = transient
         """Whether the outage may pass within seconds."""
+        self.retry_after = 5 if transient else 60
+        """Seconds until it is worth asking again."""
+
+
+class Busy(Unavailable):
+    """The portal takes as much as it can. Send it again in a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.retry_after = 1
 
 
 class SourceFailed(PortalError):

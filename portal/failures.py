@@ -86,10 +86,8 @@ def _answer(error: PortalError) -> Response:
     else:
         template = "_error.html" if htmx.wants_fragment() else "error.html"
         answer = make_response(render(template, FailurePage(error, _status(error), request_id)))
-    if isinstance(error, TooManyRequests):
+    if isinstance(error, TooManyRequests | Unavailable):
         answer.headers["Retry-After"] = str(error.retry_after)
-    if isinstance(error, Unavailable):
-        answer.headers["Retry-After"] = "5" if error.transient else "60"
     answer.status_code = _status(error)
     return answer
 

@@ -16,6 +16,7 @@ from portal.auth.ingest_keys import IngestKeyKind
 from portal.ingest.ledger import IngestOutcome
 from portal.ingest.push import take_lines
 from portal.ingest.pushed_lines import JSON_TYPE, LINES_TYPES, MAX_BYTES, lines_of, unpacked
+from portal.ingest.turns import turn
 from portal.web import envelope
 
 _PIECE_BYTES = 16 * 1024
@@ -61,9 +62,9 @@ def push_history() -> Response:
     body = StreamedBody(MAX_BYTES)
     with body.discarded_if_refused():
         raw = unpacked(body.pieces(_PIECE_BYTES), request.headers.get("Content-Encoding", ""))
-    outcome = take_lines(
-        current_ingest_caller(), lines_of(raw, request.headers.get("Content-Type", "")), moments.now()
-    )
+    lines = lines_of(raw, request.headers.get("Content-Type", ""))
+    with turn():
+        outcome = take_lines(current_ingest_caller(), lines, moments.now())
     return _answer(outcome)
 
 

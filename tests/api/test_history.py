@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from werkzeug.test import TestResponse
 from portal.database.engine import db
 from portal.database.models import IngestHour, IngestRefusal, Run, Workflow, Workspace
 from portal.ingest.pushed_lines import MAX_BYTES, MAX_LINES
+from portal.ingest.turns import AT_ONCE, turn
 from portal.runs.recording import recorder
 from tests.factories import (
     EMPTY_DEFINITION,
@@ -323,3 +325,12 @@ def test_a_line_far_ahead_of_this_clock_is_refused(pusher: Pusher) -> None:
 
 def test_a_line_without_any_moment_is_of_now(pusher: Pusher) -> None:
     assert pusher.push_lines(named_run()).get_json() == taken(1)
+
+
+def test_pushes_beyond_those_that_are_taken_at_once_are_told_to_come_again(pusher: Pusher) -> None:
+    with ExitStack() as others:
+        for _ in range(AT_ONCE):
+            others.enter_context(turn())
+        busy = pusher.push_lines(workflow_line())
+    assert (busy.status_code, busy.headers["Retry-After"]) == (503, "1")
+    assert pusher.push_lines(workflow_line()).status_code == 200
