@@ -1,9 +1,11 @@
 // What moves on an open page: the element marked data-poll is asked again and again, and durations tick.
-// The server says in data-poll whether anything is left that moves; the rest of the rules are here.
+// The server says in data-poll whether anything moves (on), may begin to (slow) or cannot any more (off); the
+// rest of the rules are here.
 (() => {
   "use strict";
   const { announce, kept, trouble } = window.portal;
   const EVERY = 5000;
+  const EVERY_SLOW = 30000;
   const LONGEST = 300000;
   let timer = null;
   let failures = 0;
@@ -13,15 +15,16 @@
   const poll = () => document.querySelector("[data-poll]");
   const paused = () => kept.get("live") === "paused";
   const moving = () => !gone && poll()?.dataset.poll === "on";
+  const every = () => (gone ? 0 : { on: EVERY, slow: EVERY_SLOW }[poll()?.dataset.poll] ?? 0);
   const selecting = () => {
     const selection = document.getSelection();
     return Boolean(selection && !selection.isCollapsed && poll()?.parentElement?.contains(selection.anchorNode));
   };
   // Many browsers that failed together must not come back together.
   const jitter = (wait) => wait * (0.8 + Math.random() * 0.4);
-  const plan = (wait = jitter(EVERY)) => {
+  const plan = (wait = jitter(every())) => {
     clearTimeout(timer);
-    timer = moving() && !paused() && !document.hidden ? setTimeout(ask, wait) : null;
+    timer = every() && !paused() && !document.hidden ? setTimeout(ask, wait) : null;
   };
   const ask = () => {
     if (!poll() || gone || document.hidden) return;
@@ -34,7 +37,7 @@
     if (!button) return;
     button.setAttribute("aria-pressed", String(!paused()));
     button.classList.toggle("interrupted", gone || (failures > 0 && !paused()));
-    const word = gone ? "Gone" : !moving() ? "Nothing is running" : paused() ? "Updates paused" : failures ? "Updates interrupted" : "Live";
+    const word = gone ? "Gone" : paused() && every() ? "Updates paused" : !moving() ? "Nothing is running" : failures ? "Updates interrupted" : "Live";
     document.getElementById("live-word").textContent = word;
     button.title = paused() ? "Follow the runs again" : "Stop following the runs";
   };

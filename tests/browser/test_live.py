@@ -151,14 +151,30 @@ def test_what_was_deleted_while_it_is_open_is_said_to_be_gone(stage: Stage, of: 
     assert len(stage.asked) == asked
 
 
-def test_asking_ends_when_nothing_moves_any_more(stage: Stage) -> None:
+def test_asking_ends_when_nothing_of_a_run_moves_any_more(stage: Stage) -> None:
+    page = stage.page
+    page.goto(f"{stage.portal.list_of(stage.workflow_id)}/{stage.run_id}")
     stage.happen(Event.COMPLETE)
     stage.later()
-    expect(stage.page.locator(f"{stage.row} .c-state")).to_have_text("Completed")
-    expect(stage.page.locator("#live-word")).to_have_text("Nothing is running")
+    expect(page.locator("#run-state .state")).to_have_text("Completed")
+    expect(page.locator("#live-word")).to_have_text("Nothing is running")
     asked = len(stage.asked)
     stage.later(120)
     assert len(stage.asked) == asked
+
+
+def test_a_list_on_which_nothing_runs_asks_rarely_and_shows_what_begins(stage: Stage) -> None:
+    page = stage.page
+    stage.happen(Event.COMPLETE)
+    stage.later()
+    expect(page.locator("#live-word")).to_have_text("Nothing is running")
+    asked = len(stage.asked)
+    stage.later(120)
+    assert 2 <= len(stage.asked) - asked <= 6
+    stage.begin()
+    stage.later(40)
+    expect(page.locator("#show-new")).to_have_text("1 new run – show")
+    expect(page.locator("#live-word")).to_have_text("Live")
 
 
 def test_following_can_be_paused_and_the_choice_is_kept(stage: Stage) -> None:

@@ -45,7 +45,7 @@ def test_a_run_that_ends_is_told_in_its_row_and_in_the_counts(browser: Browser) 
     assert part(soup, "count-completed") == "1"
     assert "100 %" in part(soup, "stats")
     assert part(soup, "runs-news") == ""
-    assert one(soup, "#runs-poll")["data-poll"] == "off"
+    assert one(soup, "#runs-poll")["data-poll"] == "slow"
 
 
 def test_new_runs_are_counted_and_not_shown(browser: Browser) -> None:
@@ -71,10 +71,11 @@ def test_a_poll_with_news_takes_few_statements(browser: Browser) -> None:
     assert sum(statement.text.startswith("SELECT") for statement in found) <= 7
 
 
-def test_nothing_is_asked_again_where_nothing_moves(browser: Browser) -> None:
+def test_a_list_asks_rarely_where_nothing_moves(browser: Browser) -> None:
     make_run(browser.workflow)
-    assert one(parsed(browser.runs()), "#runs-poll")["data-poll"] == "off"
-    assert not parsed(browser.runs()).select("#live-switch")
+    soup = parsed(browser.runs())
+    assert one(soup, "#runs-poll")["data-poll"] == "slow"
+    assert one(soup, "#live-word").text == "Nothing is running"
 
 
 def test_a_run_that_goes_on_says_since_when(browser: Browser) -> None:
