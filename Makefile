@@ -38,12 +38,13 @@ shots: $(VENV)/test.stamp ## pictures of every page and state, in .shots/
 	$(VENV)/bin/python -m tests.browser.shots $(ARGS)
 
 .PHONY: soak
-soak: $(VENV)/test.stamp ## long trials: PostgreSQL restarted under traffic, a crowd, workers killed, memory over ten minutes
+soak: $(VENV)/test.stamp ## long trials: PostgreSQL restarted under traffic, a crowd, workers killed, memory over ten minutes, pushes
 	$(VENV)/bin/python -m scripts.soak postgres
 	$(VENV)/bin/python -m scripts.soak crowd
 	$(VENV)/bin/python -m scripts.soak numbers
 	$(VENV)/bin/python -m scripts.soak engine
 	$(VENV)/bin/python -m scripts.soak memory
+	$(VENV)/bin/python -m scripts.soak push
 
 lock: $(VENV)/test.stamp ## pin what pyproject.toml names, with hashes
 	$(VENV)/bin/uv pip compile pyproject.toml $(PINNED) -o requirements.txt

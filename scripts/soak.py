@@ -5,38 +5,35 @@ python -m scripts.soak crowd --seconds 60      # 150 readers and 50 writers at o
 python -m scripts.soak numbers                 # 1,024 runs started 64 ways at once, on SQLite and PostgreSQL
 python -m scripts.soak engine --kills 200      # workers killed under runs, on SQLite and PostgreSQL
 python -m scripts.soak memory --minutes 10     # readers and writers on SQLite; what of the server grows
+python -m scripts.soak push --seconds 60       # 50 clients push lines while 50 readers list, on both; a kill
 """
 
 import argparse
-import contextlib
 import logging
 import multiprocessing
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-import requests
 import sqlalchemy as sa
-from flask_migrate import upgrade
 
 from portal import create_app, moments
 from portal.database.engine import db
 from portal.database.models import Run
 from portal.runs.recording import recorder
 from portal.runs.recording.state_machine import Event
+from scripts.soaking import at, database, gunicorn, prepare
+from scripts.soaking_push import push
 from tests import cluster as clusters
 from tests.conftest import settings_for
 from tests.engine.torture.trial import torture
-from tests.factories import make_key, make_member, make_user, make_workflow, make_workspace
+from tests.factories import make_workflow, make_workspace
 from tests.serving import served
 from tests.traffic import Traffic
 
@@ -56,6 +53,11 @@ def main() -> None:
     trials.add_parser("numbers")
     trials.add_parser("engine").add_argument("--kills", type=int, default=200)
     trials.add_parser("memory").add_argument("--minutes", type=float, default=10)
+    pushing = trials.add_parser("push")
+    pushing.add_argument("--seconds", type=float, default=60)
+    pushing.add_argument("--clients", type=int, default=50)
+    pushing.add_argument("--lines", type=int, default=1000, help="a second, of all clients together")
+    pushing.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
     asked = parser.parse_args()
     logging.disable(logging.ERROR)
     if asked.trial == "postgres":
@@ -68,23 +70,15 @@ def main() -> None:
             count_up("sqlite", f"sqlite:///{folder}/portal.sqlite3")
         with clusters.cluster() as cluster:
             count_up("postgresql", cluster.url())
+    elif asked.trial == "push":
+        for name in asked.database or ("sqlite", "postgresql"):
+            with database(name) as url:
+                print(f"push on {name}: {push(url, asked.seconds, asked.clients, asked.lines)}", flush=True)
     elif asked.trial == "engine":
         kill_workers("sqlite", asked.kills)
         kill_workers("postgresql", asked.kills)
     else:
         stay_small(asked.minutes * 60)
-
-
-def prepare(url: str, instance: Path) -> str:
-    """Tables and a key in a new database."""
-    with create_app(settings_for(url), instance=instance).app_context():
-        upgrade()
-        workspace, user = make_workspace(), make_user()
-        make_member(workspace, user)
-        key = make_key(workspace, user)
-        db.session.remove()
-        db.engine.dispose()
-    return key
 
 
 def restart(how: str, seconds: float) -> None:
@@ -239,10 +233,6 @@ def kill_workers(name: str, kills: int) -> None:
     )
 
 
-def at(ordered: Sequence[float], share: float) -> float:
-    return ordered[int(share * (len(ordered) - 1))]
-
-
 def stay_small(seconds: float) -> None:
     """16 readers and 4 writers on SQLite: what of the server grows?"""
     with tempfile.TemporaryDirectory() as folder:
@@ -263,34 +253,6 @@ def stay_small(seconds: float) -> None:
             f"answers {traffic.statuses()}, acknowledged {len(traffic.acknowledged)}, "
             f"lost {len(traffic.lost())}"
         )
-
-
-@contextmanager
-def gunicorn(environment: dict[str, str], workers: int) -> Iterator[tuple[str, int]]:
-    """The portal behind its server, as operators run it: its base URL and the server's process id."""
-    port = clusters.free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = (
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "--workers",
-        str(workers),
-        "--bind",
-        f"127.0.0.1:{port}",
-        "app:app",
-    )
-    settings = environment | {"PATH": os.environ["PATH"], "PORTAL_BASE_URL": url}
-    with subprocess.Popen(command, env=settings, stderr=subprocess.DEVNULL) as process:  # noqa: S603
-        try:
-            while True:
-                with contextlib.suppress(requests.ConnectionError):
-                    requests.get(f"{url}/healthz", timeout=30)
-                    break
-                time.sleep(0.1)
-            yield url, process.pid
-        finally:
-            process.terminate()
 
 
 def footprint(pid: int, place: Path) -> str:
