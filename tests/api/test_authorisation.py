@@ -204,6 +204,8 @@ def test_every_view_is_closed_unless_it_says_public(app: Flask) -> None:
         "metrics.metrics",
         "health.process",
         "health.readiness",
+        "hooks.github",
+        "hooks.gitlab",
         "pages.accept_invitation",
         "pages.choose_theme",
         "pages.invitation",
