@@ -6,7 +6,7 @@ import pytest
 
 from portal.runs import counts
 from portal.runs.counts import grains
-from portal.runs.thresholds import Thresholds
+from portal.runs.counts.thresholds import Thresholds
 
 SMALL = Thresholds(split=2, near=0, sorted=-1, sorted_of_people=-1, sorted_of_window=-1)
 

@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
-from portal.engine.control.schedules.expectations import Late
 from portal.database.sql.excerpts import cut
+from portal.engine.control.schedules.expectations import Late
 from portal.errors import InvalidQuery, NotFound
 from portal.pages import bp, conditional_get
 from portal.pages.curl_command import curl_command

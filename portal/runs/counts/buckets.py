@@ -34,8 +34,8 @@ from portal.runs.counts.histograms import (
     microseconds,
 )
 from portal.runs.counts.key_range import RangeShape, in_range
+from portal.runs.counts.thresholds import Thresholds
 from portal.runs.statuses import STATUSES
-from portal.runs.thresholds import Thresholds
 
 TABLE = cast(sa.Table, RunBucket.__table__)
 KEYS = ("workflow_id", "histogram", "width", "number")

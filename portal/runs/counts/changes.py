@@ -16,8 +16,8 @@ from portal.database.models import Run, RunStatus
 from portal.moments import elapsed_ms
 from portal.runs.counts import buckets, grains
 from portal.runs.counts.histograms import Keys, microseconds
+from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
 from portal.runs.statuses import STATUSES
-from portal.runs.thresholds import THRESHOLDS, Thresholds
 
 _ADDED_UP = ("active_ms", "delivered_audio_ms", "credits", "output_lines")
 """The sums of values of runs, in the order of Counted."""

@@ -11,8 +11,8 @@ from portal.runs.counts import buckets, grains
 from portal.runs.counts.buckets import KEYS, Row
 from portal.runs.counts.columns import SUMS, Sums
 from portal.runs.counts.histograms import HISTOGRAMS
+from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
 from portal.runs.statuses import STATUSES
-from portal.runs.thresholds import THRESHOLDS, Thresholds
 
 
 def find_drift(

@@ -14,6 +14,7 @@ from portal.auth.access import SeenWorkflow
 from portal.database.models import Run
 from portal.database.sql import statements
 from portal.database.transactions import read
+from portal.runs.counts.thresholds import Thresholds
 from portal.runs.filters.conditions import Filters, matching, scannable, values
 from portal.runs.listing.index_scan import IndexScan, read_page
 from portal.runs.listing.key_order import KeyOrder
@@ -25,7 +26,6 @@ from portal.runs.listing.position import (
 )
 from portal.runs.listing.rows import RunRow, Texts, rows_of, run_rows
 from portal.runs.query import RunQuery, SortValue
-from portal.runs.thresholds import Thresholds
 
 
 def find_page(

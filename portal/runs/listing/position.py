@@ -25,12 +25,12 @@ from portal.runs.counts.histograms import (
 )
 from portal.runs.counts.key_range import KeyRange
 from portal.runs.counts.periods import in_edge, in_whole, whole_periods
+from portal.runs.counts.thresholds import Thresholds
 from portal.runs.filters.conditions import Filters, matching, scannable
 from portal.runs.filters.triggered_by import PEOPLE_NAMED
 from portal.runs.listing.index_scan import IndexScan
 from portal.runs.listing.key_order import KeyOrder
 from portal.runs.statuses import STATUSES
-from portal.runs.thresholds import Thresholds
 
 
 def scans_by_histogram(order: KeyOrder, position: int, count: int, thresholds: Thresholds) -> list[IndexScan]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from portal.auth.access import SeenWorkflow
 from portal.paging import Page
 from portal.runs.counts.reading import read_counts
+from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
 from portal.runs.listing.access_path import find_page
 from portal.runs.listing.rows import RunRow, Texts
 from portal.runs.query import RunQuery
 from portal.runs.statuses import STATUSES
-from portal.runs.thresholds import THRESHOLDS, Thresholds
 
 
 @dataclass(frozen=True)

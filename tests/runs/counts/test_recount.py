@@ -30,10 +30,10 @@ from portal.history.importer import import_lines
 from portal.moments import format_moment
 from portal.runs import counts
 from portal.runs.counts.histograms import SECOND
+from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
 from portal.runs.recording import recorder, workflow_rows
 from portal.runs.recording.state_machine import Event
 from portal.runs.statistics.summary import summarize
-from portal.runs.thresholds import THRESHOLDS, Thresholds
 from tests.factories import NOON, make_person, make_run, make_runs, make_workflow, make_workspace
 from tests.thresholds import SMALL, divide_small_buckets
 

@@ -12,12 +12,12 @@ from flask import Flask
 from portal.database.engine import db
 from portal.database.models import RunStatus, Workflow, Workspace
 from portal.runs.counts import count_by_day, count_by_status
+from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
 from portal.runs.listing import list_runs
 from portal.runs.listing.changes_since import read_changes
 from portal.runs.query import ORDERS, SORTS, RunQuery
 from portal.runs.statistics.activity import read_activity
 from portal.runs.statistics.summary import summarize
-from portal.runs.thresholds import THRESHOLDS, Thresholds
 from tests.factories import (
     NOON,
     make_key,

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from portal.database.models import Person, Run, RunStatus, Workflow
 from portal.database.transactions import writing
 from portal.paging import Slice
+from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
 from portal.runs.listing import list_runs
 from portal.runs.query import ORDERS, SORTS, RunQuery
 from portal.runs.recording import recorder, workflow_rows
-from portal.runs.thresholds import THRESHOLDS, Thresholds
 from tests.factories import (
     NOON,
     make_person,
