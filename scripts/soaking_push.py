@@ -31,6 +31,8 @@ REPEATED = 10
 """Every tenth request is sent again although it was acknowledged."""
 SOURCE = "soak"
 ROUND_SECONDS = 10
+PAUSE_SECONDS = 1
+"""Between the lists of a reader."""
 GUARD_SECONDS = 120
 """A guard against what never ends, not a bound."""
 
@@ -55,6 +57,7 @@ class Phase:
     """Seconds that acknowledged pushes took."""
     lists: list[float] = field(default_factory=list)
     refused_lists: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
@@ -122,13 +125,11 @@ class Client:
     sent: int = 0
     """Requests that were acknowledged."""
 
-    def push(self, phase: Phase, until: float) -> None:
+    def push(self, phase: Phase) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=GUARD_SECONDS)
         due = time.monotonic() + self.every * (self.number % 50) / 50
-        while (now := time.monotonic()) < until:
-            if now < due:
-                time.sleep(min(due, until) - now)
-                continue
+        while not phase.over.wait(max(due - time.monotonic(), 0)):
+            now = time.monotonic()
             due = max(due + self.every, now - self.every)
             self._deliver(connection, phase)
             self.sent += 1
@@ -254,22 +255,23 @@ def _during(
 ) -> Phase:
     """Traffic for so long, until the last request is acknowledged."""
     begun = time.monotonic()
-    until = begun + seconds
     work = [client.push for client in clients] + [reader.read for reader in readers]
     failures: list[BaseException] = []
 
-    def one(each: Callable[[Phase, float], None]) -> None:
+    def one(each: Callable[[Phase], None]) -> None:
         try:
-            each(phase, until)
+            each(phase)
         except Exception as failure:  # noqa: BLE001  (raised below)
             failures.append(failure)
 
     threads = [threading.Thread(target=one, args=(each,)) for each in work]
     for thread in threads:
         thread.start()
+    time.sleep(seconds / 2)
     if midway:
-        time.sleep(seconds / 2)
         midway()
+    time.sleep(seconds / 2)
+    phase.over.set()
     for thread in threads:
         thread.join()
     if failures:
@@ -280,22 +282,21 @@ def _during(
 
 @dataclass(frozen=True)
 class _Reader:
-    """Lists the newest runs of a workflow, and looks at them for half a second."""
+    """Lists the newest runs of a workflow, again and again."""
 
     key: str
     port: int
     path: str
 
-    def read(self, phase: Phase, until: float) -> None:
+    def read(self, phase: Phase) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=GUARD_SECONDS)
-        while time.monotonic() < until:
+        while not phase.over.wait(PAUSE_SECONDS):
             begun = time.monotonic()
             connection.request("GET", self.path, headers={"Authorization": f"Bearer {self.key}"})
             answer = connection.getresponse()
             answer.read()
             phase.lists.append(time.monotonic() - begun)
             phase.refused_lists += answer.status != 200
-            time.sleep(0.5)
         connection.close()
 
 

@@ -15,7 +15,7 @@ def test_clients_that_repeat_get_all_of_their_history_in_once_though_the_server_
 ) -> None:
     shutil.copy(empty_sqlite, tmp_path / "portal.sqlite3")
     url = f"sqlite:///{tmp_path / 'portal.sqlite3'}"
-    found = push(url, seconds=0.5, clients=3, lines_a_second=120, readers=2, workers=1)
+    found = push(url, seconds=0.5, clients=3, lines_a_second=120, readers=1, workers=1)
     assert found.runs
     assert found.killed.answers[0], "the server was not away"
     assert found.faults == []
