@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import logging
 import re
 import sqlite3
@@ -104,6 +105,7 @@ def test_no_secret_that_was_issued_is_found_anywhere(
     keys_of_the_pages(traces, ada.browser, workspace.id)
     keys_of_the_api(traces, workspace.id)
     ingest_keys(traces, ada.browser, workspace.id)
+    hooks(traces)
     invitations(traces, ada.browser, workspace.id)
     links_to_files(traces, workspace)
     for number, token in enumerate(sorted(oidc_provider.tokens())):
@@ -198,6 +200,18 @@ def ingest_keys(traces: Traces, ada: FlaskClient, workspace_id: UUID) -> None:
                 traces.ask(script, "POST", "/api/v1/history", headers=bearer, json=line)
             for rest in ("x?create=1", "x/start", "x/what", "absent/1"):
                 traces.ask(script, "POST", f"/ping/{key}/{rest}", data=b"done")
+
+
+def hooks(traces: Traces) -> None:
+    for kind, proof in (("github", "X-Hub-Signature-256"), ("gitlab", "X-Gitlab-Token")):
+        made = json.loads(traces.run("hooks", "add", "--kind", kind, "--repository", "a/b", "--json"))
+        rotated = json.loads(traces.run("hooks", "rotate", made["id"], "--json"))
+        for name, secret in (("secret", made["secret"]), ("rotated secret", rotated["secret"])):
+            traces.secrets[f"{name} of a hook of {kind}"] = secret
+            for body in ({}, {"object_kind": "pipeline"}, [secret]):
+                path = urlsplit(made["address"]).path
+                traces.ask(traces.app.test_client(), "POST", path, headers={proof: secret}, json=body)
+    traces.printed.append(traces.run("hooks", "list", "--json"))
 
 
 def keys_of_the_api(traces: Traces, workspace_id: UUID) -> None:
