@@ -63,7 +63,14 @@ from portal.database.models.states import (
     UploadCategory,
     UploadStatus,
 )
-from portal.database.models.ways_in.ingest import IngestHour, IngestKey, IngestKeyKind, IngestRefusal
+from portal.database.models.ways_in.ingest import (
+    IngestHour,
+    IngestKey,
+    IngestKeyKind,
+    IngestRefusal,
+    LineageEvent,
+    LineageRun,
+)
 from portal.database.models.ways_in.mirrors import Mirror, MirroredRun, MirroredWorkflow
 from portal.database.models.workflows import Upload, Workflow, WorkflowVersion
 
@@ -94,6 +101,8 @@ __all__ = [
     "IngestKeyKind",
     "IngestRefusal",
     "Invitation",
+    "LineageEvent",
+    "LineageRun",
     "Member",
     "Mirror",
     "MirroredRun",

@@ -17,7 +17,7 @@ _RUNS: Mapping[str, tuple[str, str | None]] = {
     "success": ("completed", "succeeded"),
     "failed": ("failed", "failed"),
 }
-_TASKS: Mapping[str, tuple[str, str | None]] = {
+TASK_STATES: Mapping[str, tuple[str, str | None]] = {
     **_RUNS,
     "none": ("pending", None),
     "scheduled": ("pending", None),
@@ -30,6 +30,7 @@ _TASKS: Mapping[str, tuple[str, str | None]] = {
     "removed": ("cancelled", "stale"),
     "shutdown": ("cancelled", "aborted"),
 }
+"""Status and outcome by Airflow's word for the state of a task."""
 _BY_WHOM = {
     "cli": "person",
     "ui": "person",
@@ -63,6 +64,13 @@ _NOBODY = "Anonymous"
 def run_key(dag_id: str, run_id: str) -> str:
     """The id of a run at its source: run ids are unique within their DAG only."""
     return identifier(f"{dag_id}/{run_id}")
+
+
+def trigger_of(run_type: str | None, triggered_by: str | None) -> str | None:
+    """Why a DAG ran, by Airflow's words for the type of the run and for what started it."""
+    if triggered_by:
+        return _BY_WHOM.get(triggered_by, "other")
+    return _BY_TYPE.get(run_type, "other") if run_type else None
 
 
 def read(source: Input) -> Iterator[Made]:
@@ -106,7 +114,6 @@ def _run(run: Record, source: str) -> Line:
     user = run.text("triggering_user_name")
     queued, after = run.moment("queued_at"), run.moment("run_after")
     logical = run.moment("logical_date") or run.moment("execution_date")
-    trigger = _BY_WHOM.get(by, "other") if by else _BY_TYPE.get(kind, "other") if kind else None
     return {
         "type": "run",
         **_where(run, source),
@@ -118,7 +125,7 @@ def _run(run: Record, source: str) -> Line:
         "started_at": run.moment("start_date"),
         "completed_at": run.moment("end_date"),
         "scheduled_for": logical,
-        "trigger": trigger,
+        "trigger": trigger_of(kind, by),
         "trigger_name": kind or by,
         "triggered_by": person(SYSTEM, user, kind="person") if user and user != _NOBODY else None,
         "parameters": run.mapping("conf"),
@@ -133,7 +140,7 @@ def _run(run: Record, source: str) -> Line:
 def _task(task: Record, source: str) -> Line:
     """A try of a task: the list of task instances has the last try of each, that of tries all."""
     word = task.text("state") or "none"
-    status, outcome = _state(task, word, _TASKS)
+    status, outcome = _state(task, word, TASK_STATES)
     tries, position = task.whole("try_number"), task.whole("map_index", -1)
     operator = task.text("operator_name") or task.text("operator")
     return {

@@ -80,14 +80,15 @@ def worded_duration(text: str) -> int | None:
 
 
 def link(text: str | None) -> str | None:
-    """A link that may be shown: http or https, not too long; else None."""
+    """A link that may be shown: http or https, a host, not too long; else None."""
     if text is None or len(text) > MAX_LINK or not text.isprintable() or " " in text:
         return None
     try:
         parts = urlsplit(text)
-    except ValueError:
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # also of a port that is no number
         return None
-    return text if parts.scheme in ("http", "https") and parts.netloc else None
+    return text if parts.scheme in ("http", "https") and has_host else None
 
 
 def cut(text: str | None, longest: int) -> str | None:
