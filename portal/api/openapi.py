@@ -125,7 +125,7 @@ def _operation(name: str, operation: Operation, rule: Rule, security: list[Json]
         "summary": operation.summary,
         "parameters": [*parameters, *([{"$ref": "#/components/parameters/Workspace"}] if security else [])],
         "security": security,
-        "responses": {str(operation.status): _success(operation)}
+        "responses": _successes(operation)
         | {
             str(status): {"$ref": f"#/components/responses/Refused{status}"}
             for status in _refusals(operation, bool(parameters))
@@ -176,6 +176,11 @@ def _refusals(operation: Operation, has_parameters: bool) -> list[int]:
     statuses += [413, 415] if has_body else []
     statuses += [422] if has_parameters or has_body else []
     return sorted(set(statuses))
+
+
+def _successes(operation: Operation) -> Schema:
+    statuses = [operation.status, *([operation.otherwise] if operation.otherwise else [])]
+    return {str(status): _success(operation) for status in statuses}
 
 
 def _success(operation: Operation) -> Json:

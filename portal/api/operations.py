@@ -28,6 +28,8 @@ class Operation:
     """The object that is answered: alone, without an envelope (`bare`), or in a list."""
     shape: Shape = "one"
     status: int = 200
+    otherwise: int | None = None
+    """The status where what was sent was there before, if it is another one; the answer is the same."""
     query: Mapping[str, Mapping[str, Any] | Callable[[], Schema]] | None = None
     """A schema that depends on what is installed is made when it is asked for."""
     filters: Sequence[AnyFilter] = ()

@@ -13,7 +13,7 @@ from portal.cli import (
     worker,
     workflows,
 )
-from portal.cli.ways_in import hooks, sync
+from portal.cli.ways_in import hooks, lineage, sync
 
 
 def init_app(app: Flask) -> None:
@@ -24,6 +24,7 @@ def init_app(app: Flask) -> None:
         accounts.signin_link,
         keys.api_keys,
         hooks.hooks,
+        lineage.lineage,
         workflows.workflows,
         audit.audit_log,
         history.import_,

@@ -5,6 +5,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from portal.cli.failures import Command
+from portal.cli.ways_in import lineage
 from portal.cli.ways_in.sync import mirror_chores
 from portal.engine.workers import workshop
 from portal.engine.workers.worker import stop_with
@@ -18,4 +19,4 @@ def worker(threads: int, queues: str) -> None:
     """Run the steps of workflows until told to stop."""
     names = [name.strip() for name in queues.split(",") if name.strip()]
     app = current_app._get_current_object()  # type: ignore[attr-defined]
-    stop_with(workshop.open_worker(app, threads, names, mirror_chores(app)).run())
+    stop_with(workshop.open_worker(app, threads, names, [*mirror_chores(app), *lineage.CHORES]).run())

@@ -26,29 +26,29 @@ class TooMuch(PortalError):
     status, code = 413, "REQUEST_ENTITY_TOO_LARGE"
 
 
-def unpacked(pieces: Iterable[bytes], encoding: str) -> bytes:
+def unpacked(pieces: Iterable[bytes], encoding: str, most: int = MAX_BYTES) -> bytes:
     """The whole body. Raises TooMuch as soon as there is too much of it, BadRequest, NotJson."""
     encoding = encoding.strip().lower()
     if encoding in _GZIP:
-        pieces = _gunzip(pieces)
+        pieces = _gunzip(pieces, most)
     elif encoding not in ("", "identity"):
         raise NotJson("Content-Encoding must be gzip, or absent.")
     whole = bytearray()
     for piece in pieces:
         whole += piece
-        if len(whole) > MAX_BYTES:
+        if len(whole) > most:
             raise TooMuch
     return bytes(whole)
 
 
-def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _gunzip(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
     """Unpack gzip, also several members of it in a row, never more at a time than a body may have."""
     member, members, is_open = zlib.decompressobj(_GZIP_WINDOW), 0, False
     try:
         for piece in pieces:
             rest = piece
             while rest:
-                yield member.decompress(rest, MAX_BYTES + 1)
+                yield member.decompress(rest, most + 1)
                 is_open, rest = not member.eof, member.unconsumed_tail
                 if member.eof:
                     rest = member.unused_data

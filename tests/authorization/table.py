@@ -85,6 +85,12 @@ _RUNS = "/workflows/<workflow_id>/runs"
 _VERSION = "/workflows/<workflow_id>/versions/<number>"
 _DRAFT = {"draft": "{}", "do": "check"}
 _WORKFLOW_LINE = {"type": "workflow", "id": "8a1b54f3-6f0c-4b7e-9d4e-0a6a52c1c9f1", "name": "Pushed"}
+_LINEAGE_EVENT = {
+    "eventType": "START",
+    "eventTime": "2026-03-01T12:00:00Z",
+    "run": {"runId": "3f1f0f5e-7a0e-4a58-9a51-3a3f8f3f6b10"},
+    "job": {"namespace": "etl", "name": "load"},
+}
 _MODEL = "/providers/<provider_name>/models/<path:model_name>"
 
 TABLE: dict[str, Row] = {
@@ -126,6 +132,7 @@ TABLE: dict[str, Row] = {
     f"GET /api/v1{_RUNS}/<run_id>/audio/<audio_id>/url": Api(scope="workflows:read"),
     "GET /api/v1/workflows/<workflow_id>/uploads": Api(scope="workflows:read"),
     "POST /api/v1/history": Ingest(body=_WORKFLOW_LINE),
+    "POST /api/v1/lineage": Ingest(ok=201, body=_LINEAGE_EVENT),
     # The API: the catalog of node types
     "GET /api/v1/nodes": Open(ok=200),
     "GET /api/v1/nodes/<node_type>": Api(scope="catalog:read"),
