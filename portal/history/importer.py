@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from portal.database.engine import db
 from portal.database.transactions import writing
 from portal.history.files.prefetch import prefetch
@@ -46,14 +48,19 @@ class Sink(Protocol):
 class _DatabaseSink:
     """Stores each batch in a transaction, which leaving `transactions` with an error rolls back.
 
-    `committed` is called after each commit.
+    `committed` is called after each commit, `ending` within each transaction, last.
     """
 
     def __init__(
-        self, arrival: Arrival, way: WayIn, transactions: ExitStack, committed: Callable[[], None]
+        self,
+        arrival: Arrival,
+        way: WayIn,
+        transactions: ExitStack,
+        committed: Callable[[], None],
+        ending: Callable[[Session], None] | None = None,
     ) -> None:
         self._arrival, self._way, self._transactions = arrival, way, transactions
-        self._committed = committed
+        self._committed, self._ending = committed, ending
         self._store: Store | None = None
 
     def take(self, lines: Sequence[NumberedLine], source: FileSource) -> Plan:
@@ -64,8 +71,8 @@ class _DatabaseSink:
         if self._store is not None and not self._store.may_lock(lines):
             self.end_batch()
         if self._store is None:
-            session = self._transactions.enter_context(writing(bulk=not self._way.live))
-            self._store = Store(session, self._arrival, self._way)
+            self._session = self._transactions.enter_context(writing(bulk=not self._way.live))
+            self._store = Store(self._session, self._arrival, self._way)
         plan = self._store.take(lines)
         plan.bad += failed.items()
         return plan
@@ -73,6 +80,8 @@ class _DatabaseSink:
     def end_batch(self) -> None:
         if self._store is not None:
             self._store.finish()
+            if self._ending:
+                self._ending(self._session)
             self._store = None
             self._transactions.close()
         self._committed()
@@ -153,13 +162,23 @@ def import_lines(
     now: datetime,
     files: Mapping[str, bytes] | None = None,
     way: WayIn = BY_FILE,
+    ending: Callable[[Session, ImportSummary], None] | None = None,
 ) -> ImportSummary:
-    """Import lines from memory as if from one file, with the files that they name."""
+    """Import lines from memory as if from one file, with the files that they name.
+
+    `ending` is called last within each transaction, with the summary of all lines so far.
+    """
     summary = ImportSummary()
     arrival = Arrival(workspace_id, now, way.live)
     numbered = (Line(number, text, 0) for number, text in enumerate(lines, 1))
     with _timed(summary), ExitStack() as transactions:
-        sink = _DatabaseSink(arrival, way, transactions, summary.mark_committed)
+        sink = _DatabaseSink(
+            arrival,
+            way,
+            transactions,
+            summary.mark_committed,
+            (lambda session: ending(session, summary)) if ending else None,
+        )
         into = _Import(workspace_id, sink, InMemory(files or {}), summary, FileSummary(Path("-")))
         for _ in into.take_all(parse_chunks(numbered, DEFAULT_BATCH_SIZE, db.engine.dialect, arrival)):
             pass

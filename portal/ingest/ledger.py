@@ -72,7 +72,20 @@ def record(key_id: UUID, outcome: IngestOutcome, now: datetime) -> None:
         with writing() as session:
             _add(session, key_id, outcome, now)
     except (sa.exc.SQLAlchemyError, WriteRefused) as error:
-        log.warning("what an ingest key brought was not recorded: %s", type(error).__name__)
+        _log(error)
+
+
+def record_within(session: Session, key_id: UUID, outcome: IngestOutcome, now: datetime) -> None:
+    """The same within the transaction that stores it, which goes on after a failure."""
+    try:
+        with session.begin_nested():
+            _add(session, key_id, outcome, now)
+    except sa.exc.SQLAlchemyError as error:
+        _log(error)
+
+
+def _log(error: Exception) -> None:
+    log.warning("what an ingest key brought was not recorded: %s", type(error).__name__)
 
 
 def _add(session: Session, key_id: UUID, outcome: IngestOutcome, now: datetime) -> None:

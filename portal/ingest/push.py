@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from portal.auth.ingest_keys import IngestCaller
 from portal.history.importer import import_lines
 from portal.history.summary import ImportSummary
@@ -15,9 +17,18 @@ def take_lines(caller: IngestCaller, lines: Sequence[bytes], now: datetime) -> I
     """Store lines of history; each that cannot be taken is refused on its own."""
     numbers = [number for number, line in enumerate(lines, 1) if line.strip()]
     way = WayIn(caller.key_id, caller.source, live=True)
-    summary = import_lines(caller.workspace_id, [lines[number - 1] for number in numbers], now=now, way=way)
-    outcome = _outcome(summary, numbers)
-    ledger.record(caller.key_id, outcome, now)
+    kept = [lines[number - 1] for number in numbers]
+    recorded: list[IngestOutcome] = []
+
+    def record(session: Session, summary: ImportSummary) -> None:
+        recorded.append(_outcome(summary, numbers))
+        ledger.record_within(session, caller.key_id, recorded[-1], now)
+
+    summary = import_lines(caller.workspace_id, kept, now=now, way=way, ending=record)
+    if not recorded:  # no line was one that could be stored
+        recorded.append(_outcome(summary, numbers))
+        ledger.record(caller.key_id, recorded[-1], now)
+    [outcome] = recorded  # as few lines as a push has are stored in one transaction
     return outcome
 
 
