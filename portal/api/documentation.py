@@ -110,7 +110,7 @@ def _entries(document: Json) -> Iterator[Entry]:
 
 def _entry(document: Json, path: str, method: str, operation: Json) -> Entry:
     responses = {status: _resolved(document, answer) for status, answer in operation["responses"].items()}
-    [status] = [status for status in responses if status.startswith("2")]
+    status, *_ = [status for status in responses if status.startswith("2")]
     answer = responses[status]["content"]["application/json"]["schema"]
     data = answer.get("properties", {}).get("data", answer)
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
@@ -135,7 +135,9 @@ def _entry(document: Json, path: str, method: str, operation: Json) -> Entry:
         body=_fields(document, body),
         answer=_fields(document, data.get("items", data)),
         status=status,
-        refusals={code: answer["description"] for code, answer in responses.items() if code != status},
+        refusals={
+            code: answer["description"] for code, answer in responses.items() if not code.startswith("2")
+        },
     )
 
 

@@ -23,6 +23,7 @@ from portal.workspaces import invitations
 from portal.workspaces.members import roster_id
 from tests.answer_models import faults
 from tests.api.conftest import Api
+from tests.api.test_lineage import START
 from tests.conftest import BASE_URL
 from tests.definitions.graphs import checked, edge
 from tests.factories import (
@@ -235,12 +236,16 @@ def ask_of_runs(ask: Callable[..., Json], workflow_id: UUID) -> None:
 
 
 def ask_of_ingest(app: Flask, workspace: Workspace) -> set[tuple[str, str]]:
-    """Push a good line and a bad one with an ingest key."""
+    """Push a good line and a bad one with an ingest key, and an event twice and a bad one."""
     path, bearer = "/api/v1/history", {"Authorization": f"Bearer {make_ingest_key(workspace)}"}
     for line, status in ((workflow_line(), 200), (workflow_line(name=7), 422)):
         answer = app.test_client().post(path, json=line, headers=bearer)
         assert (answer.status_code, faults(app, answer)) == (status, [])
-    return {(path, "post")}
+    lineage = "/api/v1/lineage"
+    for event, status in ((START, 201), (START, 200), ({}, 422)):
+        answer = app.test_client().post(lineage, json=event, headers=bearer)
+        assert (answer.status_code, faults(app, answer)) == (status, [])
+    return {(path, "post"), (lineage, "post")}
 
 
 def ask_of_templates(ask: Callable[..., Json]) -> None:
