@@ -118,11 +118,11 @@ def test_runs_that_belong_together_name_each_other(api: Api) -> None:
     have(
         api,
         workflow_line(),
-        named("1"),
-        named("1", attempt=2, outcome="skipped", status="cancelled"),
-        named("2", parent={"external_id": "1", "step": "deploy"}),
-        named("3", parent={"external_id": "1"}, rerun_of={"external_id": "2"}),
-        named("4", parent={"source": "airflow", "external_id": "x"}),
+        named("1", run_number=1),
+        named("1", attempt=2, run_number=2, outcome="skipped", status="cancelled"),
+        named("2", run_number=3, parent={"external_id": "1", "step": "deploy"}),
+        named("3", run_number=4, parent={"external_id": "1"}, rerun_of={"external_id": "2"}),
+        named("4", run_number=5, parent={"source": "airflow", "external_id": "x"}),
     )
     first = api.get(path_of(api, "1")).get_json()["data"]
     assert [run["run_number"] for run in first["x_portal"]["children"]["runs"]] == [3, 4]

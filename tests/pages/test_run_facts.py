@@ -42,9 +42,9 @@ def test_the_list_says_outcome_branch_trigger_and_what_is_no_person(
 ) -> None:
     have(
         browser,
-        named("1", status="cancelled", outcome="skipped", ref=REF, trigger="schedule",
+        named("1", run_number=1, status="cancelled", outcome="skipped", ref=REF, trigger="schedule",
               trigger_name="0 2 * * *", triggered_by={"name": "renovate", "kind": "bot"}),
-        named("2", started_at=None, completed_at=None, duration_ms=65_000),
+        named("2", run_number=2, started_at=None, completed_at=None, duration_ms=65_000),
     )  # fmt: skip
     page = parsed(browser.open(f"/workflows/{WORKFLOW}/runs?order=asc"))
     rows = [text_of(row) for row in page.select("#runs tbody tr")]
@@ -90,7 +90,11 @@ def test_the_page_says_where_a_run_is_from_and_what_it_is_about(browser: Browser
 def test_runs_that_belong_together_are_linked_both_ways_with_a_new_etag(
     browser: Browser,
 ) -> None:
-    have(browser, named("1"), named("1", attempt=2, outcome="timed_out", status="failed"))
+    have(
+        browser,
+        named("1", run_number=1),
+        named("1", attempt=2, run_number=2, outcome="timed_out", status="failed"),
+    )
     run_id = identity.run_id(browser.workspace.id, "ci", "1")
     first = browser.open(f"/workflows/{WORKFLOW}/runs/{run_id}")
     elsewhere = {"name": "Deploy", "external_id": "d"}
