@@ -264,7 +264,7 @@ def _attempts(values: Iterable[object]) -> Attempts:
     for value in values:
         pipeline = value.get("pipeline") if isinstance(value, dict) else None
         if isinstance(value, dict) and isinstance(pipeline, dict):
-            jobs[str(value.get("id"))] = (pipeline.get("id"), value.get("name"))
+            jobs[str(value.get("id"))] = (str(pipeline.get("id")), str(value.get("name")))
     return _numbered(jobs)
 
 

@@ -226,6 +226,11 @@ def _stage(stage: Record, node_id: str) -> Line:
         raise stage.fault("status", f"is {word[:50]}, which this reader does not know.")
     status, outcome = _STAGES[word]
     begun, lasted = stage.number("startTimeMillis"), stage.number("durationMillis")
+    try:
+        started_at = from_milliseconds(begun) if begun else None
+        ended_at = from_milliseconds(begun + lasted) if begun and lasted is not None and outcome else None
+    except OverflowError:
+        raise stage.fault("startTimeMillis", "is outside the calendar.") from None
     node, error = stage.text("execNode"), stage.record("error")
     return {
         "node_id": node_id,
@@ -234,10 +239,8 @@ def _stage(stage: Record, node_id: str) -> Line:
         "status": status,
         "outcome": outcome,
         "source_status": word,
-        "started_at": from_milliseconds(begun) if begun else None,
-        "completed_at": from_milliseconds(begun + lasted)
-        if begun and lasted is not None and outcome
-        else None,
+        "started_at": started_at,
+        "completed_at": ended_at,
         "worker": node,
         "error": error.text("message") if error else None,
         "jenkins": stage.rest("_links", "stageFlowNodes"),

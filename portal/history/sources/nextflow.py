@@ -124,12 +124,15 @@ def _times(row: Row, number: int, source: Input) -> Line:
     )
     whole, real = (worded_duration(row.get(column, "")) for column in ("duration", "realtime"))
     derived = {}
-    if ended is None and submitted and whole is not None:
-        ended = later(submitted, whole)
-        derived["completed_at_from"] = "submit + duration"
-    if begun is None and ended and real is not None:
-        begun = later(ended, -real)
-        derived["started_at_from"] = "complete - realtime"
+    try:
+        if ended is None and submitted and whole is not None:
+            ended = later(submitted, whole)
+            derived["completed_at_from"] = "submit + duration"
+        if begun is None and ended and real is not None:
+            begun = later(ended, -real)
+            derived["started_at_from"] = "complete - realtime"
+    except OverflowError:
+        raise BadField(f"line {number} duration", "leads outside the calendar.") from None
     return {"created_at": submitted, "started_at": begun, "completed_at": ended, **derived}
 
 

@@ -222,7 +222,7 @@ def _run(log: _Log, source: Input) -> Line:
 
 
 def _step(job: _Job, has_ended: bool) -> Line:
-    line = job.line | {"snakemake": {"jobid": int(job.number), **_mapping(job.line["snakemake"])}}
+    line = job.line | {"snakemake": {"jobid": job.number, **_mapping(job.line["snakemake"])}}
     if line["status"] == "running" and has_ended:
         line |= {"status": "cancelled", "outcome": "stale", "status_from": "the log, which ends without it"}
     return line

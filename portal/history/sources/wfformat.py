@@ -48,7 +48,7 @@ def _run(document: Record, source: Input) -> Line:
         "status_from": "WfFormat holds executions that have ended, and no status",
         "started_at": begun,
         "started_at_from": "executedAt, read as MM-DD-YY" if is_month_first else None,
-        "completed_at": later(begun, lasted * 1000) if begun and lasted is not None else None,
+        "completed_at": _end(execution, "makespanInSeconds", begun, lasted),
         "completed_at_from": "executedAt + makespanInSeconds" if begun and lasted is not None else None,
         "triggered_by": person(SYSTEM, who, kind="person") if who else None,
         "total_nodes": len(specified) or None,
@@ -72,6 +72,15 @@ def _executed_at(record: Record) -> tuple[str | None, bool]:
     return fixed.moment("executedAt"), True
 
 
+def _end(record: Record, field: str, begun: str | None, seconds: float | None) -> str | None:
+    if begun is None or seconds is None:
+        return None
+    try:
+        return later(begun, seconds * 1000)
+    except OverflowError:
+        raise record.fault(field, "leads outside the calendar.") from None
+
+
 def _step(task: Record, specified: Record | None) -> Line:
     """A task: most files say how long it ran, and not when."""
     begun, is_month_first = _executed_at(task)
@@ -86,7 +95,7 @@ def _step(task: Record, specified: Record | None) -> Line:
         "outcome": "succeeded",
         "started_at": begun,
         "started_at_from": "executedAt, read as MM-DD-YY" if is_month_first else None,
-        "completed_at": later(begun, seconds * 1000) if begun and seconds is not None else None,
+        "completed_at": _end(task, "runtimeInSeconds", begun, seconds),
         "completed_at_from": "executedAt + runtimeInSeconds" if begun and seconds is not None else None,
         "duration_ms": round(seconds * 1000) if seconds is not None and seconds >= 0 and not begun else None,
         "worker": machines[0]

@@ -146,9 +146,13 @@ def test_stages_of_a_pipeline_are_steps() -> None:
 
 
 def test_what_cannot_be_mapped_is_named_with_its_place() -> None:
-    made = read_json("jenkins", {"builds": [a_build(result="ODD"), {"number": 1}, a_build(timestamp=1e20)]})
+    made = read_json(
+        "jenkins",
+        {"builds": [a_build(result="ODD"), {"number": 1}, a_build(timestamp=1e15), a_build(duration=1e300)]},
+    )
     assert faults(made) == [
         ("builds[0].result", "is ODD, which this reader does not know."),
         ("builds[1]", "is no build of Jenkins with url, number and timestamp."),
         ("builds[2].timestamp", "is outside the calendar."),
+        ("builds[3].duration", "must be a number of at most 9007199254740991."),
     ]

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 
 from portal import moments
 from portal.history.parsing.readers import BadField
+from portal.input import sentences
+from portal.input.bounds import MAX_NUMBER
 
 _SECONDS_APART = re.compile(r"(\S+) (\S+?)(?: (UTC|[+-]\d\d:?\d\d))?")
 
@@ -52,16 +54,16 @@ class Record:
         found = self.value(name)
         if found is None:
             return None
-        if type(found) is not int or found < least:
-            raise self.fault(name, f"must be a whole number, {least} or more.")
+        if type(found) is not int or not least <= found <= MAX_NUMBER:
+            raise self.fault(name, sentences.whole_number(least, MAX_NUMBER))
         return found
 
     def number(self, name: str) -> float | None:
         found = self.value(name)
         if found is None:
             return None
-        if isinstance(found, bool) or not isinstance(found, int | float):
-            raise self.fault(name, "must be a number.")
+        if isinstance(found, bool) or not isinstance(found, int | float) or not abs(found) <= MAX_NUMBER:
+            raise self.fault(name, f"must be a number of at most {MAX_NUMBER}.")
         return float(found)
 
     def flag(self, name: str) -> bool | None:
