@@ -30,16 +30,23 @@ class BringInPage:
     systems: Sequence[System]
     plug_ins: Sequence[str]
     """The names of the readers that installed packages bring."""
+    hooks: Sequence[str]
+    """The commands that make addresses for live events."""
     unread: Sequence[str] = UNREAD
 
 
 @bp.get("/history/bring-in")
 def bring_in() -> str:
     workspace = current_principal().workspace
-    into = f"{_IMPORT}--workspace {workspace.slug} " if workspace else _IMPORT
+    of = f"--workspace {workspace.slug} " if workspace else ""
+    into = f"{_IMPORT}{of}"
     systems = [
         System(each.name, each.title, each.reads, [line.replace(_IMPORT, into) for line in each.commands])
         for each in registry.own_readers()
     ]
     plug_ins = [name for name in registry.names() if name not in registry.OWN]
-    return render("history/bring_in.html", BringInPage(systems=systems, plug_ins=plug_ins))
+    hooks = [
+        f"flask hooks add {of}--kind github --repository OWNER/REPO",
+        f"flask hooks add {of}--kind gitlab --repository GROUP/PROJECT",
+    ]
+    return render("history/bring_in.html", BringInPage(systems=systems, plug_ins=plug_ins, hooks=hooks))

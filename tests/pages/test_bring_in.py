@@ -22,6 +22,14 @@ def test_every_system_has_its_two_lines(browser: Browser) -> None:
         assert lines == [line.replace("flask import ", into) for line in reader.commands]
 
 
+def test_hooks_have_their_lines_too(browser: Browser) -> None:
+    section = one(parsed(browser.open("/history/bring-in")), "section[aria-labelledby=live]")
+    assert [code.text.partition(" --kind ")[2] for code in section.select("code")] == [
+        "github --repository OWNER/REPO",
+        "gitlab --repository GROUP/PROJECT",
+    ]
+
+
 def test_systems_without_a_reader_are_named(browser: Browser) -> None:
     text = one(parsed(browser.open("/history/bring-in")), "section[aria-labelledby=others]").text
     assert all(name in text for name in UNREAD)

@@ -14,12 +14,14 @@ from portal.database.models import Run, User, Workflow, Workspace
 from portal.history import identity
 from portal.history.importer import import_files
 from portal.history.summary import ImportSummary
+from portal.runs.facts.outcomes import outcome_word
 from tests.factories import NOON, make_key, make_member, make_user, make_workspace
 from tests.history.sources.expected import RECORDINGS, SAMPLES
 from tests.history.sources.expected import Run as Expected
 from tests.history.sources.reading import HERE, reading
 from tests.history.sources.test_github import a_run
 from tests.history.sources.test_samples import files_of
+from tests.pages.conftest import parsed
 
 SignIn = Callable[[User], FlaskClient]
 RUNNING = "running"
@@ -51,17 +53,18 @@ def shown(
 ) -> list[tuple[str, str, str | None, int]]:
     """Workflow, status, outcome and number of steps of every run by the API; each run has its page."""
     client, headers = app.test_client(), {"Authorization": f"Bearer {key}"}
-    runs = sa.select(Run.id, Run.workflow_id, Workflow.name, Run.outcome).join(Workflow)
+    runs = sa.select(Run.id, Run.workflow_id, Workflow.name).join(Workflow)
     found = []
-    for run_id, workflow_id, name, outcome in db.session.execute(
-        runs.where(Workflow.workspace_id == workspace.id)
-    ):
+    for run_id, workflow_id, name in db.session.execute(runs.where(Workflow.workspace_id == workspace.id)):
         path = f"/workflows/{workflow_id}/runs/{run_id}"
         run = client.get(f"/api/v1{path}", headers=headers).get_json()["data"]
         steps = client.get(f"/api/v1{path}/steps", headers=headers).get_json()["data"]
-        page = browser.get(path)
-        assert (page.status_code, run["status"].capitalize() in page.text) == (200, True)
-        found.append((name, run["status"], outcome, len(steps)))
+        facts, status = run["x_portal"], run["status"]
+        page = parsed(browser.get(path)).get_text(" ")
+        told = [facts["source"], facts["external_id"], facts.get("source_status", "")]
+        told.append(outcome_word(status, facts.get("outcome")) or status.capitalize())
+        assert [each for each in told if each not in page] == []
+        found.append((name, status, facts.get("outcome"), len(steps)))
     return sorted(found, key=str)
 
 
