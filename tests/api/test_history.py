@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -334,3 +336,19 @@ def test_pushes_beyond_those_that_are_taken_at_once_are_told_to_come_again(pushe
         busy = pusher.push_lines(workflow_line())
     assert (busy.status_code, busy.headers["Retry-After"]) == (503, "1")
     assert pusher.push_lines(workflow_line()).status_code == 200
+
+
+def test_requests_that_arrive_together_do_not_fail_each_other(pusher: Pusher) -> None:
+    barrier = threading.Barrier(AT_ONCE)
+
+    def push(number: int) -> int:
+        barrier.wait()
+        return pusher.push_lines(named_run(1), named_run(number + 2), named_run(9)).status_code
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        assert set(threads.map(push, range(AT_ONCE))) == {200}
+    db.session.rollback()
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(Workflow)) == 1
+    assert runs() == AT_ONCE + 2
+    [hour] = db.session.scalars(sa.select(IngestHour))
+    assert hour.accepted + hour.unchanged == 3 * AT_ONCE
