@@ -84,6 +84,8 @@ def _run() -> Schema:
     }
     fields = _fields(own) | _fields(RUN_COLUMNS) | _fields(KEPT) | _fields(RUN) | _fields(OF_THE_LINE)
     schema = record_schema(fields | {"triggered_by": _ref("person")} | lists, needed=("status",))
+    schema["properties"]["title"] = {"description": "Text that says what the run is about."}
+    schema["properties"]["labels"] = {"description": "Texts, numbers, true or false by name."}
     return schema | {"allOf": [*_identity("id"), _dated(MOMENTS)]}
 
 

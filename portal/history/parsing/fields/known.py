@@ -14,8 +14,6 @@ from portal.history.parsing import readers
 from portal.history.parsing.readers import BadField, Reader, Values, accepts
 from portal.input import addresses
 
-MAX_LABELS = 50
-MAX_LABEL = 500
 MAX_ARTIFACTS = 200
 MAX_SOURCE = 200
 MAX_EXTERNAL_ID = 255
@@ -38,23 +36,6 @@ def written_moment(value: object) -> str | None:
     """A moment as UTC text; None for a zero time."""
     found = readers.moment(value)
     return None if found is None else moments.format_moment(found)
-
-
-@accepts(
-    type="object",
-    maxProperties=MAX_LABELS,
-    additionalProperties={"type": ["string", "number", "boolean", "null"], "maxLength": MAX_LABEL},
-)
-def labels(value: object) -> Values:
-    """Labels: text, numbers, or true and false by name."""
-    given = readers.object_(value)
-    if len(given) > MAX_LABELS:
-        raise ValueError(f"must have at most {MAX_LABELS} members.")
-    found = {name: each for name, each in given.items() if each is not None}
-    for name, each in found.items():
-        if not isinstance(each, str | int | float) or (isinstance(each, str) and len(each) > MAX_LABEL):
-            raise BadField(name, f"must be text of up to {MAX_LABEL} characters, a number, true or false.")
-    return found
 
 
 @accepts(type="integer", minimum=-MAX_EXIT_CODE, maximum=MAX_EXIT_CODE)
@@ -166,8 +147,6 @@ RUN_FACTS: Mapping[str, Reader] = {
     ),
     "parameters": readers.object_,
     "environment": readers.text_of(0, 100),
-    "title": readers.text_of(0, 1000),
-    "labels": labels,
     "source_status": word_of_source,
     "waiting_for": readers.text_of(0, 200),
     "scheduled_for": written_moment,
