@@ -76,7 +76,7 @@ def steps_at_every_moment(edges: Edges) -> Fields:
 def lengths_of_steps(edges: Edges) -> Fields:
     """Where only a length is known, which the source may give in any way."""
     lengths = [*MEASURES, edges.measure(), None, True, "1", [1]]
-    return {"steps": [step(edges, duration_seconds=each, duration_ms=edges.measure(0)) for each in lengths]}
+    return {"steps": [step(edges, duration_seconds=each, duration_ms=edges.count()) for each in lengths]}
 
 
 def attempts_in_one_lane(edges: Edges) -> Fields:

@@ -194,7 +194,7 @@ def _cookie_of(caller: Caller) -> str:
 
 
 def _request(world: World, place: Place, caller: Caller, cookie: str) -> Request:
-    ours = world.objects["ours"] | {"token": "x", "filename": "portal.css"}
+    ours = world.objects["ours"] | {"token": "x", "filename": "portal.css", "hook_id": "x"}
     path = _ARGUMENT.sub(lambda found: str(ours[found[1]]), place.route.split(" ", 1)[1])
     request = Request(path, headers=SAME | caller.headers)
     if caller.kind == "session":

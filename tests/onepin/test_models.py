@@ -164,7 +164,9 @@ def fill(workspace: Workspace) -> None:
         TAKE | {"audio": audio, "status": status} for status in ("delivered", "dropped", "not_delivered")
     ]
     output = OUTPUT_LINE | {"takes": takes}
-    everything = RUN | {"id": an_id("everything"), "definition_snapshot": SINK, "files": [audio]}
+    apart = ("source", "external_id", "attempt", "parent", "rerun_of")
+    everything = {name: each for name, each in RUN.items() if name not in apart}
+    everything |= {"id": an_id("everything"), "definition_snapshot": SINK, "files": [audio]}
     lines = [
         workflow_line(
             description="x", definition=SINK, source="ci", url="https://ci.example/w", path="a/w.yml"

@@ -141,7 +141,7 @@ def test_languages_add_up_the_texts_of_takes_and_share_the_credits(workspace: Wo
     assert (yesterday.characters, today.characters) == (0, 28)
 
 
-def test_history_that_comes_again_replaces_what_was_spoken(workspace: Workspace) -> None:
+def test_history_that_comes_again_changes_what_was_spoken(workspace: Workspace) -> None:
     at = "2026-03-29T22:30:00Z"
     brought_in(workspace, workflow_line(), run_line("a", created_at=at, credits=28, output_lines=SPOKEN))
     moved = "2026-03-01T00:00:00Z"
@@ -149,12 +149,15 @@ def test_history_that_comes_again_replaces_what_was_spoken(workspace: Workspace)
     brought_in(workspace, run_line("a", **later))
     rows = db.session.query(RunLanguage).order_by(RunLanguage.locale_code).all()
     assert [(row.locale_code, row.characters, row.credits) for row in rows] == [
-        ("de-de", 5, 0),
-        ("en-us", 11, 0),
+        ("de-de", 5, 8.75),
+        ("en-us", 11, 19.25),
     ]
     places = {(row.workflow_id, row.created_at.isoformat()) for row in rows}
     assert places == {(UUID(WORKFLOW), "2026-03-01T00:00:00+00:00")}
-    brought_in(workspace, run_line("a", created_at=moved, updated_at="2026-03-30T01:00:00Z"))
+    silent = {"created_at": moved, "updated_at": "2026-03-30T01:00:00Z"}
+    brought_in(workspace, run_line("a", **silent))
+    assert db.session.query(RunLanguage).count() == 2
+    brought_in(workspace, run_line("a", **silent, replace=True))
     assert db.session.query(RunLanguage).count() == 0
 
 

@@ -48,6 +48,7 @@ def test_details_are_those_of_the_source(adding: Adding, here: Portal, there: Po
     summary = adding(details=10)()
     assert summary.details == 2
     ours, theirs = here.ask(path(1))["data"], there.ask(path(1))["data"]
+    assert ours.pop("x_portal")["source"].startswith("onepin:")
     assert ours == theirs
     steps, expected = (
         [
