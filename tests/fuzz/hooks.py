@@ -24,9 +24,7 @@ WINDOWS = (("from", "to"), ("last_run_after", "last_run_before"))
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if isinstance(case.path_parameters, dict):
-        if case.method == "GET" and case.path.endswith(
-            "/estimate"
-        ):  # a template of other cases may run nowhere
+        if case.method == "GET" and case.path.endswith("/estimate"):  # other templates may run nowhere
             case.path_parameters["template_id"] = "00000000"
         elif case.method == "GET":
             _often_what_is_there(case.path_parameters)

@@ -122,7 +122,7 @@ def state_of_line(line: ParsedRun, results: RunResults | None) -> RunState:
         state.steps[key] = _entries(values, at, rank_of(row["status"], replaces))
     if results:
         for name, digest in results.digests.items():
-            state.outputs[name, digest] = _outputs(name, results)
+            state.outputs[name, digest] = outputs_of(name, results)
     return state
 
 
@@ -180,7 +180,8 @@ def _entries(values: Mapping[str, object], at: int, rank: int) -> Fields:
     return {name: (Entry.of(at, rank, value),) for name, value in values.items()}
 
 
-def _outputs(name: str, results: RunResults) -> Outputs:
+def outputs_of(name: str, results: RunResults) -> Outputs:
+    """The rows of one of the lists of a line."""
     of_takes = [file for file in results.files if not file.field.startswith("files.")]
     if name == "output_lines":
         return Outputs(results.lines, results.takes, results.validations, of_takes)

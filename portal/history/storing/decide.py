@@ -9,7 +9,7 @@ from uuid import UUID
 from portal.database.models import RunStatus
 from portal.definitions.graph import EMPTY_DEFINITION
 from portal.history.merging.rows import line_of_state
-from portal.history.merging.state import RunState, merge, state_of_line
+from portal.history.merging.state import RunState, merge, outputs_of, state_of_line
 from portal.history.parsing.encoding import EncodedRun, HistoryLine
 from portal.history.parsing.lines import WorkflowLine, parse_line
 from portal.history.parsing.readers import BadField, Values
@@ -59,6 +59,8 @@ class StoredRun:
     """What was said of it; None until a line says more than the last one."""
     line: EncodedRun | None = None
     """The only line that told of it so far, if that is known."""
+    files: dict[UUID, bytes] = field(default_factory=dict)
+    """The digests of its files by artifact, where a line names any."""
 
 
 @dataclass
@@ -260,12 +262,16 @@ def _decide_run(plan: Plan, existing: Existing, line: EncodedRun, arrival: Arriv
         return
     before = stored.state
     if before is None:
-        before = _state_of(plan, cast(EncodedRun, stored.line), arrival)
+        first = cast(EncodedRun, stored.line)
+        before = _state_of(plan, first, arrival)
+        stored.files = _content_of(before, first)
     after = merge(before, _state_of(plan, line, arrival))
-    if after == before and not line.files:
+    brought = _content_of(after, line)
+    if after == before and brought.items() <= stored.files.items():
         plan.counts.runs_unchanged += 1
         return
     stored.state, stored.digest = after, line.digest
+    stored.files |= brought
     plan.counts.runs_updated += 1
     planned = plan.runs.get(line.id)
     merged = line_of_state(after, _parse(plan, line, arrival), arrival.workspace_id)
@@ -287,6 +293,19 @@ def _change(before: str | None, run: ParsedRun) -> Change | None:
 def _status(state: RunState) -> str:
     entries = state.fields.get("status")
     return str(entries[0].value) if entries else str(RunStatus.RUNNING)
+
+
+def _content_of(state: RunState, line: EncodedRun) -> dict[UUID, bytes]:
+    """The digests of the files that a line brings in lists that count."""
+    if line.results is None:
+        return {}
+    best = {name: entries[0].value for name, entries in state.fields.items()}
+    counting = [name for name, digest in line.results.digests.items() if best.get(name) == digest]
+    return {
+        file.artifact["id"]: file.artifact["sha256"]
+        for name in counting
+        for file in outputs_of(name, line.results).files
+    }
 
 
 def _parse(plan: Plan, line: EncodedRun, arrival: Arrival) -> ParsedRun:

@@ -133,6 +133,11 @@ def _stored_runs(session: Session, lines: Sequence[EncodedRun]) -> dict[UUID, St
     changed = {line.id for line in known if found[line.id].digest != line.digest and found[line.id].imported}
     for run_id, state in read_states(session, changed).items():
         found[run_id].state = state
+    with_files = {line.id for line in known if line.id in changed and line.files}
+    for chunk in chunks(list(with_files)):
+        rows = sa.select(Artifact.run_id, Artifact.id, Artifact.sha256).where(Artifact.run_id.in_(chunk))
+        for row in session.execute(rows):
+            found[cast(UUID, row.run_id)].files[row.id] = row.sha256
     return found
 
 
