@@ -109,14 +109,14 @@ class _Folding:
             parent_id = event.parent.run_id if event.parent else runs[event.run_id].parent_id
             ids |= {*self.rows.ancestors(parent_id), *self.rows.runs_at(tree.root_id, place)}
         stored = self.rows.events_of_runs(tree.root_id, ids)
-        after = fold([*stored, event])
-        if not holds(tree, event, place, after):
+        before, after = fold(stored), fold([*stored, event])
+        if not holds(tree, event, place, before, after):
             return False
         if event.run_id not in runs and event.parent is not None:
             self.rows.add_run(KnownRun(event.run_id, tree.root_id, event.parent.run_id, True, place))
         self.rows.place_events([event], tree.root_id)
         self.rows.hear(tree.root_id, after[0].has_ended, self.now)
-        self._write(fold(stored), after)
+        self._write(before, after)
         return True
 
     def _take_with_trees(self, event: RunEvent, old: Collection[UUID]) -> None:

@@ -147,6 +147,22 @@ def test_a_step_that_is_taken_back_is_not_counted(workspace: Workspace) -> None:
     assert len(steps_of(stored())) == 3  # the second attempt must have succeeded
 
 
+def test_the_first_step_that_began_makes_a_pending_run_running(workspace: Workspace) -> None:
+    later, earlier = body(2, "OTHER", 4, parent=1), body(3, "ABORT", 1, parent=1)
+    send(workspace.id, later)
+    assert [run["status"] for run in stored().values()] == ["pending"]
+    send(workspace.id, earlier)
+    assert [run["status"] for run in stored().values()] == ["running"]
+
+
+def test_a_run_that_loses_its_first_step_began_with_another(workspace: Workspace) -> None:
+    send(workspace.id, body(2, "START", 1, parent=1), body(3, "START", 5, parent=1))
+    assert [run["created_at"] for run in stored().values()] == ["2026-03-01T12:01:00Z"]
+    send(workspace.id, body(2, "COMPLETE", 2, parent=4))
+    assert stored()["openlineage:prod", run_id(1)]["created_at"] == "2026-03-01T12:05:00Z"
+    assert stored()["openlineage:prod", run_id(4)]["created_at"] == "2026-03-01T12:01:00Z"
+
+
 def test_workspaces_share_nothing(workspace: Workspace) -> None:
     other = make_workspace("other", "Other")
     assert send(workspace.id, body(2, parent=1)) == send(other.id, body(2, parent=1)) == [True]

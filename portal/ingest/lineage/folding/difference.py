@@ -61,8 +61,11 @@ def lines_of(run: FoldedRun) -> Iterator[tuple[StepKey | None, Line]]:
 
 
 def _follows(run: FoldedRun, now: Mapping[RunIdentity, FoldedRun]) -> bool:
-    """Whether a stored run is still one, and merging the lines about it makes it what it is now."""
-    return run.identity in now and now[run.identity].fields.overrides(run.fields)
+    """Whether a stored run is still one with all its steps, and merging lines makes it what it is now."""
+    found = now.get(run.identity)
+    if found is None or run.steps.keys() - found.steps.keys():
+        return False
+    return found.fields.overrides(run.fields)
 
 
 def _step_follows(step: Fields, now: Fields | None) -> bool:

@@ -44,6 +44,10 @@ class FoldedRun:
     """Of each run that is a step of this one, by its id in its events."""
 
     @property
+    def has_begun(self) -> bool:
+        return self.fields.has_begun or self.fields.has_ended
+
+    @property
     def has_ended(self) -> bool:
         return self.fields.has_ended
 

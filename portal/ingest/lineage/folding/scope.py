@@ -4,7 +4,7 @@ A tree may have thousands of events. What an event says of its own run only adds
 moves runs, names or attempts; then all events of its trees are folded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -60,11 +60,20 @@ def is_of_root(event: RunEvent, tree: KnownTree, runs: Mapping[UUID, KnownRun]) 
     return runs[event.run_id].is_heard and not links_of(event)
 
 
-def holds(tree: KnownTree, event: RunEvent, place: Place | None, after: list[FoldedRun]) -> bool:
-    """Whether the fold of some of the events gave what was taken for granted when they were chosen."""
+def holds(
+    tree: KnownTree,
+    event: RunEvent,
+    place: Place | None,
+    before: Sequence[FoldedRun],
+    after: Sequence[FoldedRun],
+) -> bool:
+    """Whether folding some of the events gave what was taken for granted when they were chosen.
+
+    Whether the run at the root has begun must be known without the event: if not, another one may know.
+    """
     if len(after) != 1 or after[0].identity != tree.identity or after[0].roots != {tree.root_id}:
         return False
-    is_known_to_run = after[0].fields.has_begun or after[0].has_ended
+    is_known_to_run = any(run.has_begun for run in before)
     return is_known_to_run and after[0].places.get(event.run_id) == place
 
 
