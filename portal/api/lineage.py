@@ -1,5 +1,6 @@
 """Events of OpenLineage, which Airflow, dbt, Spark and others send, by ingest keys."""
 
+import json
 from typing import Annotated
 
 import orjson
@@ -71,10 +72,7 @@ def take_lineage() -> tuple[Response, int]:
 def _take(caller: IngestCaller, raw: bytes) -> tuple[bool, bool]:
     """Whether the event is about a run, and whether it is a new one."""
     now = moments.now()
-    try:
-        found: object = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise BadRequest("The event is not JSON.") from None
+    found = _json(raw)
     if not isinstance(found, dict):
         raise InvalidQuery([FieldError("event", "must be an object.")])
     event = read_event(found, caller.source)
@@ -82,3 +80,16 @@ def _take(caller: IngestCaller, raw: bytes) -> tuple[bool, bool]:
         return False, True
     refuse_ahead(event, now)
     return True, take_event(caller.workspace_id, event, caller.key_id, now)
+
+
+def _json(raw: bytes) -> object:
+    """What a body says, also with the NaN and half surrogates of Python's encoder. Raises BadRequest."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        found: object = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise BadRequest("The event is not JSON.") from None
+    return found

@@ -94,6 +94,14 @@ def test_what_is_no_event_is_refused_with_the_field(
     assert db.session.scalar(sa.select(sa.func.count()).select_from(LineageEvent)) == 0
 
 
+@pytest.mark.parametrize("odd", ["NaN", '"\\udc80"', "123456789012345678901234567890", "-Infinity"])
+def test_what_pythons_encoder_writes_beside_json_is_read(app: Flask, key: str, odd: str) -> None:
+    facet = f'{{"airflowDagRun": {{"dagRun": {{"dag_id": "d", "run_id": "r", "conf": {{"a": {odd}}}}}}}}}'
+    raw = json.dumps(START).replace(f'{{"runId": "{RUN}"}}', f'{{"runId": "{RUN}", "facets": {facet}}}')
+    assert send(app, key, raw.encode()).status_code == 201
+    assert the_run().source_system == "airflow"
+
+
 def test_a_body_that_unpacks_to_too_much_is_refused(app: Flask, key: str) -> None:
     bomb = gzip.compress(b" " * (MAX_BYTES + 1))
     assert send(app, key, bomb, Content_Encoding="gzip").status_code == 413

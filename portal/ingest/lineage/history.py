@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.models import Run, RunStatus, Step, StepResult, Upload, Workflow, WorkflowVersion
 from portal.history import identity
+from portal.history.parsing.decoding import canonical
 from portal.history.parsing.encoding import encode_lines
 from portal.history.parsing.lines import parse_line
 from portal.history.parsing.readers import BadField
@@ -64,7 +64,7 @@ def _import(session: Session, arrival: Arrival, lines: Sequence[Line], key_id: U
     parsed, bad = [], list[tuple[int, BadField]]()
     for number, line in enumerate(lines, 1):
         try:
-            parsed.append((number, parse_line(orjson.dumps(line), arrival)))
+            parsed.append((number, parse_line(canonical(line), arrival)))
         except BadField as error:
             bad.append((number, error.bare()))
     store = Store(session, arrival, WayIn(key_id, live=True))

@@ -1,10 +1,10 @@
 """Facets of an event, read leniently: one that is not as it should be says nothing."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-
-import orjson
+from math import isfinite
 
 from portal import moments
 from portal.history.sources.reading.values import link
@@ -191,17 +191,16 @@ def _parameters(value: object) -> Json | None:
     if not isinstance(value, Mapping) or not value:
         return None
     found = _storable(value, MAX_PARAMETER_DEPTH)
-    try:
-        size = len(orjson.dumps(found))
-    except orjson.JSONEncodeError:
-        return None
-    return found if isinstance(found, Mapping) and size <= MAX_PARAMETERS else None
+    fits = len(json.dumps(found)) <= MAX_PARAMETERS
+    return found if isinstance(found, Mapping) and fits else None
 
 
 def _storable(value: object, depth: int) -> object:
     """A JSON value with nothing that databases do not store; what is too deep becomes an ellipsis."""
     if isinstance(value, str):
         return storable(value)
+    if isinstance(value, float) and not isfinite(value):
+        return None
     if isinstance(value, Mapping | list) and not depth:
         return "…"
     if isinstance(value, Mapping):
