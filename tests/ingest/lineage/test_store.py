@@ -18,7 +18,7 @@ from portal.database.models import LineageEvent, LineageRun, RunEvent, Workspace
 from portal.history.importer import import_lines
 from portal.ingest.lineage import store
 from portal.ingest.lineage.store import fold_waiting
-from tests.examples import A_FIFTH
+from tests.examples import FEW
 from tests.factories import NOON, make_workspace
 from tests.history.lines import encode
 from tests.ingest.lineage.folding.test_difference import airflow_bodies, plain_bodies
@@ -213,7 +213,7 @@ def test_what_history_refuses_is_logged_and_the_event_kept(
 def test_order_and_repetition_make_no_difference(
     workspace: Workspace, bodies: st.SearchStrategy[dict[str, Any]]
 ) -> None:
-    @A_FIFTH
+    @FEW
     @given(sent=st.lists(bodies, min_size=1, max_size=8), seed=st.integers(0, 10_000))
     def check(sent: list[dict[str, Any]], seed: int) -> None:
         chance = random.Random(seed)
