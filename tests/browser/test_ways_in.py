@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -19,9 +20,9 @@ from portal import moments
 from portal.history.identity import workflow_id
 from tests.browser.conftest import GUARD_MS, OpenBrowser, Portal
 from tests.factories import make_ingest_key
+from tests.ingest.lineage.makers import Body, body, dag_facets, link, task_facets
 
 ROOT = Path(__file__).parents[2]
-ORIGINAL = "https://airflow.acme.example/dags/orders/runs/scheduled__2026-11-28"
 
 
 @dataclass(frozen=True)
@@ -173,40 +174,33 @@ def test_a_cron_job_that_pings_by_curl_is_followed_from_its_start_to_its_failure
 
 @dataclass(frozen=True)
 class Airflow:
-    """A scheduler with one DAG of two tasks, which says what happens as it happens."""
+    """A scheduler whose provider for OpenLineage says of one DAG what happens, as it happens."""
 
     url: str
     key: str
     began: datetime
 
-    def say(self, run: str, second: int, **said: object) -> None:
-        line = {
-            "type": "run",
-            "source": "airflow",
-            "external_id": f"orders/{run}",
-            "workflow": {"name": "orders"},
-            "at": self.at(second),
-            "url": ORIGINAL,
-            "trigger": "schedule",
-            "status": "running",
-            **said,
-        }
+    def of_dag(self, number: int, kind: str, second: int, **facets: Any) -> None:
+        self._send(number, kind, second, "orders", dag_facets(f"scheduled__{number}", "orders"), facets)
+
+    def of_task(self, number: int, task: str, attempt: int, kind: str, second: int, **facets: Any) -> None:
+        said = task_facets(task, attempt, f"scheduled__{number}", "orders", log_url=log_of(task, attempt))
+        within = {"parent": link(number, "orders")}
+        own = number * 100 + attempt * 10 + len(task)
+        self._send(own, kind, second, f"orders.{task}", said, within | facets)
+
+    def _send(self, run: int, kind: str, second: int, name: str, said: Body, facets: Body) -> None:
+        at = moments.format_moment(self.began + timedelta(seconds=second))
+        event = body(run, kind, 0, name, facets=said | facets, eventTime=at)
         headers = {"Authorization": f"Bearer {self.key}"}
-        answer = requests.post(
-            f"{self.url}/api/v1/history", json=line, headers=headers, timeout=GUARD_MS / 1000
+        sent = requests.post(
+            f"{self.url}/api/v1/lineage", json=event, headers=headers, timeout=GUARD_MS / 1000
         )
-        assert (answer.status_code, answer.json()["refused"]) == (200, [])
+        assert (sent.status_code, sent.json()["taken"]) == (201, True)
 
-    def at(self, second: int) -> str:
-        return moments.format_moment(self.began + timedelta(seconds=second))
 
-    def task(
-        self, name: str, attempt: int, status: str, began: int, ended: int | None = None, **said: object
-    ) -> dict[str, object]:
-        task: dict[str, object] = {"node_id": name, "name": name, "node_type": "PythonOperator"}
-        task |= {"iteration": attempt, "status": status, "started_at": self.at(began)}
-        task |= {"completed_at": self.at(ended)} if ended is not None else {}
-        return task | said
+def log_of(task: str, attempt: int) -> str:
+    return f"https://airflow.acme.example/dags/orders/runs/tasks/{task}?try_number={attempt}"
 
 
 def test_a_run_of_airflow_is_followed_through_a_failed_task_and_its_retry_and_leads_to_the_original(
@@ -215,27 +209,30 @@ def test_a_run_of_airflow_is_followed_through_a_failed_task_and_its_retry_and_le
     with portal.inside():
         key = make_ingest_key(portal.workspace, source="airflow")
     airflow = Airflow(portal.url, key, moments.now() - timedelta(minutes=2))
-    airflow.say("scheduled__2026-11-27", 0, status="completed", completed_at=airflow.at(0))
+    airflow.of_dag(1, "START", 0)
+    airflow.of_dag(1, "COMPLETE", 5)
     followed = follow(workflow_id(portal.workspace.id, "airflow", "orders"))
     page = followed.page
 
-    run = "scheduled__2026-11-28"
-    airflow.say(run, 10, started_at=airflow.at(10), steps=[airflow.task("extract", 1, "running", 10)])
+    airflow.of_dag(2, "START", 10)
+    airflow.of_task(2, "extract", 1, "START", 11)
     followed.show_new_run()
     followed.expect_state("Running")
     followed.open_newest()
-    refused = airflow.task("extract", 1, "failed", 10, 20, error="Connection refused", exit_code=1)
-    airflow.say(run, 20, steps=[refused])
+    airflow.of_task(2, "extract", 1, "FAIL", 20, errorMessage={"message": "Connection refused"})
     followed.until(lambda: "Connection refused" in (page.locator("#run").text_content() or ""))
-    airflow.say(run, 30, steps=[airflow.task("extract", 2, "running", 30)])
-    again = [airflow.task("extract", 2, "completed", 30, 40), airflow.task("load", 1, "completed", 40, 50)]
-    airflow.say(run, 50, status="completed", completed_at=airflow.at(50), steps=again)
+    airflow.of_task(2, "extract", 2, "START", 30)
+    airflow.of_task(2, "extract", 2, "COMPLETE", 40)
+    airflow.of_task(2, "load", 1, "START", 41)
+    airflow.of_task(2, "load", 1, "COMPLETE", 49)
+    airflow.of_dag(2, "COMPLETE", 50)
     followed.until(lambda: page.locator("#run-state").get_attribute("data-status") == "completed")
 
     attempts = page.locator("#steps tbody tr", has_text="extract")
     expect(attempts).to_have_count(2)
     expect(attempts.nth(0)).to_have_class("failed")
     expect(attempts.nth(1)).to_have_class("completed")
-    original = page.locator(f'a[href="{ORIGINAL}"]')
-    expect(original).to_be_visible()
-    expect(original).to_have_attribute("rel", "noreferrer noopener")
+    for attempt in (1, 2):
+        original = page.locator(f'a[href="{log_of("extract", attempt)}"]')
+        expect(original).to_be_visible()
+        expect(original).to_have_attribute("rel", "noreferrer noopener")
