@@ -137,6 +137,7 @@ def rows(answer: TestResponse) -> list[str]:
 
 
 @pytest.mark.parametrize("query", GOOD)
+@pytest.mark.slow
 def test_every_surface_gives_the_same_rows(ask: Ask, query: str) -> None:
     answers = {surface: ask(surface, query) for surface in ("api", "page", "fragment")}
     expected = rows(answers["api"])

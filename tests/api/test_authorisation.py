@@ -174,6 +174,7 @@ def test_last_used_is_written_at_most_once_a_minute(api: Api) -> None:
     assert last_used() == start + timedelta(seconds=60)
 
 
+@pytest.mark.slow
 def test_every_view_is_closed_unless_it_says_public(app: Flask) -> None:
     client = app.test_client()
     open_views = set()
@@ -232,6 +233,7 @@ def test_a_key_is_made_for_members_only_and_every_bad_field_is_named(app: Flask)
     assert db.session.scalar(sa.select(sa.func.count()).select_from(User)) == 1
 
 
+@pytest.mark.slow
 def test_many_first_uses_of_a_key_at_once_do_not_wait_for_each_others_connections(api: Api) -> None:
     barrier = threading.Barrier(24)
 

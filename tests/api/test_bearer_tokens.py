@@ -142,6 +142,7 @@ def test_only_the_identity_counts_and_never_the_e_mail(caller: Caller) -> None:
         assert (refused.status_code, refused.get_json()["error"]["code"]) == (401, "UNAUTHORIZED")
 
 
+@pytest.mark.slow
 def test_a_bad_token_is_401_without_a_reason_and_the_log_has_the_reason_without_the_token(
     caller: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -166,6 +167,7 @@ def test_the_machines_clock_may_be_off_by_less_than_half_a_minute(
         assert caller.get("/auth/whoami", token=token).status_code == status
 
 
+@pytest.mark.slow
 def test_a_rotated_key_works_at_once_and_a_flood_of_unknown_ones_asks_the_provider_once(
     caller: Caller,
 ) -> None:

@@ -163,6 +163,7 @@ def test_what_is_no_body_of_lines_is_refused_whole(
     assert answer.status_code == status
 
 
+@pytest.mark.slow
 def test_a_thousand_lines_and_four_mebibytes_are_taken(pusher: Pusher) -> None:
     fill = "x" * (MAX_BYTES - len(encode(workflow_line(note=""))))
     assert pusher.push(encode(workflow_line(note=fill))).get_json() == taken(1)

@@ -123,6 +123,7 @@ def test_without_a_key_nothing_is_taken_and_a_busy_portal_says_when_to_come_agai
     assert int(answer.headers["Retry-After"]) >= 1
 
 
+@pytest.mark.slow
 def test_events_of_a_run_that_ended_a_day_ago_go_and_a_later_one_finds_the_run(app: Flask, key: str) -> None:
     for event in (START, END):
         send(app, key, event)
@@ -133,6 +134,7 @@ def test_events_of_a_run_that_ended_a_day_ago_go_and_a_later_one_finds_the_run(a
     assert the_run().status == "failed"
 
 
+@pytest.mark.slow
 def test_the_published_client_speaks_to_it_unchanged(sqlite_app: Flask, tmp_path: Path) -> None:
     from openlineage.client import OpenLineageClient
     from openlineage.client.event_v2 import Job, RunEvent, RunState

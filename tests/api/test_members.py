@@ -125,6 +125,7 @@ def test_an_expired_invitation_is_over(admin: TokenCaller, workspace: Workspace,
     assert invite(admin, workspace, "grace@acme.example").status_code == 200
 
 
+@pytest.mark.slow
 def test_who_is_a_member_already_keeps_their_role_when_they_accept(
     admin: TokenCaller, workspace: Workspace, token_app: Flask
 ) -> None:

@@ -65,6 +65,7 @@ def test_they_are_listed_and_described_like_ours(writer: Api) -> None:
     assert writer.get(f"/nodes/{LISTEN.slug}").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_description_of_the_api_names_them(app: Flask) -> None:
     def enums() -> list[list[str]]:
         document = app.test_client().get("/openapi.json").get_json()

@@ -337,6 +337,7 @@ def _ask_about_members(ask: Callable[..., Json], spaces: str, own: str, user: Us
         ask("DELETE", one, member_id=row, **mine)
 
 
+@pytest.mark.slow
 def test_a_body_is_required_exactly_where_an_empty_one_is_refused(token_app: Flask) -> None:
     workspace, user = new_workspace(), let_in(make_user())
     make_member(workspace, user, "admin")

@@ -278,6 +278,7 @@ def test_an_output_without_end_is_refused(pinger: Pinger) -> None:
     assert pinger.ping("/db-backup", "POST", data=b"x" * (16 * 1024 * 1024 + 1)).status_code == 413
 
 
+@pytest.mark.slow
 def test_markup_in_an_output_is_shown_as_text(pinger: Pinger, sign_in: Callable[[User], FlaskClient]) -> None:
     user = make_user()
     make_member(pinger.workspace, user)
@@ -299,6 +300,7 @@ class TestKeyOfOneWorkflow:
             app, workspace, make_ingest_key(workspace, "ping", slug="db-backup", source="cron:web1")
         )
 
+    @pytest.mark.slow
     def test_the_address_ends_with_the_key(self, pinger: Pinger) -> None:
         assert pinger.said(f"/start?rid={RID}&create=1") == (201, "Created")
         assert pinger.said(f"/0?rid={RID}") == (200, "OK")
@@ -356,6 +358,7 @@ def test_a_leaked_address_makes_only_so_many_workflows_and_pings_a_minute(
     assert int(refused.headers["Retry-After"]) >= 1
 
 
+@pytest.mark.slow
 def test_pings_that_arrive_together_do_not_fail_each_other(pinger: Pinger) -> None:
     barrier = threading.Barrier(6)
 

@@ -136,6 +136,7 @@ def test_a_provider_that_stays_away_pauses_the_run_which_resumes_by_itself(
 
 
 @pytest.mark.parametrize(("resumed", "minutes"), [(2, 20), (4, 60), (5, None)])
+@pytest.mark.slow
 def test_it_waits_twice_as_long_each_time_up_to_an_hour_and_not_for_ever(
     runner: Api, later: Callable[[float], None], resumed: int, minutes: int | None
 ) -> None:
@@ -152,6 +153,7 @@ def test_it_waits_twice_as_long_each_time_up_to_an_hour_and_not_for_ever(
     assert (paused["status"], waits) == ("paused", minutes and timedelta(minutes=minutes))
 
 
+@pytest.mark.slow
 def test_a_provider_that_says_when_is_asked_again_then(runner: Api, later: Callable[[float], None]) -> None:
     run = start(runner, flow(runner))
     run_id = UUID(run["id"])
@@ -175,6 +177,7 @@ def test_a_provider_that_says_when_is_asked_again_then(runner: Api, later: Calla
         (TimedOut("The step took longer than 600 seconds."), "node_timeout"),
     ],
 )
+@pytest.mark.slow
 def test_what_only_a_person_can_mend_waits_for_one(runner: Api, error: StepError, reason: str) -> None:
     run = start(runner, flow(runner))
     run_id, bench = UUID(run["id"]), Bench({GENERATOR: raising(error)})
@@ -187,6 +190,7 @@ def test_what_only_a_person_can_mend_waits_for_one(runner: Api, error: StepError
     assert read(runner, run)["pause_reason"] is None
 
 
+@pytest.mark.slow
 def test_a_step_that_cannot_go_on_fails_the_run_in_words(runner: Api) -> None:
     run = to_state(runner, "failed")
     assert run["error"] == f"Voice Generator “{GENERATOR}”: The voice is hoarse."
@@ -198,6 +202,7 @@ def test_a_step_that_cannot_go_on_fails_the_run_in_words(runner: Api) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_validator_sends_lines_back_and_lets_them_out_in_the_end(runner: Api) -> None:
     definition = checked()
     definition["graph"]["nodes"][2]["config"] = {"max_retries": 2}
@@ -226,6 +231,7 @@ def test_a_validator_sends_lines_back_and_lets_them_out_in_the_end(runner: Api) 
         assert [len(card["rejected"]["verdicts"]) for card in row["cards"]] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_lines_that_nobody_takes_back_are_dropped(runner: Api) -> None:
     definition = checked()
     definition["graph"]["edges"].pop()
@@ -247,6 +253,7 @@ def test_lines_that_nobody_takes_back_are_dropped(runner: Api) -> None:
 
 
 @pytest.mark.parametrize("end", ["completed", "cancelled", "failed"])
+@pytest.mark.slow
 def test_a_run_is_charged_once_for_what_really_ran(runner: Api, end: str) -> None:
     grant(runner.workspace.slug, 10, "root", NOON)
     run = start(runner, flow(runner))
@@ -266,6 +273,7 @@ def test_a_run_is_charged_once_for_what_really_ran(runner: Api, end: str) -> Non
     assert (charged(), balance(runner)) == ([credits], 10 - credits)
 
 
+@pytest.mark.slow
 def test_what_the_balance_lacks_is_absorbed(runner: Api) -> None:
     grant(runner.workspace.slug, 1, "root", NOON)
     run = start(runner, flow(runner))
@@ -274,6 +282,7 @@ def test_what_the_balance_lacks_is_absorbed(runner: Api) -> None:
     assert (found["credits"], found["credits_absorbed"], balance(runner)) == (1, 2, 0)
 
 
+@pytest.mark.slow
 def test_without_a_grant_nothing_is_charged(runner: Api) -> None:
     run = start(runner, flow(runner))
     Bench(costs={GENERATOR: Decimal("2.5")}).finish(UUID(run["id"]))
@@ -306,6 +315,7 @@ def test_a_deleted_workflow_ends_its_runs_and_they_are_settled(runner: Api) -> N
     assert steps == (3, 3)
 
 
+@pytest.mark.slow
 def test_a_step_that_ends_after_its_workflow_was_deleted_settles_the_run(runner: Api) -> None:
     workflow = flow(runner)
     run = start(runner, workflow)

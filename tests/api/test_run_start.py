@@ -125,6 +125,7 @@ def test_these_bodies_are_refused_and_start_nothing(runner: Api) -> None:
     assert db.session.scalars(sa.select(RunEvent)).all() == []
 
 
+@pytest.mark.slow
 def test_a_started_run_is_counted_and_shown_before_the_answer_is_sent(runner: Api) -> None:
     workflow = flow(runner, checked())
     make_run(workflow, run_number=41, status="completed")
@@ -196,6 +197,7 @@ def test_a_delivery_that_fails_leaves_no_run(app: Flask, runner: Api) -> None:
     assert start(runner, workflow)["run_number"] == 1
 
 
+@pytest.mark.slow
 def test_a_person_is_limited_in_all_workspaces_together(app: Flask, runner: Api) -> None:
     set_engine(app, runs_per_person=2, runs_per_workspace=0)
     second = new_workspace("second")

@@ -51,6 +51,7 @@ STATES = {
 
 
 @pytest.mark.parametrize("state", STATES)
+@pytest.mark.slow
 def test_each_state_goes_where_the_table_says(runner: Api, state: str) -> None:
     for event, wanted in STATES[state].items():
         before = to_state(runner, state)
@@ -78,6 +79,7 @@ def test_each_state_goes_where_the_table_says(runner: Api, state: str) -> None:
             assert {after[name] for name in cleared} == {None}
 
 
+@pytest.mark.slow
 def test_a_body_of_cancel_pause_and_resume_is_ignored(runner: Api) -> None:
     run = start(runner, flow(runner))
     for event in ("pause", "resume", "cancel"):
@@ -85,6 +87,7 @@ def test_a_body_of_cancel_pause_and_resume_is_ignored(runner: Api) -> None:
 
 
 @pytest.mark.parametrize("status", ["pending", "running", "paused"])
+@pytest.mark.slow
 def test_a_run_of_another_system_occupies_nothing_and_is_steered_there(runner: Api, status: str) -> None:
     workflow = flow(runner)
     row = make_run(workflow, status=status)
@@ -114,6 +117,7 @@ def test_a_run_is_looked_for_under_its_own_workflow(runner: Api) -> None:
     assert read(runner, run) == run
 
 
+@pytest.mark.slow
 def test_a_pause_waits_for_the_steps_that_run_and_says_what_is_held(runner: Api) -> None:
     nodes = [
         node(SCRIPT, text="One\nTwo"),
@@ -160,6 +164,7 @@ def test_a_pause_waits_for_the_steps_that_run_and_says_what_is_held(runner: Api)
     assert bench.finish(run_id).status == "completed"
 
 
+@pytest.mark.slow
 def test_a_run_that_has_not_begun_is_held_before_its_sources(runner: Api) -> None:
     run = start(runner, flow(runner, two_scripts()))
     held = [{"node_id": "a", "locales": []}, {"node_id": "b", "locales": []}]
@@ -168,6 +173,7 @@ def test_a_run_that_has_not_begun_is_held_before_its_sources(runner: Api) -> Non
     assert (cancelled["held_nodes"], cancelled["started_at"], cancelled["paused_ms"]) == (held, None, None)
 
 
+@pytest.mark.slow
 def test_a_pause_during_the_last_step_comes_too_late(runner: Api) -> None:
     run = start(runner, flow(runner))
 
@@ -179,6 +185,7 @@ def test_a_pause_during_the_last_step_comes_too_late(runner: Api) -> None:
     assert read(runner, run)["pause_requested_at"] is None
 
 
+@pytest.mark.slow
 def test_resume_is_refused_while_another_run_occupies_the_workflow(runner: Api) -> None:
     workflow = flow(runner)
     paused = start(runner, workflow)

@@ -68,6 +68,7 @@ def refusal(answer: TestResponse) -> tuple[int, list[str]]:
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
+@pytest.mark.slow
 def test_a_script_is_announced_sent_confirmed_listed_fetched_and_deleted(
     api: Api, workflow: Workflow, put: Put, kind: str, request: pytest.FixtureRequest
 ) -> None:
@@ -328,6 +329,7 @@ class TestStorageLimit:
     def environment(self, environment: dict[str, str]) -> dict[str, str]:
         return environment | {"PORTAL_STORAGE_BYTES_PER_WORKSPACE": "10"}
 
+    @pytest.mark.slow
     def test_pending_bytes_count_and_what_is_deleted_does_not(
         self, api: Api, workflow: Workflow, put: Put, tmp_path: Path
     ) -> None:
@@ -425,6 +427,7 @@ def test_no_other_view_is_open_without_an_origin(sqlite_app: Flask) -> None:
     assert [(rule.methods or set()) - {"OPTIONS"} for rule in rules] == [{"PUT"}]
 
 
+@pytest.mark.slow
 def test_ten_megabytes_are_taken_and_no_byte_more(api: Api, put: Put, tmp_path: Path) -> None:
     _, url = create(api)
     assert put(url, bytes(10_000_001)).status_code == 413

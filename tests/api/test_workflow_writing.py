@@ -234,6 +234,7 @@ def test_a_run_leaves_the_etag_and_the_moment(writer: Api) -> None:
     assert after.get_json()["data"]["runs_count"] == 1
 
 
+@pytest.mark.slow
 def test_after_deletion_nothing_of_it_is_there(writer: Api, app: Flask) -> None:
     flow = make_workflow(writer.workspace, "Gone")
     run = make_run(flow)
@@ -287,6 +288,7 @@ def test_a_name_is_free_just_when_it_may_be_used(writer: Api) -> None:
             assert asked.get_json()["data"] == {"name": made.get_json()["data"]["name"], "available": True}
 
 
+@pytest.mark.slow
 def test_validate_says_what_would_keep_it_from_running_and_saves_nothing(writer: Api) -> None:
     def validated(definition: Json) -> Json:
         answer = writer.request("POST", "/workflows/validate", json={"definition": definition})

@@ -89,6 +89,7 @@ def test_workflows_changed_at_one_moment_stand_by_their_last_run_unless_sorted(a
     assert names(api, "sort=updated_at") == ["1", "None", "3", "2"]
 
 
+@pytest.mark.slow
 def test_sorting_pairs_sorts_and_orders_by_position(shelf: Api) -> None:
     assert names(shelf) == ["Good", "broken", "Active", "draft"]
     assert names(shelf, "sort=name") == ["Active", "broken", "draft", "Good"]
@@ -103,6 +104,7 @@ def test_sorting_pairs_sorts_and_orders_by_position(shelf: Api) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_filters_narrow_the_list_and_the_total(shelf: Api) -> None:
     assert names(shelf, "search=GOO") == ["Good"]
     assert names(shelf, "search=no.%202") == ["broken"]

@@ -136,6 +136,7 @@ def test_only_its_owner_deletes_it_and_then_everything_in_it_is_gone(
     assert caller.ask("POST", "/workspaces", json={"name": "x", "slug": own["slug"]}).status_code == 201
 
 
+@pytest.mark.slow
 def test_a_key_sees_the_one_workspace_it_is_bound_to(token_app: Flask, ada: User) -> None:
     bound, other = make_workspace(), make_workspace("other")
     for workspace in (bound, other):

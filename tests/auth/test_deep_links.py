@@ -254,6 +254,7 @@ def test_no_way_in_takes_a_return_address_that_leads_elsewhere(sqlite_app: Flask
         ] == ("/"), path
 
 
+@pytest.mark.slow
 def test_a_good_return_address_comes_back_as_it_went(sqlite_app: Flask) -> None:
     user = make_user()
     make_member(make_workspace(), user)

@@ -105,6 +105,7 @@ FORGERIES = [
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
+@pytest.mark.slow
 def test_a_form_from_elsewhere_is_refused_before_it_does_anything(
     sign_in: Callable[[User], FlaskClient], user: User, app: Flask, forgery: dict[str, str]
 ) -> None:

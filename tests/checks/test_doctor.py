@@ -93,6 +93,7 @@ def test_a_plain_portal_is_fine_and_says_what_is_worth_knowing(
     assert "each worker counts for itself" in text
 
 
+@pytest.mark.slow
 def test_a_provider_with_its_keys_and_rules_is_looked_at(
     start: Callable[..., Flask], provider: KeyServer
 ) -> None:
@@ -135,6 +136,7 @@ def test_what_does_not_answer_is_bad(start: Callable[..., Flask], provider: KeyS
     assert "s3cr3t" not in text
 
 
+@pytest.mark.slow
 def test_a_provider_that_describes_somebody_else_is_bad(
     start: Callable[..., Flask], provider: KeyServer
 ) -> None:
@@ -175,6 +177,7 @@ def test_a_database_without_tables_or_out_of_reach_is_bad(tmp_path: Path) -> Non
             db.engine.dispose()
 
 
+@pytest.mark.slow
 def test_the_provider_of_nodes_is_asked_for_its_models(start: Callable[..., Flask]) -> None:
     with provider_server() as server:
         settings = {

@@ -74,6 +74,7 @@ def test_files_that_are_as_they_were_stored_are_fine(check: Check, workspace: Wo
 
 
 @pytest.mark.usefixtures("any_store")
+@pytest.mark.slow
 def test_each_file_that_is_not_whole_is_named_with_what_is_wrong(check: Check, workspace: Workspace) -> None:
     artifact_store().delete(key(workspace, SOUND))
     put(workspace, OTHER, b"")
@@ -114,6 +115,7 @@ def test_a_repair_removes_what_is_damaged_and_keeps_what_is_whole(check: Check, 
 
 
 @pytest.mark.usefixtures("any_store")
+@pytest.mark.slow
 def test_an_import_brings_back_what_a_repair_removed(check: Check, app: Flask) -> None:
     workspace = make_workspace()
     history = [json.dumps(line).encode() for line in (workflow_line(), run_line(files=[{"path": "a.txt"}]))]
@@ -140,6 +142,7 @@ def test_leftovers_are_counted_and_removed_when_they_are_a_day_old(app: Flask, w
     assert check_files(repair=False, now=now)[1].detail == "none"
 
 
+@pytest.mark.slow
 def test_half_written_files_are_leftovers(check: Check, workspace: Workspace, tmp_path: Path) -> None:
     half = (tmp_path / "artifacts" / key(workspace, SOUND)).with_name(".new-abc123")
     half.write_bytes(b"half")
@@ -149,6 +152,7 @@ def test_half_written_files_are_leftovers(check: Check, workspace: Workspace, tm
     assert not half.exists()
 
 
+@pytest.mark.slow
 def test_what_is_not_the_portals_is_left_alone(check: Check, workspace: Workspace, tmp_path: Path) -> None:
     """Other people's files, and those of workspaces that only another database knows."""
     folder = tmp_path / "artifacts"
@@ -243,6 +247,7 @@ def test_uploads_are_read_too_and_never_removed(check: Check, workspace: Workspa
     assert "of 6, 2 missing, 1 with the wrong content." in check().output
 
 
+@pytest.mark.slow
 def test_what_is_left_of_an_upload_is_a_leftover_of_a_day(
     check: Check, workspace: Workspace, tmp_path: Path
 ) -> None:

@@ -202,6 +202,7 @@ def test_check_finds_a_whole_database_whole(run: Run) -> None:
     assert run("check").exit_code == 0
 
 
+@pytest.mark.slow
 def test_check_finds_counts_that_are_wrong_and_mends_them(run: Run) -> None:
     workflow = make_workflow(make_workspace())
     make_run(workflow, status="failed")

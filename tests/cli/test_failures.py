@@ -161,6 +161,7 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, BaseException], N
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value,
 )
+@pytest.mark.slow
 def test_an_import_that_fails_says_what_was_committed(
     run: RunCommand,
     tmp_path: Path,

@@ -101,6 +101,7 @@ def last_uses() -> tuple[object, ...]:
         return tuple(connection.scalar(each) for each in uses)
 
 
+@pytest.mark.slow
 def test_while_it_takes_no_changes_everything_is_read_and_changes_are_refused_in_words(world: World) -> None:
     link = f"/signin/{signin.make_link_token(world.user.email, moments.now())}"
     used = last_uses()
@@ -150,6 +151,7 @@ def test_signing_out_takes_the_cookie_away_and_says_that_the_session_goes_on(wor
     assert db.session.scalar(sa.select(sa.func.count()).select_from(BrowserSession)) == 1
 
 
+@pytest.mark.slow
 def test_a_session_that_cannot_be_ended_keeps_nobody_from_signing_in(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +170,7 @@ def test_a_session_that_cannot_be_ended_keeps_nobody_from_signing_in(
     world.database.take_changes()
 
 
+@pytest.mark.slow
 def test_commands_and_doctor_say_it(world: World) -> None:
     world.database.take_no_changes()
     db.engine.dispose()

@@ -228,6 +228,7 @@ def test_any_legal_graph_ends_as_the_rules_say(sqlite_app: Flask, definition: Js
     assert run.finished_steps == run.total_steps == sum(interpret(definition).iterations.values())
 
 
+@pytest.mark.slow
 def test_the_smallest_workflow_delivers_its_line(app: Flask) -> None:
     bench = Bench()
     run = bench.start(make_workflow(make_workspace()), smallest())
@@ -239,6 +240,7 @@ def test_the_smallest_workflow_delivers_its_line(app: Flask) -> None:
     assert told_by_the_database(run.id) == interpret(smallest())
 
 
+@pytest.mark.slow
 def test_a_line_comes_back_through_fail_until_its_retries_are_spent(app: Flask) -> None:
     definition = checked()
     definition["graph"]["nodes"][2]["config"] = {"max_retries": 2}
@@ -251,6 +253,7 @@ def test_a_line_comes_back_through_fail_until_its_retries_are_spent(app: Flask) 
     assert len(told.delivered) == 8
 
 
+@pytest.mark.slow
 def test_a_take_that_was_delivered_is_not_dropped_where_another_branch_refuses_it(app: Flask) -> None:
     script, speak = (
         node("source_script", text="\n".join(f"line {n}" for n in range(6))),

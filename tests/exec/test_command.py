@@ -34,6 +34,7 @@ def pipe(stream: IO[bytes] | None) -> IO[bytes]:
     return stream
 
 
+@pytest.mark.slow
 def test_both_streams_and_the_exit_status_are_those_of_the_command(
     machine: Machine, portal: Recorder
 ) -> None:
@@ -44,11 +45,13 @@ def test_both_streams_and_the_exit_status_are_those_of_the_command(
     assert sorted(end["steps"][0]["result"]["output"].splitlines()) == ["err", "out"]
 
 
+@pytest.mark.slow
 def test_the_command_reads_our_standard_input(machine: Machine) -> None:
     with machine.start_exec("cat", stdin=subprocess.PIPE) as process:
         assert process.communicate(b"from outside", timeout=60)[0] == b"from outside"
 
 
+@pytest.mark.slow
 def test_streams_that_go_to_one_place_keep_their_order(machine: Machine, portal: Recorder) -> None:
     program = "i=0; while [ $i -lt 200 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done"
     ran = machine.exec("sh", "-c", program, stderr=subprocess.STDOUT)
@@ -57,18 +60,21 @@ def test_streams_that_go_to_one_place_keep_their_order(machine: Machine, portal:
     assert portal.ends[0]["steps"][0]["result"]["output"] == said
 
 
+@pytest.mark.slow
 def test_output_passes_while_the_command_runs(machine: Machine) -> None:
     with machine.start_exec("sh", "-c", "echo asks; read word; echo $word", stdin=subprocess.PIPE) as process:
         assert pipe(process.stdout).readline() == b"asks\n"
         assert process.communicate(b"answer\n", timeout=60)[0] == b"answer\n"
 
 
+@pytest.mark.slow
 def test_a_command_that_a_signal_kills_ends_as_in_a_shell(machine: Machine, portal: Recorder) -> None:
     assert machine.exec("sh", "-c", "kill -TERM $$").returncode == 128 + signal.SIGTERM
     [end] = portal.ends
     assert (end["status"], end["error"], end["steps"][0]["exit_code"]) == ("failed", "Killed by SIGTERM", 143)
 
 
+@pytest.mark.slow
 def test_every_signal_reaches_the_command(machine: Machine, portal: Recorder) -> None:
     with machine.start_exec(*python(SIGNALS, "6")) as process:
         assert pipe(process.stdout).readline() == b"ready\n"
@@ -80,6 +86,7 @@ def test_every_signal_reaches_the_command(machine: Machine, portal: Recorder) ->
     assert portal.ends[0]["steps"][0]["exit_code"] == 9
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_reaches_the_command_once(machine: Machine) -> None:
     master, terminal = os.openpty()
     arguments = ("exec", "--workflow", "Backup", "--", *python(SIGNALS, "2"))
@@ -100,6 +107,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_command_once(machine: Machine) -> None
     os.close(master)
 
 
+@pytest.mark.slow
 def test_a_command_that_cannot_be_started_fails_as_in_a_shell(machine: Machine, portal: Recorder) -> None:
     plain = machine.home / "plain"
     plain.write_text("not a program")
@@ -113,6 +121,7 @@ def test_a_command_that_cannot_be_started_fails_as_in_a_shell(machine: Machine, 
     ]
 
 
+@pytest.mark.slow
 def test_a_script_without_its_first_line_runs_in_the_shell(machine: Machine) -> None:
     script = machine.home / "script"
     script.write_text("echo $1\n")
@@ -120,6 +129,7 @@ def test_a_script_without_its_first_line_runs_in_the_shell(machine: Machine) -> 
     assert machine.exec(str(script), "as cron does").stdout == b"as cron does\n"
 
 
+@pytest.mark.slow
 def test_what_the_command_leaves_running_is_not_waited_for_and_still_heard(machine: Machine) -> None:
     program = "exec 3<&0; (read word; echo later $word) <&3 & echo now"
     with machine.start_exec("sh", "-c", program, stdin=subprocess.PIPE) as process:
@@ -128,6 +138,7 @@ def test_what_the_command_leaves_running_is_not_waited_for_and_still_heard(machi
         assert process.communicate(b"on\n", timeout=60)[0] == b"later on\n"
 
 
+@pytest.mark.slow
 def test_the_command_has_the_descriptors_that_we_were_given(machine: Machine) -> None:
     reader, writer = os.pipe()
     ran = machine.exec("ls", "/proc/self/fd", pass_fds=[reader])
@@ -138,6 +149,7 @@ def test_the_command_has_the_descriptors_that_we_were_given(machine: Machine) ->
     assert str(reader) in descriptors
 
 
+@pytest.mark.slow
 def test_when_nobody_reads_the_command_ends_as_in_a_pipeline(machine: Machine, portal: Recorder) -> None:
     with machine.start_exec("yes") as process:
         assert pipe(process.stdout).readline() == b"y\n"
@@ -146,12 +158,14 @@ def test_when_nobody_reads_the_command_ends_as_in_a_pipeline(machine: Machine, p
     assert portal.ends[0]["error"] == "Killed by SIGPIPE"
 
 
+@pytest.mark.slow
 def test_a_full_disk_does_not_stop_the_command(machine: Machine, portal: Recorder) -> None:
     with open("/dev/full", "wb") as full:
         assert machine.exec("sh", "-c", "echo lost; exit 4", stdout=full).returncode == 4
     assert portal.ends[0]["steps"][0]["result"] == {"output": "lost\n"}
 
 
+@pytest.mark.slow
 def test_closed_streams_do_no_harm(machine: Machine, portal: Recorder) -> None:
     script = Path(run_portal.__file__)
     line = f"{sys.executable} -IS {script} exec --workflow Backup -- sh -c 'echo out; exit 5' <&- >&- 2>&-"
@@ -159,6 +173,7 @@ def test_closed_streams_do_no_harm(machine: Machine, portal: Recorder) -> None:
     assert portal.ends[0]["steps"][0]["result"] == {"output": "out\n"}
 
 
+@pytest.mark.slow
 def test_much_output_passes_whole_in_little_memory(machine: Machine, portal: Recorder) -> None:
     size = 60_000_000
     program = f"head -c {size} /dev/zero; echo end >&2; read word"
@@ -174,6 +189,7 @@ def test_much_output_passes_whole_in_little_memory(machine: Machine, portal: Rec
     assert len(portal.ends[0]["steps"][0]["result"]["output"]) <= run_portal.TAIL_BYTES
 
 
+@pytest.mark.slow
 def test_bytes_pass_as_they_are_and_are_sent_as_text(machine: Machine, portal: Recorder) -> None:
     program = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 2)"
     assert machine.exec(*python(program)).stdout == bytes(range(256)) * 2

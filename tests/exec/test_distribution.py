@@ -17,6 +17,7 @@ from tests.exec.conftest import ROOT, Machine
 FILE = ROOT / "run_portal.py"
 
 
+@pytest.mark.slow
 def test_the_portal_serves_the_command_to_everybody(sqlite_app: Flask, machine: Machine) -> None:
     answer = sqlite_app.test_client().get("/run-portal")
     assert (answer.status_code, answer.mimetype) == (200, "text/x-python")
@@ -68,6 +69,7 @@ def _works(python: Path | str) -> bool:
     return subprocess.run([python, "--version"], capture_output=True, timeout=60).returncode == 0
 
 
+@pytest.mark.slow
 def test_the_command_runs_in_python_3_9(machine: Machine) -> None:
     python = _python_3_9()
     if python is None:

@@ -57,6 +57,7 @@ def real(sqlite_app: Flask, workspace: Workspace, tmp_path: Path) -> Iterator[Ma
         yield Machine(tmp_path, url)
 
 
+@pytest.mark.slow
 def test_runs_appear_in_the_portal(real: Machine, reader: Reader) -> None:
     options = ("--key-file", str(real.home / "key"), "--source", "cron:db1", "--verbose")
     for command in ("echo done", "echo broken >&2; exit 3"):
@@ -73,6 +74,7 @@ def test_runs_appear_in_the_portal(real: Machine, reader: Reader) -> None:
     assert real.kept == []
 
 
+@pytest.mark.slow
 def test_a_key_that_is_refused_loses_nothing(real: Machine, reader: Reader) -> None:
     key = real.home / "key"
     right = key.read_text()

@@ -25,6 +25,7 @@ def settings(environ: dict[str, str]) -> run_portal.Settings:
     return run_portal.Settings(Namespace(url=None, key_file=None, insecure_http=False), environ)
 
 
+@pytest.mark.slow
 def test_a_run_is_sent_when_it_starts_and_when_it_has_ended(machine: Machine, portal: Recorder) -> None:
     with machine.start_exec("cat", stdin=subprocess.PIPE) as process:
         portal.wait_for(lambda: bool(portal.requests))
@@ -59,6 +60,7 @@ def test_a_run_is_sent_when_it_starts_and_when_it_has_ended(machine: Machine, po
     assert machine.kept == []
 
 
+@pytest.mark.slow
 def test_options_say_more_about_a_run(machine: Machine, portal: Recorder) -> None:
     options = ("--source", "cron:db1", "--trigger", "schedule", "--title", "Nightly", "--no-command")
     machine.exec("echo", "secret", options=(*options, "--label", "team=data", "--label", "size=a=b"))
@@ -69,6 +71,7 @@ def test_options_say_more_about_a_run(machine: Machine, portal: Recorder) -> Non
     assert "name" not in end["steps"][0]
 
 
+@pytest.mark.slow
 def test_the_key_is_never_sent_as_content(machine: Machine, portal: Recorder) -> None:
     machine.exec("sh", "-c", f"echo {KEY}; env")
     assert portal.ends[0]["parameters"]["command"] == "sh -c 'echo [key]; env'"
@@ -76,6 +79,7 @@ def test_the_key_is_never_sent_as_content(machine: Machine, portal: Recorder) ->
     assert KEY not in json.dumps(portal.lines)
 
 
+@pytest.mark.slow
 def test_the_key_may_come_from_a_file(machine: Machine, portal: Recorder) -> None:
     file = machine.home / "key"
     file.write_text("op_ing_of_the_file\n")
@@ -88,6 +92,7 @@ def test_the_key_may_come_from_a_file(machine: Machine, portal: Recorder) -> Non
     assert keys == {"Bearer op_ing_of_the_file", "Bearer op_ing_of_the_option"}
 
 
+@pytest.mark.slow
 def test_a_command_starts_while_the_portal_hangs(machine: Machine, portal: Recorder) -> None:
     portal.let_go.clear()
     with machine.start_exec("sh", "-c", "echo works; read word", stdin=subprocess.PIPE) as process:
@@ -99,6 +104,7 @@ def test_a_command_starts_while_the_portal_hangs(machine: Machine, portal: Recor
     assert machine.kept == []
 
 
+@pytest.mark.slow
 def test_the_end_waits_no_longer_than_it_may(machine: Machine, portal: Recorder) -> None:
     portal.let_go.clear()
     ran = machine.exec(*FAILS, options=("--wait", "0.1"))
@@ -107,6 +113,7 @@ def test_the_end_waits_no_longer_than_it_may(machine: Machine, portal: Recorder)
     assert len(machine.kept) == 1
 
 
+@pytest.mark.slow
 def test_a_signal_cuts_the_wait_for_the_portal_short(machine: Machine, portal: Recorder) -> None:
     portal.let_go.clear()
     with machine.start_exec(*FAILS, options=("--wait", "600")) as process:
@@ -127,6 +134,7 @@ def test_a_signal_cuts_the_wait_for_the_portal_short(machine: Machine, portal: R
     ],
     ids=["refusal", "busy", "another page", "garbage"],
 )
+@pytest.mark.slow
 def test_whatever_the_portal_answers_the_command_goes_on_and_the_run_is_kept(
     machine: Machine, portal: Recorder, answer: Answer
 ) -> None:
@@ -175,12 +183,14 @@ def test_an_answer_that_takes_nothing_says_why_and_whether_to_try_again(
     assert refusal.value.after == (7 if answer.status == 429 else 0)
 
 
+@pytest.mark.slow
 def test_a_portal_that_is_not_there_changes_nothing(machine: Machine) -> None:
     ran = machine.exec(*FAILS, options=("--wait", "0.5", "--url", "http://127.0.0.1:1"))
     assert left_alone(ran)
     assert len(machine.kept) == 1
 
 
+@pytest.mark.slow
 def test_a_redirect_is_not_followed(machine: Machine, portal: Recorder) -> None:
     with recording() as other:
         portal.answer = lambda sent: Answer(307, b"", {"Location": f"{other.url}{sent.path}"})
@@ -190,6 +200,7 @@ def test_a_redirect_is_not_followed(machine: Machine, portal: Recorder) -> None:
         assert f"redirects to {other.url}/api/v1/history, which is not followed".encode() in said.stderr
 
 
+@pytest.mark.slow
 def test_a_line_that_is_too_long_is_sent_without_its_output(machine: Machine, portal: Recorder) -> None:
     portal.answer = lambda sent: Answer(413 if "result" in sent.lines[0]["steps"][0] else 200)
     assert left_alone(machine.exec(*FAILS))
@@ -198,6 +209,7 @@ def test_a_line_that_is_too_long_is_sent_without_its_output(machine: Machine, po
 
 
 @pytest.mark.parametrize("status", [200, 422])
+@pytest.mark.slow
 def test_a_line_that_the_portal_refuses_for_good_is_not_kept(
     machine: Machine, portal: Recorder, status: int
 ) -> None:
@@ -209,12 +221,14 @@ def test_a_line_that_the_portal_refuses_for_good_is_not_kept(
     assert machine.kept == []
 
 
+@pytest.mark.slow
 def test_a_short_disturbance_is_waited_out(machine: Machine, portal: Recorder) -> None:
     portal.answer = lambda sent: Answer(503 if len(portal.ends) == 1 else 200)
     assert machine.exec("true", options=("--verbose",)).stderr.splitlines()[-1].endswith(b"was sent")
     assert [line["status"] for line in portal.ends] == ["completed", "completed"]
 
 
+@pytest.mark.slow
 def test_errors_name_the_portal_and_hide_the_key(machine: Machine, portal: Recorder) -> None:
     def echo(sent: Sent) -> Answer:
         said = f"{sent.headers['Authorization']} is wrong\n\x1b[2Jnow"
@@ -228,6 +242,7 @@ def test_errors_name_the_portal_and_hide_the_key(machine: Machine, portal: Recor
         assert KEY.encode() not in ran.stderr + ran.stdout
 
 
+@pytest.mark.slow
 def test_a_key_goes_over_plain_http_only_if_told_to(machine: Machine, portal: Recorder) -> None:
     url = portal.url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - an address of this machine that is no loopback
     ran = machine.exec(*FAILS, options=("--url", url))
@@ -238,6 +253,7 @@ def test_a_key_goes_over_plain_http_only_if_told_to(machine: Machine, portal: Re
     assert len({line["external_id"] for line in portal.ends}) == 2
 
 
+@pytest.mark.slow
 def test_plain_http_goes_to_no_proxy(machine: Machine, portal: Recorder) -> None:
     with recording() as proxy:
         names = ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY")
@@ -246,6 +262,7 @@ def test_plain_http_goes_to_no_proxy(machine: Machine, portal: Recorder) -> None
         assert proxy.requests == []
 
 
+@pytest.mark.slow
 def test_without_a_portal_the_command_runs_and_one_line_says_what_is_missing(machine: Machine) -> None:
     ran = machine.exec(*FAILS, options=("--key-file", "/nowhere/key"))
     assert (ran.returncode, ran.stdout) == (3, b"out\n")

@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from run_portal import Spool
 from tests.exec.conftest import Machine
 from tests.exec.recorder import Answer, Recorder
@@ -25,6 +27,7 @@ def make_kept(machine: Machine, count: int) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_the_next_run_sends_what_was_kept(machine: Machine, portal: Recorder) -> None:
     portal.answer = lambda _: DOWN
     for word in ("one", "two"):
@@ -38,6 +41,7 @@ def test_the_next_run_sends_what_was_kept(machine: Machine, portal: Recorder) ->
     assert machine.kept == []
 
 
+@pytest.mark.slow
 def test_flush_sends_what_was_kept_and_says_so(machine: Machine, portal: Recorder) -> None:
     portal.answer = lambda _: DOWN
     machine.exec("true", options=QUICKLY)
@@ -50,6 +54,7 @@ def test_flush_sends_what_was_kept_and_says_so(machine: Machine, portal: Recorde
     assert machine.flush().stdout == b"0 sent, 0 kept\n"
 
 
+@pytest.mark.slow
 def test_what_another_key_left_is_sent_only_if_told_to(machine: Machine, portal: Recorder) -> None:
     portal.answer = lambda _: DOWN
     machine.exec("true", options=QUICKLY, env=machine.environment | {"RUN_PORTAL_KEY": "op_ing_other"})
@@ -62,6 +67,7 @@ def test_what_another_key_left_is_sent_only_if_told_to(machine: Machine, portal:
     assert len(portal.ends) == 2
 
 
+@pytest.mark.slow
 def test_a_new_key_in_the_same_file_sends_what_the_old_one_left(machine: Machine, portal: Recorder) -> None:
     file = machine.home / "key"
     file.write_text("op_ing_old")
@@ -72,6 +78,7 @@ def test_a_new_key_in_the_same_file_sends_what_the_old_one_left(machine: Machine
     assert machine.flush(*options).stdout == b"1 sent, 0 kept\n"
 
 
+@pytest.mark.slow
 def test_concurrent_runs_lose_and_double_nothing(machine: Machine, portal: Recorder) -> None:
     portal.answer = lambda _: DOWN
     machine.exec("true", options=QUICKLY)
@@ -89,6 +96,7 @@ def test_concurrent_runs_lose_and_double_nothing(machine: Machine, portal: Recor
     assert all(len(sent.lines) <= 100 for sent in portal.requests)
 
 
+@pytest.mark.slow
 def test_a_run_whose_machine_died_is_known_to_have_started(machine: Machine, portal: Recorder) -> None:
     portal.answer = lambda _: DOWN
     with machine.start_exec("cat", stdin=subprocess.PIPE) as process:
@@ -100,6 +108,7 @@ def test_a_run_whose_machine_died_is_known_to_have_started(machine: Machine, por
     assert portal.lines[-1]["status"] == "running"
 
 
+@pytest.mark.slow
 def test_an_end_outlives_a_kill_while_it_is_sent(machine: Machine, portal: Recorder) -> None:
     portal.let_go.clear()
     with machine.start_exec("true", options=("--wait", "600")) as process:
@@ -111,6 +120,7 @@ def test_an_end_outlives_a_kill_while_it_is_sent(machine: Machine, portal: Recor
     assert [end["status"] for end in portal.ends] == ["completed", "completed"]
 
 
+@pytest.mark.slow
 def test_half_written_and_broken_files_do_no_harm(machine: Machine, portal: Recorder) -> None:
     portal.answer = lambda _: DOWN
     machine.exec("true", options=QUICKLY)
@@ -148,6 +158,7 @@ def test_the_oldest_go_when_they_are_too_large_but_none_that_is_in_use(tmp_path:
     used.remove()
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_changes_nothing(machine: Machine, portal: Recorder) -> None:
     (machine.home / "state").write_text("a file where the folder should be")
     portal.answer = lambda _: DOWN

@@ -67,6 +67,7 @@ def test_who_guesses_is_slowed_down_and_who_knows_is_not(
         db.engine.dispose()
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_the_database(read: Callable[[], dict[str, float]]) -> None:
     empty = read()
     assert empty["portal_database_up{}"] == 1

@@ -125,6 +125,7 @@ def test_a_run_without_created_at_takes_the_next_best_moment_and_says_so(load: I
     assert source_of("b") == {"created_at_from": "completed_at"}
 
 
+@pytest.mark.slow
 def test_a_workflow_is_made_brought_up_to_date_and_left_alone(load: Import, workspace: Workspace) -> None:
     first = load(workflow_line(source="github:x"))
     assert the_workflow().user_id == uuid5(workspace.id, "import")

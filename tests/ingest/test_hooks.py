@@ -164,6 +164,7 @@ def test_a_delivery_that_could_not_be_stored_may_come_again(
     assert len(runs()) == 1
 
 
+@pytest.mark.slow
 def test_events_of_other_repositories_are_refused(send: Send) -> None:
     def of(name: str) -> int:
         return send(completed(repository={"full_name": name})).status_code

@@ -42,6 +42,7 @@ def rows(page: BeautifulSoup) -> list[str]:
     return [text_of(row) for row in page.select(".differences tbody tr")]
 
 
+@pytest.mark.slow
 def test_the_last_good_run_before_it_is_chosen_and_only_what_differs_is_shown(browser: Browser) -> None:
     ran(browser, 1)
     good = ran(browser, 2, usage_summary={"api_calls": 10, "cpu_seconds": 1}, credits=5)
@@ -94,6 +95,7 @@ def test_steps_stand_side_by_side_as_bars_and_in_words(browser: Browser) -> None
     assert "3 of 3 differ, 1 only in #1" in text_of(one(page, "#steps"))
 
 
+@pytest.mark.slow
 def test_runs_that_do_not_differ_say_so(browser: Browser) -> None:
     here, there = ran(browser, 2), ran(browser, 1)
     page = look(browser, here)

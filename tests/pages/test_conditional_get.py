@@ -78,6 +78,7 @@ def test_nothing_new_is_304_after_one_read_beyond_authentication(ask: Ask, surfa
 
 
 @pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.slow
 def test_what_changes_is_shown(ask: Ask, surface: str, browser: Browser, run: Run) -> None:
     def new_run() -> None:
         make_run(browser.workflow)
@@ -114,6 +115,7 @@ def test_a_duration_that_grows_is_right_without_script_too(ask: Ask, browser: Br
     assert ask("live", mark_of(ask("live"))).status_code == 304
 
 
+@pytest.mark.slow
 def test_each_address_kind_and_cookie_has_a_mark_of_its_own(ask: Ask, browser: Browser) -> None:
     marks = [mark_of(ask(surface)) for surface in SURFACES]
     marks.append(mark_of(ask("page", query="status=running")))

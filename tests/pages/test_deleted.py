@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from flask.testing import FlaskClient
 
 from portal import moments
@@ -12,6 +13,7 @@ from tests.factories import make_member, make_run, make_user, make_workspace
 from tests.pages.conftest import HTMX, Browser, parsed
 
 
+@pytest.mark.slow
 def test_members_learn_that_it_was_deleted_when_and_by_whom(
     browser: Browser, sign_in: Callable[[User], FlaskClient]
 ) -> None:

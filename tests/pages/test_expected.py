@@ -129,6 +129,7 @@ def test_a_viewer_sees_it_and_cannot_change_it(
     assert save(viewer, workflow, cron="0 2 * * *") == 403
 
 
+@pytest.mark.slow
 def test_the_list_of_runs_and_home_say_what_is_late(editor: FlaskClient, workflow: Workflow) -> None:
     runs = f"/workflows/{workflow.id}/runs"
     make_run(workflow, created_at=moments.now() - timedelta(days=2))
@@ -163,6 +164,7 @@ def test_a_page_that_the_browser_has_is_sent_again_once_a_run_is_late(
     assert "not heard of since" in again.text
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_not_shown(editor: FlaskClient, workflow: Workflow) -> None:
     for broken in ({"cron": "x"}, {"period": 10**15}, {"cron": "0 2 * * *", "zone": "Mars/Base"}, {}):
         expect(workflow, broken)

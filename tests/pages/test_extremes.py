@@ -180,6 +180,7 @@ def test_a_pending_run_with_an_end_did_not_wait_until_now(browser: Browser, hist
     assert "data-ticks" not in str(page)
 
 
+@pytest.mark.slow
 def test_history_far_apart_is_charted_where_most_of_it_lies(browser: Browser) -> None:
     runs = [run_line(str(day), created_at=f"2026-11-{day:02}T10:00:00Z") for day in range(1, 21)]
     epoch = run_line("epoch", created_at="1970-01-01T00:00:00Z")
@@ -210,6 +211,7 @@ def test_windows_with_open_ends_count_what_they_name(browser: Browser, query: st
 @pytest.mark.parametrize(
     "only", ["0002-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "1969-12-31T23:59:59Z"]
 )
+@pytest.mark.slow
 def test_a_single_run_at_the_edge_of_time_is_shown_everywhere(browser: Browser, only: str) -> None:
     ended = {"started_at": only, "completed_at": only}
     steps = [{"node_id": "a", "status": "running", "started_at": only}]
@@ -255,6 +257,7 @@ def test_a_new_run_is_announced_whatever_its_number(browser: Browser, history: P
         load_case(browser, history, "lower-number-2-while-open.jsonl")
 
 
+@pytest.mark.slow
 def test_a_title_or_a_command_that_is_a_number_beyond_all_bounds_is_no_text(browser: Browser) -> None:
     step = {"node_id": "a", "status": "failed", "last_command": HUGE}
     load(browser, workflow_line(), run_line(status="failed", title=HUGE, labels=HUGE, steps=[step]))

@@ -46,6 +46,7 @@ def test_a_failure_has_a_page_that_says_what_to_do(failing: FlaskClient, name: s
     assert links.get("Try again") == (f"/fail/{name}?q=1" if status >= 500 else None)
 
 
+@pytest.mark.slow
 def test_a_form_that_failed_offers_no_link_that_sends_it_again(sqlite_app: Flask) -> None:
     answer = sqlite_app.test_client().post(
         "/theme", data={"theme": "x"}, headers={"Origin": "http://evil.example"}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from flask import Flask
 
 from portal.database.models import RunDetail, Step
@@ -57,6 +58,7 @@ def test_a_short_text_is_whole(browser: Browser) -> None:
     assert one(row(browser, run.id), ".why").text == "x" * 240
 
 
+@pytest.mark.slow
 def test_a_long_usage_shows_its_first_count_and_that_there_is_more(browser: Browser) -> None:
     rest = {f"n{n}_calls": n for n in range(1000)}
     run, opaque, short = make_runs(
@@ -72,6 +74,7 @@ def test_a_long_usage_shows_its_first_count_and_that_there_is_more(browser: Brow
     assert row(browser, short.id).select_one(".c-usage").get_text(" ", strip=True) == "75 API calls 1 more"
 
 
+@pytest.mark.slow
 def test_a_title_and_labels_are_cut(browser: Browser) -> None:
     titled, labelled, odd = make_runs(browser.workflow, [{}, {}, {}])
     labels = {"branch": "main", "k" * 300: "v", "log": LONG}

@@ -164,6 +164,7 @@ def test_a_run_of_thousands_of_steps_stays_small(browser: Browser) -> None:
     assert "667" in text_of(one(opened, "#steps .pager p"))
 
 
+@pytest.mark.slow
 def test_zooms_are_plain_links_that_keep_the_list_behind(browser: Browser) -> None:
     run = make_run(browser.workflow)
     add_steps(run, seconds(0, 10), seconds(10, 100))
@@ -188,6 +189,7 @@ def test_a_bad_window_is_refused_with_the_field(browser: Browser) -> None:
     assert "from_ms" in answer.text
 
 
+@pytest.mark.slow
 def test_the_runs_beside_are_those_of_the_list_one_came_from(browser: Browser) -> None:
     runs = [
         make_run(browser.workflow, run_number=n, status=status, created_at=NOON + timedelta(minutes=n))
@@ -261,6 +263,7 @@ def test_the_definition_is_drawn_with_the_states_of_its_nodes(browser: Browser) 
     assert rows == ["Script source_script – Completed", "n1 sink Script Failed"]
 
 
+@pytest.mark.slow
 def test_a_run_costs_the_same_number_of_queries_however_long_it_is(
     browser: Browser, count_queries: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:

@@ -73,6 +73,7 @@ def test_a_run_is_paused_and_goes_on(browser: Browser, run: Run) -> None:
     assert status_of(run) == "running"
 
 
+@pytest.mark.slow
 def test_buttons_pressed_twice_do_no_harm(browser: Browser, run: Run) -> None:
     for action, status in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
         assert [send(browser, run, action).status_code for _ in range(2)] == [303, 303]
@@ -102,6 +103,7 @@ def test_cancelling_asks_first(browser: Browser, run: Run) -> None:
     assert browser.open(path_of(run, "cancel")).headers["Location"] == path_of(run)
 
 
+@pytest.mark.slow
 def test_a_button_of_the_list_returns_to_the_list_as_it_was(browser: Browser, run: Run) -> None:
     path = f"/workflows/{run.workflow_id}/runs?status=running&limit=10"
     page = parsed(browser.open(path))
@@ -121,6 +123,7 @@ def test_a_row_that_changes_brings_its_buttons(browser: Browser, run: Run) -> No
 
 
 @pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.slow
 def test_runs_of_other_systems_have_no_buttons_and_say_where_to_go(browser: Browser, action: str) -> None:
     run = make_run(browser.workflow, status="running")
     for path in (browser.list_path, path_of(run)):
@@ -138,6 +141,7 @@ def test_a_run_that_has_ended_cannot_be_paused(browser: Browser, run: Run) -> No
     assert send(browser, run, "resume").status_code == 409
 
 
+@pytest.mark.slow
 def test_a_paused_run_does_not_go_on_beside_another(browser: Browser, run: Run, bench: Bench) -> None:
     send(browser, run, "pause")
     workflow = db.session.get_one(Workflow, run.workflow_id)
@@ -147,6 +151,7 @@ def test_a_paused_run_does_not_go_on_beside_another(browser: Browser, run: Run, 
     assert "Another run of this workflow is pending or running." in refused.text
 
 
+@pytest.mark.slow
 def test_viewers_have_no_buttons_and_change_nothing(
     browser: Browser, run: Run, sign_in: Callable[[User], FlaskClient]
 ) -> None:

@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from bs4 import BeautifulSoup
 
 from portal import moments
@@ -87,6 +88,7 @@ def test_the_page_says_where_a_run_is_from_and_what_it_is_about(browser: Browser
     assert "Source ID 26365060973" in page.get_text(" ", strip=True)
 
 
+@pytest.mark.slow
 def test_runs_that_belong_together_are_linked_both_ways_with_a_new_etag(
     browser: Browser,
 ) -> None:
@@ -110,6 +112,7 @@ def test_runs_that_belong_together_are_linked_both_ways_with_a_new_etag(
     assert facts_of(parsed(browser.open(str(link["href"]))))["Started by"].startswith("#1 of Nightly dub")
 
 
+@pytest.mark.slow
 def test_an_active_run_of_which_nothing_was_heard_says_since_when(browser: Browser) -> None:
     recent = moments.format_moment(moments.now() - timedelta(hours=1))
     have(

@@ -31,6 +31,7 @@ def part(soup: BeautifulSoup, target: str) -> str:
     return " ".join(one(soup, f'hx-partial[hx-target="#{target}"]').get_text(" ").split())
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_is_told_in_its_row_and_in_the_counts(browser: Browser) -> None:
     run = start_run(browser.workflow.id, now=NOON, total_steps=4)
     apply_event(run.id, Event.PICK_UP, NOON)
@@ -48,6 +49,7 @@ def test_a_run_that_ends_is_told_in_its_row_and_in_the_counts(browser: Browser) 
     assert one(soup, "#runs-poll")["data-poll"] == "slow"
 
 
+@pytest.mark.slow
 def test_new_runs_are_counted_and_not_shown(browser: Browser) -> None:
     start_run(browser.workflow.id, now=NOON)
     url = poll_url(browser.runs("status=pending&sort=status&limit=10"))

@@ -32,6 +32,7 @@ def numbers_of(browser: Browser, path: str) -> list[str]:
     return [str(line["id"]) for line in lines]
 
 
+@pytest.mark.slow
 def test_a_log_is_opened_by_a_link_and_each_line_has_its_own(browser: Browser, run: Run) -> None:
     make_log(run, "Spoke line 1 <b>", "Spoke line 2", position=1)
     page = parsed(browser.open(path_of(browser, run)))
@@ -50,6 +51,7 @@ def test_a_log_is_opened_by_a_link_and_each_line_has_its_own(browser: Browser, r
     assert not parsed(browser.open(str(hide["href"]))).select(".log")
 
 
+@pytest.mark.slow
 def test_a_long_log_opens_at_its_end_and_is_turned_back_to_its_beginning(browser: Browser, run: Run) -> None:
     make_log(run, *(f"line {number}" for number in range(1, 251)), position=1)
     path = path_of(browser, run, "?step_log=1")
@@ -74,6 +76,7 @@ def test_an_open_log_goes_on_with_the_run(browser: Browser, run: Run) -> None:
     assert one(parsed(browser.open(poll, headers=HTMX)), "#log-1-1")
 
 
+@pytest.mark.slow
 def test_a_page_with_a_full_log_stays_small(browser: Browser, run: Run) -> None:
     make_log(run, *(["&" * MAX_CHARACTERS] * MAX_LINES), position=1)
     answer = browser.open(path_of(browser, run, "?step_log=1"))

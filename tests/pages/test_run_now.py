@@ -50,6 +50,7 @@ def change(run: Run, **columns: object) -> None:
         session.execute(sa.update(EngineClaim).where(EngineClaim.run_id == run.id).values(**columns))
 
 
+@pytest.mark.slow
 def test_without_a_worker_the_page_says_what_is_missing(browser: Browser, workflow: Workflow) -> None:
     run = running(workflow, "pending")
     said = text_of(one(parsed(browser.open(f"/workflows/{workflow.id}/runs/{run.id}")), "#now-sentence"))
@@ -64,6 +65,7 @@ def test_the_place_in_the_queue_is_told(browser: Browser, workflow: Workflow) ->
     assert text_of(one(parsed(live(browser, run)), "#now-sentence")).endswith("1 other run is before it.")
 
 
+@pytest.mark.slow
 def test_each_open_step_says_how_far_it_is_and_what_it_waits_for(
     browser: Browser, workflow: Workflow
 ) -> None:
@@ -118,6 +120,7 @@ def test_a_run_of_another_system_has_no_such_section(browser: Browser) -> None:
         assert not parsed(live(browser, run)).select("#now, .held")
 
 
+@pytest.mark.slow
 def test_the_results_are_there_when_it_ends(browser: Browser, app: Flask) -> None:
     bench = Bench()
     workflow = make_workflow(browser.workspace, "Spoken", definition=checked())
@@ -139,6 +142,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("still")
+@pytest.mark.slow
 def test_what_a_worker_notes_makes_the_browsers_copy_stale(browser: Browser, workflow: Workflow) -> None:
     make_worker("w")
     run = running(workflow)
@@ -159,6 +163,7 @@ def test_what_a_worker_notes_makes_the_browsers_copy_stale(browser: Browser, wor
         assert live(browser, run, mark).status_code == 200, columns
 
 
+@pytest.mark.slow
 def test_a_pending_run_hears_of_the_first_worker(browser: Browser, workflow: Workflow) -> None:
     run = running(workflow, "pending")
     mark = live(browser, run).headers["ETag"]
@@ -167,6 +172,7 @@ def test_a_pending_run_hears_of_the_first_worker(browser: Browser, workflow: Wor
     assert "this run is next" in live(browser, run, mark).text
 
 
+@pytest.mark.slow
 def test_a_run_that_was_to_go_on_and_could_not_says_so_no_longer(
     browser: Browser, workflow: Workflow
 ) -> None:

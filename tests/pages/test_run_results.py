@@ -41,6 +41,7 @@ def spoken_run(browser: Browser, *lines: dict[str, Any], **columns: Any) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_a_line_has_players_scores_and_its_text(browser: Browser) -> None:
     refused = {"node_id": "v", "score": 0.5, "threshold": 0.9, "passed": False, "reason": "too far off"}
     passed = {"node_id": "v", "score": 0.953, "wer": 0.047, "threshold": 0.9, "passed": True}
@@ -68,6 +69,7 @@ def test_a_line_has_players_scores_and_its_text(browser: Browser) -> None:
     assert "too far off Heard: “Gute Torte”" in other
 
 
+@pytest.mark.slow
 def test_a_player_and_a_download_get_a_link_that_is_signed_when_asked_for(browser: Browser) -> None:
     run = spoken_run(browser, {"takes": [take(audio=b"RIFF")]})
     page = results(browser, run)
@@ -79,6 +81,7 @@ def test_a_player_and_a_download_get_a_link_that_is_signed_when_asked_for(browse
         assert browser.open(answer.headers["Location"]).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_player_and_a_download_whose_file_is_gone_name_it(browser: Browser) -> None:
     run = spoken_run(browser, {"takes": [take(audio=b"RIFF", name="one.wav")]})
     page = results(browser, run)
@@ -89,6 +92,7 @@ def test_a_player_and_a_download_whose_file_is_gone_name_it(browser: Browser) ->
         assert "one.wav" in answer.text
 
 
+@pytest.mark.slow
 def test_audio_of_a_run_that_failed_can_be_heard_and_not_downloaded_whole(browser: Browser) -> None:
     run = spoken_run(browser, {"takes": [take(audio=b"RIFF")]}, status="failed")
     page = results(browser, run)
@@ -97,6 +101,7 @@ def test_audio_of_a_run_that_failed_can_be_heard_and_not_downloaded_whole(browse
     assert browser.open(path_of(browser, run, "/download")).status_code == 409
 
 
+@pytest.mark.slow
 def test_a_run_that_gave_nothing_shows_no_results(browser: Browser) -> None:
     run = make_run(browser.workflow)
     assert not parsed(browser.open(path_of(browser, run))).select("#results")
@@ -104,6 +109,7 @@ def test_a_run_that_gave_nothing_shows_no_results(browser: Browser) -> None:
     assert browser.open(path_of(browser, run, "/download")).status_code == 404
 
 
+@pytest.mark.slow
 def test_dropped_lines_are_told(browser: Browser) -> None:
     lines = [
         {"script": "kept", "takes": [take(), take(status="dropped")]},
@@ -114,6 +120,7 @@ def test_dropped_lines_are_told(browser: Browser) -> None:
     assert "Dropped" in text_of(page.select(".lines > li")[1])
 
 
+@pytest.mark.slow
 def test_many_lines_come_in_pages_and_by_language(browser: Browser) -> None:
     takes = [take(), take("fr-FR")]
     run = spoken_run(browser, *({"script": f"line {n}", "takes": list(takes)} for n in range(12)))
@@ -140,6 +147,7 @@ def test_a_line_in_very_many_languages_is_folded(browser: Browser) -> None:
     assert len(page.select(".lines .language")) == 11
 
 
+@pytest.mark.slow
 def test_other_files_are_named_and_nodes_have_downloads_of_their_own(browser: Browser) -> None:
     run = make_run(browser.workflow)
     nodes = [SINK, {"id": "text/1", "type": "sink_text", "name": "Texts"}]
@@ -153,6 +161,7 @@ def test_other_files_are_named_and_nodes_have_downloads_of_their_own(browser: Br
     assert browser.open(str(link["href"])).status_code == 302
 
 
+@pytest.mark.slow
 def test_the_result_of_a_step_is_shown_when_asked_for_as_text(browser: Browser) -> None:
     run = make_run(browser.workflow)
     make_steps(run, {"name": "Write"}, {"name": "Check"})
@@ -169,6 +178,7 @@ def test_the_result_of_a_step_is_shown_when_asked_for_as_text(browser: Browser) 
     assert browser.open(path_of(browser, run, "?step_result=x")).status_code == 422
 
 
+@pytest.mark.slow
 def test_results_cost_the_same_number_of_queries_however_many_there_are(
     browser: Browser, count_queries: Callable[[], AbstractContextManager[list[str]]]
 ) -> None:
@@ -184,6 +194,7 @@ def test_results_cost_the_same_number_of_queries_however_many_there_are(
     assert numbers[0] == numbers[1] <= 29
 
 
+@pytest.mark.slow
 def test_the_answer_of_the_api_is_one_click_away(browser: Browser, app: Any) -> None:
     run = make_run(browser.workflow, error="<b>")
     page = parsed(browser.open(path_of(browser, run)))
@@ -203,6 +214,7 @@ def test_the_answer_of_the_api_is_one_click_away(browser: Browser, app: Any) -> 
     assert signed_out.status_code == 302
 
 
+@pytest.mark.slow
 def test_only_outputs_with_something_to_fetch_have_a_download(browser: Browser) -> None:
     sinks = [{"id": name, "type": "sink_preview", "name": name} for name in ("Heard", "Silent", "Refused")]
     takes = [
@@ -219,6 +231,7 @@ def test_only_outputs_with_something_to_fetch_have_a_download(browser: Browser) 
     assert browser.open(links[0]).status_code == 302
 
 
+@pytest.mark.slow
 def test_a_run_whose_audio_was_not_delivered_offers_no_archive(browser: Browser) -> None:
     run = spoken_run(browser, {"script": "Hi", "takes": [take(status="not_delivered", audio=b"RIFF")]})
     assert not results(browser, run).select("#download")

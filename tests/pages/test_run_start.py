@@ -175,6 +175,7 @@ def test_a_form_from_elsewhere_starts_nothing(browser: Browser, workflow: Workfl
     assert db.session.scalar(sa.select(sa.func.count()).select_from(Run)) == 0
 
 
+@pytest.mark.slow
 def test_viewers_are_offered_nothing_and_start_nothing(
     browser: Browser, workflow: Workflow, sign_in: Callable[[User], FlaskClient]
 ) -> None:
@@ -191,6 +192,7 @@ def test_viewers_are_offered_nothing_and_start_nothing(
         assert theirs.post(path, headers=SAME).status_code == 403
 
 
+@pytest.mark.slow
 def test_a_run_is_run_again_as_it_was(browser: Browser, workflow: Workflow) -> None:
     send(browser, run_path(workflow), script_text="As then", source_language="fr-fr")
     first = only_run(workflow)

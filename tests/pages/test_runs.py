@@ -18,6 +18,7 @@ def make_runs(browser: Browser, count: int, **columns: object) -> None:
         make_run(browser.workflow, run_number=number, created_at=created, **columns)
 
 
+@pytest.mark.slow
 def test_a_list_shows_its_runs_newest_first(browser: Browser) -> None:
     make_runs(browser, 3)
     answer = browser.runs()
@@ -26,6 +27,7 @@ def test_a_list_shows_its_runs_newest_first(browser: Browser) -> None:
     assert "1–3 of 3 runs" in " ".join(one(parsed(answer), ".pager p").text.split())
 
 
+@pytest.mark.slow
 def test_the_page_and_its_fragment_hold_the_same_section(browser: Browser) -> None:
     make_runs(browser, 3)
     page, fragment = browser.runs("status=completed"), browser.fragment("status=completed")
@@ -42,6 +44,7 @@ def test_status_chips_combine_as_a_plain_form_sends_them(browser: Browser) -> No
     assert sorted(checked) == ["failed", "paused"]
 
 
+@pytest.mark.slow
 def test_a_bare_date_is_the_whole_day_in_utc(browser: Browser) -> None:
     day = NOON.replace(hour=0)
     for number, created in enumerate(
@@ -108,6 +111,7 @@ def test_the_pager_offers_only_links_that_lead_somewhere(
     }
 
 
+@pytest.mark.slow
 def test_following_next_shows_each_run_once(browser: Browser) -> None:
     make_runs(browser, 7)
     seen, path = [], f"{browser.list_path}?limit=3"
@@ -235,6 +239,7 @@ def test_a_page_of_a_hundred_runs_takes_no_more_reads_than_one_of_a_single_run(b
     assert reads("limit=1") == reads("limit=100") <= 8  # the overview is cached by now
 
 
+@pytest.mark.slow
 def test_each_filter_that_nothing_matches_can_be_taken_off(browser: Browser) -> None:
     make_runs(browser, 1)
     soup = parsed(browser.runs("status=failed,paused&search=zzz&to=2026-03-01&sort=status"))
@@ -347,6 +352,7 @@ def test_bad_values_are_said_before_a_missing_workflow_and_name_nothing(browser:
         assert "Secret plans" not in answer.text
 
 
+@pytest.mark.slow
 def test_rows_lead_to_runs_and_back_to_the_same_list(browser: Browser) -> None:
     make_runs(browser, 3)
     link = parsed(browser.runs("limit=1&offset=1")).select(".run")[0]

@@ -52,6 +52,7 @@ def viewer(browser: Browser, sign_in: Callable[[User], FlaskClient]) -> Browser:
     return Browser(sign_in(viewer), browser.workspace, browser.workflow, viewer)
 
 
+@pytest.mark.slow
 def test_a_schedule_is_set_changed_and_turned_off(browser: Browser) -> None:
     assert "Run by itself" in browser.open(path_of(browser)).text
     saved = save(browser)
@@ -145,6 +146,7 @@ def test_the_history_says_what_became_of_each_time(browser: Browser) -> None:
     assert link["href"] == f"{browser.list_path}/{run.id}"
 
 
+@pytest.mark.slow
 def test_a_long_history_has_pages(browser: Browser) -> None:
     schedule = make_schedule(browser.workflow, browser.user.id)
     add_ticks(schedule, *({"reason": f"Reason {number}"} for number in range(51)))
@@ -211,6 +213,7 @@ def test_the_run_list_says_when_it_runs_next_and_notices_a_change(browser: Brows
     )
 
 
+@pytest.mark.slow
 def test_a_schedule_that_has_stopped_says_so_on_both_pages(browser: Browser) -> None:
     reason = "Stopped: they left."
     columns = {"enabled": False, "next_at": None, "stopped_reason": reason}

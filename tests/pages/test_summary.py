@@ -34,6 +34,7 @@ def headline(browser: Browser, query: str = "days=all") -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_window_is_summed_up_with_links_to_its_days(browser: Browser) -> None:
     person = make_person(browser.workspace, "Grace Hopper")
     for day, status in enumerate(("completed", "completed", "completed", "failed", "cancelled")):

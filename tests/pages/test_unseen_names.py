@@ -49,6 +49,7 @@ def test_workflows_whose_names_cannot_be_seen_are_links_and_found_by_their_ids(
 
 
 @pytest.mark.parametrize("page", ["list", "run", "compare", "summary", "workspaces", "find"])
+@pytest.mark.slow
 def test_no_link_and_no_heading_shows_nothing(browser: Browser, page: str) -> None:
     workflow = make_workflow(browser.workspace, UNSEEN)
     person = make_person(browser.workspace, UNSEEN)

@@ -80,6 +80,7 @@ def test_the_list_tells_who_saved_what_when_newest_first(browser: Browser) -> No
     assert first[3] == "The first version"
 
 
+@pytest.mark.slow
 def test_the_list_has_pages_and_compares_with_what_is_on_the_next_one(browser: Browser) -> None:
     make_versions(browser.workflow, *(tuned(70 + number) for number in range(5)))
     rows = listed(browser, "?limit=2")
@@ -92,6 +93,7 @@ def test_the_list_has_pages_and_compares_with_what_is_on_the_next_one(browser: B
     assert browser.open(path_of(browser, query="?limit=x")).status_code == 422
 
 
+@pytest.mark.slow
 def test_a_version_names_the_key_it_was_saved_with_while_that_exists(browser: Browser) -> None:
     make_key(browser.workspace, browser.user)
     key_id = db.session.scalars(sa.select(ApiKey.id)).one()
@@ -179,6 +181,7 @@ def test_the_whole_definition_is_a_click_away(browser: Browser) -> None:
     assert newest[3] == "A long definition: open the version to see its changes"
 
 
+@pytest.mark.slow
 def test_restoring_a_version_saves_it_as_a_new_one(browser: Browser) -> None:
     make_versions(browser.workflow, smallest(), checked())
     assert not parsed(browser.open(path_of(browser, 2))).select("#restore")
@@ -198,6 +201,7 @@ def test_restoring_the_current_version_changes_nothing(browser: Browser) -> None
     assert restore(browser, 3).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_version_can_be_restored_after_an_import_changed_the_definition(browser: Browser) -> None:
     make_versions(browser.workflow, smallest(), checked())
     line = encode(workflow_line(id=str(browser.workflow.id), definition={"odd": [1]}))
@@ -239,12 +243,14 @@ def test_viewers_see_versions_and_restore_none(viewer: Browser) -> None:
     assert present(viewer)[1] == 2
 
 
+@pytest.mark.slow
 def test_the_page_of_a_definition_links_its_versions(browser: Browser, viewer: Browser) -> None:
     for each in (browser, viewer):
         page = each.open(path_of(each).replace("/versions", "/definition"))
         assert parsed(page).select(f'.title a[href="{path_of(each)}"]')
 
 
+@pytest.mark.slow
 def test_a_run_says_which_version_it_ran_and_whether_that_is_todays(browser: Browser) -> None:
     make_versions(browser.workflow, smallest(), checked())
     for number, words in ((2, "Version 2, today's"), (1, "Version 1, the definition has changed since")):
@@ -259,6 +265,7 @@ def test_a_run_says_which_version_it_ran_and_whether_that_is_todays(browser: Bro
     )
 
 
+@pytest.mark.slow
 def test_names_and_texts_are_escaped_once(browser: Browser) -> None:
     script = {**node("source_script", text="<b>&amp;</b>"), "name": "<i>Script</i>"}
     make_versions(browser.workflow, EMPTY_DEFINITION, graph([script], []), user_name="<u>Ada</u>")

@@ -52,6 +52,7 @@ def errors_of(answer: TestResponse) -> list[str]:
     return [text_of(item) for item in parsed(answer).select(".line-errors li")]
 
 
+@pytest.mark.slow
 def test_an_empty_workflow_is_created_and_opened(browser: Browser) -> None:
     made = create(browser, name="  Trailers ", description="One\r\nTwo", definition="")
     assert made.status_code == 303
@@ -134,6 +135,7 @@ def test_an_offence_against_the_structure_is_said_in_its_own_words(browser: Brow
         ("[" * 5000, "is not JSON that can be read."),
     ],
 )
+@pytest.mark.slow
 def test_what_is_not_json_is_refused_with_its_place(browser: Browser, text: str, said: str) -> None:
     refused = create(browser, definition=text)
     assert refused.status_code == 422
@@ -215,6 +217,7 @@ def test_deleting_asks_first_and_says_what_goes(browser: Browser) -> None:
     assert browser.workflow.name not in browser.open("/").text
 
 
+@pytest.mark.slow
 def test_viewers_see_no_controls_that_change(
     browser: Browser, sign_in: Callable[[User], FlaskClient]
 ) -> None:

@@ -47,6 +47,7 @@ def test_pages_of_workflows_keep_the_search(browser: Browser) -> None:
     assert one(soup, "#pager-next")["href"] == "/?search=digest&limit=2&offset=2"
 
 
+@pytest.mark.slow
 def test_the_last_twenty_runs_are_marks_that_lead_to_them(browser: Browser) -> None:
     runs = [
         make_run(
@@ -64,6 +65,7 @@ def test_the_last_twenty_runs_are_marks_that_lead_to_them(browser: Browser) -> N
     assert [str(mark["href"]) for mark in marks] == [f"{browser.list_path}/{run.id}" for run in runs[5:]]
 
 
+@pytest.mark.slow
 def test_filters_and_sorts_are_those_of_the_api(browser: Browser) -> None:
     make_run(browser.workflow, status="failed", created_at=NOON)
     other = make_workflow(browser.workspace, "Another")

@@ -37,6 +37,7 @@ def test_each_format_keeps_pitch_loudness_and_length(format_: Format, rate: int)
 @pytest.mark.parametrize("stored", ["flac", "opus"])
 @pytest.mark.parametrize("format_", ["wav", "mp3"])
 @pytest.mark.parametrize("rate", [22_050, 96_000])
+@pytest.mark.slow
 def test_stored_audio_becomes_what_an_export_asks_for(stored: Format, format_: Format, rate: int) -> None:
     original, file = io.BytesIO(), io.BytesIO()
     encode(tone(rate, 7), rate, stored, original)

@@ -49,6 +49,7 @@ def test_what_is_gone_is_said_before_anything_is_read(store: Store) -> None:
         store.read(KEY)
 
 
+@pytest.mark.slow
 def test_what_is_in_a_folder_is_listed(store: Store) -> None:
     workspace_id, folder = uuid4(), KEY.split("/")[0]
     other = object_key(workspace_id, digest_of(io.BytesIO(b"other")).sha256)
@@ -98,6 +99,7 @@ def test_a_folder_takes_no_key_that_leads_out_of_it(tmp_path: Path) -> None:
             store.size(key)
 
 
+@pytest.mark.slow
 def test_a_store_that_does_not_answer_is_unavailable() -> None:
     store = S3Store(bucket("http://127.0.0.1:9"))
     with pytest.raises(Unavailable, match="artifact store"):

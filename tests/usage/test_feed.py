@@ -144,6 +144,7 @@ def test_a_page_takes_as_many_statements_with_many_runs_as_with_few(workspace: W
     assert taken[0] == taken[1] <= 6
 
 
+@pytest.mark.slow
 def test_a_page_takes_as_many_statements_with_many_workflows_as_with_few(workspace: Workspace) -> None:
     taken = []
     for more in (2, 30):

@@ -161,6 +161,7 @@ def test_history_that_comes_again_changes_what_was_spoken(workspace: Workspace) 
     assert db.session.query(RunLanguage).count() == 0
 
 
+@pytest.mark.slow
 def test_the_migration_summarises_takes_as_the_import_does(workspace: Workspace) -> None:
     at = "2026-03-29T22:30:00Z"
     runs = [

@@ -134,6 +134,7 @@ def test_without_a_base_url_forms_work_under_every_host_that_is_asked(start: Sta
             assert description["servers"] == [{"url": f"http://{host}"}]
 
 
+@pytest.mark.slow
 def test_a_form_of_another_origin_is_refused(start: Start) -> None:
     app = start(PORTAL_BASE_URL="https://bücher.example:443")
     for origin in ("https://bücher.example", "http://xn--bcher-kva.example", "https://evil.example", "null"):

@@ -171,6 +171,7 @@ def test_runs_change_no_entity_tag(writer: Writer) -> None:
     assert stored(made.id).updated_at == NOON
 
 
+@pytest.mark.slow
 def test_deleting_cancels_the_active_runs_of_the_engine_and_no_others(writer: Writer) -> None:
     made = writing.create_workflow(writer.principal, {"name": "Dub"}, NOON)
     flow = stored(made.id)
@@ -279,6 +280,7 @@ def test_what_searches_look_through_follows(writer: Writer) -> None:
     assert (after.name_folded, after.description_folded) == (fold("ändern"), fold("strasse"))
 
 
+@pytest.mark.slow
 def test_deleting_waits_for_an_import_and_the_other_way_round(app: Flask, writer: Writer) -> None:
     """Both lock the workspace's rows in the same order, so neither can wait for the other for ever."""
     flows = [writing.create_workflow(writer.principal, {}, NOON).id for _ in range(8)]

@@ -267,6 +267,7 @@ def corpus() -> list[str]:
     return [token for maker in makers for token in maker() if token != good]
 
 
+@pytest.mark.slow
 def test_of_more_than_eight_hundred_bad_tokens_none_is_taken() -> None:
     tokens = corpus()
     taken = []

@@ -26,6 +26,7 @@ def stored(workflow: Workflow) -> int:
 @pytest.mark.parametrize(
     "jump", [timedelta(), timedelta(hours=1), timedelta(hours=-1), timedelta(days=-9000)]
 )
+@pytest.mark.slow
 def test_a_version_grows_when_the_clock_stands_still_or_jumps(app: Flask, jump: timedelta) -> None:
     with time_machine.travel(NOW, tick=False):
         workflow = make_workflow(make_workspace())
@@ -55,6 +56,7 @@ def test_versions_fit_their_column_for_two_centuries() -> None:
         assert versions.next_version(0) < 2**63
 
 
+@pytest.mark.slow
 def test_many_workflows_change_in_one_statement_and_their_sums_tell(app: Flask) -> None:
     workspace = make_workspace()
     workflows = [make_workflow(workspace, str(number)) for number in range(50)]

@@ -47,6 +47,7 @@ def test_a_step_whose_output_cannot_be_stored_fails_its_run(app: Flask, output: 
     assert run.error.endswith(INTERNAL_ERROR)
 
 
+@pytest.mark.slow
 def test_a_claim_that_was_committed_where_it_seemed_to_fail_is_taken_up_again(app: Flask) -> None:
     bench = Bench()
     run = begin(bench)
@@ -56,6 +57,7 @@ def test_a_claim_that_was_committed_where_it_seemed_to_fail_is_taken_up_again(ap
     assert bench.finish(run.id).status == RunStatus.COMPLETED
 
 
+@pytest.mark.slow
 def test_a_delivery_that_comes_again_meanwhile_does_nothing(app: Flask) -> None:
     began = []
 

@@ -55,6 +55,7 @@ def samples_of(context: StepContext, take: Take) -> tuple[np.ndarray, int]:
 
 @needs_espeak
 @pytest.mark.parametrize(("format_", "content_type"), [("flac", "audio/flac"), ("opus", "audio/ogg")])
+@pytest.mark.slow
 def test_audio_decodes_is_not_silent_and_lasts_as_long_as_it_says(
     tmp_path: Path, format_: Any, content_type: str
 ) -> None:
@@ -85,6 +86,7 @@ def test_items_keep_everything_but_their_take(context: StepContext) -> None:
 
 
 @needs_espeak
+@pytest.mark.slow
 def test_the_first_assignment_speaks_and_the_speed_counts(context: StepContext) -> None:
     text = item("The quick brown fox jumps over the lazy dog.")
     [normal] = with_low(context, text)
@@ -111,6 +113,7 @@ def test_target_locale_chooses_the_voices_and_leaves_the_items_theirs(context: S
 
 
 @needs_espeak
+@pytest.mark.slow
 def test_what_nothing_can_speak_is_left_out_and_listed(context: StepContext) -> None:
     out = speak(context, item("---"), item("Hello.", line=1), voice_map={"en-us": [LOW]})
     assert [each.text for each in out.items] == ["Hello."]
@@ -119,6 +122,7 @@ def test_what_nothing_can_speak_is_left_out_and_listed(context: StepContext) -> 
 
 
 @needs_espeak
+@pytest.mark.slow
 def test_markup_is_spoken(context: StepContext) -> None:
     plain, paused = with_low(
         context, item("One two."), item("One two.", line=1, markup='One <break time="2s"/> two.')
@@ -127,6 +131,7 @@ def test_markup_is_spoken(context: StepContext) -> None:
 
 
 @needs_espeak
+@pytest.mark.slow
 def test_phonemes_are_spoken_instead_of_the_word(context: StepContext) -> None:
     written = '<phoneme alphabet="ipa" ph="{}">a</phoneme>'
     texts = ["a", "a", "tomato", "a"]

@@ -55,6 +55,7 @@ def test_the_first_other_way_is_kept_where_nothing_listens(tmp_path: Path) -> No
     assert out.usage.audio_ms > 0
 
 
+@pytest.mark.slow
 def test_no_more_ways_are_tried_than_asked_for(tmp_path: Path) -> None:
     context = context_of(tmp_path)
     assert correct(context, *spoken(context, item("Say tomato.")), n_candidates=1).result["attempts"] == 1
@@ -68,6 +69,7 @@ def test_the_way_that_it_was_spoken_is_not_tried_again(tmp_path: Path) -> None:
     assert second.markup == 'Say <sub alias="to mah toe">tomato</sub>.'
 
 
+@pytest.mark.slow
 def test_without_words_of_the_dictionary_all_pass_through_and_it_says_so(tmp_path: Path) -> None:
     context = context_of(tmp_path)
     own = item("Red.", markup='<phoneme alphabet="ipa" ph="ɹɛd">Red</phoneme>.')

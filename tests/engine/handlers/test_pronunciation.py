@@ -32,6 +32,7 @@ def context(tmp_path: Path, provider: ProviderServer) -> StepContext:
         ("fr-fr", "vert", "verre"),
     ],
 )
+@pytest.mark.slow
 def test_words_that_sound_alike_are_the_same(
     context: StepContext, provider: ProviderServer, locale: str, script: str, heard: str
 ) -> None:
@@ -42,6 +43,7 @@ def test_words_that_sound_alike_are_the_same(
 
 
 @here
+@pytest.mark.slow
 def test_each_wrong_sound_counts(context: StepContext, provider: ProviderServer) -> None:
     provider.answer = reply_json({"text": "A cat."})
     items = [item("A hat.", take=take_of(context, b"sound"))]

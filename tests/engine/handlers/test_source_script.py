@@ -84,6 +84,7 @@ def test_too_many_lines_are_refused(context: StepContext) -> None:
         read(context, text="a\n" * 50_001)
 
 
+@pytest.mark.slow
 def test_a_pdf_is_read_page_by_page(context: StepContext) -> None:
     context.uploads = [script(pdf([["Hello there.", "How are you?"], [], ["Good bye."]]), "s.pdf")]
     out = read(context, input_type="file")
@@ -103,6 +104,7 @@ def test_a_pdf_is_read_page_by_page(context: StepContext) -> None:
         (pdf([[]] * 1001), r"^s\.pdf has more than 1,000 pages\.$"),
     ],
 )
+@pytest.mark.slow
 def test_a_pdf_that_gives_no_text_is_refused_in_words(
     context: StepContext, content: bytes, said: str
 ) -> None:

@@ -45,6 +45,7 @@ def test_steps_add_up_over_workers_and_outlive_them(app: Flask) -> None:
     assert rows() == 3
 
 
+@pytest.mark.slow
 def test_workers_that_count_and_merge_at_once_lose_nothing(app: Flask) -> None:
     def work(number: int) -> None:
         with app.app_context():

@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ def stored() -> dict[str, list[tuple[Any, ...]]]:
 
 @A_FIFTH
 @given(some=st.lists(lines(), min_size=1, max_size=7), seed=st.integers(0, 10_000))
+@pytest.mark.slow
 def test_order_repetition_and_parts_make_no_difference(
     workspace: Workspace, some: list[dict[str, Any]], seed: int
 ) -> None:

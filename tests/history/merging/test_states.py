@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ one_run = one_run.map(lambda line: line | {"run_id" if line["type"] == "step" el
 
 
 @given(one_run, one_run, one_run)
+@pytest.mark.slow
 def test_merging_is_commutative_associative_and_idempotent(a: Any, b: Any, c: Any) -> None:
     a, b, c = state(a), state(b), state(c)
     assert merge(a, b) == merge(b, a)

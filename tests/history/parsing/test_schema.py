@@ -144,6 +144,7 @@ def is_taken(line: bytes) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_the_documented_schema_is_the_one_that_is_printed_and_is_valid(app: Flask) -> None:
     """If this fails: flask import --schema > docs/import.schema.json"""
     printed = app.test_cli_runner().invoke(args=["import", "--schema"]).output

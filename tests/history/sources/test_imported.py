@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
@@ -72,6 +73,7 @@ def test_every_sample_is_shown_as_its_source_says(app: Flask, sign_in: SignIn, h
     check(app, sign_in, history / "sources", SAMPLES)
 
 
+@pytest.mark.slow
 def test_every_recording_is_shown_as_it_was_run(app: Flask, sign_in: SignIn) -> None:
     check(app, sign_in, HERE, RECORDINGS)
 

@@ -42,6 +42,7 @@ def added(sync: Command, address: str, key_file: Path) -> Any:
     return json.loads(done.output)
 
 
+@pytest.mark.slow
 def test_a_mirror_is_added_run_listed_and_removed(
     added: Any, sync: Command, here: Portal, there: Portal, address: str
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_mirror_is_added_run_listed_and_removed(
     assert {"mirror.added", "mirror.removed"} <= kinds
 
 
+@pytest.mark.slow
 def test_a_pass_that_fails_exits_with_one_and_says_why(
     added: Any, sync: Command, here: Portal, key_file: Path
 ) -> None:
@@ -77,6 +79,7 @@ def test_a_pass_that_fails_exits_with_one_and_says_why(
 
 
 @pytest.mark.usefixtures("added")
+@pytest.mark.slow
 def test_what_cannot_be_added_is_refused_with_the_reason(
     sync: Command, here: Portal, address: str, key_file: Path
 ) -> None:
@@ -91,6 +94,7 @@ def test_what_cannot_be_added_is_refused_with_the_reason(
         assert "There is no mirror other" in sync(name, "other").output
 
 
+@pytest.mark.slow
 def test_a_key_that_may_do_more_is_pointed_out(
     sync: Command, there: Portal, here: Portal, address: str, key_file: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
@@ -37,6 +38,7 @@ def detailed(portal: Portal) -> set[int]:
     return {row["run_number"] for row in rows if portal.ask(path(row["run_number"], "/steps"))["data"]}
 
 
+@pytest.mark.slow
 def test_details_are_those_of_the_source(adding: Adding, here: Portal, there: Portal) -> None:
     rich = {
         "definition_snapshot": SNAPSHOT,
@@ -61,6 +63,7 @@ def test_details_are_those_of_the_source(adding: Adding, here: Portal, there: Po
     assert here.runs() == there.runs()
 
 
+@pytest.mark.slow
 def test_failed_runs_come_first_and_the_budget_is_for_an_hour(
     adding: Adding, here: Portal, there: Portal
 ) -> None:
@@ -74,6 +77,7 @@ def test_failed_runs_come_first_and_the_budget_is_for_an_hour(
     assert mirror().details == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_somebody_opens_is_next_and_no_page_waits(
     mirror: Mirroring, here: Portal, there: Portal, sign_in: Callable[[User], FlaskClient]
 ) -> None:
@@ -89,6 +93,7 @@ def test_a_run_that_somebody_opens_is_next_and_no_page_waits(
     assert "have not been copied" not in browser.get(path(2)).text
 
 
+@pytest.mark.slow
 def test_the_page_of_a_run_says_that_it_is_gone_there(
     mirror: Mirroring, there: Portal, sign_in: Callable[[User], FlaskClient]
 ) -> None:
@@ -102,6 +107,7 @@ def test_the_page_of_a_run_says_that_it_is_gone_there(
     assert "was deleted at" in after.text
 
 
+@pytest.mark.slow
 def test_a_list_does_not_take_the_steps_away_again(adding: Adding, here: Portal, there: Portal) -> None:
     there.take(workflow_line(), run(1, "running", steps=STEPS[:1]))
     mirror = adding(details=5)

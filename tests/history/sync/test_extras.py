@@ -43,6 +43,7 @@ def stored(here: Portal, number: int) -> tuple[Run, dict[str, Any]]:
         return found, detail.source or {}
 
 
+@pytest.mark.slow
 def test_what_a_portal_says_beyond_the_contract_is_taken_along(
     far_mirror: Mirroring, network: BadNetwork, here: Portal, there: Portal
 ) -> None:
@@ -60,6 +61,7 @@ def test_what_a_portal_says_beyond_the_contract_is_taken_along(
 
 
 @pytest.mark.parametrize("extra", [{"trigger": 5}, {"url": "javascript:alert(1)"}, [1], {"labels": "x"}])
+@pytest.mark.slow
 def test_a_run_is_copied_without_what_is_wrong_about_it(
     far_mirror: Mirroring, network: BadNetwork, here: Portal, there: Portal, extra: Any
 ) -> None:
@@ -70,6 +72,7 @@ def test_a_run_is_copied_without_what_is_wrong_about_it(
     assert here.runs() == there.runs()
 
 
+@pytest.mark.slow
 def test_a_run_that_came_from_here_does_not_come_back(
     far_mirror: Mirroring, network: BadNetwork, here: Portal, there: Portal
 ) -> None:
@@ -80,6 +83,7 @@ def test_a_run_that_came_from_here_does_not_come_back(
     assert here.runs() == {}
 
 
+@pytest.mark.slow
 def test_only_what_happens_now_is_an_event_here(mirror: Mirroring, here: Portal, there: Portal) -> None:
     now = format_moment(datetime.now(UTC))
     began = {"created_at": now, "started_at": now}

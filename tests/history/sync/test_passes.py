@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+import pytest
+
 from portal.history.sync import mirrors
 from portal.moments import format_moment
 from tests.factories import NOON, make_workflow, make_workspace
@@ -12,6 +14,7 @@ from tests.history.sync.conftest import Adding, Mirroring, Portal, run
 OTHER = an_id("other workflow")
 
 
+@pytest.mark.slow
 def test_everything_is_copied_as_the_api_shows_it(mirror: Mirroring, here: Portal, there: Portal) -> None:
     person = {"id": an_id("ada"), "name": "Ada Lovelace"}
     there.take(
@@ -35,6 +38,7 @@ def test_everything_is_copied_as_the_api_shows_it(mirror: Mirroring, here: Porta
     assert definition == there.ask(f"/workflows/{WORKFLOW}")["data"]["definition"]
 
 
+@pytest.mark.slow
 def test_where_nothing_has_changed_one_request_is_enough(mirror: Mirroring, there: Portal) -> None:
     there.take(workflow_line(), run(1), run(2))
     mirror()
@@ -42,6 +46,7 @@ def test_where_nothing_has_changed_one_request_is_enough(mirror: Mirroring, ther
     assert (summary.requests, summary.new, summary.updated) == (1, 0, 0)
 
 
+@pytest.mark.slow
 def test_new_runs_are_found_from_the_top(mirror: Mirroring, here: Portal, there: Portal) -> None:
     there.take(workflow_line(), *map(run, range(1, 250)))
     mirror()
@@ -52,6 +57,7 @@ def test_new_runs_are_found_from_the_top(mirror: Mirroring, here: Portal, there:
     assert here.runs() == there.runs()
 
 
+@pytest.mark.slow
 def test_runs_that_were_deleted_there_are_marked_and_stay(
     mirror: Mirroring, here: Portal, there: Portal
 ) -> None:
@@ -68,6 +74,7 @@ def test_runs_that_were_deleted_there_are_marked_and_stay(
     assert mirror().requests == 1
 
 
+@pytest.mark.slow
 def test_what_is_gone_and_comes_back_is_there_again(mirror: Mirroring, here: Portal, there: Portal) -> None:
     there.take(workflow_line(), run(1), run(2), run(3))
     mirror()
@@ -80,6 +87,7 @@ def test_what_is_gone_and_comes_back_is_there_again(mirror: Mirroring, here: Por
     assert not any(row.gone_at for row in here.rows().values())
 
 
+@pytest.mark.slow
 def test_runs_are_deleted_on_request_once_two_passes_have_missed_them(
     mirror: Mirroring, here: Portal, there: Portal
 ) -> None:
@@ -92,6 +100,7 @@ def test_runs_are_deleted_on_request_once_two_passes_have_missed_them(
     assert mirror().new == 1
 
 
+@pytest.mark.slow
 def test_history_that_is_added_in_the_middle_is_found_by_its_count(
     mirror: Mirroring, here: Portal, there: Portal
 ) -> None:
@@ -102,6 +111,7 @@ def test_history_that_is_added_in_the_middle_is_found_by_its_count(
     assert here.runs() == there.runs()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_active_is_asked_for_again(mirror: Mirroring, here: Portal, there: Portal) -> None:
     there.take(workflow_line(), run(1, "running", finished_steps=1, total_steps=9), run(2, "pending"), run(3))
     mirror()
@@ -112,6 +122,7 @@ def test_a_run_that_was_active_is_asked_for_again(mirror: Mirroring, here: Porta
     assert here.ask(f"/workflows/{WORKFLOW}/runs/{an_id('run 1')}")["data"]["error"] == "It broke."
 
 
+@pytest.mark.slow
 def test_a_run_that_has_just_ended_is_looked_at_until_it_has_settled(
     mirror: Mirroring, here: Portal, there: Portal
 ) -> None:
@@ -126,6 +137,7 @@ def test_a_run_that_has_just_ended_is_looked_at_until_it_has_settled(
     assert [run_id for run_id, row in here.rows().items() if row.unsettled] == [an_id("run 2")]
 
 
+@pytest.mark.slow
 def test_a_workflow_that_was_deleted_there_is_gone_with_its_runs(
     mirror: Mirroring, here: Portal, there: Portal
 ) -> None:
@@ -138,6 +150,7 @@ def test_a_workflow_that_was_deleted_there_is_gone_with_its_runs(
     assert mirror().requests == 1
 
 
+@pytest.mark.slow
 def test_a_changed_name_is_copied(mirror: Mirroring, here: Portal, there: Portal) -> None:
     there.take(workflow_line(), run(1))
     mirror()
@@ -147,6 +160,7 @@ def test_a_changed_name_is_copied(mirror: Mirroring, here: Portal, there: Portal
     assert (workflow["name"], workflow["description"]) == ("Daily dub", "Dubs")
 
 
+@pytest.mark.slow
 def test_a_run_with_the_id_of_another_one_is_refused_and_reported(
     mirror: Mirroring, here: Portal, there: Portal
 ) -> None:
@@ -159,6 +173,7 @@ def test_a_run_with_the_id_of_another_one_is_refused_and_reported(
     assert mirror().requests == 1
 
 
+@pytest.mark.slow
 def test_a_workflow_with_the_id_of_another_workspaces_is_refused_and_reported(
     mirror: Mirroring, here: Portal, there: Portal
 ) -> None:
@@ -170,6 +185,7 @@ def test_a_workflow_with_the_id_of_another_workspaces_is_refused_and_reported(
     assert here.runs() == {}
 
 
+@pytest.mark.slow
 def test_a_mirror_that_was_removed_and_added_again_goes_on_with_what_it_had(
     mirror: Mirroring, adding: Adding, here: Portal, there: Portal
 ) -> None:
@@ -183,6 +199,7 @@ def test_a_mirror_that_was_removed_and_added_again_goes_on_with_what_it_had(
     assert here.runs() == there.runs()
 
 
+@pytest.mark.slow
 def test_a_full_pass_notices_what_no_count_shows(mirror: Mirroring, here: Portal, there: Portal) -> None:
     there.take(workflow_line(), run(2), run(3), run(4))
     mirror()
@@ -192,6 +209,7 @@ def test_a_full_pass_notices_what_no_count_shows(mirror: Mirroring, here: Portal
     assert {run_id for run_id, row in here.rows().items() if row.gone_at} == {an_id("run 2")}
 
 
+@pytest.mark.slow
 def test_a_workflow_that_was_edited_here_keeps_its_name_and_gets_runs(
     mirror: Mirroring, here: Portal, there: Portal
 ) -> None:

@@ -24,6 +24,7 @@ def after(commits: int) -> Callable[[], bool]:
     return lambda: next(left) <= 0
 
 
+@pytest.mark.slow
 def test_runs_that_are_deleted_during_a_scan_hide_no_others(
     far_mirror: Mirroring, network: BadNetwork, here: Portal, there: Portal
 ) -> None:
@@ -47,6 +48,7 @@ def test_runs_that_are_deleted_during_a_scan_hide_no_others(
     )
 
 
+@pytest.mark.slow
 def test_history_that_is_added_during_a_scan_is_found_in_the_end(
     far_mirror: Mirroring, network: BadNetwork, here: Portal, there: Portal
 ) -> None:
@@ -65,6 +67,7 @@ def test_history_that_is_added_during_a_scan_is_found_in_the_end(
     assert here.runs() == there.runs()
 
 
+@pytest.mark.slow
 def test_a_scan_goes_on_where_it_was_cut_off(
     far_mirror: Mirroring, network: BadNetwork, here: Portal, there: Portal
 ) -> None:
@@ -85,6 +88,7 @@ def test_a_scan_goes_on_where_it_was_cut_off(
     assert offsets(network)[0] >= 57
 
 
+@pytest.mark.slow
 def test_a_pass_whose_time_is_up_is_gone_on_with(far_mirror: Mirroring, here: Portal, there: Portal) -> None:
     there.take(workflow_line(), *map(run, range(1, 101)))
     passes = 1
@@ -94,6 +98,7 @@ def test_a_pass_whose_time_is_up_is_gone_on_with(far_mirror: Mirroring, here: Po
     assert here.runs() == there.runs()
 
 
+@pytest.mark.slow
 def test_the_newest_runs_come_before_a_long_history(
     far_mirror: Mirroring, here: Portal, there: Portal
 ) -> None:

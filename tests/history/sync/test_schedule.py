@@ -42,6 +42,7 @@ def ended_process() -> str:
     return f"{place}-{process.pid}-{rest}"
 
 
+@pytest.mark.slow
 def test_a_worker_makes_passes_that_are_due(mirror: Mirroring, here: Portal, there: Portal) -> None:
     there.take(workflow_line(), run(1))
     look(here.app)
@@ -52,6 +53,7 @@ def test_a_worker_makes_passes_that_are_due(mirror: Mirroring, here: Portal, the
     assert len(here.runs()) == 1
 
 
+@pytest.mark.slow
 def test_a_worker_fetches_opened_runs_before_the_next_pass(
     mirror: Mirroring, here: Portal, there: Portal
 ) -> None:
@@ -70,6 +72,7 @@ def test_a_worker_makes_no_passes_if_it_is_told_so(environment: dict[str, str], 
         create_app(environment | {"PORTAL_SYNC_SECONDS": "90000"}, instance=tmp_path)
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_make_a_pass_at_the_same_time(
     far_mirror: Mirroring, network: BadNetwork, here: Portal, there: Portal
 ) -> None:
@@ -93,6 +96,7 @@ def test_two_processes_do_not_make_a_pass_at_the_same_time(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.slow
 def test_a_lease_ends_with_its_process_or_its_time(mirror: Mirroring, here: Portal) -> None:
     elsewhere, other = f"elsewhere-1-{uuid4().hex}", WorkerIdentity.new().id
     schedule.begin(mirror.row.id, elsewhere)

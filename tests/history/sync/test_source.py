@@ -31,6 +31,7 @@ def always(network: BadNetwork, fault: str, **headers: str) -> None:
         ("drop", "cannot be reached"),
     ],
 )
+@pytest.mark.slow
 def test_a_source_that_fails_is_reported_and_what_is_here_stays(
     far_mirror: Mirroring, network: BadNetwork, here: Portal, there: Portal, fault: str, said: str
 ) -> None:
@@ -47,6 +48,7 @@ def test_a_source_that_fails_is_reported_and_what_is_here_stays(
     assert here.mirror().last_error is None
 
 
+@pytest.mark.slow
 def test_a_source_that_asks_for_a_long_wait_gets_it(
     far_mirror: Mirroring, network: BadNetwork, here: Portal
 ) -> None:
@@ -58,6 +60,7 @@ def test_a_source_that_asks_for_a_long_wait_gets_it(
     assert here.mirror().next_pass_at > moments.now() + timedelta(minutes=110)
 
 
+@pytest.mark.slow
 def test_a_source_that_asks_for_a_short_wait_gets_it_within_the_pass(
     far_mirror: Mirroring, network: BadNetwork, there: Portal
 ) -> None:
@@ -78,6 +81,7 @@ def test_a_source_that_asks_for_a_short_wait_gets_it_within_the_pass(
     assert waited == [17]
 
 
+@pytest.mark.slow
 def test_a_key_of_another_workspace_is_refused_there_before_anything_seems_gone(
     far_mirror: Mirroring, here: Portal, there: Portal, tmp_path: Path
 ) -> None:
@@ -93,6 +97,7 @@ def test_a_key_of_another_workspace_is_refused_there_before_anything_seems_gone(
 
 
 @pytest.mark.parametrize("content", [None, b"", b"two keys\n", b"\xff\xfe", b"x" * 2000])
+@pytest.mark.slow
 def test_a_key_file_that_holds_no_key_is_reported(
     far_mirror: Mirroring, network: BadNetwork, content: bytes | None
 ) -> None:
@@ -103,6 +108,7 @@ def test_a_key_file_that_holds_no_key_is_reported(
     assert network.paths == []
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_too_long_is_not_read(
     far_mirror: Mirroring, there: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def test_events_of_a_run_that_never_ends_are_kept_for_a_month(workspace: Workspa
     assert len(stored()) == 1
 
 
+@pytest.mark.slow
 def test_a_later_event_finds_the_run_by_the_id_of_its_root(workspace: Workspace) -> None:
     send(workspace.id, body(1, "START", 0, "nightly", facets=dag_facets()), body(1, "FAIL", 3, "nightly"))
     assert prune(NOON + SILENT) == 2

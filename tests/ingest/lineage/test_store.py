@@ -89,6 +89,7 @@ def test_an_event_that_is_sent_again_changes_nothing(workspace: Workspace) -> No
     assert rows_left()["lineage_events"] == 2
 
 
+@pytest.mark.slow
 def test_a_run_that_turns_out_to_be_a_step_is_no_run_any_more(workspace: Workspace) -> None:
     send(workspace.id, body(3, "START", 2, parent=2), body(2, "START", 1))
     assert list(stored()) == [("openlineage:prod", run_id(2))]
@@ -98,6 +99,7 @@ def test_a_run_that_turns_out_to_be_a_step_is_no_run_any_more(workspace: Workspa
     assert workflows() == ["job1"]
 
 
+@pytest.mark.slow
 def test_a_facet_that_comes_late_tells_which_run_it_is(workspace: Workspace) -> None:
     send(workspace.id, body(5, "START", 2, "app", facets={"parent": link(1, "nightly")}))
     assert list(stored()) == [("openlineage:prod", run_id(1))]
@@ -134,6 +136,7 @@ def test_an_attempt_that_comes_late_is_put_before_the_others(workspace: Workspac
     assert steps_of(stored()) == {("load", None, 1): FAILED, ("load", None, 2): SUCCEEDED}
 
 
+@pytest.mark.slow
 def test_a_step_that_is_taken_back_is_not_counted(workspace: Workspace) -> None:
     send(workspace.id, dag("COMPLETE", 9, **states(a="success")))
     assert steps_of(stored()) == {("a", None, 1): SUCCEEDED}
@@ -155,6 +158,7 @@ def test_the_first_step_that_began_makes_a_pending_run_running(workspace: Worksp
     assert [run["status"] for run in stored().values()] == ["running"]
 
 
+@pytest.mark.slow
 def test_a_run_that_loses_its_first_step_began_with_another(workspace: Workspace) -> None:
     send(workspace.id, body(2, "START", 1, parent=1), body(3, "START", 5, parent=1))
     assert [run["created_at"] for run in stored().values()] == ["2026-03-01T12:01:00Z"]
@@ -163,6 +167,7 @@ def test_a_run_that_loses_its_first_step_began_with_another(workspace: Workspace
     assert stored()["openlineage:prod", run_id(4)]["created_at"] == "2026-03-01T12:01:00Z"
 
 
+@pytest.mark.slow
 def test_workspaces_share_nothing(workspace: Workspace) -> None:
     other = make_workspace("other", "Other")
     assert send(workspace.id, body(2, parent=1)) == send(other.id, body(2, parent=1)) == [True]
@@ -180,6 +185,7 @@ def test_news_is_recorded_as_events_of_the_run(workspace: Workspace) -> None:
     assert [tuple(row) for row in found] == [(None, "running"), ("running", "completed")]
 
 
+@pytest.mark.slow
 def test_an_event_that_cannot_be_folded_waits_and_is_folded_later(
     workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -210,6 +216,7 @@ def test_what_history_refuses_is_logged_and_the_event_kept(
 
 
 @pytest.mark.parametrize("bodies", [plain_bodies(), airflow_bodies()], ids=["plain", "airflow"])
+@pytest.mark.slow
 def test_order_and_repetition_make_no_difference(
     workspace: Workspace, bodies: st.SearchStrategy[dict[str, Any]]
 ) -> None:
@@ -245,6 +252,7 @@ def test_recordings_shuffled_and_doubled_are_the_same_history(
     assert workflows() == names
 
 
+@pytest.mark.slow
 def test_events_that_come_at_once_are_all_in_history(app: Flask, workspace: Workspace) -> None:
     sent = [dag(), dag("COMPLETE", 9, **states(a="success", b="success", c="failed"))]
     sent += [task(kind, name, attempt, minute) for name in "abc" for kind, attempt, minute in TRIES]

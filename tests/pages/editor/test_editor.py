@@ -144,6 +144,7 @@ def option(editor: Editor, select: str, label: str) -> str:
     return str(found["value"])
 
 
+@pytest.mark.slow
 def test_nodes_are_chosen_and_shown_with_their_fields(edit: Edit) -> None:
     editor = edit(checked())
     editor.press("open:2")
@@ -156,6 +157,7 @@ def test_nodes_are_chosen_and_shown_with_their_fields(edit: Edit) -> None:
     assert lines[1] == "Voice Generator fed by Script Input, Word Accuracy (fail) worth a look"
 
 
+@pytest.mark.slow
 def test_a_node_in_the_address_is_the_chosen_one(edit: Edit) -> None:
     editor = edit(checked())
     editor.reload(f"node={CHECK}")
@@ -164,6 +166,7 @@ def test_a_node_in_the_address_is_the_chosen_one(edit: Edit) -> None:
     assert editor.page.select("#node-title") == []
 
 
+@pytest.mark.slow
 def test_what_a_setting_does_not_take_is_said_at_its_field_and_not_saved(edit: Edit) -> None:
     editor = edit(checked())
     editor.press("open:2")
@@ -177,6 +180,7 @@ def test_what_a_setting_does_not_take_is_said_at_its_field_and_not_saved(edit: E
     assert editor.stored() == checked()
 
 
+@pytest.mark.slow
 def test_a_half_made_graph_is_saved_and_says_what_it_still_needs(edit: Edit) -> None:
     editor = edit(EMPTY)
     editor.add("Script Input", "On its own")
@@ -198,6 +202,7 @@ def test_a_removed_node_is_gone_and_its_neighbours_are_connected(edit: Edit) -> 
     assert editor.page.select("#node-title") == []
 
 
+@pytest.mark.slow
 def test_an_edge_is_removed_and_made_again_from_the_other_end(edit: Edit) -> None:
     editor = edit(smallest())
     editor.press("open:2")
@@ -215,6 +220,7 @@ def test_the_layout_can_be_stored(edit: Edit) -> None:
     assert {each["y"] for each in places} == {4}
 
 
+@pytest.mark.slow
 def test_scripts_and_languages_are_ticked(edit: Edit, browser: Browser) -> None:
     editor = edit(graph([node(SCRIPT), node("operator_translator")], []))
     upload = make_upload(
@@ -231,6 +237,7 @@ def test_scripts_and_languages_are_ticked(edit: Edit, browser: Browser) -> None:
     assert editor.draft()["graph"]["nodes"][1]["config"] == {}
 
 
+@pytest.mark.slow
 def test_voices_are_those_that_speak_a_language_that_comes(edit: Edit) -> None:
     editor = edit(smallest())
     editor.press("open:1")
@@ -239,6 +246,7 @@ def test_voices_are_those_that_speak_a_language_that_comes(edit: Edit) -> None:
     assert text_of(select.select("option")[0]) == "Chosen automatically"
 
 
+@pytest.mark.slow
 def test_types_of_packages_are_offered_with_forms_of_their_own(edit: Edit) -> None:
     tempo = {
         "type": "number",
@@ -259,6 +267,7 @@ def test_types_of_packages_are_offered_with_forms_of_their_own(edit: Edit) -> No
 
 
 class TestJson:
+    @pytest.mark.slow
     def test_it_is_edited_and_shown_as_a_graph_again(self, edit: Edit) -> None:
         editor = edit(smallest())
         editor.press("json")
@@ -276,6 +285,7 @@ class TestJson:
             ("5", "must be an object"),
         ],
     )
+    @pytest.mark.slow
     def test_what_is_no_definition_is_said_by_line_and_kept(self, edit: Edit, text: str, said: str) -> None:
         editor = edit(smallest())
         editor.press("json")
@@ -286,6 +296,7 @@ class TestJson:
         assert editor.draft() == smallest()
         assert editor.stored() == smallest()
 
+    @pytest.mark.slow
     def test_broken_rules_are_said_by_line(self, edit: Edit) -> None:
         editor = edit(smallest())
         editor.press("json")
@@ -412,6 +423,7 @@ def test_a_legal_definition_that_is_opened_clicked_through_and_saved_is_unchange
     assert not editor.page.select("[data-unsaved]")
 
 
+@pytest.mark.slow
 def test_a_browser_with_script_gets_the_form_alone(edit: Edit) -> None:
     editor = edit(checked())
     editor.press("open:2", HTMX)
@@ -460,6 +472,7 @@ def test_a_button_that_means_nothing_changes_nothing(edit: Edit, do: str) -> Non
         assert editor.draft() == UNSOUND
 
 
+@pytest.mark.slow
 def test_a_name_of_several_lines_survives_the_field_of_one(edit: Edit) -> None:
     odd = smallest()
     odd["graph"]["nodes"][0]["name"] = "one\r\ntwo"
@@ -478,6 +491,7 @@ def test_long_scripts_are_edited_too(edit: Edit) -> None:
     assert len(editor.stored()["graph"]["nodes"][0]["config"]["text"]) == 400_000
 
 
+@pytest.mark.slow
 def test_a_definition_that_the_api_would_not_take_is_not_saved_here_either(edit: Edit) -> None:
     editor = edit(smallest())
     refused = editor.press("save", set__text="é" * 499_999)

@@ -36,6 +36,7 @@ def test_what_people_do_is_written_with_who_where_and_when(admin: Visitor) -> No
         assert part in row.get_text()
 
 
+@pytest.mark.slow
 def test_entries_are_filtered_paged_and_bad_filters_named(
     admin: Visitor, visit: Callable[..., Visitor]
 ) -> None:
@@ -57,6 +58,7 @@ def test_admins_see_their_own_workspace_and_its_members_only(
         assert visit(role, f"{role}@acme.example").get("audit").status_code == 403
 
 
+@pytest.mark.slow
 def test_refused_sign_ins_are_written_but_only_so_many(app: Flask, client: FlaskClient) -> None:
     for _ in range(trail.MAX_REFUSALS + 5):
         assert client.post("/signin/nonsense", headers=SAME).status_code == 404

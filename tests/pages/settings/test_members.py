@@ -33,6 +33,7 @@ def roles() -> dict[str, str]:
     return {row.email: row.role for row in rows}
 
 
+@pytest.mark.slow
 def test_a_new_person_joins_by_a_link_once_and_is_signed_in(admin: Visitor, client: FlaskClient) -> None:
     path = invite(admin)
     for _ in range(2):
@@ -74,6 +75,7 @@ def test_signing_in_leads_back_to_the_invitation(admin: Visitor, app: Flask) -> 
     assert browser.post(link, headers=SAME).headers["Location"] == path
 
 
+@pytest.mark.slow
 def test_an_invitation_ends_after_its_time_or_when_withdrawn(admin: Visitor, client: FlaskClient) -> None:
     first, second = invite(admin), invite(admin, "second@acme.example")
     with db.engine.begin() as connection:

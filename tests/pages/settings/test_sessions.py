@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from flask.testing import FlaskClient
 
 from portal.database.models import User
@@ -18,6 +19,7 @@ def test_all_other_sessions_are_ended_at_once(admin: Visitor, sign_in: Callable[
     assert len(admin.soup("/settings/sessions").select("tbody tr")) == 1
 
 
+@pytest.mark.slow
 def test_others_sessions_are_neither_shown_nor_ended(admin: Visitor, visit: Callable[..., Visitor]) -> None:
     other = visit("viewer", "grace@acme.example")
     assert len(admin.soup("/settings/sessions").select("tbody tr")) == 1

@@ -66,6 +66,7 @@ def test_a_refused_form_keeps_what_was_said_and_names_each_bad_field(admin: Visi
     assert ingest_management.list_all_keys(None) == []
 
 
+@pytest.mark.slow
 def test_it_is_said_what_a_key_took_and_refused_and_why(
     admin: Visitor, app: Flask, workspace: Workspace
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from bs4 import BeautifulSoup
 
 from portal.database.models import Workspace
@@ -52,6 +53,7 @@ def test_a_role_counts_in_its_own_workspace_only(admin: Visitor) -> None:
     assert admin.get("keys").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_workspace_is_made_chosen_renamed_and_deleted(visit: Callable[..., Visitor]) -> None:
     me = visit(None)
     assert "You are not in a workspace yet" in me.get("/settings/workspaces").text
@@ -83,6 +85,7 @@ def test_settings_of_nobodys_workspace_are_not_there(visit: Callable[..., Visito
     assert stranger.get("/settings").headers["Location"] == "/settings/workspaces"
 
 
+@pytest.mark.slow
 def test_a_deleted_workspace_takes_its_pages_along(admin: Visitor, workspace: Workspace) -> None:
     workflow = make_workflow(workspace)
     runs = f"/workflows/{workflow.id}/runs"

@@ -77,6 +77,7 @@ def check_all_pages(workflow: Workflow) -> None:
             assert [row.id for row in page.rows] == expected[offset : offset + 4], (sort, order, offset)
 
 
+@pytest.mark.slow
 def test_hours_are_counted_within_a_day_of_many_runs_alone(workflow: Workflow) -> None:
     make_runs(workflow, rows(NOON + timedelta(hours=n) for n in (0, 1, 2, 48, 49)))
     noon = int(NOON.timestamp() * SECOND)
@@ -139,6 +140,7 @@ def more_than_stay(workflow: Workflow, all_rows: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("store", [in_any_order, one_by_one, more_than_stay])
+@pytest.mark.slow
 def test_what_is_kept_follows_from_the_runs_however_they_came(
     workflow: Workflow, store: Callable[[Workflow, list[dict[str, Any]]], None]
 ) -> None:
@@ -165,6 +167,7 @@ def test_a_run_that_comes_back_is_counted_once(workflow: Workflow) -> None:
 
 
 @pytest.mark.parametrize("change", ["lost", "left over", "wrong"])
+@pytest.mark.slow
 def test_a_narrow_bucket_that_is_wrong_is_found_and_mended(workflow: Workflow, change: str) -> None:
     make_runs(workflow, rows(NOON + timedelta(hours=n % 3) for n in range(9)))
     hours = sa.and_(RunBucket.histogram == "started_at", RunBucket.width == HOUR)

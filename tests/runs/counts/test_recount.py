@@ -161,6 +161,7 @@ def test_the_counts_hold_after_every_write(app: Flask, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("table", [RunTotals, PersonRuns, PersonPeriodRuns, RunBucket])
+@pytest.mark.slow
 def test_any_wrong_count_is_found_and_mended(app: Flask, table: type[Any]) -> None:
     workspace = make_workspace()
     workflow, whole = make_workflow(workspace), make_workflow(workspace, "Whole")

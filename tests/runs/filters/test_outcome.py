@@ -41,6 +41,7 @@ def test_only_runs_of_which_history_names_it_are_listed_and_counted(browser: Bro
 
 
 @pytest.mark.usefixtures("runs")
+@pytest.mark.slow
 def test_the_page_has_its_choices_and_keeps_several(browser: Browser) -> None:
     assert numbers(browser.runs("outcome=")) == numbers(browser.runs())
     answer = browser.runs("outcome=skipped")

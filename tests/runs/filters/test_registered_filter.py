@@ -78,6 +78,7 @@ def seen(browser: Browser) -> SeenWorkflow:
     return browser.workflow  # type: ignore[return-value]
 
 
+@pytest.mark.slow
 def test_page_and_fragment_list_what_matches(browser: Browser, runs: list[Run]) -> None:
     for answer in (browser.runs("min_number=3"), browser.fragment("min_number=3")):
         assert numbers(answer) == ["#5", "#4", "#3"]

@@ -61,6 +61,7 @@ def test_neighbours_are_those_of_the_list(workflow: Workflow, filters: dict[str,
             assert beside == [previous, ids[place + 1] if place + 1 < len(ids) else None], (sort, order)
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_match_has_the_neighbours_of_where_it_would_stand(workflow: Workflow) -> None:
     early = make_run(workflow, status="cancelled", created_at=NOON - timedelta(hours=1))
     query = RunQuery(workflow_id=workflow.id, slice=Slice(0, 100), status=("failed",))

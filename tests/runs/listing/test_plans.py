@@ -102,6 +102,7 @@ def test_a_short_list_is_found_in_an_index(workspace: Workspace) -> None:
     assert_nothing_is_scanned_or_sorted(found)
 
 
+@pytest.mark.slow
 def test_counts_charts_and_summaries_read_what_is_kept(workspace: Workspace) -> None:
     workflow = fill(workspace, RUNS)
     with statements() as found:

@@ -235,6 +235,7 @@ def test_among_equal_keys_ids_ascend_in_both_directions(app: Flask) -> None:
         assert [row.id for row in page.rows] == sorted(ids, key=str)
 
 
+@pytest.mark.slow
 def test_a_page_costs_the_same_few_queries_whatever_its_size(app: Flask) -> None:
     workspace = make_workspace()
     workflow, person = make_workflow(workspace), make_person(workspace, "Ada")

@@ -225,6 +225,7 @@ def test_starts_from_many_sides_at_once_get_numbers_without_gap_or_double(app: F
         assert given == list(range(1, 16 * STARTS + 1))
 
 
+@pytest.mark.slow
 def test_of_64_starts_of_the_engine_at_once_exactly_one_wins(app: Flask) -> None:
     workflow = make_workflow(make_workspace())
     assert at_once(app, workflow, sides=64, by_engine=True) == [[0] * 63 + [1]]

@@ -94,6 +94,7 @@ def stored(upload_id: UUID) -> Upload | None:
     return db.session.get(Upload, upload_id, populate_existing=True)
 
 
+@pytest.mark.slow
 def test_confirmed_twice_at_once_it_is_confirmed_once(app: Flask, me: Principal, workflow: Workflow) -> None:
     for _ in range(ROUNDS):
         upload_id = sent(me)
@@ -103,6 +104,7 @@ def test_confirmed_twice_at_once_it_is_confirmed_once(app: Flask, me: Principal,
         assert (first.status, first.size_bytes) == ("uploaded", len(OLD))
 
 
+@pytest.mark.slow
 def test_confirmed_and_deleted_at_once_it_is_gone(
     app: Flask, me: Principal, workflow: Workflow, tmp_path: Path
 ) -> None:
@@ -119,6 +121,7 @@ def test_confirmed_and_deleted_at_once_it_is_gone(
         assert files(tmp_path) == {}
 
 
+@pytest.mark.slow
 def test_deleted_twice_at_once_one_finds_it(app: Flask, me: Principal) -> None:
     for _ in range(ROUNDS):
         upload_id = sent(me)
@@ -127,6 +130,7 @@ def test_deleted_twice_at_once_one_finds_it(app: Flask, me: Principal) -> None:
         assert sorted(type(each) for each in outcomes if each is not None) == [NotFound]
 
 
+@pytest.mark.slow
 def test_sent_and_confirmed_at_once_it_has_the_old_content_or_the_new(
     app: Flask, me: Principal, workspace: Workspace, workflow: Workflow, tmp_path: Path
 ) -> None:
@@ -147,6 +151,7 @@ def test_sent_and_confirmed_at_once_it_has_the_old_content_or_the_new(
         delete_upload(me, upload_id)
 
 
+@pytest.mark.slow
 def test_sent_and_deleted_at_once_no_file_stays(app: Flask, me: Principal, tmp_path: Path) -> None:
     for _ in range(ROUNDS):
         upload_id = sent(me)

@@ -104,6 +104,7 @@ def test_a_moment_starts_a_run_of_the_person_who_set_the_schedule(
     assert the_schedule().next_at == NOON + timedelta(days=1)
 
 
+@pytest.mark.slow
 def test_eight_workers_at_once_start_one_run_a_moment(app: Flask, workspace: Workspace, ada: User) -> None:
     for number in range(3):
         make_schedule(make_workflow(workspace, f"Dub {number}"), ada.id)

@@ -122,6 +122,7 @@ def test_processor_time_is_counted_also_of_a_child_that_failed(context: StepCont
     assert children.processor_seconds > once
 
 
+@pytest.mark.slow
 def test_a_step_that_is_not_wanted_any_more_kills_child_and_grandchild(
     context: StepContext, listener: socket.socket
 ) -> None:

@@ -67,6 +67,7 @@ def test_a_voice_without_markup_says_the_spelling_of_a_word() -> None:
     assert markup.spoken_text(written) == "Say two mah toe & go"
 
 
+@pytest.mark.slow
 def test_elements_nest_only_so_deep() -> None:
     written = "<emphasis>" * 10_000 + "a" + "</emphasis>" * 10_000
     assert markup.rebuilt(written).count("<emphasis>") == markup.MAX_DEPTH

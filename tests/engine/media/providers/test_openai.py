@@ -306,6 +306,7 @@ def test_speech_that_is_none_is_an_outage_in_words(
         speak(client)
 
 
+@pytest.mark.slow
 def test_speech_that_is_small_to_send_and_long_to_hear_is_not_decoded_to_its_end(
     provider: ProviderServer, client: Provider
 ) -> None:
@@ -378,6 +379,7 @@ def test_a_provider_that_stalls_is_left_alone(
 
 @USES
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"])
+@pytest.mark.slow
 def test_cancelling_closes_the_connection(
     provider: ProviderServer, context: StepContext, client: Provider, use: Use, start: bytes
 ) -> None:
