@@ -1,7 +1,6 @@
 """The memberships of a user, read on every request so that a revoked role takes effect at once."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -26,7 +25,7 @@ def with_memberships(users: statements.Columns) -> statements.Columns:
     return joined.add_columns(*_COLUMNS).order_by(Member.created_at, Workspace.id)
 
 
-def memberships_in(rows: Iterable[sa.Row[*tuple[Any, ...]]]) -> tuple[Membership, ...]:
+def memberships_in(rows: Iterable[statements.Row]) -> tuple[Membership, ...]:
     """The live workspaces of a user with the role in each, of these rows."""
     return tuple(Membership(*row[-len(_COLUMNS) :]) for row in rows if row.member_of)
 

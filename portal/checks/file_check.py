@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, islice
-from typing import Any, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from portal.checks.database_check import CheckResult
 from portal.database.engine import db
 from portal.database.models import Artifact, Run, Upload, Workflow, Workspace
+from portal.database.sql import statements
 from portal.database.sql.in_lists import chunks
 from portal.errors import Unavailable
 from portal.history.summary import Progress, no_progress
@@ -217,7 +218,7 @@ def _artifacts_with(workspace_id: UUID, digests: Collection[bytes]) -> sa.Select
     )
 
 
-def _uploads_with(content_ids: Collection[UUID]) -> sa.Select[*tuple[Any, ...]]:
+def _uploads_with(content_ids: Collection[UUID]) -> statements.Columns:
     """The uploads with this content: the columns that `_file_use` reads."""
     return (
         sa.select(
@@ -237,7 +238,7 @@ def _uploads_with(content_ids: Collection[UUID]) -> sa.Select[*tuple[Any, ...]]:
     )
 
 
-def _file_use(row: sa.Row[*tuple[Any, ...]], damage: _Damage) -> FileUse:
+def _file_use(row: statements.Row, damage: _Damage) -> FileUse:
     return {
         "problem": str(damage.flaw),
         "removed": damage.removed,

@@ -14,7 +14,7 @@ from portal.auth.access import DESCRIPTION_EXCERPT, SeenWorkflow
 from portal.database.columns import Id, JsonObject
 from portal.database.engine import db
 from portal.database.models import ACTIVE, Run, RunTotals, Workflow, Workspace
-from portal.database.sql import versions
+from portal.database.sql import statements, versions
 from portal.database.sql.excerpts import cut, excerpt, json_text
 from portal.database.transactions import read
 from portal.input.addresses import MAX_LINK
@@ -45,7 +45,6 @@ class WorkflowRow:
 
 
 Value = TypeVar("Value")
-_Rows = sa.Select[*tuple[Any, ...]]  # of columns chosen by name
 _COUNTS = [sa.func.coalesce(getattr(RunTotals, status), 0).label(status) for status in STATUSES]
 _RUNS_COUNT: sa.ColumnElement[int] = sum(_COUNTS[1:], start=_COUNTS[0])
 
@@ -122,7 +121,7 @@ def list_workflows(workspace_id: UUID, query: WorkflowQuery, brief: bool = False
 
 
 @lru_cache(maxsize=64)
-def _statements(query: WorkflowQuery, brief: bool) -> tuple[sa.Select[int], _Rows]:
+def _statements(query: WorkflowQuery, brief: bool) -> tuple[sa.Select[int], statements.Columns]:
     """The statements that count the matching workflows and read a page, cached by query."""
     matching = [Workflow.workspace_id == sa.bindparam("workspace_id", type_=Id())]
     matching += [Workflow.deleted_at.is_(None), *_filters(query)]
@@ -142,14 +141,14 @@ def read_workflow(session: Session, workflow_id: UUID) -> WorkflowRow:
     return row
 
 
-def _select(with_definition: bool, brief: bool = False) -> _Rows:
+def _select(with_definition: bool, brief: bool = False) -> statements.Columns:
     columns = [_BEGINNING if brief and column.key == "description" else column for column in _COLUMNS]
     definition = Workflow.definition if with_definition else sa.null().label("definition")
     last = (_LAST_AT.label("last_run_at"), _LAST_STATUS.label("last_run_status"))
     return sa.select(*columns, *last, definition, *_COUNTS, *_FACTS.values()).outerjoin(RunTotals)
 
 
-def _rows(rows: Sequence[sa.Row[*tuple[Any, ...]]]) -> list[WorkflowRow]:
+def _rows(rows: Sequence[statements.Row]) -> list[WorkflowRow]:
     return [_row(dict(row._mapping)) for row in rows]
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from portal.auth.access import SeenWorkflow
 from portal.database.columns import JsonObject
 from portal.database.models import ApiKey, Workflow, WorkflowVersion
+from portal.database.sql import statements
 from portal.database.sql.excerpts import small_json
 from portal.database.transactions import read
 from portal.definitions.changes import Change, changes_of
@@ -63,7 +64,7 @@ _COLUMNS = (
 )
 
 
-def _select(definition: sa.ColumnElement[Any]) -> sa.Select[*tuple[Any, ...]]:
+def _select(definition: sa.ColumnElement[Any]) -> statements.Columns:
     return (
         sa.select(*_COLUMNS, definition.label("definition"))
         .join(Workflow, Workflow.id == WorkflowVersion.workflow_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, cast
+from typing import TypedDict, cast
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -10,14 +10,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from portal.database.models import Member, Person, User, Workspace
-from portal.database.sql import versions
+from portal.database.sql import statements, versions
 from portal.database.sql.in_lists import chunks
 from portal.input import bounds, parameters
 from portal.input.folding import fold
 
 _NAMESPACE = UUID("8f1f1d5e-6c3b-5a53-9d5b-0d6b5f7c2a41")
 _PEOPLE = cast(sa.Table, Person.__table__)
-_Stored = sa.Row[Any]  # a row of `_PEOPLE`: a Table does not type its columns
+_Stored = statements.Row  # a row of `_PEOPLE`: a Table does not type its columns
 
 
 class PersonRow(TypedDict):

@@ -9,3 +9,6 @@ Values = dict[str, object]
 
 Columns = sa.Select[*tuple[Any, ...]]
 """A select of columns chosen by name, whose types Python therefore does not know."""
+
+Row = sa.Row[*tuple[Any, ...]]
+"""A row of one."""

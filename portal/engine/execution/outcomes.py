@@ -24,7 +24,7 @@ from portal.database.models import (
 )
 from portal.database.sql import bulk
 from portal.definitions.catalog import FAIL, LINES
-from portal.engine.contract import MAX_RESULT_BYTES, Item, OutputFile, StepOutput, StoredFile
+from portal.engine.contract import MAX_RESULT_BYTES, Item, Json, OutputFile, StepOutput, StoredFile
 from portal.engine.contract import Take as ItemTake
 from portal.engine.execution.claimed_step import ClaimedStep
 from portal.engine.flow import Plan
@@ -254,9 +254,7 @@ def _artifact(run: Run, step: ClaimedStep, name: str, file: StoredFile, node_id:
     )
 
 
-def _store_result(
-    session: Session, run: Run, step: ClaimedStep, outcome: Outcome, result: Mapping[str, Any]
-) -> None:
+def _store_result(session: Session, run: Run, step: ClaimedStep, outcome: Outcome, result: Json) -> None:
     value: JsonObject = dict(result)
     if len(orjson.dumps(value)) > MAX_RESULT_BYTES:
         value = {"note": f"The result of this step was longer than {MAX_RESULT_BYTES} bytes and is left out."}
@@ -273,7 +271,7 @@ def _store_result(
     )
 
 
-def usage_of(usages: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def usage_of(usages: Iterable[Json]) -> dict[str, Any]:
     """What a run used: the sums of its steps."""
     summed = {"characters": 0, "audio_ms": 0, "provider_calls": 0, "processor_seconds": 0.0}
     for usage in usages:

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.database.models import EngineValue
-from portal.engine.contract import Item, StoredFile, Take
+from portal.engine.contract import Item, Json, StoredFile, Take
 from portal.engine.flow import Output, StepKey
 
 
@@ -35,7 +34,7 @@ def load_values(session: Session, run_id: UUID, output: Output) -> list[Item]:
     return [_item(each) for each in stored or ()]
 
 
-def _item(value: Mapping[str, Any]) -> Item:
+def _item(value: Json) -> Item:
     take = value["take"]
     if take is None:
         return Item(**value)

@@ -10,11 +10,11 @@ inside waits for the next round, what leaves waits for the components after it.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from portal.definitions.pipeline import Pipeline, PipelineNode
 from portal.definitions.structure import Edge
-from portal.engine.contract import Item
+from portal.engine.contract import Item, Json
 
 
 class StepKey(NamedTuple):
@@ -60,7 +60,7 @@ class Plan:
     pipeline: Pipeline
 
     @classmethod
-    def of(cls, definition: Mapping[str, Any]) -> "Plan":
+    def of(cls, definition: Json) -> "Plan":
         """The plan of a definition that breaks no rule of `definitions.structure`."""
         return cls(Pipeline.of(definition))
 

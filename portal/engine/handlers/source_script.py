@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from portal.definitions.catalog import CATALOG, NodeType
 from portal.definitions.locales import script_locale
-from portal.engine.contract import Ability, Context, Item, Refused, Script, StepInput, StepOutput, Usage
+from portal.engine.contract import Ability, Context, Item, Json, Refused, Script, StepInput, StepOutput, Usage
 from portal.engine.environment import Environment
 from portal.engine.media import markup
 from portal.engine.media.children import ChildFailed, Children, Limits, TooSlow
@@ -50,7 +49,7 @@ class SourceScript:
         )
 
 
-def locale_of(config: Mapping[str, Any]) -> str:
+def locale_of(config: Json) -> str:
     """The locale of a node's items."""
     return script_locale(SourceScript.node_type.value(config, "source_language"))
 

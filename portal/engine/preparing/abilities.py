@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -14,7 +13,7 @@ from portal.database.models import EngineWorker
 from portal.database.sql.clock import shared_now
 from portal.definitions.catalog import CATALOG
 from portal.definitions.site import Site
-from portal.engine.contract import Ability
+from portal.engine.contract import Ability, Json
 from portal.engine.environment import Environment, environment_of
 from portal.engine.handlers.registry import handler_for
 
@@ -80,7 +79,7 @@ def to_json(abilities: Abilities) -> JsonObject:
     }
 
 
-def from_json(published: Mapping[str, Any]) -> Abilities:
+def from_json(published: Json) -> Abilities:
     return {
         slug: Ability(
             unavailable=each["unavailable"],

@@ -4,10 +4,9 @@ Command line, metrics and pages all read it here. Every figure comes from the da
 on active runs and never on history.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,6 +17,7 @@ from portal.database.engine import db
 from portal.database.models import EngineClaim, EngineWorker, Run, RunStatus, Workflow
 from portal.database.sql.clock import shared_now
 from portal.definitions.catalog import CATALOG
+from portal.engine.contract import Json
 
 RELEASE = NEWEST
 """The latest migration that this release knows: workers of another one differ in it."""
@@ -37,7 +37,7 @@ class Worker:
     threads: int
     version: str
     """The latest migration that its release knows."""
-    abilities: Mapping[str, Any]
+    abilities: Json
     """What it can do with each node type, as JSON."""
     started_at: datetime
     beat_at: datetime
@@ -145,7 +145,7 @@ def node_abilities(workers: Sequence[Worker]) -> list[NodeAbility]:
     return [NodeAbility(slug, names[slug], _reason(slug, published)) for slug in slugs if published]
 
 
-def _reason(slug: str, published: Sequence[Mapping[str, Any]]) -> str | None:
+def _reason(slug: str, published: Sequence[Json]) -> str | None:
     reasons = [each[slug].get("unavailable") if slug in each else _UNKNOWN_TYPE for each in published]
     return None if None in reasons else reasons[0]
 

@@ -5,10 +5,9 @@ The portal chooses the provider's voice where a model of it speaks, then the neu
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from portal.definitions.locales import LOCALES, canonical
-from portal.engine.contract import Ability, Refused, Take
+from portal.engine.contract import Ability, Json, Refused, Take
 from portal.engine.environment import Environment
 from portal.engine.media.providers.openai import Controls
 from portal.engine.media.speakers import neural
@@ -34,9 +33,7 @@ class ChosenVoice:
     controls: Controls = field(default_factory=Controls)
 
 
-def voice_for(
-    locale: str, voice_map: Mapping[str, Sequence[Mapping[str, Any]]], environment: Environment
-) -> ChosenVoice:
+def voice_for(locale: str, voice_map: Mapping[str, Sequence[Json]], environment: Environment) -> ChosenVoice:
     """The voice for a locale. Raises Refused where there is none."""
     for key, assignments in voice_map.items():
         if assignments and canonical(key) == locale:
@@ -79,7 +76,7 @@ def ability(environment: Environment) -> Ability:
     return Ability(unavailable=nothing, locales=locales, voices=frozenset(voices))
 
 
-def _assigned(assignment: Mapping[str, Any], environment: Environment) -> ChosenVoice:
+def _assigned(assignment: Json, environment: Environment) -> ChosenVoice:
     wanted = assignment["provider"], assignment["model"], assignment["voice_id"]
     if wanted not in (ability(environment).voices or ()):
         raise Refused(f"The voice {wanted[2]} of {wanted[0]} is not here: {_missing(wanted[0])}")
