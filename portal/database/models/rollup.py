@@ -1,4 +1,4 @@
-"""The counts beside the runs: per workflow or workspace, person and histogram bucket, a column for each status.
+"""The counts beside the runs: per workflow, workspace, person and histogram bucket, by status.
 
 One row holds all six counts, so that a total, the numbers of a filter bar or a chart read one row each.
 """

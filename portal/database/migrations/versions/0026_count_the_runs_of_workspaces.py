@@ -47,11 +47,15 @@ def upgrade() -> None:
     )
     _refuse_null()
     op.create_index("ix_runs_workspace_id_created_at", "runs", LISTED)
-    op.create_index("ix_workflows_workspace_id_version", "workflows", ["workspace_id", "version", "change_stamp"])
+    op.create_index(
+        "ix_workflows_workspace_id_version", "workflows", ["workspace_id", "version", "change_stamp"]
+    )
     for name, where in (("live", "deleted_at IS NULL"), ("deleted", "deleted_at IS NOT NULL")):
         only = sa.text(where)
         columns = ["workspace_id", "id"]
-        op.create_index(f"ix_workflows_{name}", "workflows", columns, sqlite_where=only, postgresql_where=only)
+        op.create_index(
+            f"ix_workflows_{name}", "workflows", columns, sqlite_where=only, postgresql_where=only
+        )
     op.create_index("ix_person_runs_person_id", "person_runs", ["person_id", "workflow_id"])
     _create_tables()
     _add_up()
