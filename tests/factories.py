@@ -220,7 +220,7 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
             ImportedRun(row["id"], *encoded_run, row["person_id"], row["run_number"], version, None, None, ())
             for row, encoded_run in zip(whole, encoded, strict=True)
         ]
-        store_imported(session, imported, [], counted)
+        store_imported(session, workflow.workspace_id, imported, [], counted)
         counts.apply(session, counted)
         set_versions(session, {workflow.id: version})
         return [session.get_one(Run, row["id"]) for row in whole]
@@ -231,6 +231,7 @@ def run_columns(workflow: Workflow, **columns: Any) -> dict[str, Any]:
     defaults: dict[str, Any] = dict.fromkeys(column.name for column in Run.__table__.columns) | {
         "id": uuid4(),
         "workflow_id": workflow.id,
+        "workspace_id": workflow.workspace_id,
         "run_number": next(_numbers),
         "status": RunStatus.COMPLETED,
         "imported": True,

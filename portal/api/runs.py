@@ -90,7 +90,7 @@ class RunsSummaryJson(StatusCountsJson):
 )
 def runs(workflow_id: str) -> Response:
     query = RunQuery.parse(single(request.args), workflow_id=workflow_id)
-    workflow = get_workflow(current_principal(), query.workflow_id)
+    workflow = get_workflow(current_principal(), UUID(workflow_id))
     page = list_runs(workflow, query)
     return counted_list(page, _row, lambda slice_: query.at(slice_).to_api_args())
 

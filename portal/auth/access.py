@@ -1,4 +1,4 @@
-"""Access to a workflow: the only way to load one for a principal."""
+"""Access to a workflow or a workspace: the only way to load one for a principal."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from portal.auth.principals import Principal
 from portal.database.columns import JsonObject
 from portal.database.engine import db
-from portal.database.models import RunTotals, Schedule, User, Workflow, Workspace
+from portal.database.models import RunTotals, Schedule, User, Workflow, Workspace, WorkspaceRunTotals
 from portal.database.models.accounts import full_name
+from portal.database.sql import versions
 from portal.database.sql.excerpts import cut, excerpt
 from portal.database.transactions import read
 from portal.errors import Deleted, NotFound
@@ -55,6 +56,23 @@ class SeenWorkflow:
     created_at: datetime = EPOCH
 
 
+@dataclass(frozen=True)
+class SeenWorkspace:
+    """A workspace that the principal may see: the scope of reads over all its workflows."""
+
+    id: UUID
+    version: int
+    """Changes with the names of people."""
+    change_stamp: int
+    arrived_in: int
+    """Grows whenever runs come into one of its workflows."""
+    running: int
+    """The number of its runs with this status."""
+    workflows: int
+    versions: tuple[int, int, int]
+    """Sums that change with every write to a workflow or its runs."""
+
+
 _SEEN = (
     sa.select(
         Workflow.id,
@@ -80,6 +98,24 @@ _SEEN = (
 )
 
 
+_SEEN_WORKSPACE = (
+    sa.select(
+        Workspace.id,
+        Workspace.version,
+        Workspace.change_stamp,
+        sa.func.coalesce(WorkspaceRunTotals.arrived_in, 0),
+        sa.func.coalesce(WorkspaceRunTotals.running, 0),
+        sa.func.count(Workflow.version),
+        *versions.sums_in_sql(Workflow.version),
+        sa.func.coalesce(sa.func.sum(Workflow.change_stamp), 0),
+    )
+    .outerjoin(WorkspaceRunTotals, WorkspaceRunTotals.workspace_id == Workspace.id)
+    .outerjoin(Workflow, Workflow.workspace_id == Workspace.id)
+    .where(Workspace.id == sa.bindparam("workspace_id"))
+    .group_by(Workspace.id, WorkspaceRunTotals.workspace_id)
+)
+
+
 _DELETED = (
     sa.select(
         Workflow.workspace_id, Workflow.name, Workflow.deleted_at, User.first_name, User.last_name, User.email
@@ -99,6 +135,17 @@ def get_workflow(principal: Principal, workflow_id: UUID) -> SeenWorkflow:
     values = dict(row._mapping)
     text = row.description and cut(row.description, DESCRIPTION_EXCERPT)
     return SeenWorkflow(**values | {"description": text}, more_description=text != row.description)
+
+
+def get_workspace(principal: Principal) -> SeenWorkspace:
+    """The principal's current workspace. Raises NotFound without one."""
+    if principal.workspace is None:
+        raise NotFound("There is no such workspace here.")
+    workspace_id, *rest = read(_SEEN_WORKSPACE, workspace_id=principal.workspace.id).one()
+    version, change_stamp, arrived_in, running, workflows, *sums = map(int, rest)
+    return SeenWorkspace(
+        workspace_id, version, change_stamp, arrived_in, running, workflows, (sums[0], sums[1], sums[2])
+    )
 
 
 def refuse_deleted(principal: Principal, workflow_id: UUID, message: str) -> None:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from portal.database.compatibility import MigrationStatus, read_schema
 from portal.database.engine import db
-from portal.database.models import Run, Workflow
+from portal.database.models import Run, Workflow, Workspace
 from portal.database.transactions import writing
 from portal.runs import counts
 from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
@@ -32,13 +32,14 @@ def check_database() -> list[CheckResult]:
 
 
 def repair_counts() -> list[str]:
-    """Recount the runs of workflows whose counts drifted; returns the workflows' names.
+    """Recount the runs of workflows and workspaces whose counts drifted; returns the names of these.
 
     Locking a workflow keeps writers out while its runs are counted.
     """
     wrong = _find_drift()
     with writing() as session:
         names = [workflow.name for workflow in lock_workflows(session, wrong)]
+        names += session.scalars(sa.select(Workspace.name).where(Workspace.id.in_(wrong)))
         counts.repair(session, wrong)
         touch_workflows(session, wrong)
     return names
@@ -55,8 +56,8 @@ def _find_drift() -> dict[UUID, list[str]]:
 def _counts() -> CheckResult:
     """Whether the stored counts equal a recount."""
     wrong = _find_drift()
-    rows = db.session.execute(sa.select(Workflow.id, Workflow.name).where(Workflow.id.in_(wrong)))
-    names = {row.id: row.name for row in rows}
+    owners = (sa.select(each.id, each.name).where(each.id.in_(wrong)) for each in (Workflow, Workspace))
+    names = {row.id: row.name for row in db.session.execute(sa.union_all(*owners))}
     drift = "; ".join(f"{names[key]}: {', '.join(tables)}" for key, tables in wrong.items())
     detail = f"wrong in {drift}. Run: flask check --repair" if wrong else "as recounted"
     return CheckResult("counts", not wrong, detail)

@@ -126,7 +126,7 @@ Refusal = InvalidQuery | Conflict | PaymentRequired
 def _new(template: str, workflow: SeenWorkflow, refusal: Refusal | None = None) -> Answer:
     scripts = [node for node in nodes_of(describe_workflow(workflow).definition) if node.type == SCRIPT]
     offer, errors = _offer(
-        workflow.id, lambda: quote_workflow(workflow.id, Overrides.read(_overrides())), refusal
+        workflow, lambda: quote_workflow(workflow.id, Overrides.read(_overrides())), refusal
     )
     language = scripts[0].config.get("source_language") if len(scripts) == 1 else None
     page = NewRunPage(
@@ -142,7 +142,7 @@ def _new(template: str, workflow: SeenWorkflow, refusal: Refusal | None = None) 
 
 def _again(workflow: SeenWorkflow, run: RunView, refusal: Refusal | None = None) -> Answer:
     try:
-        offer, _ = _offer(workflow.id, lambda: quote_again(workflow.id, run.id), refusal)
+        offer, _ = _offer(workflow, lambda: quote_again(workflow.id, run.id), refusal)
         recorded = True
     except NotFound:
         offer, recorded = Offer(quote=None, occupied=None), False
@@ -151,7 +151,7 @@ def _again(workflow: SeenWorkflow, run: RunView, refusal: Refusal | None = None)
 
 
 def _offer(
-    workflow_id: UUID, ask: Callable[[], Quote], refusal: Refusal | None
+    workflow: SeenWorkflow, ask: Callable[[], Quote], refusal: Refusal | None
 ) -> tuple[Offer, dict[str, str]]:
     """The offer, and the errors of the form's fields."""
     quote, errors, obstacles = None, {}, []
@@ -161,7 +161,7 @@ def _offer(
         errors = {each.field: each.message for each in invalid.errors if each.field in FIELDS}
         obstacles = [_sentence(each) for each in invalid.errors if each.field not in FIELDS]
     said = "" if refusal is None or isinstance(refusal, InvalidQuery) else refusal.message
-    occupied = starting.occupying_run(workflow_id)
+    occupied = starting.occupying_run(workflow)
     offer = Offer(
         quote=quote,
         obstacles=obstacles,

@@ -1,6 +1,6 @@
 """The parameters of List Runs (contract 3.1, 1.7, 1.8): read, checked and written back as a URL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
@@ -11,9 +11,10 @@ from portal.input.parameters import Reader
 from portal.paging import DEFAULT_LIMIT, Slice
 from portal.runs.filters.created import CREATED
 from portal.runs.filters.filter import AnyFilter
-from portal.runs.filters.registry import FILTERS, further_filters
+from portal.runs.filters.registry import FILTERS, WORKSPACE_FILTERS, further_filters
 from portal.runs.filters.status import STATUS
 from portal.runs.filters.triggered_by import TRIGGERED_BY
+from portal.runs.filters.workflow import WORKFLOW
 
 SORTS = ("created_at", "started_at", "completed_at", "status")
 ORDERS = ("asc", "desc")
@@ -25,7 +26,10 @@ SortValue = datetime | str | None
 class RunQuery:
     """What to list: a valid query, whatever it was made from."""
 
-    workflow_id: UUID
+    workflow_id: UUID | None = None
+    """None for a list over a whole workspace."""
+    workflows: tuple[UUID, ...] = ()
+    """Of a list over a whole workspace: those whose runs it has; none for all."""
     slice: Slice = Slice()
     status: tuple[str, ...] = ()
     search: str = ""
@@ -39,15 +43,16 @@ class RunQuery:
     """Which parameters the request wrote, defaults included."""
 
     @classmethod
-    def parse(cls, args: Mapping[str, str], *, workflow_id: str) -> Self:
-        """Read a request's parameters; unknown ones are ignored.
+    def parse(cls, args: Mapping[str, str], *, workflow_id: str | None) -> Self:
+        """Read a request's parameters; unknown ones are ignored. Without a workflow: over a whole workspace.
 
         Raises InvalidQuery with an error for each bad field.
         """
-        reader = Reader({**args, "workflow_id": workflow_id})
+        reader = Reader(args if workflow_id is None else {**args, "workflow_id": workflow_id})
         created_from, created_to = CREATED.read(reader)
         query = cls(
-            workflow_id=reader.read("workflow_id", parameters.uuid, UUID(int=0)),
+            workflow_id=None if workflow_id is None else reader.read("workflow_id", parameters.uuid, None),
+            workflows=WORKFLOW.read(reader) if workflow_id is None else (),
             slice=reader.slice(),
             status=STATUS.read(reader),
             search=TRIGGERED_BY.read(reader),
@@ -63,9 +68,14 @@ class RunQuery:
         return query
 
     @property
+    def filters(self) -> Sequence[AnyFilter]:
+        """The filters that the list may have."""
+        return WORKSPACE_FILTERS if self.workflow_id is None else FILTERS
+
+    @property
     def filtered(self) -> bool:
         """Whether anything narrows the list down."""
-        return any(each.value_in(self) != each.empty for each in FILTERS)
+        return any(each.value_in(self) != each.empty for each in self.filters)
 
     def at(self, slice_: Slice) -> Self:
         """The same list, another page."""
@@ -85,7 +95,7 @@ class RunQuery:
 
     def _texts(self) -> dict[str, str]:
         filters: dict[str, str] = {}
-        for each in FILTERS:
+        for each in self.filters:
             filters |= each.write(each.value_in(self))
         return filters | {
             "sort": self.sort,

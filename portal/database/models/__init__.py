@@ -46,7 +46,17 @@ from portal.database.models.results import (
     Take,
     Validation,
 )
-from portal.database.models.rollup import PersonPeriodRuns, PersonRuns, RunBucket, RunTotals
+from portal.database.models.rollup import (
+    PersonPeriodRuns,
+    PersonRuns,
+    RunArrival,
+    RunBucket,
+    RunTotals,
+    WorkspacePersonPeriodRuns,
+    WorkspacePersonRuns,
+    WorkspaceRunBucket,
+    WorkspaceRunTotals,
+)
 from portal.database.models.runs import Run, RunDetail, RunEvent, Step
 from portal.database.models.schema import SchemaState
 from portal.database.models.states import (
@@ -116,6 +126,7 @@ __all__ = [
     "PersonRuns",
     "Role",
     "Run",
+    "RunArrival",
     "RunBucket",
     "RunDetail",
     "RunEvent",
@@ -146,4 +157,8 @@ __all__ = [
     "Workflow",
     "WorkflowVersion",
     "Workspace",
+    "WorkspacePersonPeriodRuns",
+    "WorkspacePersonRuns",
+    "WorkspaceRunBucket",
+    "WorkspaceRunTotals",
 ]

@@ -1,4 +1,4 @@
-"""The counts beside the runs: per workflow, person and histogram bucket, a column for each status.
+"""The counts beside the runs: per workflow, workspace, person and histogram bucket, by status.
 
 One row holds all six counts, so that a total, the numbers of a filter bar or a chart read one row each.
 """
@@ -31,58 +31,47 @@ class _Counts:
         return cast(sa.ColumnElement[int], sum(columns[1:], start=columns[0]))
 
 
-class RunTotals(_Counts, Base):
-    """All runs of a workflow."""
-
-    __tablename__ = "run_totals"
+class _OfWorkflow:
+    """Counts of the runs of one workflow, deleted or not."""
 
     workflow_id: Mapped[UUID] = mapped_column(
-        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
+        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True, sort_order=-2
     )
 
 
-class PersonRuns(_Counts, Base):
-    """The runs of a workflow that one person triggered."""
+class _OfWorkspace:
+    """Counts of the runs of one workspace, without those of deleted workflows."""
 
-    __tablename__ = "person_runs"
-
-    workflow_id: Mapped[UUID] = mapped_column(
-        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
+    workspace_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True, sort_order=-2
     )
-    person_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
-class PersonPeriodRuns(_Counts, Base):
+class _OfPerson(_Counts):
+    """The runs that one person triggered."""
+
+    person_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, sort_order=-1)
+
+
+class _OfPersonAndPeriod(_Counts):
     """The runs of one person whose key in one order lies in one period of 32 days.
 
     So a search finds a page deep in its list by adding up periods and walking within one.
     """
 
-    __tablename__ = "person_period_runs"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    workflow_id: Mapped[UUID] = mapped_column(
-        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
-    )
     ordered_by: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
     person_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     period: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     """Periods since 1970-01-01, 2**31 - 1 for runs without a key."""
 
 
-class RunBucket(_Counts, Base):
-    """One bucket of a histogram of a workflow's runs: those whose key lies in it.
+class _OfBucket(_Counts):
+    """One bucket of a histogram of runs: those whose key lies in it.
 
     Bucket n of a width holds the keys from n * width up to, but not including, (n + 1) * width. Keys are
     whole numbers: microseconds since 1970-01-01 UTC, or the leading 32 bits of an id.
     """
 
-    __tablename__ = "run_buckets"
-    __table_args__ = ({"sqlite_with_rowid": False},)
-
-    workflow_id: Mapped[UUID] = mapped_column(
-        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
-    )
     histogram: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
     """Which runs are counted by which key: a name of `portal.runs.counts.histograms`."""
     width: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
@@ -107,3 +96,68 @@ class RunBucket(_Counts, Base):
     oldest: Mapped[int | None] = mapped_column(sa.BigInteger, sort_order=3)
     """No run of the bucket was created before this moment; it may be older than all of them."""
     newest: Mapped[int | None] = mapped_column(sa.BigInteger, sort_order=3)
+
+
+class RunTotals(_OfWorkflow, _Counts, Base):
+    """All runs."""
+
+    __tablename__ = "run_totals"
+
+
+class PersonRuns(_OfWorkflow, _OfPerson, Base):
+    __tablename__ = "person_runs"
+    __table_args__ = (sa.Index("ix_person_runs_person_id", "person_id", "workflow_id"),)
+
+
+class PersonPeriodRuns(_OfWorkflow, _OfPersonAndPeriod, Base):
+    __tablename__ = "person_period_runs"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class RunBucket(_OfWorkflow, _OfBucket, Base):
+    __tablename__ = "run_buckets"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class WorkspaceRunTotals(_OfWorkspace, _Counts, Base):
+    """All runs. Whoever counts runs of the workspace locks this row first."""
+
+    __tablename__ = "workspace_run_totals"
+
+    arrived_in: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0", sort_order=2)
+    """The number of the last RunArrival."""
+
+
+class WorkspacePersonRuns(_OfWorkspace, _OfPerson, Base):
+    __tablename__ = "workspace_person_runs"
+
+
+class WorkspacePersonPeriodRuns(_OfWorkspace, _OfPersonAndPeriod, Base):
+    __tablename__ = "workspace_person_period_runs"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class WorkspaceRunBucket(_OfWorkspace, _OfBucket, Base):
+    __tablename__ = "workspace_run_buckets"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class RunArrival(Base):
+    """That runs came into a workflow in one transaction: those whose `arrived_in` is its version.
+
+    Numbers grow in the order of commits, which versions of different workflows do not. Old rows are deleted
+    when new ones are written.
+    """
+
+    __tablename__ = "run_arrivals"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    workspace_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    """A version of the workspace's runs (`sql.versions`)."""
+    workflow_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(sa.BigInteger)

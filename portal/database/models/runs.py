@@ -28,6 +28,10 @@ class Run(Base):
             " AND (completed_at IS NOT NULL) = (status IN ('completed', 'failed', 'cancelled')))",
             name="order_of_times",
         ),
+        sa.Index(
+            "ix_runs_workspace_id_created_at",
+            *("workspace_id", "created_at", "id", "status", "person_id", "workflow_id"),
+        ),
         sa.Index("ix_runs_workflow_id_created_at", "workflow_id", "created_at", "id", "status", "person_id"),
         sa.Index(
             "ix_runs_workflow_id_started_at",
@@ -81,6 +85,8 @@ class Run(Base):
     workflow_id: Mapped[UUID] = mapped_column(
         sa.ForeignKey("workflows.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED")
     )
+    workspace_id: Mapped[UUID] = mapped_column(Id)
+    """That of its workflow, which never changes; no foreign key of its own."""
     person_id: Mapped[int | None] = mapped_column(
         sa.ForeignKey("people.id", deferrable=True, initially="DEFERRED")
     )

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from portal.database.columns import Base, FoldedText, Id, JsonObject, UTCDateTime
 from portal.database.models.states import UploadCategory, UploadStatus, check_one_of
 
+_DELETED, _LIVE = sa.text("deleted_at IS NOT NULL"), sa.text("deleted_at IS NULL")
 _PENDING = sa.text("status = 'pending'")
 
 
@@ -17,6 +18,11 @@ class Workflow(Base):
     __table_args__ = (
         sa.CheckConstraint("next_run_number >= 1", name="next_run_number"),
         sa.Index("ix_workflows_workspace_id_updated_at", "workspace_id", "updated_at", "id"),
+        sa.Index("ix_workflows_workspace_id_version", "workspace_id", "version", "change_stamp"),
+        sa.Index("ix_workflows_live", "workspace_id", "id", sqlite_where=_LIVE, postgresql_where=_LIVE),
+        sa.Index(
+            "ix_workflows_deleted", "workspace_id", "id", sqlite_where=_DELETED, postgresql_where=_DELETED
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(Id, primary_key=True)

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.auth.access import NO_SUCH_WORKFLOW, get_workflow
+from portal.auth.access import NO_SUCH_WORKFLOW, SeenWorkflow, get_workflow
 from portal.auth.principals import Principal
 from portal.config import current_settings
 from portal.database.columns import JsonObject
@@ -25,6 +25,7 @@ from portal.errors import NotFound
 from portal.input.parameters import Reader
 from portal.runs.listing.rows import RunRow, Texts, read_rows
 from portal.runs.recording.recorder import add_run, occupying, refuse_if_occupied
+from portal.runs.scope import scope_of
 from portal.workspaces.people import person_of
 
 
@@ -54,10 +55,10 @@ def start_again(principal: Principal, workflow_id: UUID, run_id: UUID, now: date
         return _start(session, principal, workflow, definition, version, Overrides(), now)
 
 
-def occupying_run(workflow_id: UUID) -> RunRow | None:
-    """The run of the engine that keeps another one of this workflow from starting. Checks no access."""
-    run_id = db.session.scalar(occupying(workflow_id))
-    return read_rows(workflow_id, [run_id], Texts.BRIEF)[0] if run_id is not None else None
+def occupying_run(workflow: SeenWorkflow) -> RunRow | None:
+    """The run of the engine that keeps another one of this workflow from starting."""
+    run_id = db.session.scalar(occupying(workflow.id))
+    return read_rows(scope_of(workflow), [run_id], Texts.BRIEF)[0] if run_id is not None else None
 
 
 def _lock(session: Session, workflow_id: UUID) -> Workflow:

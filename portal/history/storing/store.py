@@ -231,6 +231,7 @@ class Store:
         self._store_people(plan)
         store_imported(
             self._session,
+            self._workspace_id,
             [self._imported(run) for run in planned if run.is_new],
             [self._imported(run) for run in planned if not run.is_new],
             self._counted,

@@ -1,6 +1,14 @@
 """What is counted beside the runs: in all, by person and in histograms; changed with each run, recounted."""
 
-from portal.runs.counts.changes import COUNTED, Changes, Counted, apply
+from portal.runs.counts.changes import (
+    COUNTED,
+    Changes,
+    Counted,
+    apply,
+    count_in,
+    count_out,
+    lock_workspaces,
+)
 from portal.runs.counts.reading import (
     Day,
     Outcomes,
@@ -21,9 +29,12 @@ __all__ = [
     "apply",
     "count_by_day",
     "count_by_status",
+    "count_in",
+    "count_out",
     "count_outside",
     "days_with_runs",
     "find_drift",
+    "lock_workspaces",
     "outcomes_of_days",
     "repair",
 ]

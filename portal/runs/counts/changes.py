@@ -1,22 +1,27 @@
 """What a transaction changes in the counts beside the runs.
 
 Whoever writes a run holds its workflow's row (see the recorder), so the counts of one workflow have
-one writer at a time and need no lock of their own.
+one writer at a time and need no lock of their own. Those of a workspace are locked by its row of totals,
+after all workflows, and for as short as can be: nothing but these counts follows in the transaction.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple, Self
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.database.models import Run, RunStatus
+from portal.database.models import Run, RunStatus, Workflow, WorkspaceRunTotals
+from portal.database.sql.in_lists import chunks
+from portal.database.sql.upserts import insert_or_add
 from portal.moments import elapsed_ms
-from portal.runs.counts import buckets, grains
+from portal.runs.counts import arrivals, buckets, grains
 from portal.runs.counts.histograms import Keys, microseconds
 from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
+from portal.runs.scope import WORKFLOW_COUNTS, WORKSPACE_COUNTS, CountTables
 from portal.runs.statuses import STATUSES
 
 _ADDED_UP = ("active_ms", "delivered_audio_ms", "credits", "output_lines")
@@ -89,6 +94,8 @@ class Changes:
     def __init__(self, removed: Iterable[Counted] = (), added: Iterable[Counted] = ()) -> None:
         self.counts: defaultdict[UUID, grains.Counts] = defaultdict(grains.no_counts)
         self.moves: defaultdict[UUID, buckets.Moves] = defaultdict(buckets.Moves)
+        self.arrivals: dict[UUID, int] = {}
+        """The workflows into which runs came, with the version that these have as `arrived_in`."""
         self.count(removed, added)
 
     def count(self, removed: Iterable[Counted], added: Iterable[Counted]) -> None:
@@ -117,12 +124,72 @@ def _by_workflow(runs: Iterable[Counted]) -> defaultdict[UUID, list[Counted]]:
 def apply(session: Session, changes: Changes, thresholds: Thresholds = THRESHOLDS) -> None:
     """Add to the counts what runs that are written already change. Hold their workflows (lock_workflows)."""
     session.flush()
-    buckets.apply(session, changes.moves, thresholds)
-    for number, grain in enumerate(grains.GRAINS):
+    of_workflows = buckets.changes_of(changes.moves)
+    buckets.apply(session, WORKFLOW_COUNTS, of_workflows, thresholds)
+    _add(session, WORKFLOW_COUNTS, changes.counts)
+    workspace_of = _workspaces(session, changes.counts)
+    lock_workspaces(session, workspace_of.values())
+    buckets.apply(session, WORKSPACE_COUNTS, buckets.together(of_workflows, workspace_of), thresholds)
+    _add(session, WORKSPACE_COUNTS, _together(changes.counts, workspace_of))
+    arrivals.note(session, changes.arrivals, workspace_of)
+
+
+def count_out(session: Session, workflow_id: UUID, thresholds: Thresholds = THRESHOLDS) -> None:
+    """Count the runs of a locked workflow out of its workspace: it is deleted."""
+    _count_workflow(session, workflow_id, -1, thresholds)
+
+
+def count_in(session: Session, workflow_id: UUID, thresholds: Thresholds = THRESHOLDS) -> None:
+    """Count them in again: it is restored."""
+    _count_workflow(session, workflow_id, 1, thresholds)
+
+
+def _count_workflow(session: Session, workflow_id: UUID, sign: int, thresholds: Thresholds) -> None:
+    session.flush()
+    workspace_id = session.scalars(sa.select(Workflow.workspace_id).where(Workflow.id == workflow_id)).one()
+    counts = grains.no_counts()
+    for grain, own in zip(grains.GRAINS[WORKFLOW_COUNTS], counts, strict=True):
+        for (_, *key), values in grains.stored(session, grain, [workflow_id]).items():
+            own[tuple(key)] = [sign * value for value in values]
+    lock_workspaces(session, [workspace_id])
+    of_histograms = buckets.changes_of_workflow(session, workflow_id, sign)
+    buckets.apply(session, WORKSPACE_COUNTS, {workspace_id: of_histograms}, thresholds)
+    _add(session, WORKSPACE_COUNTS, {workspace_id: counts})
+
+
+def lock_workspaces(session: Session, workspace_ids: Iterable[UUID]) -> None:
+    """Lock the counts of these workspaces until the transaction ends."""
+    for workspace_id in sorted(set(workspace_ids)):
+        insert_or_add(session, WorkspaceRunTotals, {"workspace_id": workspace_id}, {RunStatus.PENDING: 0})
+
+
+def _workspaces(session: Session, workflow_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """The workspaces of those workflows that are not deleted."""
+    found: dict[UUID, UUID] = {}
+    for chunk in chunks(sorted(workflow_ids)):
+        live = sa.select(Workflow.id, Workflow.workspace_id).where(Workflow.deleted_at.is_(None))
+        found |= {row.id: row.workspace_id for row in session.execute(live.where(Workflow.id.in_(chunk)))}
+    return found
+
+
+def _together(
+    counts: Mapping[UUID, grains.Counts], workspace_of: Mapping[UUID, UUID]
+) -> dict[UUID, grains.Counts]:
+    """The counts of the workspaces of these workflows."""
+    found: defaultdict[UUID, grains.Counts] = defaultdict(grains.no_counts)
+    for workflow_id in counts.keys() & workspace_of.keys():
+        for total, own in zip(found[workspace_of[workflow_id]], counts[workflow_id], strict=True):
+            for key, values in own.items():
+                total[key] = [before + more for before, more in zip(total[key], values, strict=True)]
+    return found
+
+
+def _add(session: Session, tables: CountTables, counts: Mapping[UUID, grains.Counts]) -> None:
+    for number, grain in enumerate(grains.GRAINS[tables]):
         rows: dict[grains.Key, list[int]] = {
-            (workflow_id, *key): values
-            for workflow_id in sorted(changes.counts)
-            for key, values in sorted(changes.counts[workflow_id][number].items())
+            (owner_id, *key): values
+            for owner_id in sorted(counts)
+            for key, values in sorted(counts[owner_id][number].items())
             if any(values)
         }
         grains.add(session, grain, rows)

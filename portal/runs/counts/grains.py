@@ -1,4 +1,4 @@
-"""Counts of runs per workflow and per person: which tables, what a row of each stands for."""
+"""Counts of runs per workflow or workspace, and per person: which tables, what a row of each stands for."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,10 +11,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.database.models import PersonPeriodRuns, PersonRuns, Run, RunTotals
+from portal.database.models import Run, Workflow
 from portal.database.sql import bulk, statements
 from portal.runs.counts.columns import bucket_column, count_columns
 from portal.runs.counts.histograms import DAY, NO_KEY, Keys
+from portal.runs.scope import WORKFLOW_COUNTS, WORKSPACE_COUNTS, CountTables
 from portal.runs.statuses import STATUSES
 
 MOMENTS = ("created_at", "started_at", "completed_at")
@@ -23,31 +24,41 @@ NO_PERIOD = 2**31 - 1
 """The period of runs that have not started, or not completed."""
 
 OwnKey = tuple[object, ...]
-"""The key of a row within its workflow."""
+"""The key of a row within its workflow or workspace."""
 Key = tuple[UUID, *tuple[object, ...]]
-"""The key of a row: the workflow, and the key within it."""
+"""The key of a row: the workflow or workspace, and the key within it."""
 Counts = list[defaultdict[OwnKey, list[int]]]
-"""For each grain the counts of a workflow by key."""
+"""For each grain the counts of a workflow or workspace by key."""
 
 
 @dataclass(frozen=True)
 class Grain:
-    """One table of counts by status, and the columns that tell its rows apart."""
+    """One table of counts by status, and the columns that tell its rows apart, the owner's first."""
 
     table: sa.Table
     keys: tuple[str, ...]
 
+    @property
+    def owner(self) -> sa.Column[UUID]:
+        """The workflow or workspace of a row."""
+        return self.table.c[self.keys[0]]
 
-_TOTALS = Grain(cast(sa.Table, RunTotals.__table__), ("workflow_id",))
-_PEOPLE = Grain(cast(sa.Table, PersonRuns.__table__), ("workflow_id", "person_id"))
-_PERIODS = Grain(
-    cast(sa.Table, PersonPeriodRuns.__table__), ("workflow_id", "ordered_by", "person_id", "period")
-)
-GRAINS = (_TOTALS, _PEOPLE, _PERIODS)
+
+def _grains(tables: CountTables) -> tuple[Grain, Grain, Grain]:
+    owner = tables.owner
+    return (
+        Grain(cast(sa.Table, tables.totals.__table__), (owner,)),
+        Grain(cast(sa.Table, tables.people.__table__), (owner, "person_id")),
+        Grain(cast(sa.Table, tables.periods.__table__), (owner, "ordered_by", "person_id", "period")),
+    )
+
+
+GRAINS = {tables: _grains(tables) for tables in (WORKFLOW_COUNTS, WORKSPACE_COUNTS)}
+"""Totals, people and periods."""
 
 
 def no_counts() -> Counts:
-    return [defaultdict(partial(list, [0] * len(STATUSES))) for _ in GRAINS]
+    return [defaultdict(partial(list, [0] * len(STATUSES))) for _ in GRAINS[WORKFLOW_COUNTS]]
 
 
 def period_of(key: int) -> int:
@@ -78,12 +89,10 @@ def add(session: Session, grain: Grain, changes: Mapping[Key, Sequence[int]]) ->
     bulk.add_rows(session.connection(), grain.table, grain.keys, rows)
 
 
-def recount(
-    session: Session, grain: Grain, workflow_ids: Collection[UUID] | None
-) -> dict[Key, tuple[int, ...]]:
+def recount(session: Session, grain: Grain, owners: Collection[UUID] | None) -> dict[Key, tuple[int, ...]]:
     """The rows that there should be, counted from the runs."""
-    if grain is not _PERIODS:
-        return _counted(session, grain, workflow_ids, {})
+    if "period" not in grain.keys:
+        return _counted(session, grain, owners, {})
     dialect = session.get_bind().dialect.name
     counted: dict[Key, tuple[int, ...]] = {}
     for moment in MOMENTS:
@@ -92,18 +101,19 @@ def recount(
             "ordered_by": sa.literal_column(f"'{moment}'"),
             "period": sa.func.coalesce(period, NO_PERIOD),
         }
-        counted |= _counted(session, grain, workflow_ids, keys)
+        counted |= _counted(session, grain, owners, keys)
     return counted
 
 
 def _counted(
     session: Session,
     grain: Grain,
-    workflow_ids: Collection[UUID] | None,
+    owners: Collection[UUID] | None,
     own_keys: Mapping[str, sa.SQLColumnExpression[object]],
 ) -> dict[Key, tuple[int, ...]]:
     keys: dict[str, sa.SQLColumnExpression[object]] = {
         "workflow_id": Run.workflow_id,
+        "workspace_id": Run.workspace_id,
         "person_id": Run.person_id,
         **own_keys,
     }
@@ -112,18 +122,19 @@ def _counted(
     select = select.group_by(*(sa.text(str(n + 1)) for n in range(len(grouped))))
     if "person_id" in grain.keys:
         select = select.where(Run.person_id.is_not(None))
-    if workflow_ids is not None:
-        select = select.where(Run.workflow_id.in_(workflow_ids))
+    if "workspace_id" in grain.keys:
+        deleted = sa.select(Workflow.id).where(Workflow.deleted_at.is_not(None))
+        select = select.where(Run.workflow_id.not_in(deleted))
+    if owners is not None:
+        select = select.where(keys[grain.keys[0]].in_(owners))
     return _by_key(session, grain, select)
 
 
-def stored(
-    session: Session, grain: Grain, workflow_ids: Collection[UUID] | None
-) -> dict[Key, tuple[int, ...]]:
+def stored(session: Session, grain: Grain, owners: Collection[UUID] | None) -> dict[Key, tuple[int, ...]]:
     """The rows that there are."""
     select = sa.select(*(grain.table.c[name] for name in (*grain.keys, *STATUSES)))
-    if workflow_ids is not None:
-        select = select.where(grain.table.c.workflow_id.in_(workflow_ids))
+    if owners is not None:
+        select = select.where(grain.owner.in_(owners))
     return _by_key(session, grain, select)
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.auth.access import SeenWorkflow
-from portal.database.models import PersonPeriodRuns, PersonRuns, Run, RunBucket, RunTotals
+from portal.database.models import Run, RunArrival, RunBucket
 from portal.database.sql import statements
 from portal.database.transactions import read
 from portal.runs.counts import grains
@@ -23,6 +23,7 @@ from portal.runs.counts.periods import in_edge, in_whole, whole_periods
 from portal.runs.filters.conditions import Filters, matching, values
 from portal.runs.filters.triggered_by import PEOPLE_NAMED
 from portal.runs.query import RunQuery
+from portal.runs.scope import CountTable, Kind, Scope, counts_of, scope_of
 from portal.runs.statuses import STATUSES
 
 
@@ -48,20 +49,24 @@ class Outcomes(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How many runs a list has, and its workflow."""
+    """How many runs a list has, and its workflow or workspace."""
 
     by_status: Mapping[str, int]
     """How many each of the six statuses has under the other filters of the list."""
     in_all: int
     """Whatever the filters."""
     new: int
-    """How many of the list came after a version of the workflow; 0 if none is given."""
+    """How many of the list came after it was read; 0 if that is not told."""
 
 
-def read_counts(workflow: SeenWorkflow, query: RunQuery, since: int | None = None) -> Counts:
-    """All in one statement; `since` is the version after which a run is new."""
+def read_counts(scope: Scope, query: RunQuery, since: int | None = None) -> Counts:
+    """All in one statement.
+
+    `since` is the version of the workflow, or the last arrival in the workspace, after which a run is new.
+    """
     statuses = () if since is None else query.status  # what is new is not counted by status
-    filters, bound = Filters.of(query)._replace(statuses=len(statuses)), values(workflow, query, statuses)
+    filters = Filters.of(scope, query)._replace(statuses=len(statuses))
+    bound = values(scope, query, statuses)
     edges = 0
     if not query.others and (query.created_from or query.created_to):
         days = grains.PERIOD_DAYS if query.search else 1
@@ -70,7 +75,8 @@ def read_counts(workflow: SeenWorkflow, query: RunQuery, since: int | None = Non
     if since is not None:
         bound["since"] = since
     found: dict[int, list[Sequence[int]]] = {_ALL: [], _PART: [], _NEW: []}
-    for *counts, kind in read(_counting(filters, edges, since is not None), **bound):
+    over = Kind.WORKFLOW if query.workflow_id is not None else Kind.WORKSPACE
+    for *counts, kind in read(_counting(filters, edges, over, since is not None), **bound):
         found[kind].append(counts)
     in_all = _add_up(found[_ALL])
     by_status = _add_up(found[_PART]) if found[_PART] else in_all
@@ -79,7 +85,7 @@ def read_counts(workflow: SeenWorkflow, query: RunQuery, since: int | None = Non
 
 def count_by_status(workflow: SeenWorkflow, query: RunQuery) -> Mapping[str, int]:
     """How many runs each of the six statuses has under the other filters of the query."""
-    return read_counts(workflow, query).by_status
+    return read_counts(scope_of(workflow), query).by_status
 
 
 def _add_up(parts: Iterable[Sequence[int]]) -> dict[str, int]:
@@ -124,38 +130,28 @@ def _number(day: date) -> int:
     return (day - date_of(0)).days
 
 
-_Table = type[RunTotals | PersonRuns | PersonPeriodRuns | RunBucket]
-"""A table of counts by status."""
+def _of_days(kind: Kind) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions on buckets to be the days on which runs of a scope were created, in UTC."""
+    table = kind.counts.buckets
+    return (
+        counts_of(kind, table),
+        table.histogram == sa.literal_column(f"'{CREATED.name}'"),
+        table.width == sa.literal_column(str(DAY)),
+    )
 
 
-def _of_workflow(table: _Table) -> sa.ColumnElement[bool]:
-    return table.workflow_id == sa.bindparam("workflow_id")
+OF_DAYS = _of_days(Kind.WORKFLOW)
+"""The same of a workflow."""
 
 
-OF_DAYS = (
-    _of_workflow(RunBucket),
-    RunBucket.histogram == sa.literal_column(f"'{CREATED.name}'"),
-    RunBucket.width == sa.literal_column(str(DAY)),
-)
-"""The conditions on buckets to be the days on which runs of a workflow were created, in UTC."""
-
-
-def _columns(table: _Table) -> list[InstrumentedAttribute[int]]:
+def _columns(table: CountTable) -> list[InstrumentedAttribute[int]]:
     return [getattr(table, status) for status in STATUSES]
 
 
-def _summed(table: _Table) -> statements.Columns:
+def _summed(table: CountTable) -> statements.Columns:
     return sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in _columns(table)))
 
 
-_OF_PEOPLE = _summed(PersonRuns).where(_of_workflow(PersonRuns), PersonRuns.person_id.in_(PEOPLE_NAMED))
-_OF_DAYS = _summed(RunBucket).where(*OF_DAYS, in_whole(RunBucket.number))
-_OF_PERIODS = _summed(PersonPeriodRuns).where(
-    _of_workflow(PersonPeriodRuns),
-    PersonPeriodRuns.ordered_by == "created_at",
-    PersonPeriodRuns.person_id.in_(PEOPLE_NAMED),
-    in_whole(PersonPeriodRuns.period),
-)
 _BY_DAY = sa.select(RunBucket.number, *_columns(RunBucket)).where(*OF_DAYS, in_whole(RunBucket.number))
 _RUNS_OF_DAYS = sa.func.sum(RunBucket.of())
 _OUTCOMES = sa.select(
@@ -174,16 +170,33 @@ _ALL, _PART, _NEW = range(3)
 
 
 @lru_cache
-def _counting(filters: Filters, edges: int, new: bool) -> sa.Executable:
+def _counting(filters: Filters, edges: int, over: Kind, new: bool) -> sa.Executable:
     """Rows of six counts and what they count; without parts where no filter narrows the list."""
-    of_all = _summed(RunTotals).where(_of_workflow(RunTotals))  # a row, even where the workflow has no run
+    totals = over.counts.totals
+    of_all = _summed(totals).where(counts_of(over, totals))  # a row, even where there is no run
     rows = [_marked(of_all, _ALL)]
-    rows += [_marked(part, _PART) for part in _parts(filters._replace(statuses=0), edges)]
+    parts = _parts(filters._replace(statuses=0), edges)
+    if not parts and filters.scope is not over:  # chosen by nothing but their workflows
+        parts = [_summed(totals := filters.scope.counts.totals).where(counts_of(filters.scope, totals))]
+    rows += [_marked(part, _PART) for part in parts]
     if new:
         came: statements.Columns = sa.select(sa.func.count(), *[sa.literal_column("0")] * (len(STATUSES) - 1))
-        came = came.where(*matching(filters), Run.arrived_in > sa.bindparam("since"))
+        came = came.where(*_new(over), *matching(filters))
         rows.append(_marked(came, _NEW))
     return sa.union_all(*rows) if len(rows) > 1 else rows[0]
+
+
+def _new(over: Kind) -> list[sa.ColumnElement[bool]]:
+    """The conditions on runs to have come after the list of a workflow or a workspace was read."""
+    since = sa.bindparam("since", type_=sa.BigInteger())
+    if over is Kind.WORKFLOW:
+        return [Run.arrived_in > since]
+    return [
+        RunArrival.workspace_id == sa.bindparam("workspace_id"),
+        RunArrival.number > since,
+        Run.workflow_id == RunArrival.workflow_id,
+        Run.arrived_in == RunArrival.version,
+    ]
 
 
 def _marked(counts: statements.Columns, kind: int) -> statements.Columns:
@@ -194,8 +207,28 @@ def _parts(filters: Filters, edges: int) -> list[statements.Columns]:
     """What adds up to the counts of a list that filters narrow."""
     if filters.others:  # no counts beside the runs know of them
         return [sa.select(*count_columns()).where(*matching(filters))]
+    kind = filters.scope
     if filters.created_from or filters.created_to:  # whole days or periods, and the edges from the runs
-        runs = sa.select(*count_columns()).where(*matching(Filters(searched=filters.searched)))
-        whole = _OF_PERIODS if filters.searched else _OF_DAYS
+        in_part = matching(Filters(searched=filters.searched, scope=kind), "created_at")
+        runs = sa.select(*count_columns()).where(*in_part)
+        whole = _of_periods(kind) if filters.searched else _of_whole_days(kind)
         return [whole, *(runs.where(in_edge(number)) for number in range(edges))]
-    return [_OF_PEOPLE] if filters.searched else []
+    if not filters.searched:
+        return []
+    people = kind.counts.people
+    return [_summed(people).where(counts_of(kind, people), people.person_id.in_(PEOPLE_NAMED))]
+
+
+def _of_whole_days(kind: Kind) -> statements.Columns:
+    buckets = kind.counts.buckets
+    return _summed(buckets).where(*_of_days(kind), in_whole(buckets.number))
+
+
+def _of_periods(kind: Kind) -> statements.Columns:
+    periods = kind.counts.periods
+    return _summed(periods).where(
+        counts_of(kind, periods),
+        periods.ordered_by == "created_at",
+        periods.person_id.in_(PEOPLE_NAMED),
+        in_whole(periods.period),
+    )

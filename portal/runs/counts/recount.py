@@ -6,52 +6,68 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.database.models import Workflow
+from portal.database.models import Workflow, Workspace
 from portal.runs.counts import buckets, grains
 from portal.runs.counts.buckets import KEYS, Row
+from portal.runs.counts.changes import lock_workspaces
 from portal.runs.counts.columns import SUMS, Sums
 from portal.runs.counts.histograms import HISTOGRAMS
 from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
+from portal.runs.scope import WORKFLOW_COUNTS, WORKSPACE_COUNTS, CountTables
 from portal.runs.statuses import STATUSES
+
+_MODELS: dict[CountTables, type[Workflow | Workspace]] = {
+    WORKFLOW_COUNTS: Workflow,
+    WORKSPACE_COUNTS: Workspace,
+}
 
 
 def find_drift(
-    session: Session, workflow_ids: Collection[UUID] | None = None, thresholds: Thresholds = THRESHOLDS
+    session: Session, owners: Collection[UUID] | None = None, thresholds: Thresholds = THRESHOLDS
 ) -> dict[UUID, list[str]]:
-    """For each workflow whose counts are not those of its runs: which tables of counts are wrong."""
+    """For each workflow and workspace, or each of these, whose counts are not those of its runs: which tables
+    of counts are wrong.
+    """
     drifted: dict[UUID, list[str]] = {}
-    for grain in grains.GRAINS:
-        counted, stored = (read(session, grain, workflow_ids) for read in (grains.recount, grains.stored))
-        wrong = {key[0] for key in counted.keys() | stored.keys() if counted.get(key) != stored.get(key)}
-        for workflow_id in sorted(wrong):
-            drifted.setdefault(workflow_id, []).append(grain.table.name)
-    every = workflow_ids if workflow_ids is not None else session.scalars(sa.select(Workflow.id)).all()
-    for workflow_id in sorted(every):
-        stored_buckets = _compared(buckets.read_buckets(session, workflow_id))
-        if stored_buckets != _compared(_recount(session, workflow_id, thresholds)):
-            drifted.setdefault(workflow_id, []).append(buckets.TABLE.name)
+    for tables, model in _MODELS.items():
+        for grain in grains.GRAINS[tables]:
+            counted, stored = (each(session, grain, owners) for each in (grains.recount, grains.stored))
+            wrong = {key[0] for key in counted.keys() | stored.keys() if counted.get(key) != stored.get(key)}
+            for owner_id in sorted(wrong):
+                drifted.setdefault(owner_id, []).append(grain.table.name)
+        every = sa.select(model.id) if owners is None else sa.select(model.id).where(model.id.in_(owners))
+        for owner_id in session.scalars(every.order_by(model.id)).all():
+            stored_buckets = _compared(buckets.read_buckets(session, tables, owner_id))
+            if stored_buckets != _compared(_recount(session, tables, owner_id, thresholds)):
+                drifted.setdefault(owner_id, []).append(buckets.table_of(tables).name)
     return drifted
 
 
-def repair(session: Session, workflow_ids: Collection[UUID], thresholds: Thresholds = THRESHOLDS) -> None:
-    """Count the runs of these workflows anew. Hold the workflows (lock_workflows)."""
-    for grain in grains.GRAINS:
-        session.execute(sa.delete(grain.table).where(grain.table.c.workflow_id.in_(workflow_ids)))
-        grains.add(session, grain, grains.recount(session, grain, workflow_ids))
-    table = buckets.TABLE
-    for workflow_id in sorted(workflow_ids):
-        session.execute(sa.delete(table).where(table.c.workflow_id == workflow_id))
-        buckets.add(session, list(_recount(session, workflow_id, thresholds)))
+def repair(session: Session, owners: Collection[UUID], thresholds: Thresholds = THRESHOLDS) -> None:
+    """Count the runs of these workflows and workspaces anew. Hold the workflows (lock_workflows)."""
+    for tables, model in _MODELS.items():
+        ours = session.scalars(sa.select(model.id).where(model.id.in_(owners)).order_by(model.id)).all()
+        if tables is WORKSPACE_COUNTS:
+            lock_workspaces(session, ours)
+        for grain in grains.GRAINS[tables]:
+            none = dict.fromkeys(STATUSES, 0)
+            session.execute(sa.update(grain.table).where(grain.owner.in_(ours)).values(none))
+            grains.add(session, grain, grains.recount(session, grain, ours))
+        table = buckets.table_of(tables)
+        for owner_id in ours:
+            session.execute(sa.delete(table).where(table.c[tables.owner] == owner_id))
+            buckets.add(session, tables, list(_recount(session, tables, owner_id, thresholds)))
 
 
-def _recount(session: Session, workflow_id: UUID, thresholds: Thresholds) -> Iterable[Row]:
+def _recount(session: Session, tables: CountTables, owner_id: UUID, thresholds: Thresholds) -> Iterable[Row]:
     for histogram in HISTOGRAMS:
-        yield from buckets.count_buckets(session, workflow_id, histogram, thresholds)
+        yield from buckets.count_buckets(session, tables, owner_id, histogram, thresholds)
 
 
 def _compared(rows: Iterable[Row]) -> dict[Row, tuple[tuple[int, ...], Sums]]:
     """What buckets say by key: one that counts nothing is as good as none, and bounds may be too wide."""
-    first, last = len(KEYS), len(KEYS) + len(STATUSES)
+    first = 1 + len(KEYS)
+    last = first + len(STATUSES)
     return {
         row[:first]: (row[first:last], Sums.of(*row[last : last + len(SUMS)]))
         for row in rows

@@ -9,13 +9,12 @@ from typing import NamedTuple, Protocol, Self
 
 import sqlalchemy as sa
 
-from portal.auth.access import SeenWorkflow
-from portal.database.models import Run
 from portal.database.sql import statements
 from portal.runs.filters.created import CREATED
 from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.status import STATUS
 from portal.runs.filters.triggered_by import TRIGGERED_BY
+from portal.runs.scope import Kind, Scope, in_scope
 
 
 class FilteredQuery(Protocol):
@@ -34,7 +33,7 @@ class FilteredQuery(Protocol):
 
 
 class Filters(NamedTuple):
-    """Which filters a list has, and how many statuses (0: any)."""
+    """Whose runs a list has, which filters, and how many statuses (0: any)."""
 
     statuses: int = 0
     searched: bool = False
@@ -42,12 +41,13 @@ class Filters(NamedTuple):
     created_to: bool = False
     others: tuple[tuple[AnyFilter, Hashable], ...] = ()
     """Further filters with their shapes."""
+    scope: Kind = Kind.WORKFLOW
 
     @classmethod
-    def of(cls, query: FilteredQuery) -> Self:
+    def of(cls, scope: Scope, query: FilteredQuery) -> Self:
         window = CREATED.shape((query.created_from, query.created_to))
         others = tuple((each, each.shape(value)) for each, value in query.others)
-        return cls(STATUS.shape(query.status), TRIGGERED_BY.shape(query.search), *window, others)
+        return cls(STATUS.shape(query.status), TRIGGERED_BY.shape(query.search), *window, others, scope.kind)
 
     def shapes(self) -> Iterator[tuple[AnyFilter, Hashable]]:
         """Every filter with its shape."""
@@ -57,24 +57,26 @@ class Filters(NamedTuple):
         yield from self.others
 
 
-def matching(filters: Filters) -> list[sa.ColumnElement[bool]]:
-    """The conditions on runs to be in the list."""
-    found = (condition for each, shape in filters.shapes() for condition in each.conditions(shape))
-    return [OF_WORKFLOW, *found]
+def matching(filters: Filters, key: str | None = None) -> list[sa.ColumnElement[bool]]:
+    """The conditions on runs to be in the list; with a key, in an index that has the scope's runs by it."""
+    return [*in_scope(filters.scope, key), *filtering(filters)]
 
 
-def scannable(filters: Filters) -> list[sa.ColumnElement[bool]]:
+def filtering(filters: Filters) -> list[sa.ColumnElement[bool]]:
+    """The same, without whose runs these are."""
+    return [condition for each, shape in filters.shapes() for condition in each.conditions(shape)]
+
+
+def scannable(filters: Filters, key: str | None = None) -> list[sa.ColumnElement[bool]]:
     """The same, to be checked against runs while an index of an order is scanned.
 
     So written that no planner reads another index for their sake.
     """
     found = (condition for each, shape in filters.shapes() for condition in each.scannable(shape))
-    return [OF_WORKFLOW, *found]
+    return [*in_scope(filters.scope, key), *found]
 
 
-def values(
-    workflow: SeenWorkflow, query: FilteredQuery, statuses: tuple[str, ...] | None = None
-) -> statements.Values:
+def values(scope: Scope, query: FilteredQuery, statuses: tuple[str, ...] | None = None) -> statements.Values:
     """What is to be bound in statements of these conditions; of other statuses than the query's if given."""
     filters: tuple[tuple[AnyFilter, object], ...] = (
         (STATUS, query.status if statuses is None else statuses),
@@ -82,10 +84,7 @@ def values(
         (CREATED, (query.created_from, query.created_to)),
         *query.others,
     )
-    bound: statements.Values = {"workflow_id": workflow.id}
+    bound = scope.values
     for each, value in filters:
-        bound |= each.values(value, workflow.workspace_id)
+        bound |= each.values(value, scope.workspace_id)
     return bound
-
-
-OF_WORKFLOW: sa.ColumnElement[bool] = Run.workflow_id == sa.bindparam("workflow_id")

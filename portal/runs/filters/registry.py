@@ -7,6 +7,7 @@ from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.outcome import OUTCOME
 from portal.runs.filters.status import STATUS
 from portal.runs.filters.triggered_by import TRIGGERED_BY
+from portal.runs.filters.workflow import WORKFLOW
 
 FILTERS: list[AnyFilter] = [
     STATUS,
@@ -14,6 +15,8 @@ FILTERS: list[AnyFilter] = [
     CREATED,
     OUTCOME,
 ]
+WORKSPACE_FILTERS: list[AnyFilter] = [WORKFLOW, *FILTERS]
+"""Those of a list over a whole workspace."""
 
 
 def further_filters() -> Iterator[AnyFilter]:

@@ -1,7 +1,9 @@
 """The access path of a page: the way to its runs that reads least.
 
-A list is one of three: so few runs that all are read and sorted; one order of the workflow's index, scanned
-from where histograms say; or, by status, one such list after the other.
+A list is one of three: so few runs that all are read and sorted; one order of an index, scanned from where
+histograms say; or, by status, one such list after the other. A workspace has an index of its runs by creation
+alone: in its other orders, and for some of its workflows, a narrow range of keys is read from the indexes of
+its workflows and sorted.
 """
 
 from collections.abc import Mapping
@@ -10,12 +12,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.auth.access import SeenWorkflow
-from portal.database.models import Run
+from portal.database.models import PersonRuns, Run
 from portal.database.sql import statements
 from portal.database.transactions import read
 from portal.runs.counts.thresholds import Thresholds
-from portal.runs.filters.conditions import Filters, matching, scannable, values
+from portal.runs.filters.conditions import Filters, filtering, matching, scannable, values
+from portal.runs.filters.triggered_by import PEOPLE_NAMED
 from portal.runs.listing.index_scan import IndexScan, read_page
 from portal.runs.listing.key_order import KeyOrder
 from portal.runs.listing.position import (
@@ -26,10 +28,11 @@ from portal.runs.listing.position import (
 )
 from portal.runs.listing.rows import RunRow, Texts, rows_of, run_rows
 from portal.runs.query import RunQuery, SortValue
+from portal.runs.scope import Kind, Scope, in_workflows
 
 
 def find_page(
-    workflow: SeenWorkflow,
+    scope: Scope,
     query: RunQuery,
     counts: Mapping[str, int],
     count: int,
@@ -39,17 +42,17 @@ def find_page(
     """The page of `count` runs at the query's offset; `counts` are those of all statuses."""
     total = sum(counts[status] for status in query.status or counts)
     if query.others:  # no index or histogram knows of them
-        return _sorted_page(workflow, query, total, count, texts)
+        return _sorted_page(scope, query, total, count, texts)
     few = total <= _most_sorted(query, thresholds)
     if few and (_is_narrowed(query) or total < sum(counts.values())):
-        return _sorted_page(workflow, query, total, count, texts)
+        return _sorted_page(scope, query, total, count, texts)
     if query.sort == "status":
-        return _by_status(workflow, query, counts, count, texts, thresholds)
-    order = KeyOrder(workflow, query, query.sort, query.order == "desc", query.status)
+        return _by_status(scope, query, counts, count, texts, thresholds)
+    order = KeyOrder(scope, query, query.sort, query.order == "desc", query.status)
     gap = sum(counts.values()) / total
     if query.search:
         gap = thresholds.search_gap
-    elif query.sort == "created_at" and len(query.status) == 1:
+    elif query.sort == "created_at" and len(query.status) == 1 and scope.kind is Kind.WORKFLOW:
         gap = 1  # there is an index of each status
     return _by_key(order, total, count, gap, texts, thresholds)
 
@@ -72,6 +75,9 @@ def _by_key(
     order: KeyOrder, total: int, count: int, gap: float, texts: Texts, thresholds: Thresholds
 ) -> list[RunRow]:
     query, position = order.query, order.query.slice.offset
+    if order.is_merged:
+        scans = _merged_scans(order, position, count, thresholds)
+        return read_page(order.filters, order.values(), scans, texts)
     is_near = (position + count) * gap <= thresholds.near
     if order.window_is_residual and (query.search or not position):
         return _and_without_key(order, first_scan_of_window(order, position, count), total, count, texts)
@@ -84,6 +90,14 @@ def _by_key(
     else:
         scans = scans_by_histogram(order, position, count, thresholds)
     return read_page(order.filters, order.values(), scans, texts)
+
+
+def _merged_scans(order: KeyOrder, position: int, count: int, thresholds: Thresholds) -> list[IndexScan]:
+    if _is_windowed(order.query) and (order.window_is_residual or not order.query.search):
+        return scans_of_window(order, position, count)
+    if order.query.search:
+        return scans_of_people(order, position, count)
+    return scans_by_histogram(order, position, count, thresholds)
 
 
 def _is_windowed(query: RunQuery) -> bool:
@@ -113,7 +127,7 @@ def _counting_without(filters: Filters, key: str) -> sa.Executable:
 
 
 def _by_status(
-    workflow: SeenWorkflow,
+    scope: Scope,
     query: RunQuery,
     counts: Mapping[str, int],
     count: int,
@@ -122,9 +136,9 @@ def _by_status(
 ) -> list[RunRow]:
     """One status after the other, each by id."""
     scans: list[IndexScan] = []
-    position, order = query.slice.offset, KeyOrder(workflow, query, "id", False, ())
+    position, order = query.slice.offset, KeyOrder(scope, query, "id", False, ())
     for status in sorted(query.status or counts, reverse=query.order == "desc"):
-        here, order = counts[status], KeyOrder(workflow, query, "id", False, (status,))
+        here, order = counts[status], KeyOrder(scope, query, "id", False, (status,))
         wanted = min(count, here - position)
         if wanted > 0:
             scans += _by_id(order, position, wanted, here, thresholds)
@@ -136,22 +150,21 @@ def _by_status(
 def _by_id(order: KeyOrder, position: int, count: int, total: int, thresholds: Thresholds) -> list[IndexScan]:
     """What is narrowed is not counted by id: it is scanned from the nearer end."""
     if _is_narrowed(order.query) and 2 * position + count > total:
-        backwards = KeyOrder(order.workflow, order.query, "id", True, order.statuses)
+        backwards = KeyOrder(order.scope, order.query, "id", True, order.statuses)
         return [backwards.scan(total - position - count, count)]
-    if _is_narrowed(order.query) or position + count <= thresholds.near:
+    is_near = position + count <= thresholds.near and not order.is_merged
+    if _is_narrowed(order.query) or is_near:
         return [order.scan(position, count)]
     return scans_by_histogram(order, position, count, thresholds)
 
 
-def _sorted_page(
-    workflow: SeenWorkflow, query: RunQuery, total: int, count: int, texts: Texts
-) -> list[RunRow]:
+def _sorted_page(scope: Scope, query: RunQuery, total: int, count: int, texts: Texts) -> list[RunRow]:
     """Find all that match in the narrowest index, read their keys, and sort them, the nearer end first."""
     position, backwards = query.slice.offset, 2 * query.slice.offset + count > total
     if backwards:
         position = total - position - count
-    page = _sorting(Filters.of(query), query.sort, query.order == "desc", backwards, texts)
-    return run_rows(page, values(workflow, query) | {"offset": position, "limit": count}, texts)
+    page = _sorting(Filters.of(scope, query), query.sort, query.order == "desc", backwards, texts)
+    return run_rows(page, values(scope, query) | {"offset": position, "limit": count}, texts)
 
 
 @lru_cache(maxsize=256)
@@ -160,7 +173,14 @@ def _sorting(
 ) -> statements.Columns:
     """All keys apart from their order, or a planner reads an index for that."""
     key: sa.ColumnElement[SortValue] = getattr(Run, sort).expression
-    narrow: statements.Columns = sa.select(key.label("key"), Run.id.label("id")).where(*matching(filters))
+    narrow: statements.Columns = sa.select(key.label("key"), Run.id.label("id"))
+    if filters.searched and filters.scope is not Kind.WORKFLOW:
+        who = _runs_of_people(filters.scope)
+        by_them = (Run.workflow_id == who.c.workflow_id) & (Run.person_id == who.c.person_id)
+        rest = filtering(filters._replace(searched=False))
+        narrow = narrow.join_from(who, Run, by_them).where(*rest)
+    else:
+        narrow = narrow.where(*matching(filters))
     named = sort in ("created_at", "status")  # in all indexes that narrow
     if filters.searched and not named:
         narrow = narrow.add_columns(Run.run_number)  # or SQLite reads all of an index that has the rest
@@ -176,6 +196,13 @@ def _sorting(
     first = keys.order_by(*_ordering(key, run_id, sort, descending, backwards))
     page = first.offset(offset).limit(limit).subquery("page")
     return rows_of(page, texts).order_by(*_ordering(page.c.key, page.c.id, sort, descending, False))
+
+
+def _runs_of_people(kind: Kind) -> sa.CTE:
+    """The workflows of a scope with those people searched for who have runs of them."""
+    pairs = sa.select(PersonRuns.workflow_id, PersonRuns.person_id)
+    pairs = pairs.where(PersonRuns.person_id.in_(PEOPLE_NAMED), in_workflows(kind, PersonRuns.workflow_id))
+    return pairs.cte("who").prefix_with("MATERIALIZED")
 
 
 def _ordering(

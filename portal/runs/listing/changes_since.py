@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from portal.auth.access import SeenWorkflow
 from portal.runs.counts.reading import read_counts
-from portal.runs.listing.rows import RunRow, Texts, read_rows
+from portal.runs.listing.rows import RunRow, Texts, read_rows, workflow_names
 from portal.runs.query import RunQuery
+from portal.runs.scope import Listed, scope_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,17 +17,23 @@ class ListChanges:
     counts: Mapping[str, int]
     """By status, under the other filters of the list."""
     in_all: int
-    """The runs of the workflow, whatever the filters."""
+    """The runs of the workflow or workspace, whatever the filters."""
     new: int
     """How many matching runs came since the list was read, whatever their numbers and times."""
+    workflow_names: Mapping[UUID, str]
+    """Of a workspace's list: the names of the workflows of its rows."""
 
 
-def read_changes(workflow: SeenWorkflow, query: RunQuery, watched: Sequence[UUID], since: int) -> ListChanges:
-    """How the watched runs stand, and how many runs came after this version of the workflow."""
-    counts = read_counts(workflow, query, since)
+def read_changes(seen: Listed, query: RunQuery, watched: Sequence[UUID], since: int) -> ListChanges:
+    """How the watched runs stand, and how many came after this version of the workflow, or this last arrival
+    of the workspace.
+    """
+    counts = read_counts(scope_of(seen, query.workflows), query, since)
+    rows = read_rows(scope_of(seen), watched, Texts.BRIEF)
     return ListChanges(
-        rows=read_rows(workflow.id, watched, Texts.BRIEF),
+        rows=rows,
         counts=counts.by_status,
         in_all=counts.in_all,
         new=counts.new,
+        workflow_names=workflow_names(row.workflow_id for row in rows) if query.workflow_id is None else {},
     )

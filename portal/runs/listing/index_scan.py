@@ -1,7 +1,8 @@
 """Pages of a list, read in one statement: each part of a page is a scan of a range of an index.
 
 Runs with equal keys stand by id ascending in both directions, which is not how an index reads backwards: a
-scan backwards finds the first run of the page so, and begins again with all runs of its key.
+scan backwards finds the first run of the page so, and begins again with all runs of its key. Where no index
+has an order, the ranges of the workflows are sorted together: whoever asks for that bounds them on both ends.
 """
 
 from collections.abc import Sequence
@@ -74,7 +75,8 @@ def _part(filters: Filters, shape: _Shape, number: int) -> statements.Columns:
     key: InstrumentedAttribute[Key | None] = getattr(Run, shape.range.without or shape.range.key)
     part: sa.Label[int] = sa.literal_column(str(number)).label("part")
     page = sa.select(part, key.label("key"), Run.id.label("id")).limit(limit)
-    among = scannable(filters)
+    merged = filters.scope.is_merged(None if shape.range.without else shape.range.key)
+    among = scannable(filters, None if merged else shape.range.key)
     if shape.statuses:
         among.append(of_statuses(shape.statuses, prefix))
     inside = in_range(shape.range, prefix)
@@ -84,6 +86,8 @@ def _part(filters: Filters, shape: _Shape, number: int) -> statements.Columns:
     if not shape.descending:
         return page.where(*among, *inside).order_by(key, Run.id).offset(offset)
     backwards = page.order_by(key.desc(), Run.id)
+    if merged:
+        return backwards.where(*among, *inside).offset(offset)
     if shape.from_first:
         return backwards.where(*among, *inside)
     ends_at = sa.select(key.label("key"), Run.id.label("id")).where(*among, *inside)

@@ -1,16 +1,16 @@
-"""One order of a workflow's runs, as an index has it, and the scans of it that give a page of a query."""
+"""One order of the runs of a scope, as indexes have it, and the scans of it that give a page of a query."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from portal.auth.access import SeenWorkflow
 from portal.database.sql import statements
 from portal.runs.counts.histograms import WITHOUT
 from portal.runs.counts.key_range import Key, KeyRange
 from portal.runs.filters.conditions import Filters, values
 from portal.runs.listing.index_scan import IndexScan
 from portal.runs.query import RunQuery
+from portal.runs.scope import Scope
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -23,7 +23,7 @@ class KeyOrder:
     A window of created_at is a range of the order by created_at; for other orders it is a residual filter.
     """
 
-    workflow: SeenWorkflow
+    scope: Scope
     query: RunQuery
     key: str
     descending: bool
@@ -33,10 +33,15 @@ class KeyOrder:
     def may_lack_keys(self) -> bool:
         return self.key in WITHOUT
 
+    @property
+    def is_merged(self) -> bool:
+        """Whether it is merged of those of workflows: scans of it sort all that their range holds."""
+        return self.scope.kind.is_merged(self.key)
+
     @cached_property
     def filters(self) -> Filters:
         """The residual filter of scans."""
-        filters = Filters.of(self.query)._replace(statuses=len(self.statuses))
+        filters = Filters.of(self.scope, self.query)._replace(statuses=len(self.statuses))
         return filters if self.window_is_residual else filters._replace(created_from=False, created_to=False)
 
     @property
@@ -44,7 +49,7 @@ class KeyOrder:
         return bool(self.query.created_from or self.query.created_to) and self.key != "created_at"
 
     def values(self) -> statements.Values:
-        return values(self.workflow, self.query, self.statuses)
+        return values(self.scope, self.query, self.statuses)
 
     def scan(self, offset: int, limit: int, begin: Key | None = None, end: Key | None = None) -> IndexScan:
         """A scan of the runs with a key: from where the list begins, unless told."""
@@ -55,18 +60,22 @@ class KeyOrder:
             end = min(_moments(end, until), default=None)
         return IndexScan(KeyRange(self.key, begin, end), self.descending, self.statuses, offset, limit)
 
-    def scan_onwards(self, offset: int, limit: int, bucket: KeyRange, least: Key | None = None) -> IndexScan:
+    def scan_onwards(
+        self, offset: int, limit: int, bucket: KeyRange, last: KeyRange | None = None
+    ) -> IndexScan:
         """The same from the edge of a bucket that comes first in the order's direction.
 
-        No run of the list has a key below `least`: a scan backwards that finds no more runs ends there.
+        `last` is a bucket beyond which the page has no run: a scan that finds no more ends there.
         """
         if self.descending:
-            return self.scan(offset, limit, least, bucket.end)
-        return self.scan(offset, limit, begin=bucket.begin)
+            return self.scan(offset, limit, last and last.begin, bucket.end)
+        return self.scan(offset, limit, bucket.begin, last and last.end)
 
-    def scan_without_key(self, offset: int, limit: int, begin: Key | None = None) -> IndexScan:
+    def scan_without_key(
+        self, offset: int, limit: int, begin: Key | None = None, end: Key | None = None
+    ) -> IndexScan:
         """A scan of the runs without a key, which stand by id in both directions."""
-        return IndexScan(KeyRange("id", begin, None, self.key), False, self.statuses, offset, limit)
+        return IndexScan(KeyRange("id", begin, end, self.key), False, self.statuses, offset, limit)
 
 
 def _moments(*bounds: Key | None) -> list[datetime]:

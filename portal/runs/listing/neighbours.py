@@ -1,22 +1,24 @@
 """The runs before and after one in a list, in the list's exact order (contract 3.1).
 
-Keyset pagination, never an offset: each neighbour is the first row of a few short ranges of an index.
+Keyset pagination, never an offset: each neighbour is the first row of a few short ranges of an index; where
+no index has the order of a workspace, the nearest of the first ones of each workflow.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 
-from portal.auth.access import SeenWorkflow
 from portal.database.engine import db
-from portal.database.models import Run
+from portal.database.models import PersonRuns, Run, Workflow
 from portal.database.sql import statements
-from portal.runs.filters.conditions import Filters, matching, values
+from portal.runs.filters.conditions import Filters, filtering, values
 from portal.runs.filters.triggered_by import PEOPLE_NAMED
 from portal.runs.query import RunQuery, SortValue
+from portal.runs.scope import Kind, Listed, Scope, in_scope, in_workflows, scope_of
 
 MAX_PEOPLE = 40
 """A search that matches up to this many people reads a range for each; more have runs close by."""
@@ -38,12 +40,13 @@ class Neighbours:
     next: Neighbour | None
 
 
-def find_neighbours(workflow: SeenWorkflow, query: RunQuery, run_id: UUID) -> Neighbours:
-    """The neighbours of a run of this workflow; the run itself need not match the query."""
+def find_neighbours(seen: Listed, query: RunQuery, run_id: UUID) -> Neighbours:
+    """The neighbours of a run of this workflow or workspace; the run itself need not match the query."""
+    scope = scope_of(seen, query.workflows)
     key: _Key = getattr(Run, query.sort)
     value = db.session.scalar(sa.select(key).where(Run.id == run_id))
-    bound = values(workflow, query)
-    ranges = _ranges(query, bound)
+    bound = values(scope, query)
+    ranges = _ranges(scope, query, bound)
     before = _segments(key, value, run_id, query.order == "desc", forward=False)
     after = _segments(key, value, run_id, query.order == "desc", forward=True)
     return Neighbours(_nearest(key, before, ranges, bound), _nearest(key, after, ranges, bound))
@@ -79,23 +82,48 @@ def _segments(key: _Key, value: SortValue, run_id: UUID, falls: bool, forward: b
     return segments + [_Segment(key.is_(None), False, False)] * nulls_follow
 
 
-def _ranges(query: RunQuery, bound: statements.Values) -> list[Sequence[sa.ColumnElement[bool]]]:
-    """What the query matches, as sets of conditions that each are a range of an index."""
-    filters = Filters.of(query)
+class _Range(NamedTuple):
+    """Part of what the query matches: conditions that are a range of an index, or of one for each row of a
+    table, whose columns the range has in common with it.
+    """
+
+    conditions: Sequence[sa.ColumnElement[bool]]
+    each: sa.Subquery | None = None
+
+
+def _ranges(scope: Scope, query: RunQuery, bound: statements.Values) -> list[_Range]:
+    """What the query matches, as ranges."""
+    filters, kind = Filters.of(scope, query), scope.kind
+    workflows = None
+    if kind.is_merged(query.sort) or (kind is not Kind.WORKFLOW and query.status):
+        workflows = _workflows(scope)
+    of_scope = [] if workflows is not None else in_scope(kind, query.sort)
     if filters.searched:
+        rest = filtering(filters._replace(searched=False))
         people = db.session.scalars(PEOPLE_NAMED.limit(MAX_PEOPLE + 1), bound).all()
         if len(people) > MAX_PEOPLE:
-            return [matching(filters)]
-        rest = matching(filters._replace(searched=False))
-        return [(*rest, Run.person_id == person) for person in people]
-    rest = matching(filters._replace(statuses=0))
-    return [(*rest, Run.status == status) for status in query.status] or [rest]
+            return [_Range((*of_scope, *filtering(filters)), workflows)]
+        if kind is Kind.WORKFLOW:
+            return [_Range((*of_scope, *rest, Run.person_id == person)) for person in people]
+        pairs = sa.select(PersonRuns.workflow_id, PersonRuns.person_id)
+        pairs = pairs.where(PersonRuns.person_id.in_(people), in_workflows(kind, PersonRuns.workflow_id))
+        return [_Range(rest, pairs.subquery())]
+    rest = [*of_scope, *filtering(filters._replace(statuses=0))]
+    return [_Range((*rest, Run.status == status), workflows) for status in query.status] or [
+        _Range(rest, workflows)
+    ]
+
+
+def _workflows(scope: Scope) -> sa.Subquery:
+    """The workflows of a scope."""
+    ids = sa.select(Workflow.id.label("workflow_id"))
+    return ids.where(in_workflows(scope.kind, Workflow.id)).subquery()
 
 
 def _nearest(
     key: _Key,
     segments: Sequence[_Segment],
-    ranges: Sequence[Sequence[sa.ColumnElement[bool]]],
+    ranges: Sequence[_Range],
     bound: statements.Values,
 ) -> Neighbour | None:
     for segment in segments:
@@ -110,11 +138,15 @@ def _nearest(
     return None
 
 
-def _firsts(
-    key: _Key, segment: _Segment, ranges: Sequence[Sequence[sa.ColumnElement[bool]]]
-) -> Iterator[statements.Columns]:
+def _firsts(key: _Key, segment: _Segment, ranges: Sequence[_Range]) -> Iterator[statements.Columns]:
     columns = (Run.id, Run.run_number, Run.status, key.label("key"))
-    for conditions in ranges:
-        first = sa.select(*columns).where(segment.condition, *conditions)
+    for conditions, each in ranges:
+        if each is None:
+            first = sa.select(*columns).where(segment.condition, *conditions)
+        else:
+            common = (getattr(Run, column.name) == column for column in each.c)
+            one = sa.select(Run.id).where(segment.condition, *conditions, *common)
+            one = one.order_by(*segment.order(key, Run.id)).limit(1).correlate(each)
+            first = sa.select(*columns).where(Run.id.in_(sa.select(one.scalar_subquery()).select_from(each)))
         first_one = first.order_by(*segment.order(key, Run.id)).limit(1).subquery()
         yield sa.select(first_one)

@@ -7,10 +7,10 @@ from functools import lru_cache
 from itertools import accumulate
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from portal.database.engine import db
-from portal.database.models import PersonPeriodRuns, Run, RunBucket
+from portal.database.models import Run, RunBucket
 from portal.database.sql import statements
 from portal.database.transactions import read
 from portal.moments import EPOCH
@@ -21,6 +21,7 @@ from portal.runs.counts.histograms import (
     FIRST_KEY,
     WITHOUT,
     Histogram,
+    Level,
     microseconds,
 )
 from portal.runs.counts.key_range import KeyRange
@@ -30,6 +31,7 @@ from portal.runs.filters.conditions import Filters, matching, scannable
 from portal.runs.filters.triggered_by import PEOPLE_NAMED
 from portal.runs.listing.index_scan import IndexScan
 from portal.runs.listing.key_order import KeyOrder
+from portal.runs.scope import Kind, counts_of, owner_of
 from portal.runs.statuses import STATUSES
 
 
@@ -38,67 +40,87 @@ def scans_by_histogram(order: KeyOrder, position: int, count: int, thresholds: T
     keyed, range_, offset = _find_bucket(order, BY_KEY[order.key], position)
     scans = []
     if range_ is not None:
-        scans.append(order.scan_onwards(offset, min(count, keyed - position), range_))
+        here = min(count, keyed - position)
+        last = _last_bucket(order, BY_KEY[order.key], position + here)
+        scans.append(order.scan_onwards(offset, here, range_, last))
     lacking = position + count - keyed
     if order.may_lack_keys and lacking > 0:
-        offset, begin = max(0, position - keyed), None
-        if offset > thresholds.near:
+        here, offset, begin, end = min(count, lacking), max(0, position - keyed), None, None
+        if order.is_merged or offset > thresholds.near:
+            last = _last_bucket(order, WITHOUT[order.key], offset + here)
             _, range_, offset = _find_bucket(order, WITHOUT[order.key], offset)
-            begin = range_ and range_.begin
-        scans.append(order.scan_without_key(offset, min(count, lacking), begin))
+            begin, end = range_ and range_.begin, last and last.end
+        scans.append(order.scan_without_key(offset, here, begin, end))
     return scans
+
+
+def _last_bucket(order: KeyOrder, histogram: Histogram, upto: int) -> KeyRange | None:
+    """The bucket of the last run of a page, where its scan must not go on beyond that."""
+    return _find_bucket(order, histogram, upto - 1)[1] if order.is_merged else None
 
 
 def _find_bucket(order: KeyOrder, histogram: Histogram, position: int) -> tuple[int, KeyRange | None, int]:
     """How many runs a histogram counts, the narrowest bucket that has a position, and where in it that is."""
     descending = order.descending and not histogram.without
-    finding = _finding(histogram, order.statuses, descending)
+    kind = order.scope.kind
+    finding = _finding(kind, histogram, order.statuses, descending)
     total, found = 0, None
     for depth, number, before in sorted(
-        tuple(row) for row in read(finding, workflow_id=order.workflow.id, position=position)
+        tuple(row) for row in read(finding, **order.scope.values, position=position)
     ):
         if depth < 0:
             total = int(before or 0)
         else:
-            width = histogram.levels[depth].width
+            width = _levels(kind, histogram)[depth].width
             found = histogram.range(number * width, (number + 1) * width), position - int(before)
     return (total, *found) if found else (total, None, position)
 
 
+def _levels(kind: Kind, histogram: Histogram) -> Sequence[Level]:
+    """The levels at which the buckets of a scope can be added up: others do not exist for each workflow."""
+    return histogram.always if kind is Kind.WORKFLOWS else histogram.levels
+
+
 @lru_cache(maxsize=256)
-def _finding(histogram: Histogram, statuses: tuple[str, ...], descending: bool) -> sa.Executable:
+def _finding(kind: Kind, histogram: Histogram, statuses: tuple[str, ...], descending: bool) -> sa.Executable:
     """For each level that has the position: depth, number of the bucket, and how many runs stand before it.
     With depth -1 the number of all runs. A level is read within one bucket of the level above.
     """
     levels: list[sa.CTE] = []
-    for level in histogram.levels:
-        bucket = sa.alias(RunBucket.__table__)
-        here = _runs_of(bucket.c, statuses)
+    steps = _levels(kind, histogram)
+    for level in steps:
+        bucket = aliased(kind.counts.buckets)
+        here = _runs_of(bucket, statuses)
         conditions = [
-            bucket.c.workflow_id == sa.bindparam("workflow_id"),
-            bucket.c.histogram == sa.literal_column(f"'{histogram.name}'"),
-            bucket.c.width == _literal(level.width),
+            counts_of(kind, bucket),
+            bucket.histogram == sa.literal_column(f"'{histogram.name}'"),
+            bucket.width == _literal(level.width),
         ]
         before: sa.ColumnElement[int] = _literal(0)
         if levels:
-            above, ratio = levels[-1].c, histogram.levels[len(levels) - 1].width // level.width
+            above, ratio = levels[-1].c, steps[len(levels) - 1].width // level.width
             before = sa.select(above.before).scalar_subquery()
             first, end = (
                 sa.select((above.number + more) * _literal(ratio)).scalar_subquery()
                 for more in (_literal(0), _literal(1))
             )
-            conditions += [bucket.c.number >= first, bucket.c.number < end]
-        direction = bucket.c.number.desc() if descending else bucket.c.number
-        upto = sa.func.sum(here).over(order_by=direction) + before
-        cumulative = sa.select(bucket.c.number, here.label("here"), upto.label("upto")).where(*conditions)
+            conditions += [bucket.number >= first, bucket.number < end]
+        by_number = bucket.number.desc() if descending else bucket.number
+        if kind is Kind.WORKFLOWS:
+            here = sa.func.sum(here)
+        upto = sa.func.sum(here).over(order_by=by_number) + before
+        cumulative = sa.select(bucket.number, here.label("here"), upto.label("upto")).where(*conditions)
+        if kind is Kind.WORKFLOWS:
+            cumulative = cumulative.group_by(bucket.number)
         rows = cumulative.subquery()
         direction = rows.c.number.desc() if descending else rows.c.number
         found = sa.select(rows.c.number, (rows.c.upto - rows.c.here).label("before"))
         found = found.where(rows.c.upto > sa.bindparam("position", type_=sa.BigInteger()))
         levels.append(found.order_by(direction).limit(1).cte(f"level_{len(levels)}"))
-    widest = RunBucket.width == _literal(histogram.levels[0].width)
-    total = sa.select(_literal(-1), _literal(0), sa.func.sum(_runs_of(RunBucket, statuses))).where(
-        *_of_histogram(histogram), widest
+    table = kind.counts.buckets
+    widest = table.width == _literal(histogram.levels[0].width)
+    total = sa.select(_literal(-1), _literal(0), sa.func.sum(_runs_of(table, statuses))).where(
+        *_of_histogram(kind, histogram), widest
     )
     return sa.union_all(
         total,
@@ -117,23 +139,23 @@ def _runs_of(table: object, statuses: Sequence[str]) -> sa.ColumnElement[int]:
     return total
 
 
-def _of_histogram(histogram: Histogram) -> list[sa.ColumnElement[bool]]:
-    return [
-        RunBucket.workflow_id == sa.bindparam("workflow_id"),
-        RunBucket.histogram == sa.literal_column(f"'{histogram.name}'"),
-    ]
+def _of_histogram(kind: Kind, histogram: Histogram) -> list[sa.ColumnElement[bool]]:
+    table = kind.counts.buckets
+    return [counts_of(kind, table), table.histogram == sa.literal_column(f"'{histogram.name}'")]
 
 
 def scans_of_window(order: KeyOrder, position: int, count: int) -> list[IndexScan]:
     """What gives a page of the runs of a window of created_at: its days are added up."""
-    filters = Filters.of(order.query)._replace(statuses=len(order.statuses))
+    filters = Filters.of(order.scope, order.query)._replace(statuses=len(order.statuses))
     counting = _days_of_window(db.engine.dialect.name, BY_KEY[order.key], filters, order.statuses)
-    days: dict[int, int] = dict(map(tuple, read(counting, **_window_values(order))))
+    days: dict[int, int] = {}
+    for day, here in read(counting, **_window_values(order)):
+        days[day] = days.get(day, 0) + int(here)
     return _scans(order, DAY, days, position, count)
 
 
 def first_scan_of_window(order: KeyOrder, position: int, count: int) -> list[IndexScan]:
-    """The same without counting: a scan from the first day on that has such runs."""
+    """The same of a workflow, without counting: a scan from the first day on that has such runs."""
     finding = _first_day_of_window(BY_KEY[order.key], order.descending)
     number = read(finding, **_window_values(order)).scalar()
     if number is None:
@@ -148,10 +170,11 @@ def _window_values(order: KeyOrder) -> statements.Values:
     return order.values() | {"earliest": earliest, "latest": microseconds(query.created_to)}
 
 
-def _in_window(histogram: Histogram) -> list[sa.ColumnElement[bool]]:
+def _in_window(kind: Kind, histogram: Histogram) -> list[sa.ColumnElement[bool]]:
     """The conditions on buckets to be days that may have runs of the window."""
-    conditions = [*_of_histogram(histogram), RunBucket.width == _literal(DAY)]
-    return [*conditions, RunBucket.newest >= _EARLIEST, RunBucket.oldest <= _LATEST]
+    table = kind.counts.buckets
+    conditions = [*_of_histogram(kind, histogram), table.width == _literal(DAY)]
+    return [*conditions, table.newest >= _EARLIEST, table.oldest <= _LATEST]
 
 
 _EARLIEST, _LATEST = (sa.bindparam(name, type_=sa.BigInteger()) for name in ("earliest", "latest"))
@@ -160,7 +183,8 @@ _EARLIEST, _LATEST = (sa.bindparam(name, type_=sa.BigInteger()) for name in ("ea
 @lru_cache
 def _first_day_of_window(histogram: Histogram, descending: bool) -> sa.Executable:
     number = RunBucket.number.desc() if descending else RunBucket.number
-    return sa.select(RunBucket.number).where(*_in_window(histogram)).order_by(number).limit(1)
+    of_days = _in_window(Kind.WORKFLOW, histogram)
+    return sa.select(RunBucket.number).where(*of_days).order_by(number).limit(1)
 
 
 def _begin_of_day(
@@ -177,17 +201,22 @@ def _begin_of_day(
 def _days_of_window(
     dialect: str, histogram: Histogram, filters: Filters, statuses: tuple[str, ...]
 ) -> sa.Executable:
-    """Number of each day and its runs of the window, which are counted where the day has other runs too."""
+    """Number of each day and its runs of the window, which are counted where the day has other runs too.
+
+    Of several workflows, each has its own days.
+    """
+    table = filters.scope.counts.buckets
     column: InstrumentedAttribute[datetime] = getattr(Run, histogram.key)
-    begin, end = (
-        _begin_of_day(dialect, column, number) for number in (RunBucket.number, RunBucket.number + 1)
-    )
-    counted = sa.select(sa.func.count()).where(*scannable(filters), column >= begin, column < end)
-    whole = sa.and_(RunBucket.oldest >= _EARLIEST, RunBucket.newest <= _LATEST)
+    begin, end = (_begin_of_day(dialect, column, number) for number in (table.number, table.number + 1))
+    conditions = scannable(filters, histogram.key)
+    if filters.scope is Kind.WORKFLOWS:
+        conditions.append(Run.workflow_id == owner_of(table))
+    counted = sa.select(sa.func.count()).where(*conditions, column >= begin, column < end)
+    whole = sa.and_(table.oldest >= _EARLIEST, table.newest <= _LATEST)
     here = sa.case(
-        (whole, _runs_of(RunBucket, statuses)), else_=counted.correlate(RunBucket.__table__).scalar_subquery()
+        (whole, _runs_of(table, statuses)), else_=counted.correlate(table.__table__).scalar_subquery()
     )
-    return sa.select(RunBucket.number, here).where(*_in_window(histogram))
+    return sa.select(table.number, here).where(*_in_window(filters.scope, histogram))
 
 
 def scans_of_people(order: KeyOrder, position: int, count: int) -> list[IndexScan]:
@@ -202,24 +231,25 @@ def scans_of_people(order: KeyOrder, position: int, count: int) -> list[IndexSca
     for number, edge in enumerate(window.edges):
         bound[f"edge_{number}"] = grains.period_of(microseconds(edge.begin))
     runs: dict[int, int] = {}
-    for period, here in read(_periods_of_people(order.statuses, len(window.edges)), **bound):
+    counting = _periods_of_people(order.scope.kind, order.statuses, len(window.edges))
+    for period, here in read(counting, **bound):
         runs[period] = runs.get(period, 0) + int(here)
     runs.pop(grains.NO_PERIOD, None)
     return _scans(order, grains.PERIOD_DAYS * DAY, runs, position, count)
 
 
 @lru_cache(maxsize=256)
-def _periods_of_people(statuses: tuple[str, ...], edges: int) -> sa.Executable:
+def _periods_of_people(kind: Kind, statuses: tuple[str, ...], edges: int) -> sa.Executable:
     """Periods and how many runs each has; the edges of a window counted."""
-    table, period = PersonPeriodRuns, PersonPeriodRuns.period
+    table, period = kind.counts.periods, kind.counts.periods.period
     whole = sa.select(period, sa.func.sum(table.of(statuses))).group_by(period)
     whole = whole.where(
-        table.workflow_id == sa.bindparam("workflow_id"),
+        counts_of(kind, table),
         table.ordered_by == sa.bindparam("ordered_by"),
         table.person_id.in_(PEOPLE_NAMED),
         in_whole(period),
     )
-    among = matching(Filters(statuses=len(statuses), searched=True))
+    among = matching(Filters(statuses=len(statuses), searched=True, scope=kind), "created_at")
     edge = [sa.bindparam(f"edge_{number}", type_=sa.Integer()) for number in range(edges)]
     return sa.union_all(
         whole, *(sa.select(edge[n], sa.func.count()).where(*among, in_edge(n)) for n in range(edges))
@@ -236,12 +266,13 @@ def _scans(
     keyed = upto[-1] if upto else 0
     if position < keyed:
         at = bisect_right(upto, position)
-        offset = position - (upto[at - 1] if at else 0)
+        offset, here = position - (upto[at - 1] if at else 0), min(count, keyed - position)
+        end = bisect_right(upto, position + here - 1) if order.is_merged else -1
         bucket, last = (
             BY_KEY[order.key].range(number * width, (number + 1) * width)
-            for number in (numbers[at], numbers[-1])
+            for number in (numbers[at], numbers[end])
         )
-        found.append(order.scan_onwards(offset, min(count, keyed - position), bucket, last.begin))
+        found.append(order.scan_onwards(offset, here, bucket, last))
     lacking = position + count - keyed
     if order.may_lack_keys and lacking > 0:
         found.append(order.scan_without_key(max(0, position - keyed), min(count, lacking)))

@@ -1,20 +1,22 @@
 """Rows of lists of runs: read with a page of ids, in one statement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from itertools import product
 from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.database.models import Person, Run, RunDetail
+from portal.database.models import Person, Run, RunDetail, Workflow
 from portal.database.sql import statements
 from portal.database.sql.excerpts import cut, excerpt, json_excerpt, json_members
 from portal.database.transactions import read
 from portal.input.addresses import MAX_LINK, is_link
 from portal.runs.facts.facts import LabelValue, labels_in, person_kind
+from portal.runs.scope import Kind, Scope, in_scope
 
 MOST_TEXT = 240
 """Characters of an error that a brief row has."""
@@ -67,6 +69,7 @@ class RunRow:
 
     triggered_by: TriggeredBy | None
     id: UUID
+    workflow_id: UUID
     status: str
     run_number: int
     created_at: datetime
@@ -188,22 +191,33 @@ def _count(text: str | None) -> int | None:
 
 
 _BY_IDS = {
-    texts: _rows(sa.inspect(Run).local_table, texts, Run.id.expression).where(
+    (kind, texts): _rows(sa.inspect(Run).local_table, texts, Run.id.expression).where(
         Run.id.in_(sa.bindparam("ids", expanding=True)),
         # Compared so, or SQLite reads all runs of the workflow in an index.
-        (Run.workflow_id == sa.bindparam("workflow_id")).is_(True),
+        *(condition.is_(True) for condition in in_scope(kind, "created_at")),
     )
-    for texts in Texts
+    for kind, texts in product((Kind.WORKFLOW, Kind.WORKSPACE), Texts)
 }
 
 
-def read_rows(workflow_id: UUID, ids: Sequence[UUID], texts: Texts) -> list[RunRow]:
-    """The rows of those runs that are of this workflow, in the order of `ids`."""
+def read_rows(scope: Scope, ids: Sequence[UUID], texts: Texts) -> list[RunRow]:
+    """The rows of those runs that are of this workflow or workspace, in the order of `ids`."""
     if not ids:
         return []
-    rows = run_rows(_BY_IDS[texts], {"workflow_id": workflow_id, "ids": list(ids)}, texts)
+    rows = run_rows(_BY_IDS[scope.kind, texts], scope.values | {"ids": list(ids)}, texts)
     found = {row.id: row for row in rows}
     return [found[run_id] for run_id in ids if run_id in found]
+
+
+_NAMES_OF_WORKFLOWS = sa.select(Workflow.id, Workflow.name).where(
+    Workflow.id.in_(sa.bindparam("ids", expanding=True))
+)
+
+
+def workflow_names(ids: Iterable[UUID]) -> dict[UUID, str]:
+    """The names of workflows by their ids."""
+    wanted = set(ids)
+    return {row.id: row.name for row in read(_NAMES_OF_WORKFLOWS, ids=list(wanted))} if wanted else {}
 
 
 def _shorten(row: RunRow) -> RunRow:

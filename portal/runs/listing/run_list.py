@@ -1,41 +1,47 @@
 """Lists of runs: filters, order, exact totals.
 
-In two to three statements: the counts; for a deep page, where it lies; then the page.
+In two to three statements: the counts; for a deep page, where it lies; then the page. Over a workspace,
+further ones tell which workflows are chosen, where a page ends, and the names of its workflows.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from uuid import UUID
 
-from portal.auth.access import SeenWorkflow
 from portal.paging import Page
 from portal.runs.counts.reading import read_counts
 from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
 from portal.runs.listing.access_path import find_page
-from portal.runs.listing.rows import RunRow, Texts
+from portal.runs.listing.rows import RunRow, Texts, workflow_names
 from portal.runs.query import RunQuery
+from portal.runs.scope import Listed, scope_of
 from portal.runs.statuses import STATUSES
 
 
 @dataclass(frozen=True)
 class RunPage(Page[RunRow]):
-    """One page of a workflow's runs and the exact number of all that match."""
+    """One page of the runs of a workflow or a workspace, and the exact number of all that match."""
 
     counts: Mapping[str, int]
     """By status, under the other filters of the list."""
     in_all: int
-    """The runs of the workflow, whatever the filters."""
+    """The runs of the workflow or workspace, whatever the filters."""
+    workflow_names: Mapping[UUID, str]
+    """Of a workspace's page: the names of the workflows of its rows."""
 
 
 def list_runs(
-    workflow: SeenWorkflow,
+    seen: Listed,
     query: RunQuery,
     texts: Texts = Texts.LISTED,
     thresholds: Thresholds = THRESHOLDS,
 ) -> RunPage:
-    """One page of a workflow's runs, with its counts."""
+    """One page of the runs of a workflow, or with a query over a workspace of that, with its counts."""
+    scope = scope_of(seen, query.workflows)
     query = replace(query, status=tuple(status for status in STATUSES if status in query.status))
-    counts = read_counts(workflow, query)
+    counts = read_counts(scope, query)
     total = sum(counts.by_status[status] for status in query.status or STATUSES)
     count = min(query.slice.limit, total - query.slice.offset)
-    rows = find_page(workflow, query, counts.by_status, count, texts, thresholds) if count > 0 else []
-    return RunPage(rows, total, query.slice, counts.by_status, counts.in_all)
+    rows = find_page(scope, query, counts.by_status, count, texts, thresholds) if count > 0 else []
+    names = workflow_names(row.workflow_id for row in rows) if query.workflow_id is None else {}
+    return RunPage(rows, total, query.slice, counts.by_status, counts.in_all, names)

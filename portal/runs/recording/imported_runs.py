@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.database.columns import Id
 from portal.database.models import RunDetail, Step
 from portal.database.sql import bulk
 from portal.database.sql.bulk import Parameters, Row
@@ -41,7 +42,11 @@ class ImportedRun(NamedTuple):
 
 
 def store_imported(
-    session: Session, new: Sequence[ImportedRun], changed: Sequence[ImportedRun], counted: counts.Changes
+    session: Session,
+    workspace_id: UUID,
+    new: Sequence[ImportedRun],
+    changed: Sequence[ImportedRun],
+    counted: counts.Changes,
 ) -> None:
     """Insert new runs and replace changed ones, with their details and steps; add them to `counted`.
 
@@ -49,14 +54,16 @@ def store_imported(
     """
     connection = session.connection()
     before = read_counted(session, [run.id for run in changed])
+    ours = Id().process_bind_param(workspace_id, connection.dialect)
     after = [Counted._make((*run.counted, run.person_id)) for run in (*new, *changed)]
+    counted.arrivals |= {after[n].workflow_id: run.arrived_in for n, run in enumerate(new)}
     if len(after) < MANY:
         counted.count(before, after)
-        bulk.insert_parameters(connection, RUNS, INSERTED_COLUMNS, _inserted(new))
+        bulk.insert_parameters(connection, RUNS, INSERTED_COLUMNS, _inserted(new, ours))
     else:
         with ThreadPoolExecutor(1) as thread:
             counting = thread.submit(counted.count, before, after)  # while the database stores
-            bulk.insert_parameters(connection, RUNS, INSERTED_COLUMNS, _inserted(new))
+            bulk.insert_parameters(connection, RUNS, INSERTED_COLUMNS, _inserted(new, ours))
         counting.result()
     if changed:
         bulk.update_parameters(connection, RUNS, UPDATED_COLUMNS, _updated(changed))
@@ -73,5 +80,8 @@ def _updated(runs: Sequence[ImportedRun]) -> list[Parameters]:
     return [(*run.parameters, run.person_id, run.run_number, run.digest) for run in runs]
 
 
-def _inserted(runs: Sequence[ImportedRun]) -> list[Parameters]:
-    return [(*run.parameters, run.person_id, run.run_number, run.digest, run.arrived_in) for run in runs]
+def _inserted(runs: Sequence[ImportedRun], workspace_id: object) -> list[Parameters]:
+    return [
+        (*run.parameters, run.person_id, run.run_number, run.digest, run.arrived_in, workspace_id)
+        for run in runs
+    ]

@@ -83,14 +83,15 @@ def add_run(
 
     A run that the engine drives is refused while another such run of the workflow is pending or running.
     """
-    number, version = take_run_number(session, workflow_id)
+    taken = take_run_number(session, workflow_id)
     if by_engine:
         refuse_if_occupied(session, workflow_id)
     run = Run(
         id=uuid4(),
         workflow_id=workflow_id,
+        workspace_id=taken.workspace_id,
         person_id=person_id,
-        run_number=number,
+        run_number=taken.run_number,
         status=RunStatus.PENDING,
         imported=False,
         by_engine=by_engine,
@@ -100,12 +101,14 @@ def add_run(
         finished_nodes=None if total_nodes is None else 0,
         total_steps=total_steps,
         finished_steps=0,
-        arrived_in=version,
+        arrived_in=taken.version,
         workflow_version=workflow_version,
     )
     session.add(run)
     session.flush()
-    counts.apply(session, counts.Changes([], [Counted.of(run)]))
+    counted = counts.Changes([], [Counted.of(run)])
+    counted.arrivals[workflow_id] = taken.version
+    counts.apply(session, counted)
     if definition_snapshot is not None:
         session.add(RunDetail(run_id=run.id, definition_snapshot=definition_snapshot))
     record_event(session, run, Event.START, None, now, person_id=person_id, api_key_id=api_key_id)

@@ -17,7 +17,7 @@ RUNS = cast(sa.Table, Run.__table__)
 
 _ASSIGNED = ("person_id", "run_number", "import_digest")
 """Columns whose values are known only when the run is stored."""
-_INSERTED_ONLY = ("arrived_in",)
+_INSERTED_ONLY = ("arrived_in", "workspace_id")
 """Columns that an update of the run leaves alone."""
 _MADE_HERE = ("workflow_version", "by_engine")
 """Columns of runs made here, which imports leave empty."""

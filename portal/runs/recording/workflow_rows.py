@@ -1,6 +1,7 @@
 """What writing runs changes in the row of their workflow: its lock, its version and its run counter."""
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,7 +13,15 @@ from portal.database.sql.in_lists import chunks
 from portal.errors import NotFound
 
 
-def take_run_number(session: Session, workflow_id: UUID) -> tuple[int, int]:
+class Taken(NamedTuple):
+    """What a new run gets of its workflow."""
+
+    run_number: int
+    version: int
+    workspace_id: UUID
+
+
+def take_run_number(session: Session, workflow_id: UUID) -> Taken:
     """The next run number and the new version; locks the workflow. Raises NotFound."""
     row = session.execute(
         sa.update(Workflow)
@@ -22,12 +31,12 @@ def take_run_number(session: Session, workflow_id: UUID) -> tuple[int, int]:
             version=versions.next_version_in_sql(Workflow.version),
             change_stamp=Workflow.change_stamp + 1,
         )
-        .returning(Workflow.next_run_number, Workflow.version)
+        .returning(Workflow.next_run_number, Workflow.version, Workflow.workspace_id)
         .execution_options(synchronize_session=False)
     ).first()
     if row is None:
         raise NotFound("There is no such workflow here.")
-    return row.next_run_number - 1, row.version
+    return Taken(row.next_run_number - 1, row.version, row.workspace_id)
 
 
 def lock_workflows(session: Session, workflow_ids: Iterable[UUID]) -> list[Workflow]:

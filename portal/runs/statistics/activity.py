@@ -10,7 +10,7 @@ from portal.auth.access import SeenWorkflow
 from portal.database.models import Run
 from portal.database.transactions import read
 from portal.runs.counts import Outcomes, outcomes_of_days
-from portal.runs.filters.conditions import OF_WORKFLOW
+from portal.runs.scope import IN_WORKFLOW
 from portal.runs.statistics.summary import LAST_FAILED_AT, UsualDuration, pass_rate, usual_duration
 
 WINDOW_DAYS, MIN_DAYS, MAX_DAYS = 90, 30, 365
@@ -99,11 +99,11 @@ def _day_of(moment: datetime) -> date:
     return min(moment.astimezone(UTC).date(), date.max - _A_DAY)
 
 
-_NEWEST = sa.select(sa.func.max(Run.created_at)).where(OF_WORKFLOW)
+_NEWEST = sa.select(sa.func.max(Run.created_at)).where(IN_WORKFLOW)
 _BEFORE_END = Run.created_at < sa.bindparam("end")
 _EARLIEST_OF_ENOUGH = (
     sa.select(Run.created_at)
-    .where(OF_WORKFLOW, _BEFORE_END)
+    .where(IN_WORKFLOW, _BEFORE_END)
     .order_by(Run.created_at.desc())
     .offset(ENOUGH - 1)
     .limit(1)

@@ -20,7 +20,7 @@ from portal.moments import elapsed_ms
 from portal.runs.counts.columns import SUMS, Sums, count_columns, sum_columns
 from portal.runs.counts.periods import in_edge, in_whole, whole_periods
 from portal.runs.counts.reading import OF_DAYS
-from portal.runs.filters.conditions import OF_WORKFLOW
+from portal.runs.scope import IN_WORKFLOW
 from portal.runs.statuses import STATUSES
 
 USUAL_OF = 100
@@ -97,7 +97,7 @@ def _summing(dialect: str, edges: int) -> sa.CompoundSelect[*tuple[int, ...]]:
     columns = [sa.func.coalesce(sa.func.sum(getattr(RunBucket, name)), 0) for name in STATUSES + SUMS]
     full_days = sa.select(*columns).where(*OF_DAYS, in_whole(RunBucket.number))
     counted = sa.select(*count_columns(), *sum_columns(dialect))
-    return sa.union_all(full_days, *(counted.where(OF_WORKFLOW, in_edge(number)) for number in range(edges)))
+    return sa.union_all(full_days, *(counted.where(IN_WORKFLOW, in_edge(number)) for number in range(edges)))
 
 
 def pass_rate(completed: int, failed: int) -> float | None:
@@ -120,13 +120,13 @@ def usual_duration(workflow: SeenWorkflow) -> UsualDuration | None:
 _NEWEST_FIRST = (Run.created_at.desc(), Run.id)
 _LAST_COMPLETED = (
     sa.select(Run.started_at, Run.completed_at, Run.paused_ms)
-    .where(OF_WORKFLOW, Run.status == RunStatus.COMPLETED)
+    .where(IN_WORKFLOW, Run.status == RunStatus.COMPLETED)
     .order_by(*_NEWEST_FIRST)
     .limit(USUAL_OF)
 )
 LAST_FAILED_AT = (
     sa.select(sa.func.coalesce(Run.completed_at, Run.created_at))
-    .where(OF_WORKFLOW, Run.status == RunStatus.FAILED)
+    .where(IN_WORKFLOW, Run.status == RunStatus.FAILED)
     .order_by(*_NEWEST_FIRST)
     .limit(1)
 )
