@@ -13,5 +13,6 @@ SMALL = Thresholds(split=2, near=0, sorted=-1, sorted_of_people=-1, sorted_of_wi
 
 def divide_small_buckets(patch: pytest.MonkeyPatch) -> None:
     """Let all writers divide buckets of few runs; read them with SMALL too."""
-    patch.setattr(counts, "apply", partial(counts.apply, thresholds=SMALL))
+    for name in ("apply", "count_out", "count_in"):
+        patch.setattr(counts, name, partial(getattr(counts, name), thresholds=SMALL))
     patch.setattr(grains, "PERIOD_DAYS", 1)

@@ -23,6 +23,11 @@ from portal.database.models import (
     RunStatus,
     RunTotals,
     Workflow,
+    Workspace,
+    WorkspacePersonPeriodRuns,
+    WorkspacePersonRuns,
+    WorkspaceRunBucket,
+    WorkspaceRunTotals,
 )
 from portal.database.transactions import writing
 from portal.errors import Conflict
@@ -54,7 +59,7 @@ class Writers(RuleBasedStateMachine):
         super().__init__()
         self.app = app
         with writing() as session:
-            session.execute(sa.delete(Workflow))
+            session.execute(sa.delete(Workspace))
         self.workspace = make_workspace(f"acme-{uuid4()}")
         self.people = [make_person(self.workspace, "Ada").id, make_person(self.workspace, "Grace").id, None]
         self.workflows = [make_workflow(self.workspace, name) for name in ("One", "Two")]
@@ -118,9 +123,24 @@ class Writers(RuleBasedStateMachine):
         gone = self.workflows[which].id
         ours = set(db.session.scalars(sa.select(Run.id).where(Run.workflow_id == gone)))
         with writing() as session:
+            counts.count_out(session, gone)
             session.execute(sa.delete(Workflow).where(Workflow.id == gone))
         self.started = [run_id for run_id in self.started if run_id not in ours]
         self.workflows[which] = make_workflow(self.workspace, "Again")
+
+    @rule(which=st.integers(0, 1), hour=hours)
+    def delete_and_restore(self, which: int, hour: int) -> None:
+        """Its runs leave the counts of the workspace, whatever happens to them there, and come back."""
+        workflow = self.workflows[which]
+        for deleted_at, count in ((NOON, counts.count_out), (None, counts.count_in)):
+            with writing() as session:
+                session.execute(
+                    sa.update(Workflow).where(Workflow.id == workflow.id).values(deleted_at=deleted_at)
+                )
+                count(session, workflow.id)
+            if deleted_at:
+                self.happen(which, Event.CANCEL, hour)
+                assert drift(SMALL) == {}
 
     @rule(which=st.integers(0, 1))
     def write_at_once(self, which: int) -> None:
@@ -174,6 +194,22 @@ def test_any_wrong_count_is_found_and_mended(app: Flask, table: type[Any]) -> No
         with writing() as session:
             workflow_rows.lock_workflows(session, [workflow.id])
             counts.repair(session, [workflow.id])
+        assert drift() == {}
+
+
+@pytest.mark.parametrize(
+    "table", [WorkspaceRunTotals, WorkspacePersonRuns, WorkspacePersonPeriodRuns, WorkspaceRunBucket]
+)
+def test_any_wrong_count_of_a_workspace_is_found_and_mended(app: Flask, table: type[Any]) -> None:
+    workspace, whole = make_workspace(), make_workspace("whole")
+    for each in (workspace, workspace, whole):
+        make_run(make_workflow(each), make_person(each, "Ada"), started_at=NOON, completed_at=MIDNIGHT)
+    for statement in (sa.update(table).values(completed=table.completed + 1), sa.delete(table)):
+        with writing() as session:
+            session.execute(statement.where(table.workspace_id == workspace.id))
+        assert drift() == {workspace.id: [table.__tablename__]}
+        with writing() as session:
+            counts.repair(session, [workspace.id])
         assert drift() == {}
 
 
