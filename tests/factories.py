@@ -2,15 +2,16 @@
 
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from portal import moments, storage
-from portal.auth.access import SeenWorkflow
+from portal.auth.access import SeenWorkflow, SeenWorkspace
 from portal.auth.api_keys import ingest_management
 from portal.auth.api_keys.management import KeySpec, create_key_as_operator
 from portal.database import compatibility
@@ -37,6 +38,7 @@ from portal.database.models import (
     Workflow,
     WorkflowVersion,
     Workspace,
+    WorkspaceRunTotals,
 )
 from portal.database.sql import versions
 from portal.database.transactions import writing
@@ -354,6 +356,39 @@ def make_schedule(workflow: Workflow, set_by: UUID, **columns: Any) -> Schedule:
         "next_at": NOON,
     }
     return _store(Schedule(**(defaults | columns)))
+
+
+def seen_workspace(workspace: Workspace) -> SeenWorkspace:
+    """The workspace as a request sees it now."""
+    db.session.rollback()
+    found = sa.select(WorkspaceRunTotals.arrived_in).where(WorkspaceRunTotals.workspace_id == workspace.id)
+    return SeenWorkspace(
+        id=workspace.id,
+        version=0,
+        change_stamp=0,
+        arrived_in=db.session.scalar(found) or 0,
+        running=0,
+        workflows=0,
+        versions=(0, 0, 0),
+    )
+
+
+def delete_from_workspace(workflow: Workflow) -> None:
+    """Delete a workflow as a request does: its runs leave what is counted of its workspace."""
+    _delete_or_restore(workflow, NOON, counts.count_out)
+
+
+def restore_to_workspace(workflow: Workflow) -> None:
+    _delete_or_restore(workflow, None, counts.count_in)
+
+
+def _delete_or_restore(
+    workflow: Workflow, deleted_at: datetime | None, count: Callable[[Session, UUID], None]
+) -> None:
+    with writing() as session:
+        lock_workflows(session, [workflow.id])
+        session.execute(sa.update(Workflow).where(Workflow.id == workflow.id).values(deleted_at=deleted_at))
+        count(session, workflow.id)
 
 
 def seen(workflow: Workflow) -> SeenWorkflow:
