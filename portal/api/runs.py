@@ -1,4 +1,4 @@
-"""Runs of a workflow, listed and summed up (contract 3.1, 3.11)."""
+"""Runs of a workflow, listed and summed up (contract 3.1, 3.11), and those of a whole workspace."""
 
 from datetime import datetime
 from typing import Annotated, NotRequired
@@ -24,11 +24,12 @@ from portal.api.answers import (
 from portal.api.facts import RunRowFactsJson, run_row_facts
 from portal.api.operations import PAGING, operation
 from portal.api.schemas import words
-from portal.auth.access import get_workflow
+from portal.auth.access import get_workflow, get_workspace
 from portal.auth.gate import current_principal, requires
 from portal.input.parameters import single
 from portal.runs.filters.created import CREATED
-from portal.runs.filters.registry import FILTERS
+from portal.runs.filters.filter import Schema
+from portal.runs.filters.registry import FILTERS, WORKSPACE_FILTERS
 from portal.runs.listing import list_runs
 from portal.runs.listing.rows import RunRow
 from portal.runs.query import ORDERS, SORTS, RunQuery
@@ -61,6 +62,13 @@ class RunRowJson(TypedDict):
     x_portal: NotRequired[RunRowFactsJson]
 
 
+class WorkspaceRunRowJson(RunRowJson):
+    """A run in a list over all workflows."""
+
+    workflow_id: UUID
+    workflow_name: str
+
+
 class RunsSummaryJson(StatusCountsJson):
     """The runs created in a window."""
 
@@ -72,6 +80,12 @@ class RunsSummaryJson(StatusCountsJson):
     delivered_audio_ms: Count
 
 
+_LISTED: dict[str, Schema] = PAGING | {
+    "sort": {**words(*SORTS), "default": "created_at"},
+    "order": {**words(*ORDERS), "default": "desc"},
+}
+
+
 @bp.get("/workflows/<workflow_id>/runs")
 @requires("workflows:read")
 @operation(
@@ -81,11 +95,7 @@ class RunsSummaryJson(StatusCountsJson):
     shape="counted",
     description="Ties are broken by id, ascending in both directions; runs without the time that is "
     "sorted by come last.",
-    query=PAGING
-    | {
-        "sort": {**words(*SORTS), "default": "created_at"},
-        "order": {**words(*ORDERS), "default": "desc"},
-    },
+    query=_LISTED,
     filters=FILTERS,
 )
 def runs(workflow_id: str) -> Response:
@@ -93,6 +103,28 @@ def runs(workflow_id: str) -> Response:
     workflow = get_workflow(current_principal(), UUID(workflow_id))
     page = list_runs(workflow, query)
     return counted_list(page, _row, lambda slice_: query.at(slice_).to_api_args())
+
+
+@bp.get("/runs")
+@requires("workflows:read")
+@operation(
+    tag="Runs",
+    summary="List the runs of all workflows",
+    answer=WorkspaceRunRowJson,
+    shape="counted",
+    description="As the list of a workflow, over the whole workspace; without the runs of deleted workflows.",
+    query=_LISTED,
+    filters=WORKSPACE_FILTERS,
+)
+def workspace_runs() -> Response:
+    query = RunQuery.parse(single(request.args), workflow_id=None)
+    page = list_runs(get_workspace(current_principal()), query)
+
+    def row(run: RunRow) -> WorkspaceRunRowJson:
+        name = page.workflow_names[run.workflow_id]
+        return {**_row(run), "workflow_id": run.workflow_id, "workflow_name": name}
+
+    return counted_list(page, row, lambda slice_: query.at(slice_).to_api_args())
 
 
 @bp.get("/workflows/<workflow_id>/runs/summary")
