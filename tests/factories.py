@@ -48,6 +48,7 @@ from portal.engine.contract import Ability
 from portal.engine.preparing.abilities import to_json
 from portal.input.folding import fold
 from portal.runs import counts
+from portal.runs.facts.duration import duration_of
 from portal.runs.recording.imported_runs import ImportedRun, store_imported
 from portal.runs.recording.run_parameters import encode_runs
 from portal.runs.recording.workflow_rows import lock_workflows, set_versions
@@ -230,7 +231,8 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
 
 def run_columns(workflow: Workflow, **columns: Any) -> dict[str, Any]:
     """Every column of a run."""
-    defaults: dict[str, Any] = dict.fromkeys(column.name for column in Run.__table__.columns) | {
+    named = {column.name for column in Run.__table__.columns} - {"duration_ms"}
+    defaults: dict[str, Any] = dict.fromkeys(named) | {
         "id": uuid4(),
         "workflow_id": workflow.id,
         "workspace_id": workflow.workspace_id,
@@ -243,7 +245,8 @@ def run_columns(workflow: Workflow, **columns: Any) -> dict[str, Any]:
         "finished_steps": 0,
     }
     columns = defaults | columns
-    return columns | {"status": str(columns["status"])}
+    known = (columns[name] for name in ("status", "started_at", "completed_at", "paused_ms"))
+    return {"duration_ms": duration_of(*known)} | columns | {"status": str(columns["status"])}
 
 
 def make_engine_run(workflow: Workflow, status: str = "pending", **columns: Any) -> Run:

@@ -58,12 +58,12 @@ def run_lines(rows: Sequence[RunRow], now: datetime) -> list[RunLine]:
 
 def _line(run: RunRow, now: datetime) -> RunLine:
     ticking = run.status == RunStatus.RUNNING and run.started_at is not None and run.completed_at is None
-    end = now if ticking else run.completed_at or run.paused_at
     usage, usage_more = _usage(run)
     about = run.about or ListFacts()
-    elapsed_ms, note = moments.elapsed_ms(run.started_at, end, run.paused_ms), _duration_note(run)
-    if elapsed_ms is None and about.duration_ms is not None and not is_active(run.status):
-        elapsed_ms, note = about.duration_ms, ""
+    elapsed_ms = run.duration_ms
+    if is_active(run.status):
+        end = now if ticking else run.completed_at or run.paused_at
+        elapsed_ms = moments.elapsed_ms(run.started_at, end, run.paused_ms)
     return RunLine(
         run=run,
         outcome=outcome_word(run.status, run.outcome),
@@ -75,7 +75,7 @@ def _line(run: RunRow, now: datetime) -> RunLine:
         why=run.error or run.pause_error or formats.sentence(formats.humanize(run.pause_reason or "")),
         elapsed_ms=elapsed_ms,
         ticking=ticking,
-        duration_note=note,
+        duration_note=_duration_note(run) if elapsed_ms is None else "",
         steps_note="more than planned" if run.finished_steps > run.total_steps else "",
         usage=usage,
         usage_more=usage_more,

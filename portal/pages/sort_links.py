@@ -12,6 +12,7 @@ SORT_LABELS = {
     "started_at": "Started",
     "completed_at": "Completed",
     "status": "Status",
+    "duration": "Duration",
 }
 OPPOSITE = {"asc": "desc", "desc": "asc"}
 ARIA_SORT = {"asc": "ascending", "desc": "descending"}

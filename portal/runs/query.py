@@ -16,10 +16,12 @@ from portal.runs.filters.status import STATUS
 from portal.runs.filters.triggered_by import TRIGGERED_BY
 from portal.runs.filters.workflow import WORKFLOW
 
-SORTS = ("created_at", "started_at", "completed_at", "status")
+SORTS = ("created_at", "started_at", "completed_at", "status", "duration")
+_COLUMNS = {"duration": "duration_ms"}
+"""Of sorts that do not have the name of their column."""
 ORDERS = ("asc", "desc")
-SortValue = datetime | str | None
-"""What a list is sorted by: a moment, which a run may lack, or the status."""
+SortValue = datetime | int | str | None
+"""What a list is sorted by: a moment or the duration, which a run may lack, or the status."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,10 @@ class RunQuery:
     def filters(self) -> Sequence[AnyFilter]:
         """The filters that the list may have."""
         return WORKSPACE_FILTERS if self.workflow_id is None else FILTERS
+
+    @property
+    def sort_column(self) -> str:
+        return _COLUMNS.get(self.sort, self.sort)
 
     @property
     def filtered(self) -> bool:

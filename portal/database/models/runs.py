@@ -30,9 +30,12 @@ class Run(Base):
         ),
         sa.Index(
             "ix_runs_workspace_id_created_at",
-            *("workspace_id", "created_at", "id", "status", "person_id", "workflow_id"),
+            *("workspace_id", "created_at", "id", "status", "person_id", "workflow_id", "duration_ms"),
         ),
-        sa.Index("ix_runs_workflow_id_created_at", "workflow_id", "created_at", "id", "status", "person_id"),
+        sa.Index(
+            "ix_runs_workflow_id_created_at",
+            *("workflow_id", "created_at", "id", "status", "person_id", "duration_ms"),
+        ),
         sa.Index(
             "ix_runs_workflow_id_started_at",
             *("workflow_id", "started_at", "id", "status", "created_at", "person_id"),
@@ -40,6 +43,10 @@ class Run(Base):
         sa.Index(
             "ix_runs_workflow_id_completed_at",
             *("workflow_id", "completed_at", "id", "status", "created_at", "person_id"),
+        ),
+        sa.Index(
+            "ix_runs_workflow_id_duration_ms",
+            *("workflow_id", "duration_ms", "id", "status", "created_at", "person_id"),
         ),
         sa.Index("ix_runs_workflow_id_status_id", "workflow_id", "status", "id", "created_at", "person_id"),
         sa.Index("ix_runs_workflow_id_status_created_at", "workflow_id", "status", "created_at", "id"),
@@ -131,6 +138,8 @@ class Run(Base):
     """The run that started it, which may not be here."""
     rerun_of_id: Mapped[UUID | None] = mapped_column(Id)
     """The run that it repeats, which may not be here."""
+    duration_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """How long it took, as `duration_of` says; None while it is active, and where that is not known."""
     import_digest: Mapped[bytes | None] = mapped_column(sa.LargeBinary(16))
     """Which line of history this run was last brought up to date from."""
 

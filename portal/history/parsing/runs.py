@@ -17,6 +17,7 @@ from portal.history.parsing.results import RUN_KEYS, RunResults, take_results
 from portal.history.parsing.steps import cleared_by, moments_of, read_step, steps_of
 from portal.input import bounds
 from portal.moments import EPOCH
+from portal.runs.facts.duration import duration_of
 from portal.workspaces.people import SourcePerson
 
 Value = TypeVar("Value")
@@ -293,6 +294,13 @@ def complete(columns: Values, source: Values, steps: list[Values], workspace_id:
         columns["total_steps"] = len(steps)
     if columns["finished_steps"] is None:
         columns["finished_steps"] = sum(step["status"] in _FINISHED for step in steps)
+    columns["duration_ms"] = duration_of(
+        columns["status"],
+        columns["started_at"],
+        columns["completed_at"],
+        columns["paused_ms"],
+        source.get("duration_ms"),
+    )
     columns["source_system"] = columns.pop("source")
     columns["parent_id"] = _related(source.get("parent"), columns["source_system"], workspace_id)
     columns["rerun_of_id"] = _related(source.get("rerun_of"), columns["source_system"], workspace_id)

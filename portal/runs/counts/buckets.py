@@ -216,12 +216,12 @@ def _always(
     """The changes of the levels that always exist, widest first; sums and bounds belong to these."""
     levels = histogram.always
     finest = _tally(levels[-1], gone, come)
-    bounds: tuple[object, object] = (None, None) if histogram.is_by_id else (NO_KEY, FIRST_KEY)
+    bounds: tuple[object, object] = (NO_KEY, FIRST_KEY) if histogram.of_moments else (None, None)
     width = levels[-1].width
-    for number in {*sums, *(key // width for key, _, _ in come if not histogram.is_by_id)}:
+    for number in {*sums, *(key // width for key, _, _ in come if histogram.of_moments)}:
         finest.setdefault(number, [0] * _COUNTED)
     buckets = {number: [*values, *sums.get(number, _NO_SUMS), *bounds] for number, values in finest.items()}
-    if not histogram.is_by_id:
+    if histogram.of_moments:
         _widen(width, buckets, come)
     found = {levels[-1]: buckets}
     for level, wider in zip(reversed(levels), list(reversed(levels))[1:], strict=False):
@@ -416,11 +416,11 @@ def _grouping(
         text = sa.func.hex(Run.id) if dialect == "sqlite" else sa.cast(Run.id, sa.Text)
         number: sa.SQLColumnExpression[str | int] = sa.func.substr(text, 1, digits(level.width))
     else:
-        moment: InstrumentedAttribute[datetime | None] = getattr(Run, histogram.key)
-        number = bucket_column(dialect, moment, level.width)
+        key: InstrumentedAttribute[Any] = getattr(Run, histogram.key)
+        number = bucket_column(dialect, key, level.width) if histogram.of_moments else key // level.width
     zeros: list[sa.ColumnElement[int]] = [sa.literal_column("0") for _ in SUMS]
     sums = sum_columns(dialect) if histogram is CREATED and level.always else zeros
-    bounded = level.always and not histogram.is_by_id
+    bounded = level.always and histogram.of_moments
     bounds = [sa.func.min(Run.created_at), sa.func.max(Run.created_at)] if bounded else [sa.null(), sa.null()]
     grouped = sa.select(number, *count_columns(), *sums, *bounds)
     grouped = grouped.where(*in_scope(kind, histogram.key), *in_range(shape))

@@ -19,7 +19,7 @@ from portal.database.sql.in_lists import chunks
 from portal.database.sql.upserts import insert_or_add
 from portal.moments import elapsed_ms
 from portal.runs.counts import arrivals, buckets, grains
-from portal.runs.counts.histograms import Keys, microseconds
+from portal.runs.counts.histograms import NO_KEY, Keys, microseconds
 from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
 from portal.runs.scope import WORKFLOW_COUNTS, WORKSPACE_COUNTS, CountTables
 from portal.runs.statuses import STATUSES
@@ -38,6 +38,7 @@ class Counted(NamedTuple):
     created_at: int
     started_at: int
     completed_at: int
+    duration_ms: int
     took_ms: int | None
     """What a completed run took, where that is known."""
     audio_ms: int
@@ -59,6 +60,7 @@ class Counted(NamedTuple):
         created_at: datetime,
         started_at: datetime | None,
         completed_at: datetime | None,
+        duration_ms: int | None,
         paused_ms: int | None,
         delivered_audio_ms: int | None,
         credits: int | None,
@@ -74,6 +76,7 @@ class Counted(NamedTuple):
             microseconds(created_at),
             microseconds(started_at),
             microseconds(completed_at),
+            NO_KEY if duration_ms is None else duration_ms,
             elapsed_ms(started_at, completed_at, paused_ms) if completed else None,
             (delivered_audio_ms or 0) if completed else 0,
             credits or 0,
@@ -83,7 +86,7 @@ class Counted(NamedTuple):
 
 
 COUNTED = (
-    *("id", "workflow_id", "status", "created_at", "started_at", "completed_at"),
+    *("id", "workflow_id", "status", "created_at", "started_at", "completed_at", "duration_ms"),
     *("paused_ms", "delivered_audio_ms", "credits", "output_line_count", "person_id"),
 )
 
@@ -102,10 +105,11 @@ class Changes:
         """Count more runs out, and in."""
         for sign, runs in ((-1, removed), (1, added)):
             for workflow_id, its_runs in _by_workflow(runs).items():
-                ids, _, statuses, created, started, completed, took_ms, *added_up, people = zip(
+                ids, _, statuses, created, started, completed, durations, took_ms, *added_up, people = zip(
                     *its_runs, strict=True
                 )
-                keys = Keys(ids, [_POSITION[status] for status in statuses], created, started, completed)
+                positions = [_POSITION[status] for status in statuses]
+                keys = Keys(ids, positions, created, started, completed, durations)
                 grains.count(self.counts[workflow_id], sign, keys, people)
                 moves = self.moves[workflow_id]
                 moves.add(sign, keys)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from portal.database.models import Run, RunStatus
 from portal.database.sql import sums
 from portal.moments import EPOCH
+from portal.runs.facts.duration import elapsed_in_sql
 from portal.runs.statuses import STATUSES
 
 SUMS = (
@@ -59,14 +60,9 @@ def count_columns() -> list[sa.ColumnElement[int]]:
 
 def sum_columns(dialect: str) -> list[sa.ColumnElement[int]]:
     """The values of SUMS, in SQL: the same as counted in Python."""
-    if dialect == "postgresql":
-        span = sa.extract("epoch", Run.completed_at - Run.started_at) * 1000
-        took = sa.cast(sa.func.floor(span), sa.BigInteger) - sa.func.coalesce(Run.paused_ms, 0)
-    else:
-        begun, ended = (sa.type_coerce(c, sa.BigInteger) for c in (Run.started_at, Run.completed_at))
-        took = (ended - begun) // 1000 - sa.func.coalesce(Run.paused_ms, 0)
+    took = elapsed_in_sql(dialect)
     completed = Run.status == RunStatus.COMPLETED
-    timed = sa.and_(completed, Run.started_at <= Run.completed_at, took >= 0)
+    timed = sa.and_(completed, took.is_not(None))
     columns: list[sa.ColumnElement[int]] = [sa.func.count().filter(timed)]
     columns += [sums.total_in_sql(half, timed) for half in sums.halves_in_sql(took)]
     columns += [sums.total_in_sql(half, completed) for half in sums.halves_in_sql(Run.delivered_audio_ms)]

@@ -34,10 +34,12 @@ class Histogram(NamedTuple):
 
     name: str
     key: str
-    """The column: a moment, or the id, whose leading 32 bits are the key."""
+    """The column: a moment, a number, or the id, whose leading 32 bits are the key."""
     levels: tuple[Level, ...]
     without: str = ""
     """Only runs without a value in this column are counted."""
+    of_moments: bool = False
+    """Whether the key is a moment; only such buckets say when their runs were created."""
 
     @property
     def is_by_id(self) -> bool:
@@ -57,25 +59,36 @@ class Histogram(NamedTuple):
 
     def range(self, begin: int, end: int) -> KeyRange:
         """The keys from one number up to another; beyond what a column can hold is no bound."""
-        value = id_of_key if self.is_by_id else moment_of_key
+        value = id_of_key if self.is_by_id else moment_of_key if self.of_moments else number_of_key
         return KeyRange(self.key, value(begin), value(end), self.without)
 
 
 def _moments(name: str, *, hours: bool = False) -> Histogram:
     widths = Level(PERIOD, always=True), Level(DAY, always=True), Level(HOUR, always=hours)
-    return Histogram(name, name, (*widths, Level(60 * SECOND), Level(SECOND)))
+    return Histogram(name, name, (*widths, Level(60 * SECOND), Level(SECOND)), of_moments=True)
 
 
 _IDS = (Level(1 << 28, always=True), *(Level(1 << bits) for bits in (24, 20, 16, 12, 8, 0)))
 CREATED = _moments("created_at", hours=True)
 """With hours always: activity is charted by days of any time zone."""
+DURATION = Histogram(
+    "duration_ms",
+    "duration_ms",
+    (
+        *(Level(1 << bits, always=True) for bits in (32, 24, 16)),
+        *(Level(1 << bits) for bits in (12, 8, 4, 0)),
+    ),
+)
+"""In milliseconds: from 50 days over five hours and a minute to one."""
 HISTOGRAMS = (
     CREATED,
     _moments("started_at"),
     _moments("completed_at"),
+    DURATION,
     Histogram("id", "id", _IDS),
     Histogram("not_started", "id", _IDS, without="started_at"),
     Histogram("not_completed", "id", _IDS, without="completed_at"),
+    Histogram("no_duration", "id", _IDS, without="duration_ms"),
 )
 BY_KEY = {histogram.key: histogram for histogram in HISTOGRAMS if not histogram.without}
 WITHOUT = {histogram.without: histogram for histogram in HISTOGRAMS if histogram.without}
@@ -90,6 +103,10 @@ def microseconds(moment: datetime | None) -> int:
 def moment_of_key(key: int) -> datetime | None:
     """The moment, or None where a column can hold none so early or so late."""
     return EPOCH + key * _TICK if _FIRST_KEY < key <= _LAST_KEY else None
+
+
+def number_of_key(key: int) -> int | None:
+    return key if 0 <= key < NO_KEY else None
 
 
 def id_of_key(key: int) -> UUID | None:
@@ -118,3 +135,4 @@ class Keys(NamedTuple):
     created_at: Sequence[int]
     started_at: Sequence[int]
     completed_at: Sequence[int]
+    duration_ms: Sequence[int]

@@ -10,8 +10,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from portal.database.models import Run
 from portal.database.sql import statements
 
-Key = datetime | UUID
-"""What runs are ordered by: a moment, or the id."""
+Key = datetime | int | UUID
+"""What runs are ordered by: a moment, a number, or the id."""
 
 
 class RangeShape(NamedTuple):

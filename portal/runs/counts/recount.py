@@ -6,13 +6,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.database.models import Workflow, Workspace
+from portal.database.models import Run, Workflow, Workspace
 from portal.runs.counts import buckets, grains
 from portal.runs.counts.buckets import KEYS, Row
 from portal.runs.counts.changes import lock_workspaces
 from portal.runs.counts.columns import SUMS, Sums
 from portal.runs.counts.histograms import HISTOGRAMS
 from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
+from portal.runs.facts.duration import duration_in_sql
 from portal.runs.scope import WORKFLOW_COUNTS, WORKSPACE_COUNTS, CountTables
 from portal.runs.statuses import STATUSES
 
@@ -40,11 +41,28 @@ def find_drift(
             stored_buckets = _compared(buckets.read_buckets(session, tables, owner_id))
             if stored_buckets != _compared(_recount(session, tables, owner_id, thresholds)):
                 drifted.setdefault(owner_id, []).append(buckets.table_of(tables).name)
+    for workflow_id in session.scalars(sa.select(Run.workflow_id).distinct().where(*_wrong(session, owners))):
+        drifted.setdefault(workflow_id, []).append("durations")
     return drifted
 
 
+def _wrong(session: Session, workflow_ids: Collection[UUID] | None) -> list[sa.ColumnElement[bool]]:
+    """The conditions on runs, or on those of these workflows, to have another duration stored than they
+    should.
+    """
+    right = duration_in_sql(session.get_bind().dialect.name)
+    among = [Run.workflow_id.in_(workflow_ids)] if workflow_ids is not None else []
+    return [*among, Run.duration_ms.is_distinct_from(right)]
+
+
 def repair(session: Session, owners: Collection[UUID], thresholds: Thresholds = THRESHOLDS) -> None:
-    """Count the runs of these workflows and workspaces anew. Hold the workflows (lock_workflows)."""
+    """Count the runs of these workflows and workspaces anew, with their durations.
+
+    Hold the workflows (lock_workflows).
+    """
+    right = duration_in_sql(session.get_bind().dialect.name)
+    wrong = sa.update(Run).where(*_wrong(session, owners)).values(duration_ms=right)
+    session.execute(wrong.execution_options(synchronize_session=False))
     for tables, model in _MODELS.items():
         ours = session.scalars(sa.select(model.id).where(model.id.in_(owners)).order_by(model.id)).all()
         if tables is WORKSPACE_COUNTS:

@@ -18,6 +18,8 @@ class Thresholds:
     """The same where the index of people's runs has all that is needed, so that no row is looked up."""
     sorted_of_window: int = 8000
     """The same where the index of creation has all that is needed."""
+    sorted_like: int = 10
+    """Reading one more run to sort it costs as much as passing over this many index entries."""
     search_gap: int = 16
     """A search is assumed to match one run in this many, before anything is known of it."""
 

@@ -24,7 +24,6 @@ from portal.database.models import (
 )
 from portal.database.sql.excerpts import json_excerpt, json_members, json_text, small_json
 from portal.errors import NotFound
-from portal.moments import elapsed_ms
 from portal.runs.detail.columns import SelectColumn, columns_of
 from portal.runs.facts.facts import RunFacts, person_kind
 from portal.runs.listing.rows import RunRow, TriggeredBy
@@ -52,6 +51,8 @@ class RunView(RunRow):
     workflow_id: UUID
     updated_at: datetime
     imported: bool
+    duration_ms: int | None
+    """None while it is active, and where it is not known."""
     source_system: str | None
     as_of: datetime | None
     parent_id: UUID | None
@@ -62,11 +63,6 @@ class RunView(RunRow):
     """The nodes before which a paused run waits; None if unknown."""
     has_export: bool
     """Whether the run is completed and has files to download."""
-
-    @property
-    def duration_ms(self) -> int | None:
-        """The duration without pauses; None if a time is missing."""
-        return elapsed_ms(self.started_at, self.completed_at, self.paused_ms)
 
 
 @dataclass(kw_only=True)

@@ -35,11 +35,14 @@ def find_page(
     scope: Scope,
     query: RunQuery,
     counts: Mapping[str, int],
+    in_all: int,
     count: int,
     texts: Texts,
     thresholds: Thresholds,
 ) -> list[RunRow]:
-    """The page of `count` runs at the query's offset; `counts` are those of all statuses."""
+    """The page of `count` runs at the query's offset; `counts` are those of all statuses, `in_all` of all
+    runs of the workflow.
+    """
     total = sum(counts[status] for status in query.status or counts)
     if query.others:  # no index or histogram knows of them
         return _sorted_page(scope, query, total, count, texts)
@@ -48,7 +51,9 @@ def find_page(
         return _sorted_page(scope, query, total, count, texts)
     if query.sort == "status":
         return _by_status(scope, query, counts, count, texts, thresholds)
-    order = KeyOrder(scope, query, query.sort, query.order == "desc", query.status)
+    order = KeyOrder(scope, query, query.sort_column, query.order == "desc", query.status)
+    if order.is_residual:
+        return _nearer_end(order, total, count, in_all, texts, thresholds)
     gap = sum(counts.values()) / total
     if query.search:
         gap = thresholds.search_gap
@@ -98,6 +103,29 @@ def _merged_scans(order: KeyOrder, position: int, count: int, thresholds: Thresh
     if order.query.search:
         return scans_of_people(order, position, count)
     return scans_by_histogram(order, position, count, thresholds)
+
+
+def _nearer_end(
+    order: KeyOrder, total: int, count: int, in_all: int, texts: Texts, thresholds: Thresholds
+) -> list[RunRow]:
+    """A page that no histogram finds: of what is scanned from the nearer end, or of all that is sorted."""
+    query, position = order.query, order.query.slice.offset
+    passed = (min(position, total - position - count) + count) * in_all / total
+    if order.is_merged or total * thresholds.sorted_like <= passed:
+        return _sorted_page(order.scope, query, total, count, texts)
+    if not position:
+        return _and_without_key(order, [order.scan(position, count)], total, count, texts)
+    lacking = 0
+    if order.may_lack_keys:
+        lacking = read(_counting_without(order.filters, order.key), **order.values()).scalar_one()
+    keyed, scans = total - lacking, []
+    if position < keyed:
+        scans.append(order.scan(position, min(count, keyed - position)).nearer(keyed))
+    if position + count > keyed:
+        offset = max(0, position - keyed)
+        rest = order.scan_without_key(offset, position + count - keyed - offset)
+        scans.append(rest.nearer(lacking))
+    return read_page(order.filters, order.values(), scans, texts)
 
 
 def _is_windowed(query: RunQuery) -> bool:
@@ -163,7 +191,7 @@ def _sorted_page(scope: Scope, query: RunQuery, total: int, count: int, texts: T
     position, backwards = query.slice.offset, 2 * query.slice.offset + count > total
     if backwards:
         position = total - position - count
-    page = _sorting(Filters.of(scope, query), query.sort, query.order == "desc", backwards, texts)
+    page = _sorting(Filters.of(scope, query), query.sort_column, query.order == "desc", backwards, texts)
     return run_rows(page, values(scope, query) | {"offset": position, "limit": count}, texts)
 
 
@@ -214,6 +242,6 @@ def _ordering(
 ) -> tuple[sa.ColumnElement[SortValue], sa.ColumnElement[UUID]]:
     """The order of the query, missing keys last in both directions, ties by id ascending (contract 3.1)."""
     directed = key.desc() if descending != backwards else key.asc()
-    if sort in ("started_at", "completed_at"):
+    if sort not in ("created_at", "status"):
         directed = directed.nulls_first() if backwards else directed.nulls_last()
     return directed, run_id.desc() if backwards else run_id.asc()

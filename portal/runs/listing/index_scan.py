@@ -21,13 +21,22 @@ from portal.runs.listing.rows import RunRow, Texts, rows_of, run_rows
 
 
 class IndexScan(NamedTuple):
-    """A part of a page: a range in one direction, runs of some statuses (none: any), by offset and limit."""
+    """A part of a page: a range in one direction, runs of some statuses (none: any), by offset and limit.
+
+    `from_end` says that the offset is counted from the end of the part of the list, which is read backwards.
+    """
 
     range: KeyRange
     descending: bool
     statuses: tuple[str, ...]
     offset: int
     limit: int
+    from_end: bool = False
+
+    def nearer(self, total: int) -> "IndexScan":
+        """The same runs of a part of this many, read from its nearer end."""
+        rest = total - self.offset - self.limit
+        return self._replace(offset=rest, from_end=True) if rest < self.offset else self
 
 
 class _Shape(NamedTuple):
@@ -37,10 +46,11 @@ class _Shape(NamedTuple):
     descending: bool
     statuses: int
     from_first: bool
+    from_end: bool
 
     @classmethod
     def of(cls, scan: IndexScan) -> "_Shape":
-        return cls(scan.range.shape, scan.descending, len(scan.statuses), not scan.offset)
+        return cls(scan.range.shape, scan.descending, len(scan.statuses), not scan.offset, scan.from_end)
 
 
 def read_page(
@@ -80,19 +90,23 @@ def _part(filters: Filters, shape: _Shape, number: int) -> statements.Columns:
     if shape.statuses:
         among.append(of_statuses(shape.statuses, prefix))
     inside = in_range(shape.range, prefix)
+    falls = shape.descending != shape.from_end
     if shape.range.key == "id":
-        ids = Run.id.desc() if shape.descending else Run.id
+        ids = Run.id.desc() if falls else Run.id
         return page.where(*among, *inside).order_by(ids).offset(offset)
-    if not shape.descending:
-        return page.where(*among, *inside).order_by(key, Run.id).offset(offset)
-    backwards = page.order_by(key.desc(), Run.id)
+    keys, along, back = (key.desc(), Run.id.desc(), Run.id) if falls else (key, Run.id, Run.id.desc())
+    if not shape.descending:  # as an index reads, in one direction or the other
+        return page.where(*among, *inside).order_by(keys, along).offset(offset)
+    across = page.order_by(keys, back)
     if merged:
-        return backwards.where(*among, *inside).offset(offset)
+        return across.where(*among, *inside).offset(offset)
     if shape.from_first:
-        return backwards.where(*among, *inside)
+        return across.where(*among, *inside)
     ends_at = sa.select(key.label("key"), Run.id.label("id")).where(*among, *inside)
-    first = ends_at.order_by(key.desc(), Run.id.desc()).limit(1).offset(offset).cte(f"{prefix}first")
+    first = ends_at.order_by(keys, along).limit(1).offset(offset).cte(f"{prefix}first")
     first_key, first_id = (sa.select(column).scalar_subquery() for column in (first.c.key, first.c.id))
-    before = sa.select(sa.func.count()).where(*among, key == first_key, Run.id > first_id)
-    above = in_range(shape.range._replace(ends=False), prefix)
-    return backwards.where(*among, *above, key <= first_key).offset(before.scalar_subquery())
+    passed = Run.id > first_id if falls else Run.id < first_id
+    before = sa.select(sa.func.count()).where(*among, key == first_key, passed)
+    rest = shape.range._replace(ends=False) if falls else shape.range._replace(begins=False)
+    onwards = [*in_range(rest, prefix), key <= first_key if falls else key >= first_key]
+    return across.where(*among, *onwards).offset(before.scalar_subquery())

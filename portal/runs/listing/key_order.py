@@ -48,6 +48,11 @@ class KeyOrder:
     def window_is_residual(self) -> bool:
         return bool(self.query.created_from or self.query.created_to) and self.key != "created_at"
 
+    @property
+    def is_residual(self) -> bool:
+        """Whether the runs of the list stand among others, where no histogram tells."""
+        return self.key == "duration_ms" and bool(self.query.search or self.window_is_residual)
+
     def values(self) -> statements.Values:
         return values(self.scope, self.query, self.statuses)
 

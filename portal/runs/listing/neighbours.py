@@ -43,7 +43,7 @@ class Neighbours:
 def find_neighbours(seen: Listed, query: RunQuery, run_id: UUID) -> Neighbours:
     """The neighbours of a run of this workflow or workspace; the run itself need not match the query."""
     scope = scope_of(seen, query.workflows)
-    key: _Key = getattr(Run, query.sort)
+    key: _Key = getattr(Run, query.sort_column)
     value = db.session.scalar(sa.select(key).where(Run.id == run_id))
     bound = values(scope, query)
     ranges = _ranges(scope, query, bound)

@@ -75,6 +75,7 @@ class RunRow:
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+    duration_ms: int | None
     total_nodes: int | None
     finished_nodes: int | None
     total_steps: int

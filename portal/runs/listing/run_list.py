@@ -42,6 +42,8 @@ def list_runs(
     counts = read_counts(scope, query)
     total = sum(counts.by_status[status] for status in query.status or STATUSES)
     count = min(query.slice.limit, total - query.slice.offset)
-    rows = find_page(scope, query, counts.by_status, count, texts, thresholds) if count > 0 else []
+    rows = []
+    if count > 0:
+        rows = find_page(scope, query, counts.by_status, counts.in_all, count, texts, thresholds)
     names = workflow_names(row.workflow_id for row in rows) if query.workflow_id is None else {}
     return RunPage(rows, total, query.slice, counts.by_status, counts.in_all, names)

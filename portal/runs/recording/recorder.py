@@ -19,6 +19,7 @@ from portal.database.transactions import writing
 from portal.errors import Conflict
 from portal.runs import counts
 from portal.runs.counts import Counted
+from portal.runs.facts.duration import keep_duration
 from portal.runs.recording.events import record_event
 from portal.runs.recording.run_rows import lock_run, read_counted, touch_run
 from portal.runs.recording.state_machine import Event, changes_nothing, next_status
@@ -187,6 +188,7 @@ def change_run(
     if event is Event.FAIL:
         run.error = error
     _set_status(run, after, event, moment)
+    keep_duration(session, run)
     touch_run(session, run, now)
     counts.apply(session, counts.Changes([before], [Counted.of(run)]))
     record_event(session, run, event, status, moment, person_id=person_id, api_key_id=api_key_id)

@@ -56,8 +56,9 @@ def recorded_creation(run: RunDetailView) -> datetime | None:
 def timing_of(run: RunDetailView, usual: UsualDuration | None, now: datetime) -> RunTiming:
     """The timing of a run. Only a completed run or one in progress gets a verdict."""
     so_far = run.status in ACTIVE and run.completed_at is None
-    end = run.completed_at or (_present_end(run, now) if so_far else None)
-    took = elapsed_ms(run.started_at, end, run.paused_ms)
+    took = run.duration_ms
+    if run.status in ACTIVE:
+        took = elapsed_ms(run.started_at, run.completed_at or _present_end(run, now), run.paused_ms)
     queued = queued_ms(run, now)
     return RunTiming(recorded_creation(run), queued, took, so_far, usual, _verdict(run.status, took, usual))
 

@@ -16,7 +16,6 @@ from portal.database.models import Run, RunBucket, RunStatus
 from portal.database.transactions import read
 from portal.input import parameters
 from portal.input.parameters import Reader
-from portal.moments import elapsed_ms
 from portal.runs.counts.columns import SUMS, Sums, count_columns, sum_columns
 from portal.runs.counts.periods import in_edge, in_whole, whole_periods
 from portal.runs.counts.reading import OF_DAYS
@@ -108,7 +107,7 @@ def pass_rate(completed: int, failed: int) -> float | None:
 def usual_duration(workflow: SeenWorkflow) -> UsualDuration | None:
     """The usual duration of a workflow's runs; None if no completed run has one."""
     rows = read(_LAST_COMPLETED, workflow_id=workflow.id).all()
-    took = [milliseconds for row in rows if (milliseconds := elapsed_ms(*row)) is not None]
+    took = [milliseconds for (milliseconds,) in rows if milliseconds is not None]
     if not took:
         return None
     if len(took) == 1:
@@ -119,7 +118,7 @@ def usual_duration(workflow: SeenWorkflow) -> UsualDuration | None:
 
 _NEWEST_FIRST = (Run.created_at.desc(), Run.id)
 _LAST_COMPLETED = (
-    sa.select(Run.started_at, Run.completed_at, Run.paused_ms)
+    sa.select(Run.duration_ms)
     .where(IN_WORKFLOW, Run.status == RunStatus.COMPLETED)
     .order_by(*_NEWEST_FIRST)
     .limit(USUAL_OF)

@@ -20,7 +20,6 @@ from portal.database.models import Person, Run, RunStatus, Step
 from portal.database.sql.excerpts import cut, excerpt
 from portal.input import parameters
 from portal.input.parameters import Reader, Refused
-from portal.moments import elapsed_ms
 from portal.runs.counts import Day, days_with_runs
 from portal.runs.detail.failed_steps import lasting_failures
 from portal.runs.statistics.summary import pass_rate
@@ -203,12 +202,12 @@ def _oldest_and_newest(workflow: SeenWorkflow) -> tuple[date | None, date | None
 
 
 def _timed(newest: sa.Select[UUID]) -> list[tuple[date, int]]:
-    columns = (Run.created_at, Run.started_at, Run.completed_at, Run.paused_ms)
+    columns = (Run.created_at, Run.duration_ms)
     completed = newest.with_only_columns(*columns).where(Run.status == RunStatus.COMPLETED)
     return [
         (created_at.astimezone(UTC).date(), took)
-        for created_at, started_at, completed_at, paused_ms in db.session.execute(completed.limit(TIMED_RUNS))
-        if (took := elapsed_ms(started_at, completed_at, paused_ms)) is not None
+        for created_at, took in db.session.execute(completed.limit(TIMED_RUNS))
+        if took is not None
     ]
 
 

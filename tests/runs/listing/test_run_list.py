@@ -74,6 +74,7 @@ class Expected:
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+    duration_ms: int | None
     person: int | None
 
 
@@ -83,6 +84,7 @@ few_moments = st.sampled_from(
     + [MIDNIGHT - timedelta(microseconds=1), MIDNIGHT, MIDNIGHT + timedelta(days=3)]
     + [MIDNIGHT + timedelta(days=1, hours=number) for number in (-1, 0, 5)]
 )
+few_durations = st.sampled_from([0, 1, 2, 999, 60_000, 60_001, 7_200_000, 2**36, 2**36 + 1])
 runs = st.lists(
     st.builds(
         Expected,
@@ -91,6 +93,7 @@ runs = st.lists(
         created_at=few_moments,
         started_at=st.none() | few_moments,
         completed_at=st.none() | few_moments,
+        duration_ms=st.none() | few_durations,
         person=st.none() | st.integers(0, len(PEOPLE) - 1),
     ),
     max_size=25,
@@ -126,9 +129,10 @@ def naive(stored: list[Expected], asked: dict[str, Any]) -> list[UUID]:
         return any(fold(asked["search"]) in fold(text) for text in (name or email or "", email or ""))
 
     found = sorted(filter(matches, stored), key=lambda run: str(run.id))
-    with_key = [run for run in found if getattr(run, asked["sort"]) is not None]
-    with_key.sort(key=lambda run: getattr(run, asked["sort"]), reverse=asked["order"] == "desc")
-    without = [run for run in found if getattr(run, asked["sort"]) is None]
+    key = {"duration": "duration_ms"}.get(asked["sort"], asked["sort"])
+    with_key = [run for run in found if getattr(run, key) is not None]
+    with_key.sort(key=lambda run: getattr(run, key), reverse=asked["order"] == "desc")
+    without = [run for run in found if getattr(run, key) is None]
     return [run.id for run in with_key + without]
 
 

@@ -66,6 +66,7 @@ def upgrade() -> None:
 
 def _refuse_null() -> None:
     if not _is_sqlite():
+        op.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no table is altered while checks of rows are pending
         op.alter_column("runs", "workspace_id", nullable=False)
         return
     # SQLite's own way to add a constraint without copying the table: sqlite.org/lang_altertable.html.
