@@ -26,9 +26,9 @@ from portal.api.operations import PAGING, operation
 from portal.api.schemas import words
 from portal.auth.access import get_workflow
 from portal.auth.gate import current_principal, requires
-from portal.input.parameters import single
+from portal.input.parameters import flat, single
 from portal.runs.filters.created import CREATED
-from portal.runs.filters.registry import FILTERS
+from portal.runs.filters.registry import FILTERS, repeating
 from portal.runs.listing import list_runs
 from portal.runs.listing.rows import RunRow
 from portal.runs.query import ORDERS, SORTS, RunQuery
@@ -89,7 +89,7 @@ class RunsSummaryJson(StatusCountsJson):
     filters=FILTERS,
 )
 def runs(workflow_id: str) -> Response:
-    query = RunQuery.parse(single(request.args), workflow_id=workflow_id)
+    query = RunQuery.parse(flat(request.args, repeating()), workflow_id=workflow_id)
     workflow = get_workflow(current_principal(), query.workflow_id)
     page = list_runs(workflow, query)
     return counted_list(page, _row, lambda slice_: query.at(slice_).to_api_args())

@@ -10,6 +10,7 @@ from portal.database.engine import db
 from portal.database.models import Run, Workflow
 from portal.database.transactions import writing
 from portal.runs import counts
+from portal.runs.recording.found_by import drift
 from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
 
 
@@ -40,16 +41,20 @@ def repair_counts() -> list[str]:
     with writing() as session:
         names = [workflow.name for workflow in lock_workflows(session, wrong)]
         counts.repair(session, wrong)
+        drift.repair(session, wrong)
         touch_workflows(session, wrong)
     return names
 
 
 def _find_drift() -> dict[UUID, list[str]]:
-    """Compare counts and runs in one snapshot, since writers may be active."""
+    """Compare runs with what is kept beside them in one snapshot, since writers may be active."""
     db.session.rollback()
     if db.engine.dialect.name == "postgresql":
         db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-    return counts.find_drift(db.session())
+    found = counts.find_drift(db.session())
+    for workflow_id, wrong in drift.find_drift(db.session()).items():
+        found.setdefault(workflow_id, []).extend(wrong)
+    return found
 
 
 def _counts() -> CheckResult:

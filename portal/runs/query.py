@@ -1,13 +1,13 @@
 """The parameters of List Runs (contract 3.1, 1.7, 1.8): read, checked and written back as a URL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 from uuid import UUID
 
 from portal.input import parameters
-from portal.input.parameters import Reader
+from portal.input.parameters import Args, Reader
 from portal.paging import DEFAULT_LIMIT, Slice
 from portal.runs.filters.created import CREATED
 from portal.runs.filters.filter import AnyFilter
@@ -39,7 +39,7 @@ class RunQuery:
     """Which parameters the request wrote, defaults included."""
 
     @classmethod
-    def parse(cls, args: Mapping[str, str], *, workflow_id: str) -> Self:
+    def parse(cls, args: Mapping[str, str | Sequence[str]], *, workflow_id: str) -> Self:
         """Read a request's parameters; unknown ones are ignored.
 
         Raises InvalidQuery with an error for each bad field.
@@ -71,20 +71,20 @@ class RunQuery:
         """The same list, another page."""
         return replace(self, slice=slice_)
 
-    def to_args(self) -> dict[str, str]:
+    def to_args(self) -> Args:
         """The shortest parameters that give this list, in fixed order."""
         defaults = {"limit": str(DEFAULT_LIMIT), "offset": "0", "sort": "created_at", "order": "desc"}
         return {name: text for name, text in self._texts().items() if text and text != defaults.get(name)}
 
-    def to_api_args(self) -> dict[str, str]:
+    def to_api_args(self) -> Args:
         """The parameters of a `next` or `prev` link: offset and limit, then what the request named (1.7)."""
         texts = self._texts()
         rest = {name: text for name, text in texts.items() if text or name == "search"}
-        paging = {name: texts[name] for name in ("offset", "limit")}
+        paging: Args = {name: texts[name] for name in ("offset", "limit")}
         return paging | {name: text for name, text in rest.items() if name in self.named - paging.keys()}
 
-    def _texts(self) -> dict[str, str]:
-        filters: dict[str, str] = {}
+    def _texts(self) -> Args:
+        filters: Args = {}
         for each in FILTERS:
             filters |= each.write(each.value_in(self))
         return filters | {

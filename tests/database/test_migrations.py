@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,15 +14,16 @@ from flask_migrate import downgrade, upgrade
 from portal import create_app
 from portal.database.columns import Base
 from portal.database.engine import db
-from portal.database.models import Run, RunEvent, SchemaState, Upload
+from portal.database.models import Run, RunEvent, RunTerm, SchemaState, Upload
 from portal.database.transactions import writing
 from portal.engine.queue import dbos_queue
 from portal.runs.counts import find_drift
 from portal.runs.counts.histograms import DAY
 from portal.runs.recording import recorder
+from portal.runs.recording.found_by import drift
 from portal.runs.recording.state_machine import Event
 from tests.conftest import settings_for
-from tests.factories import NOON, make_run, make_steps, make_upload, make_workflow, make_workspace
+from tests.factories import NOON, make_run, make_runs, make_steps, make_upload, make_workflow, make_workspace
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -166,7 +168,7 @@ def _runs() -> list[tuple[object, ...]]:
     tables = (Base.metadata.tables[name] for name in ("runs", "steps"))
     later = (
         *("workflow_version", "by_engine", "as_of", "said", "provenance", "outcome", "trigger"),
-        *("source_system", "parent_id", "rerun_of_id"),
+        *("source_system", "parent_id", "rerun_of_id", "branch"),
     )
     kept = [[column for column in table.columns if column.name not in later] for table in tables]
     with db.engine.connect() as connection:
@@ -196,3 +198,45 @@ def test_uploads_get_their_workspace_and_lose_what_is_pending(bare_url: str, tmp
         assert kept() == [("a.txt", workspace.id, "uploaded")]
         db.session.rollback()
         db.engine.dispose()
+
+
+@pytest.mark.slow
+def test_runs_that_were_there_before_are_found_by_labels_branch_and_failed_steps(
+    bare_url: str, tmp_path: Path
+) -> None:
+    with create_app(settings_for(bare_url), instance=tmp_path).app_context():
+        upgrade()
+        workflow = make_workflow(make_workspace())
+        sources: list[Any] = [
+            {"labels": {"env": "prod", "tier": 1, "ok": True, "bad": []}, "ref": {"branch": "main"}},
+            {"labels": "none", "ref": "main", "title": "A"},
+            {"ref": {"branch": ""}, "labels": {str(number): number for number in range(200)}},
+            {"ref": {"branch": "x" * 501}},
+            None,
+        ]
+        steps = [
+            {"node_id": "build", "status": "failed", "name": "Build"},
+            {"node_id": "test", "status": "failed", "source": {"map_index": 0}},
+            {"node_id": "test", "status": "completed", "iteration": 2, "source": {"map_index": 1}},
+            {"node_id": "lint", "status": "failed"},
+            {"node_id": "lint", "status": "completed", "iteration": 2},
+        ]
+        rows: list[dict[str, Any]] = [{"source": source} for source in sources]
+        make_runs(workflow, [{**rows[0], "branch": "main", "steps": steps}, *rows[1:]])
+        before = _found_by()
+        assert len(before[0]) == 3 + 3 + 100
+        assert before[1] == ["main"]
+        downgrade(revision="0025")
+        upgrade()
+        assert _found_by() == before
+        assert not drift.find_drift(db.session())
+        db.session.rollback()
+        db.engine.dispose()
+
+
+def _found_by() -> tuple[list[tuple[object, ...]], list[str | None]]:
+    """The terms of all runs, and their branches."""
+    with db.engine.connect() as connection:
+        terms = [tuple(row) for row in connection.execute(sa.select(RunTerm.run_id, RunTerm.term))]
+        branches = connection.scalars(sa.select(Run.branch).where(Run.branch.is_not(None))).all()
+    return sorted(terms, key=repr), list(branches)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from portal.database.models import Run
 from portal.database.sql import statements
 from portal.input.bodies import MOMENT_SCHEMA
-from portal.input.parameters import Reader
+from portal.input.parameters import Args, Reader
 from portal.moments import format_moment
 from portal.runs.filters.filter import Chip, Filter, Schema
 from portal.web import formats
@@ -32,7 +32,7 @@ class CreatedFilter(Filter[Window, tuple[bool, bool]]):
     def read(self, reader: Reader) -> Window:
         return reader.window("from", "to")
 
-    def write(self, value: Window) -> dict[str, str]:
+    def write(self, value: Window) -> Args:
         return {
             name: format_moment(moment) if moment else ""
             for name, moment in zip(self.labels, value, strict=True)

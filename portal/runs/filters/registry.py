@@ -3,6 +3,11 @@
 from collections.abc import Iterator
 
 from portal.runs.filters.created import CREATED
+from portal.runs.filters.facts.branch import BRANCH
+from portal.runs.filters.facts.label import LABEL
+from portal.runs.filters.facts.source import SOURCE
+from portal.runs.filters.facts.step_failed import STEP_FAILED
+from portal.runs.filters.facts.trigger import TRIGGER
 from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.outcome import OUTCOME
 from portal.runs.filters.status import STATUS
@@ -13,9 +18,19 @@ FILTERS: list[AnyFilter] = [
     TRIGGERED_BY,
     CREATED,
     OUTCOME,
+    TRIGGER,
+    SOURCE,
+    BRANCH,
+    LABEL,
+    STEP_FAILED,
 ]
 
 
 def further_filters() -> Iterator[AnyFilter]:
     """Those without fields of their own in a query."""
     return (each for each in FILTERS if not each.fields)
+
+
+def repeating() -> frozenset[str]:
+    """The parameters of which every value counts."""
+    return frozenset(name for each in FILTERS if each.repeats for name in each.labels)

@@ -14,6 +14,7 @@ from portal.database.sql.bulk import Parameters, Row
 from portal.database.sql.in_lists import chunks
 from portal.runs import counts
 from portal.runs.counts import Counted
+from portal.runs.recording.found_by import terms
 from portal.runs.recording.run_parameters import INSERTED_COLUMNS, RUNS, UPDATED_COLUMNS, CountedValues
 from portal.runs.recording.run_rows import read_counted
 
@@ -67,6 +68,14 @@ def store_imported(
     bulk.insert_rows(connection, _DETAILS, details)
     steps = [step for run in (*new, *changed) for step in run.steps]
     bulk.insert_rows(connection, _STEPS, steps)
+    terms.store(
+        connection,
+        [
+            terms.Found(run.id, counted.workflow_id, run.detail and run.detail["source"], run.steps)
+            for run, counted in zip((*new, *changed), after, strict=True)
+        ],
+        replaced=[run.id for run in changed],
+    )
 
 
 def _updated(runs: Sequence[ImportedRun]) -> list[Parameters]:

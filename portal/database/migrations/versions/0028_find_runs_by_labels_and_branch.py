@@ -1,0 +1,153 @@
+"""Find runs by what started them, by source, branch and labels, and by the steps at which they failed.
+
+Revision: 0028, after 0025
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0028"
+down_revision = "0025"
+branch_labels = None
+depends_on = None
+
+ID = sa.Uuid().with_variant(sa.LargeBinary(16), "sqlite")
+COLUMNS = ("trigger", "source_system", "branch")
+CHUNK = 1000
+MOST_LABELS, MAX_BRANCH = 100, 500
+
+RUNS = sa.table("runs", sa.column("id", ID), sa.column("workflow_id", ID), sa.column("branch"))
+DETAILS = sa.table("run_details", sa.column("run_id", ID), sa.column("source", sa.JSON()))
+STEPS = sa.table(
+    "steps",
+    *(sa.column(name) for name in ("position", "node_id", "name", "status", "iteration")),
+    sa.column("run_id", ID),
+    sa.column("source", sa.JSON()),
+)
+TERMS = sa.table(
+    "run_terms", sa.column("workflow_id", ID), sa.column("term", sa.LargeBinary()), sa.column("run_id", ID)
+)
+
+
+def upgrade() -> None:
+    op.add_column("runs", sa.Column("branch", sa.String(length=500), nullable=True))
+    op.create_table(
+        "run_terms",
+        sa.Column("workflow_id", ID, nullable=False),
+        sa.Column("term", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("run_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"],
+            ["runs.id"],
+            name=op.f("fk_run_terms_run_id_runs"),
+            ondelete="CASCADE",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("workflow_id", "term", "run_id", name=op.f("pk_run_terms")),
+        sqlite_with_rowid=False,
+    )
+    connection = op.get_bind()
+    _keep_labels_and_branches(connection)
+    _keep_failed_steps(connection)
+    if connection.dialect.name == "postgresql":  # which changes no table while checks of its rows wait
+        op.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    op.create_index("ix_run_terms_run_id", "run_terms", ["run_id"])
+    op.execute("UPDATE schema_state SET oldest_writer = '0028'")  # others would leave terms out
+    for name in COLUMNS:
+        known = sa.text(f"{name} IS NOT NULL")
+        op.create_index(
+            f"ix_runs_workflow_id_{name}",
+            "runs",
+            ["workflow_id", name, "status", "created_at", "id", "person_id"],
+            sqlite_where=known,
+            postgresql_where=known,
+        )
+
+
+def downgrade() -> None:
+    for name in COLUMNS:
+        op.drop_index(f"ix_runs_workflow_id_{name}", "runs")
+    op.drop_table("run_terms")
+    op.drop_column("runs", "branch")
+    op.execute("UPDATE schema_state SET oldest_writer = '0020'")
+
+
+def _keep_labels_and_branches(connection: sa.Connection) -> None:
+    known = sa.select(RUNS.c.id, RUNS.c.workflow_id, DETAILS.c.source["labels"], DETAILS.c.source["ref"])
+    known = known.join_from(RUNS, DETAILS, DETAILS.c.run_id == RUNS.c.id)
+    for rows in _pages(connection, known.where(DETAILS.c.source.is_not(None)), RUNS.c.id):
+        terms, branches = [], []
+        for run_id, workflow_id, labels, ref in rows:
+            terms += [(workflow_id, term, run_id) for term in _of_labels(labels)]
+            branch = ref.get("branch") if isinstance(ref, dict) else None
+            if isinstance(branch, str) and 0 < len(branch) <= MAX_BRANCH:
+                branches.append({"run": run_id, "named": branch})
+        _insert(connection, terms)
+        if branches:
+            update = sa.update(RUNS).where(RUNS.c.id == sa.bindparam("run", type_=ID))
+            connection.execute(update.values(branch=sa.bindparam("named")), branches)
+
+
+def _keep_failed_steps(connection: sa.Connection) -> None:
+    failed = sa.select(STEPS.c.run_id).where(STEPS.c.status == "failed").distinct().subquery()
+    runs = sa.select(RUNS.c.id, RUNS.c.workflow_id).join_from(failed, RUNS, RUNS.c.id == failed.c.run_id)
+    for page in _pages(connection, runs, RUNS.c.id):
+        workflow_of = dict(tuple(row) for row in page)
+        steps: dict[Any, list[Any]] = {}
+        for step in connection.execute(sa.select(STEPS).where(STEPS.c.run_id.in_(workflow_of))):
+            steps.setdefault(step.run_id, []).append(step)
+        _insert(
+            connection,
+            [(workflow_of[run_id], term, run_id) for run_id in steps for term in _of_steps(steps[run_id])],
+        )
+
+
+def _pages(connection: sa.Connection, select: Any, key: Any) -> Iterator[list[Any]]:
+    """The rows of a select in the order of a key, some at a time."""
+    last = None
+    while True:
+        page = select if last is None else select.where(key > last)
+        rows = list(connection.execute(page.order_by(key).limit(CHUNK)))
+        if not rows:
+            return
+        yield rows
+        last = rows[-1][0]
+
+
+def _insert(connection: sa.Connection, terms: list[tuple[Any, bytes, Any]]) -> None:
+    if terms:
+        names = ("workflow_id", "term", "run_id")
+        connection.execute(sa.insert(TERMS), [dict(zip(names, row, strict=True)) for row in terms])
+
+
+def _of_labels(labels: object) -> set[bytes]:
+    given = labels if isinstance(labels, dict) else {}
+    fitting = [(key, each) for key, each in given.items() if isinstance(each, str | int | float)]
+    texts = ((key, each if isinstance(each, str) else json.dumps(each)) for key, each in fitting)
+    return {_term("label", f"{key}={text}") for key, text in list(texts)[:MOST_LABELS]}
+
+
+def _of_steps(steps: Iterable[Any]) -> set[bytes]:
+    failed = [step for step in steps if step.status == "failed"]
+    completed: dict[tuple[str, int | None], tuple[int, int]] = {}
+    for step in steps:
+        if step.status == "completed":
+            completed[_copy(step)] = max(completed.get(_copy(step), (0, -1)), (step.iteration, step.position))
+    lasting = [s for s in failed if completed.get(_copy(s), (0, -1)) < (s.iteration, s.position)]
+    return {_term("step", name) for step in lasting for name in (step.node_id, step.name) if name}
+
+
+def _copy(step: Any) -> tuple[str, int | None]:
+    source: Mapping[str, object] = step.source if isinstance(step.source, dict) else {}
+    index = source.get("map_index")
+    return step.node_id, index if type(index) is int and 0 <= index < 2**63 else None
+
+
+def _term(kind: str, text: str) -> bytes:
+    return blake2b(f"{kind}\0{text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
