@@ -95,9 +95,12 @@ def runs(workflow_id: str) -> Response:
     return counted_list(page, _row, lambda slice_: query.at(slice_).to_api_args())
 
 
+_WINDOW = {name: CREATED.schemas[name] for name in ("from", "to")}
+
+
 @bp.get("/workflows/<workflow_id>/runs/summary")
 @requires("workflows:read")
-@operation(tag="Runs", summary="Sum up the runs of a workflow", answer=RunsSummaryJson, query=CREATED.schemas)
+@operation(tag="Runs", summary="Sum up the runs of a workflow", answer=RunsSummaryJson, query=_WINDOW)
 def runs_summary(workflow_id: str) -> Response:
     query = SummaryQuery.parse(single(request.args), workflow_id=workflow_id)
     workflow = get_workflow(current_principal(), query.workflow_id)

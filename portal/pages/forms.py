@@ -55,6 +55,8 @@ def plain_form(args: MultiDict[str, str]) -> Args:
                 plain[name] = [value for value in args.getlist(name) if value]
             if not plain.get(name, "?"):
                 del plain[name]
+    if plain.get("within") == "":
+        del plain["within"]
     return {name: value for name, value in plain.items() if name not in _EDGES} | dates(args)
 
 

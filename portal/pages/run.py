@@ -257,7 +257,11 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
     progress = _progress(workflow, id_in_path(run_id))
     relations = read_relations(workflow.workspace_id, id_in_path(run_id))
     conditional_get.answer_304_if_unchanged(
-        workflow, conditional_get.second_of_active_run(workflow), progress, relations
+        workflow,
+        conditional_get.second_of_active_run(workflow),
+        progress,
+        relations,
+        links.run_list.moving,
     )
     run = get_run_excerpt(workflow, id_in_path(run_id))
     timeline = read_timeline(run.id, links.timeline, now)

@@ -28,6 +28,7 @@ from portal.pages.run_rights import may_start, may_steer
 from portal.pages.sort_links import SORT_LABELS, SortLink, sort_links
 from portal.paging import Page
 from portal.runs.facts.outcomes import FINER, OUTCOME_WORDS
+from portal.runs.filters.created import within_words
 from portal.runs.filters.facts.label import LABEL
 from portal.runs.filters.facts.label import MOST as MOST_LABELS
 from portal.runs.filters.facts.trigger import TRIGGER
@@ -39,7 +40,7 @@ from portal.runs.listing import RunPage, list_runs
 from portal.runs.listing.rows import RunRow, Texts
 from portal.runs.query import SORTS, RunQuery
 from portal.runs.statuses import RunStatus
-from portal.web import htmx
+from portal.web import formats, htmx
 from portal.web.rendering import render
 
 SEARCH_FIELD = "search"
@@ -54,6 +55,7 @@ CHIPS = (
     RunStatus.CANCELLED,
 )
 MAX_CHOICE = 60
+SPANS = ("1h", "24h", "7d", "30d")
 PAGE_SIZES = (10, 20, 50, 100)
 SORT_OPTIONS = tuple((key, SORT_LABELS[key]) for key in SORTS)
 
@@ -74,6 +76,8 @@ class FilterForm:
     """The choices of the filter by outcome, each with its words."""
     triggers: Sequence[tuple[str, str]]
     """Those of the filter by what started a run."""
+    spans: Sequence[tuple[str, str]]
+    """The times until now in which runs were created."""
     more: bool
     """Whether a field is in use that the form folds away."""
     statuses: Sequence[str] = CHIPS
@@ -158,7 +162,9 @@ def _answer(template: str, workflow_id: UUID) -> Response:
         return _refusal(template, workflow_id, plain, refusal)
     workflow = get_workflow(current_principal(), workflow_id)
     late = lateness(workflow)
-    conditional_get.answer_304_if_unchanged(workflow, conditional_get.second_of_active_run(workflow), late)
+    conditional_get.answer_304_if_unchanged(
+        workflow, conditional_get.second_of_active_run(workflow), late, query.moving
+    )
     page = list_runs(workflow, query, Texts.BRIEF)
     overview = read_overview(workflow, page.in_all) if template == "runs/page.html" else None
     html = render(template, _list(workflow, query, page, overview, late))
@@ -176,6 +182,7 @@ def _list(
         cleared=cleared(query),
         outcomes=_outcomes(query.to_args()),
         triggers=_triggers(query.to_args()),
+        spans=_spans(query.to_args()),
         any_status=any_status(query),
         facets=facets(query),
         form=form,
@@ -208,6 +215,7 @@ def _refusal(template: str, workflow_id: UUID, plain: Args, refusal: InvalidQuer
         cleared=cleared(corrected),
         outcomes=_outcomes(plain),
         triggers=_triggers(plain),
+        spans=_spans(plain),
         form=form,
         more=_uses_more(form),
     )
@@ -219,7 +227,7 @@ def _refusal(template: str, workflow_id: UUID, plain: Args, refusal: InvalidQuer
 
 def _uses_more(form: Form) -> bool:
     given = {**form.values, **form.lists}
-    return any(given.get(name) or form.error(name) for name in _labels_of(further_filters()))
+    return any(given.get(name) or form.error(name) for name in ("within", *_labels_of(further_filters())))
 
 
 def _outcomes(given: Args) -> list[tuple[str, str]]:
@@ -231,6 +239,11 @@ def _outcomes(given: Args) -> list[tuple[str, str]]:
 
 def _triggers(given: Args) -> list[tuple[str, str]]:
     return _choices(TRIGGER_CHOICES, TRIGGER_CHOICES, given.get("trigger"))
+
+
+def _spans(given: Args) -> list[tuple[str, str]]:
+    offered = {each: formats.sentence(within_words(each)) for each in SPANS}
+    return _choices(offered, {}, given.get("within"))
 
 
 def _choices(

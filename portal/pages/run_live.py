@@ -87,7 +87,7 @@ def runs_live(workflow_id: str) -> str | Response:
         return redirect(url_for(".runs", workflow_id=found_id, **query.to_args()), code=303)  # type: ignore[arg-type]
     watched, since = _watched(single(request.args))
     workflow = get_workflow(current_principal(), found_id)
-    conditional_get.answer_304_if_unchanged(workflow)  # durations go on in the browser
+    conditional_get.answer_304_if_unchanged(workflow, query.moving)  # durations go on in the browser
     runs = read_changes(workflow, query, watched, since)
     lines = run_lines(runs.rows, moments.now())
     changes = RunListChanges(

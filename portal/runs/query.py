@@ -33,6 +33,8 @@ class RunQuery:
     order: str = "desc"
     created_from: datetime | None = None
     created_to: datetime | None = None
+    within: str = ""
+    """The window as a time until now, where it is one: `created_from` was the begin when it was read."""
     others: tuple[tuple[AnyFilter, object], ...] = ()
     """The values of further filters, none of them empty."""
     named: frozenset[str] = frozenset()
@@ -45,7 +47,7 @@ class RunQuery:
         Raises InvalidQuery with an error for each bad field.
         """
         reader = Reader({**args, "workflow_id": workflow_id})
-        created_from, created_to = CREATED.read(reader)
+        created_from, created_to, within = CREATED.read(reader)
         query = cls(
             workflow_id=reader.read("workflow_id", parameters.uuid, UUID(int=0)),
             slice=reader.slice(),
@@ -55,6 +57,7 @@ class RunQuery:
             order=reader.read("order", parameters.one_of(ORDERS), "desc"),
             created_from=created_from,
             created_to=created_to,
+            within=within,
             named=frozenset(args),
         )
         for each in further_filters():
@@ -66,6 +69,11 @@ class RunQuery:
     def filtered(self) -> bool:
         """Whether anything narrows the list down."""
         return any(each.value_in(self) != each.empty for each in FILTERS)
+
+    @property
+    def moving(self) -> datetime | None:
+        """The minute at which the window begins, if that moves with the time."""
+        return self.created_from if self.within else None
 
     def at(self, slice_: Slice) -> Self:
         """The same list, another page."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from portal.auth.access import SeenWorkflow
 from portal.database.models import Run
 from portal.database.sql import statements
-from portal.runs.filters.created import CREATED
+from portal.runs.filters.created import CREATED, Window
 from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.status import STATUS
 from portal.runs.filters.triggered_by import TRIGGERED_BY
@@ -45,7 +45,7 @@ class Filters(NamedTuple):
 
     @classmethod
     def of(cls, query: FilteredQuery) -> Self:
-        window = CREATED.shape((query.created_from, query.created_to))
+        window = CREATED.shape(Window(query.created_from, query.created_to))
         others = tuple((each, each.shape(value)) for each, value in query.others)
         return cls(STATUS.shape(query.status), TRIGGERED_BY.shape(query.search), *window, others)
 
@@ -79,7 +79,7 @@ def values(
     filters: tuple[tuple[AnyFilter, object], ...] = (
         (STATUS, query.status if statuses is None else statuses),
         (TRIGGERED_BY, query.search),
-        (CREATED, (query.created_from, query.created_to)),
+        (CREATED, Window(query.created_from, query.created_to)),
         *query.others,
     )
     bound: statements.Values = {"workflow_id": workflow.id}

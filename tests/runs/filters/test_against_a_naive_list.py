@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,6 +40,9 @@ LABELS: list[dict[str, Any]] = [
     {"env": ["no", "label"], "": "x"},
 ]
 BRANCHES = [None, "main", "Main", "feature/ä%_", ""]
+LATER = NOON + timedelta(minutes=12)
+"""When the lists are asked for, up to some seconds."""
+MINUTES = {"10m": timedelta(minutes=10), "11m": timedelta(minutes=11), "1h": timedelta(hours=1)}
 NODES = ["build", "test", "ü ber"]
 
 
@@ -104,6 +108,7 @@ asked_for = st.fixed_dictionaries(
     optional={
         "status": st.sampled_from(["failed", "completed,failed,running"]),
         "search": st.sampled_from(["ada", "a"]),
+        "within": st.sampled_from(["10m", "11m", "1h"]),
         "from": few_moments.map(format_moment),
         "to": few_moments.map(format_moment),
         "trigger": st.sampled_from(["schedule", "event,unknown", "unknown", "person", "event,schedule"]),
@@ -146,6 +151,7 @@ def matches(run: Told, asked: dict[str, Any]) -> bool:
     return (
         ("search" not in asked or asked["search"] in person)
         and ("from" not in asked or format_moment(run.created_at) >= asked["from"])
+        and ("within" not in asked or run.created_at >= LATER - MINUTES[asked["within"]])
         and ("to" not in asked or format_moment(run.created_at) <= asked["to"])
         and ("trigger" not in asked or (run.trigger or "unknown") in asked["trigger"].split(","))
         and ("source" not in asked or run.source_system == asked["source"])
@@ -219,7 +225,10 @@ def test_every_filter_gives_what_a_naive_list_gives(
     for wanted in asked:
         if wanted.get("from", "") > wanted.get("to", "Z"):
             wanted["from"], wanted["to"] = wanted["to"], wanted["from"]
-        query = RunQuery.parse(wanted, workflow_id=str(workflow.id))
+        if "within" in wanted:
+            wanted = {name: each for name, each in wanted.items() if name not in ("from", "to")}
+        with time_machine.travel(LATER + timedelta(seconds=59), tick=False):
+            query = RunQuery.parse(wanted, workflow_id=str(workflow.id))
         page = list_runs(seen(workflow), query)
         everything, counts = naive(stored, wanted)
         offset, limit = int(wanted["offset"]), int(wanted["limit"])
