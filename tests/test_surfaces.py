@@ -61,6 +61,10 @@ GOOD = [
     "step_failed=build",
     "step_failed=Build%20it",
     "branch=x&branch=feature/x%20y",
+    "text=DUB",
+    "text=no%20match",
+    "text=100%25_",
+    "text=%C3%89cole&status=failed&sort=status",
     "limit=x&limit=2",
     "unknown=1",
 ]
@@ -96,6 +100,10 @@ BAD = {
     "label=env%3Dprod&label=prod": "label",
     "&".join(f"label={number}%3D" for number in range(11)): "label",
     "step_failed=%00": "step_failed",
+    "text=ab": "text",
+    "text=" + "x" * 101: "text",
+    "text=%00%00%00": "text",
+    "text=e%CC%81a": "text",
     "from=yesterday": "from",
     "to=2026-03-01T12:00:00": "to",
     "from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z": "from",
@@ -134,7 +142,8 @@ def shelf(app: Flask) -> tuple[User, Workflow, str]:
             trigger={"failed": "schedule", "completed": "event"}.get(status),
             source_system="github:acme/web" if number % 2 else None,
             branch="feature/x y" if number % 3 else None,
-            source={"labels": {"env": "prod", "tier": number % 2}},
+            source={"labels": {"env": "prod", "tier": number % 2}, "title": f"Nightly dub {number}"},
+            error="École: 100%_ done" if number % 2 else None,
             steps=[{"node_id": "build", "name": "Build it", "status": status}],
         )
     return user, workflow, make_key(workspace, user)

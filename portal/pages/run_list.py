@@ -31,6 +31,7 @@ from portal.runs.facts.outcomes import FINER, OUTCOME_WORDS
 from portal.runs.filters.created import within_words
 from portal.runs.filters.facts.label import LABEL
 from portal.runs.filters.facts.label import MOST as MOST_LABELS
+from portal.runs.filters.facts.text import TEXT
 from portal.runs.filters.facts.trigger import TRIGGER
 from portal.runs.filters.facts.trigger import WORDS as TRIGGER_CHOICES
 from portal.runs.filters.filter import AnyFilter
@@ -60,7 +61,7 @@ PAGE_SIZES = (10, 20, 50, 100)
 SORT_OPTIONS = tuple((key, SORT_LABELS[key]) for key in SORTS)
 
 
-_DRAWN: Sequence[AnyFilter] = (OUTCOME, TRIGGER, LABEL)
+_DRAWN: Sequence[AnyFilter] = (TEXT, OUTCOME, TRIGGER, LABEL)
 """Further filters with fields of their own."""
 
 
@@ -226,8 +227,8 @@ def _refusal(template: str, workflow_id: UUID, plain: Args, refusal: InvalidQuer
 
 
 def _uses_more(form: Form) -> bool:
-    given = {**form.values, **form.lists}
-    return any(given.get(name) or form.error(name) for name in ("within", *_labels_of(further_filters())))
+    given, folded = {**form.values, **form.lists}, (each for each in further_filters() if each is not TEXT)
+    return any(given.get(name) or form.error(name) for name in ("within", *_labels_of(folded)))
 
 
 def _outcomes(given: Args) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -14,16 +14,28 @@ from flask_migrate import downgrade, upgrade
 from portal import create_app
 from portal.database.columns import Base
 from portal.database.engine import db
-from portal.database.models import Run, RunEvent, RunTerm, SchemaState, Upload
+from portal.database.models import Run, RunEvent, RunTerm, RunText, SchemaState, Upload
+from portal.database.sql import text_index
 from portal.database.transactions import writing
 from portal.engine.queue import dbos_queue
 from portal.runs.counts import find_drift
 from portal.runs.counts.histograms import DAY
+from portal.runs.listing import list_runs
+from portal.runs.query import RunQuery
 from portal.runs.recording import recorder
 from portal.runs.recording.found_by import drift
 from portal.runs.recording.state_machine import Event
 from tests.conftest import settings_for
-from tests.factories import NOON, make_run, make_runs, make_steps, make_upload, make_workflow, make_workspace
+from tests.factories import (
+    NOON,
+    make_run,
+    make_runs,
+    make_steps,
+    make_upload,
+    make_workflow,
+    make_workspace,
+    seen,
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -37,7 +49,12 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def _tables() -> set[str]:
     """Our tables; on SQLite, those of the queue lie beside them."""
-    return set(sa.inspect(db.engine).get_table_names()) - {"alembic_version"} - dbos_queue.TABLES
+    names = set(sa.inspect(db.engine).get_table_names()) - {"alembic_version"} - dbos_queue.TABLES
+    return {name for name in names if text_index.is_modelled(None, name, "table")}
+
+
+def is_modelled(*named: Any) -> bool:
+    return dbos_queue.is_not_its_own(*named) and text_index.is_modelled(*named)
 
 
 def _checks() -> dict[str, set[str]]:
@@ -53,7 +70,7 @@ def test_migrations_build_exactly_the_models_and_go_down_and_up_again(bare_url: 
         for _ in range(2):
             upgrade()
             with db.engine.connect() as connection:
-                ours = {"include_object": dbos_queue.is_not_its_own}
+                ours = {"include_object": is_modelled}
                 context = MigrationContext.configure(connection, opts=ours)
                 differences = compare_metadata(context, Base.metadata)
             assert differences == []
@@ -78,7 +95,8 @@ def test_an_upgrade_makes_the_tables_of_the_queue_and_those_we_know_of(tmp_path:
     with create_app(settings_for(url), instance=tmp_path).app_context():
         upgrade()
         found = set(sa.inspect(db.engine).get_table_names()) - {"alembic_version"}
-        assert found - set(Base.metadata.tables) <= dbos_queue.TABLES
+        others = found - set(Base.metadata.tables) - dbos_queue.TABLES
+        assert all(name.startswith(text_index.TABLE) for name in others)
         assert "workflow_status" in found
         db.engine.dispose()
 
@@ -221,22 +239,30 @@ def test_runs_that_were_there_before_are_found_by_labels_branch_and_failed_steps
             {"node_id": "lint", "status": "failed"},
             {"node_id": "lint", "status": "completed", "iteration": 2},
         ]
-        rows: list[dict[str, Any]] = [{"source": source} for source in sources]
+        sources[0]["title"], sources[2]["title"] = "Nightly ÉCOLE", ["no title"]
+        rows: list[dict[str, Any]] = [
+            {"source": source, "error": f"Fault \x1e{n}"} for n, source in enumerate(sources)
+        ]
+        rows[3]["error"], rows[4]["error"] = None, "x" * 3000
         make_runs(workflow, [{**rows[0], "branch": "main", "steps": steps}, *rows[1:]])
         before = _found_by()
         assert len(before[0]) == 3 + 3 + 100
         assert before[1] == ["main"]
+        assert len(before[2]) == 5
         downgrade(revision="0025")
         upgrade()
         assert _found_by() == before
         assert not drift.find_drift(db.session())
+        query = RunQuery.parse({"text": "école"}, workflow_id=str(workflow.id))
+        assert list_runs(seen(workflow), query).total == 1
         db.session.rollback()
         db.engine.dispose()
 
 
-def _found_by() -> tuple[list[tuple[object, ...]], list[str | None]]:
-    """The terms of all runs, and their branches."""
+def _found_by() -> tuple[list[tuple[object, ...]], list[str | None], dict[UUID, str]]:
+    """The terms of all runs, their branches and texts."""
     with db.engine.connect() as connection:
         terms = [tuple(row) for row in connection.execute(sa.select(RunTerm.run_id, RunTerm.term))]
         branches = connection.scalars(sa.select(Run.branch).where(Run.branch.is_not(None))).all()
-    return sorted(terms, key=repr), list(branches)
+        texts = {row.run_id: row.text for row in connection.execute(sa.select(RunText.run_id, RunText.text))}
+    return sorted(terms, key=repr), list(branches), texts

@@ -47,7 +47,7 @@ from portal.database.models.results import (
     Validation,
 )
 from portal.database.models.rollup import PersonPeriodRuns, PersonRuns, RunBucket, RunTotals
-from portal.database.models.runs import Run, RunDetail, RunEvent, RunTerm, Step
+from portal.database.models.runs import Run, RunDetail, RunEvent, RunTerm, RunText, Step
 from portal.database.models.schema import SchemaState
 from portal.database.models.states import (
     ACTIVE,
@@ -123,6 +123,7 @@ __all__ = [
     "RunResult",
     "RunStatus",
     "RunTerm",
+    "RunText",
     "RunTotals",
     "Schedule",
     "ScheduleTick",

@@ -161,6 +161,23 @@ class RunTerm(Base):
     )
 
 
+class RunText(Base):
+    """The text in which a run is searched (`runs.facts.texts`), of a run that has any.
+
+    Its trigrams are indexed where the database can (`database.sql.text_index`), under its number.
+    """
+
+    __tablename__ = "run_texts"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("runs.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"), unique=True
+    )
+    workflow_id: Mapped[UUID]
+    """That of the run, which never changes."""
+    text: Mapped[str] = mapped_column(sa.Text)
+
+
 class Step(Base):
     """One attempt at one node, in the order of execution."""
 

@@ -7,6 +7,7 @@ from portal.runs.filters.facts.branch import BRANCH
 from portal.runs.filters.facts.label import LABEL
 from portal.runs.filters.facts.source import SOURCE
 from portal.runs.filters.facts.step_failed import STEP_FAILED
+from portal.runs.filters.facts.text import TEXT
 from portal.runs.filters.facts.trigger import TRIGGER
 from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.outcome import OUTCOME
@@ -17,6 +18,7 @@ FILTERS: list[AnyFilter] = [
     STATUS,
     TRIGGERED_BY,
     CREATED,
+    TEXT,
     OUTCOME,
     TRIGGER,
     SOURCE,

@@ -1,6 +1,7 @@
 """Filters beyond those of the contract give what a naive list in memory gives: rows, counts, neighbours."""
 
 import json
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,7 +44,77 @@ BRANCHES = [None, "main", "Main", "feature/ä%_", ""]
 LATER = NOON + timedelta(minutes=12)
 """When the lists are asked for, up to some seconds."""
 MINUTES = {"10m": timedelta(minutes=10), "11m": timedelta(minutes=11), "1h": timedelta(hours=1)}
+TITLES = [
+    None,
+    "Nightly DUB",
+    "100%_sure\\",
+    "ÉCOLE Straße",
+    "e\u0301te\u0301 ﬁrm",
+    "김민수의 날",
+    'say "hi" AND',
+]
+ERRORS = [
+    None,
+    "Timeout: nightly",
+    "x" * 1999 + "end",
+    "100% sure",
+    "line\nbreak\ttab\x1edub",
+    "#12 of 12",
+    "'; --",
+]
+TEXTS = [
+    *(
+        "nightly",
+        "DUB",
+        "%_s",
+        "100%",
+        "\\",
+        "sure\\",
+        "STRASSE",
+        "ß",
+        "straß",
+        "ÉTÉ",
+        "e\u0301te",
+        "firm",
+        "ﬁrm",
+        "민수의",
+    ),
+    *(
+        '"hi"',
+        '" AND',
+        "AND",
+        "xxx",
+        "xend",
+        "xen",
+        "e\nb",
+        "k\tt",
+        "b\x1ed",
+        "b d",
+        "#12",
+        "012",
+        "123",
+        "12 of",
+        "'; --",
+    ),
+    *(
+        "main",
+        "prod",
+        "1.5",
+        "rod\x1e1",
+        "cafe",
+        "maindead",
+        "nothing here",
+        "x" * 100,
+        "true",
+        "dub nightly",
+    ),
+]
 NODES = ["build", "test", "ü ber"]
+
+
+def fold(text: str) -> str:
+    """Written apart from the portal's own: no case, all of Unicode."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).replace("\x1e", " ")
 
 
 @dataclass(frozen=True)
@@ -70,6 +141,10 @@ class Told:
     labels: dict[str, Any] = field(hash=False)
     steps: tuple[Step, ...] = ()
     completed_at: datetime | None = None
+    title: str | None = None
+    commit: str | None = None
+    error: str | None = None
+    number: int = 1
 
 
 few_moments = st.sampled_from([NOON + timedelta(minutes=number) for number in range(4)])
@@ -94,6 +169,10 @@ runs = st.lists(
         branch=st.sampled_from(BRANCHES),
         labels=st.sampled_from(LABELS),
         steps=st.lists(steps, max_size=4).map(tuple),
+        title=st.sampled_from(TITLES),
+        commit=st.sampled_from([None, "deadbeef", "CAFE12"]),
+        error=st.sampled_from(ERRORS),
+        number=st.sampled_from([1, 12, 123]),
     ),
     max_size=20,
     unique_by=lambda run: run.id,
@@ -119,6 +198,7 @@ asked_for = st.fixed_dictionaries(
             min_size=1,
             max_size=2,
         ),
+        "text": st.sampled_from([text for text in TEXTS if len(fold(text)) >= 3]),
         "step_failed": st.sampled_from([*NODES, "Build it", "nothing"]),
     },
 )
@@ -145,6 +225,19 @@ def _failed(run: Told) -> set[str | None]:
     return found
 
 
+def _is_found(run: Told, text: str) -> bool:
+    labels = [
+        each if isinstance(each, str) else json.dumps(each)
+        for each in run.labels.values()
+        if not isinstance(each, list)
+    ]
+    parts = [run.title, run.branch, run.commit, run.error and run.error[:2000], *labels]
+    digits = text.lstrip("#") if text.count("#") < 2 else ""
+    return any(fold(text) in fold(part or "") for part in parts) or (
+        digits.isdecimal() and int(digits) == run.number
+    )
+
+
 def matches(run: Told, asked: dict[str, Any]) -> bool:
     """Whether the run has everything that is asked for, but for its status."""
     person = "" if run.person is None else PEOPLE[run.person].lower()
@@ -157,6 +250,7 @@ def matches(run: Told, asked: dict[str, Any]) -> bool:
         and ("source" not in asked or run.source_system == asked["source"])
         and ("branch" not in asked or run.branch == asked["branch"])
         and ("label" not in asked or _labels(run) >= set(asked["label"]))
+        and ("text" not in asked or _is_found(run, asked["text"]))
         and ("step_failed" not in asked or asked["step_failed"] in _failed(run))
     )
 
@@ -194,7 +288,10 @@ def store(workflow: Workflow, people: list[Person], stored: list[Told]) -> None:
 
 def _row(run: Told, people: list[Person]) -> dict[str, Any]:
     columns = ("id", "status", "created_at", "started_at", "completed_at", "trigger", "source_system")
-    source = {"labels": run.labels} if run.labels else {}
+    source: dict[str, Any] = {"labels": run.labels} if run.labels else {}
+    source |= {"title": run.title} if run.title else {}
+    if run.branch or run.commit:
+        source["ref"] = {"branch": run.branch, "commit": run.commit}
     steps = [
         {
             "node_id": step.node,
@@ -208,6 +305,8 @@ def _row(run: Told, people: list[Person]) -> dict[str, Any]:
     return {
         **{name: getattr(run, name) for name in columns},
         "branch": run.branch or None,
+        "run_number": run.number,
+        "error": run.error,
         "person_id": None if run.person is None else people[run.person].id,
         "source": source or None,
         "steps": steps,

@@ -55,6 +55,9 @@ FACTS: list[dict[str, Any]] = [
     {"label": ["env=prod"]},
     WINDOW | {"label": ["env=prod", "tier=1"], "status": "failed"},
     {"step_failed": "build"},
+    {"text": "nightly dub"},
+    WINDOW | {"text": "timeout", "status": "failed", "search": "ada"},
+    {"text": "#60"},
 ]
 """Filters beyond those of the contract, each of which an index answers."""
 
@@ -93,7 +96,8 @@ def fill(workspace: Workspace, runs: int) -> Workflow:
         completed = at + timedelta(minutes=90 - number) if number % 3 else None
         row = {"id": uuid_of(runs * 1000 + number), "status": next(statuses), "person_id": next(people).id}
         row |= {"outcome": "skipped", "trigger": "schedule", "source_system": "github:acme/web"}
-        row |= {"branch": "main", "source": {"labels": {"env": "prod", "tier": 1}}}
+        row |= {"branch": "main", "source": {"labels": {"env": "prod", "tier": 1}, "title": "Nightly dub"}}
+        row |= {"error": "Connection timeout"}
         row |= {"steps": [{"node_id": "build", "status": "failed"}]}
         rows.append(row | {"created_at": at, "started_at": started, "completed_at": completed})
     make_runs(workflow, rows)

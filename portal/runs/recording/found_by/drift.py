@@ -6,9 +6,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.database.models import Run, RunDetail, RunTerm, Workflow
+from portal.database.models import Run, RunDetail, RunTerm, RunText, Workflow
 from portal.runs.facts.terms import branch_of
-from portal.runs.recording.found_by import terms
+from portal.runs.recording.found_by import terms, texts
 
 
 def find_drift(session: Session) -> dict[UUID, list[str]]:
@@ -17,6 +17,8 @@ def find_drift(session: Session) -> dict[UUID, list[str]]:
     for workflow_id in sorted(session.scalars(sa.select(Workflow.id))):
         if terms.stored(session, workflow_id) != terms.counted_anew(session, workflow_id):
             drifted.setdefault(workflow_id, []).append(RunTerm.__tablename__)
+        if any(texts.find_wrong(session, workflow_id)):
+            drifted.setdefault(workflow_id, []).append(RunText.__tablename__)
         if next(_wrong_branches(session, workflow_id), None):
             drifted.setdefault(workflow_id, []).append("runs.branch")
     return drifted
@@ -26,6 +28,7 @@ def repair(session: Session, workflow_ids: Collection[UUID]) -> None:
     """Make what the runs of these workflows are found by anew. Hold the workflows."""
     for workflow_id in sorted(workflow_ids):
         terms.repair(session, workflow_id)
+        texts.repair(session, workflow_id)
         for run_id, branch in list(_wrong_branches(session, workflow_id)):
             renewed = sa.update(Run).where(Run.id == run_id).values(branch=branch)
             session.execute(renewed, execution_options={"synchronize_session": False})
