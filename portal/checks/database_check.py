@@ -54,6 +54,7 @@ def repair_text_index() -> None:
         connection = session.connection()
         if text_index.create(connection) and not text_index.is_whole(connection):
             text_index.rebuild(connection)
+    text_index.look_again(db.engine)
 
 
 def _find_drift() -> dict[UUID, list[str]]:

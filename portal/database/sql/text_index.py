@@ -58,6 +58,11 @@ def kind_of(engine: sa.Engine) -> Kind:
     return _kinds[engine]
 
 
+def look_again(engine: sa.Engine) -> None:
+    """Forget whether there is an index: it was made, or is gone."""
+    _kinds.pop(engine, None)
+
+
 def exists(connection: sa.Connection) -> bool:
     """Whether the database has the index."""
     if connection.dialect.name == "sqlite":
