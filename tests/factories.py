@@ -211,8 +211,16 @@ def make_run(workflow: Workflow, person: Person | None = None, **columns: Any) -
 
 
 def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
-    """Runs as the importer stores them, so that the counts beside them hold."""
-    whole = [run_columns(workflow, **row) for row in rows]
+    """Runs as the importer stores them, so that the counts beside them hold.
+
+    A row may have `source`, what history says beyond the columns, and `steps`, as `make_steps` takes them.
+    """
+    beside = [(row.get("source"), row.get("steps", ())) for row in rows]
+    whole = [
+        run_columns(workflow, **{name: row[name] for name in row if name not in ("source", "steps")})
+        for row in rows
+    ]
+    no_detail = {"definition_snapshot": None, "provenance": None}
     with writing() as session:
         lock_workflows(session, [workflow.id])
         counted = counts.Changes()
@@ -220,8 +228,17 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
         stored = session.scalar(sa.select(Workflow.version).where(Workflow.id == workflow.id))
         version = versions.next_version(stored or 0)
         imported = [
-            ImportedRun(row["id"], *encoded_run, row["person_id"], row["run_number"], version, None, None, ())
-            for row, encoded_run in zip(whole, encoded, strict=True)
+            ImportedRun(
+                row["id"],
+                *encoded_run,
+                row["person_id"],
+                row["run_number"],
+                version,
+                None,
+                None if source is None else {"source": source, **no_detail},
+                [step_columns(row["id"], number, **step) for number, step in enumerate(steps)],
+            )
+            for row, encoded_run, (source, steps) in zip(whole, encoded, beside, strict=True)
         ]
         store_imported(session, workflow.workspace_id, imported, [], counted)
         counts.apply(session, counted)
@@ -298,8 +315,20 @@ def make_log(run: Run, *messages: str, position: int = 0) -> None:
 def make_steps(run: Run, *steps: dict[str, Any]) -> None:
     """Steps of a run in this order; each needs only what matters."""
     for position, columns in enumerate(steps):
-        defaults = {"node_id": f"node-{position}", "node_type": "operator_generator", "status": "completed"}
-        _store(Step(run_id=run.id, position=position, **(defaults | {"iteration": 1} | columns)))
+        _store(Step(**step_columns(run.id, position, **columns)))
+
+
+def step_columns(run_id: UUID, position: int, **columns: Any) -> dict[str, Any]:
+    """Every column of a step."""
+    defaults: dict[str, Any] = dict.fromkeys(column.name for column in Step.__table__.columns) | {
+        "run_id": run_id,
+        "position": position,
+        "node_id": f"node-{position}",
+        "node_type": "operator_generator",
+        "status": "completed",
+        "iteration": 1,
+    }
+    return defaults | columns
 
 
 def make_detail(run: Run, **columns: Any) -> None:

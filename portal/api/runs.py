@@ -26,10 +26,10 @@ from portal.api.operations import PAGING, operation
 from portal.api.schemas import words
 from portal.auth.access import get_workflow, get_workspace
 from portal.auth.gate import current_principal, requires
-from portal.input.parameters import single
+from portal.input.parameters import flat, single
 from portal.runs.filters.created import CREATED
 from portal.runs.filters.filter import Schema
-from portal.runs.filters.registry import FILTERS, WORKSPACE_FILTERS
+from portal.runs.filters.registry import FILTERS, WORKSPACE_FILTERS, repeating
 from portal.runs.listing import list_runs
 from portal.runs.listing.rows import RunRow
 from portal.runs.query import ORDERS, SORTS, RunQuery
@@ -99,7 +99,7 @@ _LISTED: dict[str, Schema] = PAGING | {
     filters=FILTERS,
 )
 def runs(workflow_id: str) -> Response:
-    query = RunQuery.parse(single(request.args), workflow_id=workflow_id)
+    query = RunQuery.parse(flat(request.args, repeating()), workflow_id=workflow_id)
     workflow = get_workflow(current_principal(), UUID(workflow_id))
     page = list_runs(workflow, query)
     return counted_list(page, _row, lambda slice_: query.at(slice_).to_api_args())
@@ -117,7 +117,7 @@ def runs(workflow_id: str) -> Response:
     filters=WORKSPACE_FILTERS,
 )
 def workspace_runs() -> Response:
-    query = RunQuery.parse(single(request.args), workflow_id=None)
+    query = RunQuery.parse(flat(request.args, repeating()), workflow_id=None)
     page = list_runs(get_workspace(current_principal()), query)
 
     def row(run: RunRow) -> WorkspaceRunRowJson:
@@ -127,9 +127,12 @@ def workspace_runs() -> Response:
     return counted_list(page, row, lambda slice_: query.at(slice_).to_api_args())
 
 
+_WINDOW = {name: CREATED.schemas[name] for name in ("from", "to")}
+
+
 @bp.get("/workflows/<workflow_id>/runs/summary")
 @requires("workflows:read")
-@operation(tag="Runs", summary="Sum up the runs of a workflow", answer=RunsSummaryJson, query=CREATED.schemas)
+@operation(tag="Runs", summary="Sum up the runs of a workflow", answer=RunsSummaryJson, query=_WINDOW)
 def runs_summary(workflow_id: str) -> Response:
     query = SummaryQuery.parse(single(request.args), workflow_id=workflow_id)
     workflow = get_workflow(current_principal(), query.workflow_id)

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from portal.database.compatibility import MigrationStatus, read_schema
 from portal.database.engine import db
 from portal.database.models import Run, Workflow, Workspace
+from portal.database.sql import text_index
 from portal.database.transactions import writing
 from portal.runs import counts
+from portal.runs.recording.found_by import drift
 from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
 
 
@@ -27,7 +29,7 @@ def check_database() -> list[CheckResult]:
     migrated = schema.status == MigrationStatus.NEWEST
     findings = [CheckResult("migrations", migrated, schema.description)]
     if migrated:
-        findings += [_integrity(), _run_numbers(), _counts()]
+        findings += [_integrity(), _run_numbers(), _counts(), _text_index()]
     return findings
 
 
@@ -41,16 +43,30 @@ def repair_counts() -> list[str]:
         names = [workflow.name for workflow in lock_workflows(session, wrong)]
         names += session.scalars(sa.select(Workspace.name).where(Workspace.id.in_(wrong)))
         counts.repair(session, wrong)
+        drift.repair(session, wrong)
         touch_workflows(session, wrong)
+    repair_text_index()
     return names
 
 
+def repair_text_index() -> None:
+    """Make the index of the texts of runs where there is none but could be, and anew where it is wrong."""
+    with writing() as session:
+        connection = session.connection()
+        if text_index.create(connection) and not text_index.is_whole(connection):
+            text_index.rebuild(connection)
+    text_index.look_again(db.engine)
+
+
 def _find_drift() -> dict[UUID, list[str]]:
-    """Compare counts and runs in one snapshot, since writers may be active."""
+    """Compare runs with what is kept beside them in one snapshot, since writers may be active."""
     db.session.rollback()
     if db.engine.dialect.name == "postgresql":
         db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-    return counts.find_drift(db.session())
+    found = counts.find_drift(db.session())
+    for workflow_id, wrong in drift.find_drift(db.session()).items():
+        found.setdefault(workflow_id, []).extend(wrong)
+    return found
 
 
 def _counts() -> CheckResult:
@@ -61,6 +77,13 @@ def _counts() -> CheckResult:
     drift = "; ".join(f"{names[key]}: {', '.join(tables)}" for key, tables in wrong.items())
     detail = f"wrong in {drift}. Run: flask check --repair" if wrong else "as recounted"
     return CheckResult("counts", not wrong, detail)
+
+
+def _text_index() -> CheckResult:
+    """Whether the index of texts is that of the texts, where there is one (`flask doctor` says whether)."""
+    with writing() as session:
+        whole = text_index.is_whole(session.connection())
+    return CheckResult("text index", whole, "as made" if whole else "damaged. Run: flask check --repair")
 
 
 def _integrity() -> CheckResult:

@@ -22,6 +22,7 @@ from portal.database.compatibility import MigrationStatus, Schema
 from portal.database.engine import db
 from portal.database.models import Workspace
 from portal.database.refusals import UnfitDatabase
+from portal.database.sql import text_index
 from portal.engine.contract import StepError
 from portal.engine.environment import Environment, environment_of
 
@@ -33,6 +34,7 @@ def examine() -> list[Diagnosis]:
     settings = current_settings()
     advice = [*_address(settings), *_database()]
     migrated = advice[-1].level == "ok"
+    advice += _text_search() if migrated else []
     if settings.oidc is not None:
         advice += [_provider(), *_rules(code_flow.provider()[1], migrated=migrated)]
     else:
@@ -98,6 +100,21 @@ def _migrations(schema: Schema) -> Diagnosis:
             "migrations", "note", f"{schema.description}; servers may continue, commands do not write"
         )
     return Diagnosis("migrations", "bad", schema.description)
+
+
+def _text_search() -> Iterator[Diagnosis]:
+    with db.engine.connect() as connection:
+        indexed = text_index.exists(connection)
+    needs = (
+        "the extension pg_trgm" if db.engine.dialect.name == "postgresql" else "FTS5 with trigrams in SQLite"
+    )
+    yield Diagnosis(
+        "text search",
+        "ok" if indexed else "note",
+        "indexed"
+        if indexed
+        else f"slow: every text is read. The index needs {needs}; then run: flask check --repair",
+    )
 
 
 def _provider() -> Diagnosis:

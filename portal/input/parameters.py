@@ -35,6 +35,9 @@ _UUID = re.compile(UUID_PATTERN)
 _DIGITS = re.compile(r"[0-9]+")
 _MAX_DIGITS = 4000  # int() refuses more than 4300
 
+Args = dict[str, str | list[str]]
+"""Parameters as texts, those of which every value counts as lists: what `url_for` takes."""
+
 Value = TypeVar("Value")
 Parser = Callable[[Any], Value]
 """Parses text of a parameter or JSON of a body, which may be of any type; raises Refused."""
@@ -180,3 +183,9 @@ def boolean(text: str) -> bool:
 def single(args: MultiDict[str, str]) -> dict[str, str]:
     """Flatten a query string: the last value of a repeated parameter counts (contract 1.8)."""
     return {name: values[-1] for name, values in args.lists()}
+
+
+def flat(args: MultiDict[str, str], repeating: Collection[str]) -> Args:
+    """The same, but with every value of the parameters that may repeat."""
+    every: Args = {name: values for name, values in args.lists() if name in repeating}
+    return {**single(args), **every}

@@ -16,7 +16,8 @@ The weak ETag is made of
 
 Relative times such as "3 min ago" are made in the browser. A page that must be right without script too
 names `second_of_active_run(workflow)`: its durations grow while a run is active. The page of a run names
-its progress too, which workers note without a new version. Only responses with status 200 carry the ETag.
+its progress too, which workers note without a new version. What shows a list whose window moves with the
+time names the minute at which that begins (`RunQuery.moving`). Only responses with status 200 carry the ETag.
 The other headers for caches (`private, no-cache`, `Vary: Cookie`) are in headers.py.
 """
 

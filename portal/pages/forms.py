@@ -6,17 +6,20 @@ A form without script repeats `status`, sends dates without a time and leaves fi
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
 from werkzeug.datastructures import MultiDict
 
 from portal.errors import FieldError, InvalidQuery, NotFound
 from portal.input import parameters
-from portal.input.parameters import Reader, Refused, single
+from portal.input.parameters import Args, Reader, Refused, flat, single
 from portal.moments import DAY_PATTERN
 from portal.paging import Slice
-from portal.runs.filters.registry import further_filters
+from portal.runs.filters.registry import further_filters, repeating
 from portal.runs.query import RunQuery
+
+Value = TypeVar("Value")
 
 _DAY = re.compile(DAY_PATTERN)
 _FEW_DIGITS = re.compile(r"[0-9]{1,9}")
@@ -30,6 +33,8 @@ class Form:
 
     values: Mapping[str, str]
     errors: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The values of the fields that may repeat."""
 
     @property
     def statuses(self) -> Sequence[str]:
@@ -39,30 +44,37 @@ class Form:
         return self.errors.get(name, "")
 
 
-def plain_form(args: MultiDict[str, str]) -> dict[str, str]:
-    """A form's fields as parameters: statuses joined, empty dates left out, dates as whole days."""
-    plain = single(args)
+def plain_form(args: MultiDict[str, str]) -> Args:
+    """A form's fields as parameters: statuses joined, empty fields left out, dates as whole days."""
+    plain = flat(args, repeating())
     if "status" in plain:
         plain["status"] = ",".join(args.getlist("status"))
     for each in further_filters():
         for name in each.labels:
+            if each.repeats:
+                plain[name] = [value for value in args.getlist(name) if value]
             if not plain.get(name, "?"):
                 del plain[name]
-    for name, edge in _EDGES.items():
-        if not plain.get(name, "?"):
-            del plain[name]
-        elif _DAY.fullmatch(plain.get(name, "")):
-            plain[name] += edge
-    return plain
+    if plain.get("within") == "":
+        del plain["within"]
+    return {name: value for name, value in plain.items() if name not in _EDGES} | dates(args)
 
 
-def filled(plain: Mapping[str, str], errors: Sequence[FieldError] = ()) -> Form:
+def dates(args: MultiDict[str, str]) -> dict[str, str]:
+    """The fields that are dates: empty ones left out, dates as whole days."""
+    found = {name: value for name, value in single(args).items() if name in _EDGES and value}
+    return {name: value + _EDGES[name] if _DAY.fullmatch(value) else value for name, value in found.items()}
+
+
+def filled(plain: Mapping[str, str | Sequence[str]], errors: Sequence[FieldError] = ()) -> Form:
     """The form with these parameters in its fields, whole days as dates again."""
-    days = {name: plain[name].removesuffix(edge) for name, edge in _EDGES.items() if name in plain}
-    return Form({**plain, **days}, {error.field: error.message for error in errors})
+    texts = {name: value for name, value in plain.items() if isinstance(value, str)}
+    lists = {name: value for name, value in plain.items() if not isinstance(value, str)}
+    days = {name: texts[name].removesuffix(edge) for name, edge in _EDGES.items() if name in texts}
+    return Form({**texts, **days}, {error.field: error.message for error in errors}, lists)
 
 
-def parse_run_list(plain: Mapping[str, str], workflow_id: UUID) -> RunQuery:
+def parse_run_list(plain: Mapping[str, str | Sequence[str]], workflow_id: UUID) -> RunQuery:
     """The query of the run list; `page` counts pages where the service counts rows. Raises InvalidQuery."""
     reader = Reader(plain)
     number = reader.read("page", parameters.page_number, 0)
@@ -74,7 +86,7 @@ def parse_run_list(plain: Mapping[str, str], workflow_id: UUID) -> RunQuery:
     return query.at(Slice.of_page(number, query.slice.limit)) if number else query
 
 
-def without(plain: Mapping[str, str], errors: Sequence[FieldError]) -> dict[str, str]:
+def without(plain: Mapping[str, Value], errors: Sequence[FieldError]) -> dict[str, Value]:
     """The valid parameters."""
     bad = {error.field for error in errors}
     return {name: value for name, value in plain.items() if name not in bad}

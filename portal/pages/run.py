@@ -15,7 +15,7 @@ from portal.database.sql.excerpts import TextBudget
 from portal.engine.reporting.health import RunProgress, run_progress
 from portal.errors import InvalidQuery
 from portal.history.sync.opened import CopiedRun, open_run
-from portal.input.parameters import fits_links, fits_path, single
+from portal.input.parameters import Args, fits_links, fits_path, single
 from portal.pages import bp, conditional_get
 from portal.pages.charts import Scale
 from portal.pages.curl_command import curl_command
@@ -88,7 +88,7 @@ class RunLinks:
     results: ResultQuery
 
     @property
-    def came_from(self) -> Mapping[str, str]:
+    def came_from(self) -> Args:
         return self.run_list.to_args()
 
     @property
@@ -99,7 +99,7 @@ class RunLinks:
         newest_first = self.run_list.order == "desc"
         return ("Newer run", "Older run") if newest_first else ("Older run", "Newer run")
 
-    def at_timeline(self, query: TimelineQuery) -> dict[str, str]:
+    def at_timeline(self, query: TimelineQuery) -> Args:
         """Another part of the timeline; the type of node expanded there filters the table of steps."""
         steps = replace(self.steps, node_type=query.node_type)
         if query.node_type != self.steps.node_type:
@@ -107,19 +107,19 @@ class RunLinks:
         return {**self._rest, **steps.to_args(), **query.to_args()}
 
     @property
-    def here(self) -> dict[str, str]:
+    def here(self) -> Args:
         return self.at_timeline(self.timeline)
 
-    def at_steps(self, query: StepTableQuery) -> dict[str, str]:
+    def at_steps(self, query: StepTableQuery) -> Args:
         """Other rows of the table."""
         return {**self._rest, **self.timeline.to_args(), **query.to_args()}
 
-    def at_results(self, query: ResultQuery) -> dict[str, str]:
+    def at_results(self, query: ResultQuery) -> Args:
         """Other lines of the results."""
         return {**self.here, **replace(self, results=query)._rest}
 
     @property
-    def _rest(self) -> dict[str, str]:
+    def _rest(self) -> Args:
         return {**self.came_from, **self.results.to_args()}
 
 
@@ -129,7 +129,7 @@ class RunFragment:
 
     workflow: SeenWorkflow
     run: RunExcerpt
-    came_from: Mapping[str, str]
+    came_from: Args
     """The parameters of the list that led to the run."""
     links: RunLinks
     neighbours: Neighbours
@@ -257,7 +257,11 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
     progress = _progress(workflow, id_in_path(run_id))
     relations = read_relations(workflow.workspace_id, id_in_path(run_id))
     conditional_get.answer_304_if_unchanged(
-        workflow, conditional_get.second_of_active_run(workflow), progress, relations
+        workflow,
+        conditional_get.second_of_active_run(workflow),
+        progress,
+        relations,
+        links.run_list.moving,
     )
     run = get_run_excerpt(workflow, id_in_path(run_id))
     timeline = read_timeline(run.id, links.timeline, now)
@@ -321,7 +325,7 @@ def originating_list(workflow_id: UUID) -> RunQuery:
         return RunQuery(workflow_id=workflow_id)
 
 
-def _list_parameters(plain: Mapping[str, str]) -> dict[str, str]:
+def _list_parameters(plain: Args) -> Args:
     return {name: value for name, value in plain.items() if name != "page"}
 
 

@@ -14,6 +14,7 @@ from portal.auth.gate import current_principal
 from portal.database.sql.excerpts import cut
 from portal.engine.control.schedules.expectations import Late
 from portal.errors import InvalidQuery, NotFound
+from portal.input.parameters import Args
 from portal.pages import bp, conditional_get
 from portal.pages.curl_command import curl_command
 from portal.pages.expected import lateness
@@ -27,6 +28,12 @@ from portal.pages.run_rights import may_start, may_steer
 from portal.pages.sort_links import SORT_LABELS, SortLink, sort_links
 from portal.paging import Page
 from portal.runs.facts.outcomes import FINER, OUTCOME_WORDS
+from portal.runs.filters.created import within_words
+from portal.runs.filters.facts.label import LABEL
+from portal.runs.filters.facts.label import MOST as MOST_LABELS
+from portal.runs.filters.facts.text import TEXT
+from portal.runs.filters.facts.trigger import TRIGGER
+from portal.runs.filters.facts.trigger import WORDS as TRIGGER_CHOICES
 from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.outcome import OUTCOME
 from portal.runs.filters.registry import FILTERS, further_filters
@@ -34,7 +41,7 @@ from portal.runs.listing import RunPage, list_runs
 from portal.runs.listing.rows import RunRow, Texts
 from portal.runs.query import SORTS, RunQuery
 from portal.runs.statuses import RunStatus
-from portal.web import htmx
+from portal.web import formats, htmx
 from portal.web.rendering import render
 
 SEARCH_FIELD = "search"
@@ -49,8 +56,13 @@ CHIPS = (
     RunStatus.CANCELLED,
 )
 MAX_CHOICE = 60
+SPANS = ("1h", "24h", "7d", "30d")
 PAGE_SIZES = (10, 20, 50, 100)
 SORT_OPTIONS = tuple((key, SORT_LABELS[key]) for key in SORTS)
+
+
+_DRAWN: Sequence[AnyFilter] = (TEXT, OUTCOME, TRIGGER, LABEL)
+"""Further filters with fields of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +75,12 @@ class FilterForm:
     """The list without any filter."""
     outcomes: Sequence[tuple[str, str]]
     """The choices of the filter by outcome, each with its words."""
+    triggers: Sequence[tuple[str, str]]
+    """Those of the filter by what started a run."""
+    spans: Sequence[tuple[str, str]]
+    """The times until now in which runs were created."""
+    more: bool
+    """Whether a field is in use that the form folds away."""
     statuses: Sequence[str] = CHIPS
     sorts: Sequence[tuple[str, str]] = SORT_OPTIONS
     page_sizes: Sequence[int] = PAGE_SIZES
@@ -70,9 +88,10 @@ class FilterForm:
     labels: Mapping[str, str] = field(default_factory=lambda: _labels_of(FILTERS))
     """Every parameter of a filter with its label."""
     further: Mapping[str, str] = field(
-        default_factory=lambda: _labels_of(each for each in further_filters() if each is not OUTCOME)
+        default_factory=lambda: _labels_of(each for each in further_filters() if each not in _DRAWN)
     )
     """Those that have a plain text field."""
+    most_labels: int = MOST_LABELS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +163,9 @@ def _answer(template: str, workflow_id: UUID) -> Response:
         return _refusal(template, workflow_id, plain, refusal)
     workflow = get_workflow(current_principal(), workflow_id)
     late = lateness(workflow)
-    conditional_get.answer_304_if_unchanged(workflow, conditional_get.second_of_active_run(workflow), late)
+    conditional_get.answer_304_if_unchanged(
+        workflow, conditional_get.second_of_active_run(workflow), late, query.moving
+    )
     page = list_runs(workflow, query, Texts.BRIEF)
     overview = read_overview(workflow, page.in_all) if template == "runs/page.html" else None
     html = render(template, _list(workflow, query, page, overview, late))
@@ -154,16 +175,19 @@ def _answer(template: str, workflow_id: UUID) -> Response:
 def _list(
     workflow: SeenWorkflow, query: RunQuery, page: RunPage, overview: Overview | None, late: Late | None
 ) -> RunListPage:
-    lines = run_lines(page.rows, moments.now())
+    lines, form = run_lines(page.rows, moments.now()), filled(query.to_args())
     return RunListPage(
         workflow=workflow,
         workflow_id=workflow.id,
         query=query,
         cleared=cleared(query),
         outcomes=_outcomes(query.to_args()),
+        triggers=_triggers(query.to_args()),
+        spans=_spans(query.to_args()),
         any_status=any_status(query),
         facets=facets(query),
-        form=filled(query.to_args()),
+        form=form,
+        more=_uses_more(form),
         page=page,
         lines=lines,
         counts=page.counts,
@@ -178,19 +202,23 @@ def _list(
     )
 
 
-def _refusal(template: str, workflow_id: UUID, plain: dict[str, str], refusal: InvalidQuery) -> Response:
+def _refusal(template: str, workflow_id: UUID, plain: Args, refusal: InvalidQuery) -> Response:
     corrected = parse_run_list(without(plain, refusal.errors), workflow_id)
     try:
         workflow = get_workflow(current_principal(), workflow_id)
     except NotFound:
         workflow = None
+    form = filled(plain, refusal.errors)
     refused = RefusedRunList(
         workflow=workflow,
         workflow_id=workflow_id,
         corrected=corrected,
         cleared=cleared(corrected),
         outcomes=_outcomes(plain),
-        form=filled(plain, refusal.errors),
+        triggers=_triggers(plain),
+        spans=_spans(plain),
+        form=form,
+        more=_uses_more(form),
     )
     html = render(template, refused)
     answer = _addressed(html, workflow_id, {name: plain[name] for name in _parameters() if name in plain})
@@ -198,13 +226,36 @@ def _refusal(template: str, workflow_id: UUID, plain: dict[str, str], refusal: I
     return answer
 
 
-def _outcomes(given: Mapping[str, str]) -> list[tuple[str, str]]:
+def _uses_more(form: Form) -> bool:
+    given, folded = {**form.values, **form.lists}, (each for each in further_filters() if each is not TEXT)
+    return any(given.get(name) or form.error(name) for name in ("within", *_labels_of(folded)))
+
+
+def _outcomes(given: Args) -> list[tuple[str, str]]:
     """Those that say more than a status does, and what is chosen."""
-    choices = [("", "Any"), *((outcome, OUTCOME_WORDS[outcome]) for outcome in FINER)]
-    chosen = given.get("outcome", "")
+    return _choices(
+        {outcome: OUTCOME_WORDS[outcome] for outcome in FINER}, OUTCOME_WORDS, given.get("outcome")
+    )
+
+
+def _triggers(given: Args) -> list[tuple[str, str]]:
+    return _choices(TRIGGER_CHOICES, TRIGGER_CHOICES, given.get("trigger"))
+
+
+def _spans(given: Args) -> list[tuple[str, str]]:
+    offered = {each: formats.sentence(within_words(each)) for each in SPANS}
+    return _choices(offered, {}, given.get("within"))
+
+
+def _choices(
+    offered: Mapping[str, str], words: Mapping[str, str], given: str | list[str] | None
+) -> list[tuple[str, str]]:
+    """The choices of a field, and what is chosen if that is another one, such as several at once."""
+    choices = [("", "Any"), *offered.items()]
+    chosen = given if isinstance(given, str) else ""
     if chosen not in dict(choices):
-        words = (OUTCOME_WORDS.get(outcome, outcome) for outcome in chosen.split(","))
-        choices.append((chosen, cut(" or ".join(words), MAX_CHOICE)))
+        named = " or ".join(words.get(each, each) for each in chosen.split(","))
+        choices.append((chosen, cut(named, MAX_CHOICE)))
     return choices
 
 
@@ -216,7 +267,7 @@ def _labels_of(filters: Iterable[AnyFilter]) -> dict[str, str]:
     return {name: label for each in filters for name, label in each.labels.items()}
 
 
-def _addressed(html: str, workflow_id: UUID, args: dict[str, str]) -> Response:
+def _addressed(html: str, workflow_id: UUID, args: Args) -> Response:
     url = url_for(".runs", workflow_id=workflow_id, **args)  # type: ignore[arg-type]
     return htmx.set_browser_url(make_response(html), url, typing_in=SEARCH_FIELD)
 

@@ -12,7 +12,7 @@ from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.input import parameters
 from portal.input.bounds import MAX_BIGINT
-from portal.input.parameters import Reader, Refused, single
+from portal.input.parameters import Args, Reader, Refused, single
 from portal.pages import bp, conditional_get
 from portal.pages.forms import id_in_path, parse_run_list, plain_form
 from portal.pages.overview import Figures, read_figures
@@ -44,7 +44,7 @@ class Watch:
         return replace(self.query, slice=Slice(0, self.query.slice.limit), sort="created_at", order="desc")
 
     @property
-    def args(self) -> dict[str, str]:
+    def args(self) -> Args:
         rows = ",".join(str(run_id) for run_id in self.rows)
         return {**self.query.to_args(), "since": str(self.since), **({"rows": rows} if rows else {})}
 
@@ -87,7 +87,7 @@ def runs_live(workflow_id: str) -> str | Response:
         return redirect(url_for(".runs", workflow_id=found_id, **query.to_args()), code=303)  # type: ignore[arg-type]
     watched, since = _watched(single(request.args))
     workflow = get_workflow(current_principal(), found_id)
-    conditional_get.answer_304_if_unchanged(workflow)  # durations go on in the browser
+    conditional_get.answer_304_if_unchanged(workflow, query.moving)  # durations go on in the browser
     runs = read_changes(workflow, query, watched, since)
     lines = run_lines(runs.rows, moments.now())
     changes = RunListChanges(

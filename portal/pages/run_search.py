@@ -1,17 +1,20 @@
 """The search box of the header: opens a single hit, lists several, or says what was tried."""
 
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 from flask import redirect, request, url_for
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery
 from portal.input import parameters
+from portal.input.parameters import Args, flat
 from portal.pages import bp
 from portal.pages.forms import parse_run_list
+from portal.runs.filters.registry import repeating
 from portal.runs.listing.lookup import MIN_PREFIX, Hit, Lookup, find
 from portal.web.rendering import render
 
@@ -47,10 +50,10 @@ def _address(hit: Hit, text: str) -> str:
     return url_for(".runs", workflow_id=hit.workflow_id, **_filters(text, hit.workflow_id))  # type: ignore[arg-type]
 
 
-def _filters(text: str, workflow_id: UUID) -> dict[str, str]:
+def _filters(text: str, workflow_id: UUID) -> Args:
     """The filters of a pasted address of a list, if they are in order."""
     try:
-        args = {name: values[-1] for name, values in parse_qs(urlsplit(text).query).items()}
-        return parse_run_list(args, workflow_id).to_args()
+        args: MultiDict[str, str] = MultiDict(parse_qsl(urlsplit(text).query))
+        return parse_run_list(flat(args, repeating()), workflow_id).to_args()
     except (ValueError, InvalidQuery):
         return {}

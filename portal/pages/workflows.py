@@ -13,7 +13,7 @@ from portal.auth.gate import current_principal
 from portal.engine.control.schedules.expectations import Late, late_of
 from portal.errors import InvalidQuery
 from portal.pages import bp, conditional_get, workflows_url
-from portal.pages.forms import Form, filled, plain_form, without
+from portal.pages.forms import Form, dates, filled, without
 from portal.pages.pager import Pager
 from portal.pages.sort_links import ARIA_SORT, OPPOSITE, SortLink
 from portal.paging import Page, Slice
@@ -139,7 +139,7 @@ def _refusal(template: str, args: Mapping[str, Sequence[str]], refusal: InvalidQ
 
 def _plain_args() -> dict[str, list[str]]:
     """The parameters of a plain form or a link, without empty ones and with dates as whole days."""
-    days = plain_form(request.args)
+    days = dates(request.args)
     plain = {}
     for name, values in request.args.to_dict(flat=False).items():
         if name in ("last_run_after", "last_run_before"):

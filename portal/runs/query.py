@@ -7,7 +7,7 @@ from typing import Self
 from uuid import UUID
 
 from portal.input import parameters
-from portal.input.parameters import Reader
+from portal.input.parameters import Args, Reader
 from portal.paging import DEFAULT_LIMIT, Slice
 from portal.runs.filters.created import CREATED
 from portal.runs.filters.filter import AnyFilter
@@ -39,19 +39,21 @@ class RunQuery:
     order: str = "desc"
     created_from: datetime | None = None
     created_to: datetime | None = None
+    within: str = ""
+    """The window as a time until now, where it is one: `created_from` was the begin when it was read."""
     others: tuple[tuple[AnyFilter, object], ...] = ()
     """The values of further filters, none of them empty."""
     named: frozenset[str] = frozenset()
     """Which parameters the request wrote, defaults included."""
 
     @classmethod
-    def parse(cls, args: Mapping[str, str], *, workflow_id: str | None) -> Self:
+    def parse(cls, args: Mapping[str, str | Sequence[str]], *, workflow_id: str | None) -> Self:
         """Read a request's parameters; unknown ones are ignored. Without a workflow: over a whole workspace.
 
         Raises InvalidQuery with an error for each bad field.
         """
         reader = Reader(args if workflow_id is None else {**args, "workflow_id": workflow_id})
-        created_from, created_to = CREATED.read(reader)
+        created_from, created_to, within = CREATED.read(reader)
         query = cls(
             workflow_id=None if workflow_id is None else reader.read("workflow_id", parameters.uuid, None),
             workflows=WORKFLOW.read(reader) if workflow_id is None else (),
@@ -62,6 +64,7 @@ class RunQuery:
             order=reader.read("order", parameters.one_of(ORDERS), "desc"),
             created_from=created_from,
             created_to=created_to,
+            within=within,
             named=frozenset(args),
         )
         for each in further_filters():
@@ -83,24 +86,29 @@ class RunQuery:
         """Whether anything narrows the list down."""
         return any(each.value_in(self) != each.empty for each in self.filters)
 
+    @property
+    def moving(self) -> datetime | None:
+        """The minute at which the window begins, if that moves with the time."""
+        return self.created_from if self.within else None
+
     def at(self, slice_: Slice) -> Self:
         """The same list, another page."""
         return replace(self, slice=slice_)
 
-    def to_args(self) -> dict[str, str]:
+    def to_args(self) -> Args:
         """The shortest parameters that give this list, in fixed order."""
         defaults = {"limit": str(DEFAULT_LIMIT), "offset": "0", "sort": "created_at", "order": "desc"}
         return {name: text for name, text in self._texts().items() if text and text != defaults.get(name)}
 
-    def to_api_args(self) -> dict[str, str]:
+    def to_api_args(self) -> Args:
         """The parameters of a `next` or `prev` link: offset and limit, then what the request named (1.7)."""
         texts = self._texts()
         rest = {name: text for name, text in texts.items() if text or name == "search"}
-        paging = {name: texts[name] for name in ("offset", "limit")}
+        paging: Args = {name: texts[name] for name in ("offset", "limit")}
         return paging | {name: text for name, text in rest.items() if name in self.named - paging.keys()}
 
-    def _texts(self) -> dict[str, str]:
-        filters: dict[str, str] = {}
+    def _texts(self) -> Args:
+        filters: Args = {}
         for each in self.filters:
             filters |= each.write(each.value_in(self))
         return filters | {

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Self
 
 from portal.input import parameters
-from portal.input.parameters import Reader
+from portal.input.parameters import Args, Reader
 from portal.input.repeated import Sorts, sorts
 from portal.moments import format_moment
 from portal.paging import DEFAULT_LIMIT, Slice
@@ -15,7 +15,6 @@ NATURAL_ORDERS = {"name": "asc", "updated_at": "desc", "runs_count": "desc"}
 """Every sort key with its default direction."""
 SORTS = tuple(NATURAL_ORDERS)
 STATUSES = ("draft", "running", "completed", "failed", "paused")
-Args = dict[str, str | list[str]]
 
 
 @dataclass(frozen=True, kw_only=True)

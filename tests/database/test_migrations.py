@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -13,15 +14,28 @@ from flask_migrate import downgrade, upgrade
 from portal import create_app
 from portal.database.columns import Base
 from portal.database.engine import db
-from portal.database.models import Run, RunEvent, SchemaState, Upload
+from portal.database.models import Run, RunEvent, RunTerm, RunText, SchemaState, Upload
+from portal.database.sql import text_index
 from portal.database.transactions import writing
 from portal.engine.queue import dbos_queue
 from portal.runs.counts import find_drift
 from portal.runs.counts.histograms import DAY
+from portal.runs.listing import list_runs
+from portal.runs.query import RunQuery
 from portal.runs.recording import recorder
+from portal.runs.recording.found_by import drift
 from portal.runs.recording.state_machine import Event
 from tests.conftest import settings_for
-from tests.factories import NOON, make_run, make_steps, make_upload, make_workflow, make_workspace
+from tests.factories import (
+    NOON,
+    make_run,
+    make_runs,
+    make_steps,
+    make_upload,
+    make_workflow,
+    make_workspace,
+    seen,
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -35,7 +49,12 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def _tables() -> set[str]:
     """Our tables; on SQLite, those of the queue lie beside them."""
-    return set(sa.inspect(db.engine).get_table_names()) - {"alembic_version"} - dbos_queue.TABLES
+    names = set(sa.inspect(db.engine).get_table_names()) - {"alembic_version"} - dbos_queue.TABLES
+    return {name for name in names if text_index.is_modelled(None, name, "table")}
+
+
+def is_modelled(*named: Any) -> bool:
+    return dbos_queue.is_not_its_own(*named) and text_index.is_modelled(*named)
 
 
 def _checks() -> dict[str, set[str]]:
@@ -51,7 +70,7 @@ def test_migrations_build_exactly_the_models_and_go_down_and_up_again(bare_url: 
         for _ in range(2):
             upgrade()
             with db.engine.connect() as connection:
-                ours = {"include_object": dbos_queue.is_not_its_own}
+                ours = {"include_object": is_modelled}
                 context = MigrationContext.configure(connection, opts=ours)
                 differences = compare_metadata(context, Base.metadata)
             assert differences == []
@@ -76,7 +95,8 @@ def test_an_upgrade_makes_the_tables_of_the_queue_and_those_we_know_of(tmp_path:
     with create_app(settings_for(url), instance=tmp_path).app_context():
         upgrade()
         found = set(sa.inspect(db.engine).get_table_names()) - {"alembic_version"}
-        assert found - set(Base.metadata.tables) <= dbos_queue.TABLES
+        others = found - set(Base.metadata.tables) - dbos_queue.TABLES
+        assert all(name.startswith(text_index.TABLE) for name in others)
         assert "workflow_status" in found
         db.engine.dispose()
 
@@ -197,3 +217,53 @@ def test_uploads_get_their_workspace_and_lose_what_is_pending(bare_url: str, tmp
         assert kept() == [("a.txt", workspace.id, "uploaded")]
         db.session.rollback()
         db.engine.dispose()
+
+
+@pytest.mark.slow
+def test_runs_that_were_there_before_are_found_by_labels_branch_and_failed_steps(
+    bare_url: str, tmp_path: Path
+) -> None:
+    with create_app(settings_for(bare_url), instance=tmp_path).app_context():
+        upgrade()
+        workflow = make_workflow(make_workspace())
+        sources: list[Any] = [
+            {"labels": {"env": "prod", "tier": 1, "ok": True, "bad": []}, "ref": {"branch": "main"}},
+            {"labels": "none", "ref": "main", "title": "A"},
+            {"ref": {"branch": ""}, "labels": {str(number): number for number in range(200)}},
+            {"ref": {"branch": "x" * 501}},
+            None,
+        ]
+        steps = [
+            {"node_id": "build", "status": "failed", "name": "Build"},
+            {"node_id": "test", "status": "failed", "source": {"map_index": 0}},
+            {"node_id": "test", "status": "completed", "iteration": 2, "source": {"map_index": 1}},
+            {"node_id": "lint", "status": "failed"},
+            {"node_id": "lint", "status": "completed", "iteration": 2},
+        ]
+        sources[0]["title"], sources[2]["title"] = "Nightly ÉCOLE", ["no title"]
+        rows: list[dict[str, Any]] = [
+            {"source": source, "error": f"Fault \x1e{n}"} for n, source in enumerate(sources)
+        ]
+        rows[3]["error"], rows[4]["error"] = None, "x" * 3000
+        make_runs(workflow, [{**rows[0], "branch": "main", "steps": steps}, *rows[1:]])
+        before = _found_by()
+        assert len(before[0]) == 3 + 3 + 100
+        assert before[1] == ["main"]
+        assert len(before[2]) == 5
+        downgrade(revision="0025")
+        upgrade()
+        assert _found_by() == before
+        assert not drift.find_drift(db.session())
+        query = RunQuery.parse({"text": "école"}, workflow_id=str(workflow.id))
+        assert list_runs(seen(workflow), query).total == 1
+        db.session.rollback()
+        db.engine.dispose()
+
+
+def _found_by() -> tuple[list[tuple[object, ...]], list[str | None], dict[UUID, str]]:
+    """The terms of all runs, their branches and texts."""
+    with db.engine.connect() as connection:
+        terms = [tuple(row) for row in connection.execute(sa.select(RunTerm.run_id, RunTerm.term))]
+        branches = connection.scalars(sa.select(Run.branch).where(Run.branch.is_not(None))).all()
+        texts = {row.run_id: row.text for row in connection.execute(sa.select(RunText.run_id, RunText.text))}
+    return sorted(terms, key=repr), list(branches), texts

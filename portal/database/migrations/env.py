@@ -1,13 +1,21 @@
 """Alembic environment: migrations run on the application's engine."""
 
+from typing import Any
+
 from alembic import context
 
 from portal.cli.failures import report_failures
 from portal.database import compatibility
 from portal.database.columns import Base
 from portal.database.engine import db
+from portal.database.sql import text_index
 from portal.database.transactions import writing_engine
 from portal.engine.queue import dbos_queue
+
+
+def is_modelled(*named: Any) -> bool:
+    """Whether a table or index is one that models know."""
+    return dbos_queue.is_not_its_own(*named) and text_index.is_modelled(*named)
 
 
 def run() -> None:
@@ -24,7 +32,7 @@ def run() -> None:
             render_as_batch=True,
             compare_type=True,
             user_module_prefix="portal.database.columns.",
-            include_object=dbos_queue.is_not_its_own,
+            include_object=is_modelled,
         )
         with context.begin_transaction():
             context.run_migrations()

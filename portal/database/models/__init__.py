@@ -57,7 +57,7 @@ from portal.database.models.rollup import (
     WorkspaceRunBucket,
     WorkspaceRunTotals,
 )
-from portal.database.models.runs import Run, RunDetail, RunEvent, Step
+from portal.database.models.runs import Run, RunDetail, RunEvent, RunTerm, RunText, Step
 from portal.database.models.schema import SchemaState
 from portal.database.models.states import (
     ACTIVE,
@@ -133,6 +133,8 @@ __all__ = [
     "RunLanguage",
     "RunResult",
     "RunStatus",
+    "RunTerm",
+    "RunText",
     "RunTotals",
     "Schedule",
     "ScheduleTick",

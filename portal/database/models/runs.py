@@ -64,11 +64,14 @@ class Run(Base):
             sqlite_where=sa.text("NOT imported"),
             postgresql_where=sa.text("NOT imported"),
         ),
-        sa.Index(
-            "ix_runs_workflow_id_outcome",
-            *("workflow_id", "outcome", "status", "created_at", "id", "person_id"),
-            sqlite_where=sa.text("outcome IS NOT NULL"),
-            postgresql_where=sa.text("outcome IS NOT NULL"),
+        *(
+            sa.Index(
+                f"ix_runs_workflow_id_{name}",
+                *("workflow_id", name, "status", "created_at", "id", "person_id"),
+                sqlite_where=sa.text(f"{name} IS NOT NULL"),
+                postgresql_where=sa.text(f"{name} IS NOT NULL"),
+            )
+            for name in ("outcome", "trigger", "source_system", "branch")
         ),
         *(
             sa.Index(
@@ -134,6 +137,8 @@ class Run(Base):
     """What started it, a `Trigger`."""
     source_system: Mapped[str | None] = mapped_column(sa.String(200))
     """The system that history names as its source, such as github:acme/web."""
+    branch: Mapped[str | None] = mapped_column(sa.String(500))
+    """The branch that history names, as it stands in the detail (`runs.facts.terms`)."""
     parent_id: Mapped[UUID | None] = mapped_column(Id)
     """The run that started it, which may not be here."""
     rerun_of_id: Mapped[UUID | None] = mapped_column(Id)
@@ -155,6 +160,37 @@ class RunDetail(Base):
     """What imported history says beyond the columns: the source's status word, title, labels, …"""
     provenance: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
     """Of which moment each field is, where lines of several moments met (`history.merging.rows`)."""
+
+
+class RunTerm(Base):
+    """What a run is found by: one of its labels, or a step at which it failed (`runs.facts.terms`)."""
+
+    __tablename__ = "run_terms"
+    __table_args__ = (sa.Index("ix_run_terms_run_id", "run_id"), {"sqlite_with_rowid": False})
+
+    workflow_id: Mapped[UUID] = mapped_column(primary_key=True)
+    """That of the run, which never changes."""
+    term: Mapped[bytes] = mapped_column(sa.LargeBinary(16), primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("runs.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"), primary_key=True
+    )
+
+
+class RunText(Base):
+    """The text in which a run is searched (`runs.facts.texts`), of a run that has any.
+
+    Its trigrams are indexed where the database can (`database.sql.text_index`), under its number.
+    """
+
+    __tablename__ = "run_texts"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("runs.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"), unique=True
+    )
+    workflow_id: Mapped[UUID]
+    """That of the run, which never changes."""
+    text: Mapped[str] = mapped_column(sa.Text)
 
 
 class Step(Base):

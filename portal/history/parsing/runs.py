@@ -18,6 +18,7 @@ from portal.history.parsing.steps import cleared_by, moments_of, read_step, step
 from portal.input import bounds
 from portal.moments import EPOCH
 from portal.runs.facts.duration import duration_of
+from portal.runs.facts.terms import branch_of
 from portal.workspaces.people import SourcePerson
 
 Value = TypeVar("Value")
@@ -302,6 +303,7 @@ def complete(columns: Values, source: Values, steps: list[Values], workspace_id:
         source.get("duration_ms"),
     )
     columns["source_system"] = columns.pop("source")
+    columns["branch"] = branch_of(source) if "ref" in source else None
     columns["parent_id"] = _related(source.get("parent"), columns["source_system"], workspace_id)
     columns["rerun_of_id"] = _related(source.get("rerun_of"), columns["source_system"], workspace_id)
     if columns["rerun_of_id"] is None and "external_id" in source:

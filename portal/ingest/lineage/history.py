@@ -21,6 +21,7 @@ from portal.ingest.lineage.folding.airflow import StepKey
 from portal.ingest.lineage.folding.difference import Difference
 from portal.ingest.lineage.folding.fields import Line
 from portal.ingest.lineage.folding.identity import RunIdentity
+from portal.runs.recording.found_by import terms
 from portal.runs.recording.recorder import delete_runs
 from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
 
@@ -48,7 +49,7 @@ def write(
         _delete_run(session, run_id_of(workspace_id, run), workflow_id_of(workspace_id, run))
     for run, keys in found.gone_steps:
         run_id, workflow_id = run_id_of(workspace_id, run), workflow_id_of(workspace_id, run)
-        _delete_steps(session, run_id, keys)
+        _delete_steps(session, run_id, workflow_id, keys)
         touch_workflows(session, [workflow_id])
     if found.lines:
         _import(session, Arrival(workspace_id, now, live=True), found.lines, key_id)
@@ -86,7 +87,7 @@ def _delete_run(session: Session, run_id: UUID, workflow_id: UUID) -> None:
     session.execute(empty, execution_options={"synchronize_session": False})
 
 
-def _delete_steps(session: Session, run_id: UUID, keys: Collection[StepKey]) -> None:
+def _delete_steps(session: Session, run_id: UUID, workflow_id: UUID, keys: Collection[StepKey]) -> None:
     """Delete steps of a run; the others keep their positions until the next line about the run."""
     steps = session.execute(
         sa.select(Step.position, Step.node_id, Step.iteration, Step.source).where(Step.run_id == run_id)
@@ -108,3 +109,4 @@ def _delete_steps(session: Session, run_id: UUID, keys: Collection[StepKey]) -> 
         sa.update(Run).where(Run.id == run_id).values(**counted),
         execution_options={"synchronize_session": False},
     )
+    terms.renew(session, run_id, workflow_id)

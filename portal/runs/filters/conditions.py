@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, Self
 import sqlalchemy as sa
 
 from portal.database.sql import statements
-from portal.runs.filters.created import CREATED
+from portal.runs.filters.created import CREATED, Window
 from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.status import STATUS
 from portal.runs.filters.triggered_by import TRIGGERED_BY
@@ -45,7 +45,7 @@ class Filters(NamedTuple):
 
     @classmethod
     def of(cls, scope: Scope, query: FilteredQuery) -> Self:
-        window = CREATED.shape((query.created_from, query.created_to))
+        window = CREATED.shape(Window(query.created_from, query.created_to))
         others = tuple((each, each.shape(value)) for each, value in query.others)
         return cls(STATUS.shape(query.status), TRIGGERED_BY.shape(query.search), *window, others, scope.kind)
 
@@ -81,7 +81,7 @@ def values(scope: Scope, query: FilteredQuery, statuses: tuple[str, ...] | None 
     filters: tuple[tuple[AnyFilter, object], ...] = (
         (STATUS, query.status if statuses is None else statuses),
         (TRIGGERED_BY, query.search),
-        (CREATED, (query.created_from, query.created_to)),
+        (CREATED, Window(query.created_from, query.created_to)),
         *query.others,
     )
     bound = scope.values

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from portal.database.sql import statements
-from portal.input.parameters import Reader
+from portal.input.parameters import Args, Reader
 
 Schema = Mapping[str, object]
 """JSON Schema of a parameter."""
@@ -46,6 +46,8 @@ class Filter(ABC, Generic[Value, Shape]):
     labels: ClassVar[Mapping[str, str]]
     """Its parameters in words."""
     empty: Value
+    repeats: ClassVar[bool] = False
+    """Whether every value of its parameter counts; of the others the last one does."""
     fields: tuple[str, ...] = ()
     """The fields of a query that hold the value; without any, it is among the query's `others`."""
 
@@ -54,7 +56,7 @@ class Filter(ABC, Generic[Value, Shape]):
         """The value in a request, with errors recorded in the reader."""
 
     @abstractmethod
-    def write(self, value: Value) -> dict[str, str]:
+    def write(self, value: Value) -> Args:
         """The text of each parameter, empty where it does not narrow."""
 
     @abstractmethod

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from portal.database.models import Run
 from portal.database.sql import statements
-from portal.input.parameters import Reader, Refused
+from portal.input.parameters import Args, Reader, Refused
 from portal.runs.facts.outcomes import OUTCOME_WORDS, OUTCOMES
 from portal.runs.filters.filter import Chip, Filter, Schema
 
@@ -30,7 +30,7 @@ class OutcomeFilter(Filter[tuple[str, ...], int]):
     def read(self, reader: Reader) -> tuple[str, ...]:
         return reader.read("outcome", _outcomes, ())
 
-    def write(self, value: tuple[str, ...]) -> dict[str, str]:
+    def write(self, value: tuple[str, ...]) -> Args:
         return {"outcome": ",".join(value)}
 
     def chips(self, value: tuple[str, ...]) -> list[Chip[tuple[str, ...]]]:

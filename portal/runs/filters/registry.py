@@ -3,6 +3,12 @@
 from collections.abc import Iterator
 
 from portal.runs.filters.created import CREATED
+from portal.runs.filters.facts.branch import BRANCH
+from portal.runs.filters.facts.label import LABEL
+from portal.runs.filters.facts.source import SOURCE
+from portal.runs.filters.facts.step_failed import STEP_FAILED
+from portal.runs.filters.facts.text import TEXT
+from portal.runs.filters.facts.trigger import TRIGGER
 from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.outcome import OUTCOME
 from portal.runs.filters.status import STATUS
@@ -13,7 +19,13 @@ FILTERS: list[AnyFilter] = [
     STATUS,
     TRIGGERED_BY,
     CREATED,
+    TEXT,
     OUTCOME,
+    TRIGGER,
+    SOURCE,
+    BRANCH,
+    LABEL,
+    STEP_FAILED,
 ]
 WORKSPACE_FILTERS: list[AnyFilter] = [WORKFLOW, *FILTERS]
 """Those of a list over a whole workspace."""
@@ -22,3 +34,8 @@ WORKSPACE_FILTERS: list[AnyFilter] = [WORKFLOW, *FILTERS]
 def further_filters() -> Iterator[AnyFilter]:
     """Those without fields of their own in a query."""
     return (each for each in FILTERS if not each.fields)
+
+
+def repeating() -> frozenset[str]:
+    """The parameters of which every value counts."""
+    return frozenset(name for each in FILTERS if each.repeats for name in each.labels)

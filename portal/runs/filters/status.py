@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from portal.database.models import Run
 from portal.database.sql import statements
-from portal.input.parameters import Reader, Refused
+from portal.input.parameters import Args, Reader, Refused
 from portal.runs.filters.filter import Chip, Filter, Schema
 from portal.runs.statuses import STATUSES
 
@@ -31,7 +31,7 @@ class StatusFilter(Filter[tuple[str, ...], int]):
     def read(self, reader: Reader) -> tuple[str, ...]:
         return reader.read("status", _statuses, ())
 
-    def write(self, value: tuple[str, ...]) -> dict[str, str]:
+    def write(self, value: tuple[str, ...]) -> Args:
         return {"status": ",".join(value)}
 
     def chips(self, value: tuple[str, ...]) -> list[Chip[tuple[str, ...]]]:

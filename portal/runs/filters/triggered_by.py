@@ -10,7 +10,7 @@ from portal.database.models import Person, Run
 from portal.database.sql import statements
 from portal.input import parameters
 from portal.input.folding import fold
-from portal.input.parameters import MAX_SEARCH, Reader
+from portal.input.parameters import MAX_SEARCH, Args, Reader
 from portal.input.text import STORABLE_PATTERN
 from portal.runs.filters.filter import Chip, Filter, Schema
 
@@ -40,7 +40,7 @@ class TriggeredByFilter(Filter[str, bool]):
     def read(self, reader: Reader) -> str:
         return reader.read("search", parameters.search, "")
 
-    def write(self, value: str) -> dict[str, str]:
+    def write(self, value: str) -> Args:
         return {"search": value}
 
     def chips(self, value: str) -> list[Chip[str]]:

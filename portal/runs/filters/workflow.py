@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from portal.database.sql import statements
 from portal.input import parameters
-from portal.input.parameters import Reader, Refused
+from portal.input.parameters import Args, Reader, Refused
 from portal.runs.filters.filter import Chip, Filter, Schema
 
 
@@ -31,7 +31,7 @@ class WorkflowFilter(Filter[tuple[UUID, ...], None]):
     def read(self, reader: Reader) -> tuple[UUID, ...]:
         return reader.read("workflow", _ids, ())
 
-    def write(self, value: tuple[UUID, ...]) -> dict[str, str]:
+    def write(self, value: tuple[UUID, ...]) -> Args:
         return {"workflow": ",".join(map(str, value))}
 
     def chips(self, value: tuple[UUID, ...]) -> list[Chip[tuple[UUID, ...]]]:

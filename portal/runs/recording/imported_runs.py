@@ -15,7 +15,14 @@ from portal.database.sql.bulk import Parameters, Row
 from portal.database.sql.in_lists import chunks
 from portal.runs import counts
 from portal.runs.counts import Counted
-from portal.runs.recording.run_parameters import INSERTED_COLUMNS, RUNS, UPDATED_COLUMNS, CountedValues
+from portal.runs.recording.found_by import terms, texts
+from portal.runs.recording.run_parameters import (
+    INSERTED_COLUMNS,
+    RUNS,
+    UPDATED_COLUMNS,
+    CountedValues,
+    encoded_error,
+)
 from portal.runs.recording.run_rows import read_counted
 
 _DETAILS = cast(sa.Table, RunDetail.__table__)
@@ -74,6 +81,29 @@ def store_imported(
     bulk.insert_rows(connection, _DETAILS, details)
     steps = [step for run in (*new, *changed) for step in run.steps]
     bulk.insert_rows(connection, _STEPS, steps)
+    _store_what_they_are_found_by(connection, new, changed, after)
+
+
+def _store_what_they_are_found_by(
+    connection: sa.Connection,
+    new: Sequence[ImportedRun],
+    changed: Sequence[ImportedRun],
+    counted: Sequence[Counted],
+) -> None:
+    """Store the terms and texts of runs; `counted` are these runs as the counts see them."""
+    replaced = [run.id for run in changed]
+    runs = [
+        (run, of_run.workflow_id, run.detail["source"] if run.detail else None)
+        for run, of_run in zip((*new, *changed), counted, strict=True)
+    ]
+    terms.store(
+        connection, (terms.Found(run.id, of, source, run.steps) for run, of, source in runs), replaced
+    )
+    texts.store(
+        connection,
+        (texts.Told(run.id, of, source, encoded_error(run.parameters)) for run, of, source in runs),
+        replaced,
+    )
 
 
 def _updated(runs: Sequence[ImportedRun]) -> list[Parameters]:

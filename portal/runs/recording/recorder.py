@@ -21,6 +21,7 @@ from portal.runs import counts
 from portal.runs.counts import Counted
 from portal.runs.facts.duration import keep_duration
 from portal.runs.recording.events import record_event
+from portal.runs.recording.found_by import texts
 from portal.runs.recording.run_rows import lock_run, read_counted, touch_run
 from portal.runs.recording.state_machine import Event, changes_nothing, next_status
 from portal.runs.recording.workflow_rows import take_run_number, touch_workflows
@@ -187,6 +188,7 @@ def change_run(
         run.pause_requested_at, run.pause_reason, run.pause_error = moment, reason, error
     if event is Event.FAIL:
         run.error = error
+        texts.renew(session, run)
     _set_status(run, after, event, moment)
     keep_duration(session, run)
     touch_run(session, run, now)

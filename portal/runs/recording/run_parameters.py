@@ -47,3 +47,12 @@ def encoded_id(parameters: Parameters) -> object:
     """The run's id as the driver binds it."""
     encoded: object = parameters[0]
     return encoded
+
+
+def encoded_error(parameters: Parameters) -> str | None:
+    """The run's error, which drivers bind as it is."""
+    error: str | None = parameters[_ERROR]
+    return error
+
+
+_ERROR = ENCODED_COLUMNS.index("error")

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from portal.database.models import TERMINAL, Run, RunStatus, Step
 from portal.database.transactions import writing
 from portal.errors import Conflict, NotFound
+from portal.runs.recording.found_by import terms
 from portal.runs.recording.run_rows import lock_run, touch_run
 
 
@@ -85,8 +86,18 @@ def end_step(
     step.status, step.error = status, error
     step.completed_at = max(now, step.started_at or now)
     run.finished_steps += 1
+    if status == RunStatus.FAILED or (status == RunStatus.COMPLETED and _has_failed(session, step)):
+        terms.renew(session, run.id, run.workflow_id)
     _count_nodes(session, run)
     touch_run(session, run, now)
+
+
+def _has_failed(session: Session, step: Step) -> bool:
+    """Whether an attempt at the node of this step has failed."""
+    failed = sa.exists().where(
+        Step.run_id == step.run_id, Step.node_id == step.node_id, Step.status == RunStatus.FAILED
+    )
+    return bool(session.scalar(sa.select(failed)))
 
 
 def _count_nodes(session: Session, run: Run) -> None:

@@ -45,11 +45,33 @@ FILTERS: list[dict[str, Any]] = [
     WINDOW | {"status": "completed,failed"},
     WINDOW | {"search": "ada"},
 ]
-QUERIES = [
-    {"sort": sort, "order": order, "limit": "3", "offset": offset}
-    | {name: f"{value:%Y-%m-%dT%H:%M:%SZ}" if name in WINDOW else value for name, value in filters.items()}
-    for sort, order, filters, offset in itertools.product(SORTS, ORDERS, FILTERS, ("0", "4"))
+FACTS: list[dict[str, Any]] = [
+    {"outcome": "skipped"},
+    {"trigger": "schedule,event"},
+    {"trigger": "schedule", "status": "failed,cancelled"},
+    {"source": "github:acme/web"},
+    {"branch": "main"},
+    WINDOW | {"branch": "main", "search": "ada"},
+    {"label": ["env=prod"]},
+    WINDOW | {"label": ["env=prod", "tier=1"], "status": "failed"},
+    {"step_failed": "build"},
+    {"text": "nightly dub"},
+    WINDOW | {"text": "timeout", "status": "failed", "search": "ada"},
+    {"text": "#60"},
 ]
+"""Filters beyond those of the contract, each of which an index answers."""
+
+
+def combined(filters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With every order, on the first page and further on."""
+    return [
+        {"sort": sort, "order": order, "limit": "3", "offset": offset}
+        | {name: f"{value:%Y-%m-%dT%H:%M:%SZ}" if name in WINDOW else value for name, value in each.items()}
+        for sort, order, each, offset in itertools.product(SORTS, ORDERS, filters, ("0", "4"))
+    ]
+
+
+QUERIES = combined(FILTERS)
 
 
 @pytest.fixture
@@ -73,12 +95,11 @@ def fill(workspace: Workspace, runs: int) -> Workflow:
         started = at + timedelta(minutes=number % 7) if number % 5 else None
         completed = at + timedelta(minutes=90 - number) if number % 3 else None
         took = 250 * number if number % 7 else None
-        row = {
-            "duration_ms": took,
-            "id": uuid_of(runs * 1000 + number),
-            "status": next(statuses),
-            "person_id": next(people).id,
-        }
+        row = {"id": uuid_of(runs * 1000 + number), "status": next(statuses), "person_id": next(people).id}
+        row |= {"duration_ms": took, "outcome": "skipped", "trigger": "schedule"}
+        row |= {"source_system": "github:acme/web", "branch": "main", "error": "Connection timeout"}
+        row |= {"source": {"labels": {"env": "prod", "tier": 1}, "title": "Nightly dub"}}
+        row |= {"steps": [{"node_id": "build", "status": "failed"}]}
         rows.append(row | {"created_at": at, "started_at": started, "completed_at": completed})
     make_runs(workflow, rows)
     return workflow
@@ -109,6 +130,14 @@ def test_a_short_list_is_found_in_an_index(workspace: Workspace) -> None:
 
 
 @pytest.mark.slow
+def test_a_list_by_what_history_says_is_found_in_an_index(workspace: Workspace) -> None:
+    workflow = fill(workspace, RUNS)
+    with statements() as found:
+        for asked in combined(FACTS):
+            ask(workflow, asked)
+    assert_nothing_is_scanned_or_sorted(found)
+
+
 def test_counts_charts_and_summaries_read_what_is_kept(workspace: Workspace) -> None:
     workflow = fill(workspace, RUNS)
     with statements() as found:

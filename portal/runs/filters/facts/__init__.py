@@ -1,0 +1,1 @@
+"""Filters by what history says of a run: what started it, its source, branch and labels, failed steps."""
