@@ -137,11 +137,12 @@ def get_workflow(principal: Principal, workflow_id: UUID) -> SeenWorkflow:
     return SeenWorkflow(**values | {"description": text}, more_description=text != row.description)
 
 
-def get_workspace(principal: Principal) -> SeenWorkspace:
-    """The principal's current workspace. Raises NotFound without one."""
-    if principal.workspace is None:
+def get_workspace(principal: Principal, workspace_id: UUID | None = None) -> SeenWorkspace:
+    """A workspace of the principal, or the current one. Raises NotFound."""
+    found = principal.membership(workspace_id or principal.chosen)
+    if found is None:
         raise NotFound("There is no such workspace here.")
-    workspace_id, *rest = read(_SEEN_WORKSPACE, workspace_id=principal.workspace.id).one()
+    workspace_id, *rest = read(_SEEN_WORKSPACE, workspace_id=found.id).one()
     version, change_stamp, arrived_in, running, workflows, *sums = map(int, rest)
     return SeenWorkspace(
         workspace_id, version, change_stamp, arrived_in, running, workflows, (sums[0], sums[1], sums[2])

@@ -18,7 +18,12 @@ MAX_PLACES = 10
 @bp.app_context_processor
 def frame_variables() -> dict[str, object]:
     """What the frame of every page needs."""
-    return {"principal": signed_in(), "workflows_url": workflows_url, "max_places": MAX_PLACES}
+    return {
+        "principal": signed_in(),
+        "workflows_url": workflows_url,
+        "all_runs_url": all_runs_url,
+        "max_places": MAX_PLACES,
+    }
 
 
 def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:  # as Flask takes them
@@ -26,6 +31,12 @@ def workflows_url(workspace_id: UUID | None = None, **args: Any) -> str:  # as F
     if workspace_id is None or workspace_id == chosen_workspace():
         return url_for("pages.workflows", **args)
     return url_for("pages.workspace", workspace_id=workspace_id, **args)
+
+
+def all_runs_url(workspace_id: UUID | None = None, **args: Any) -> str:  # as Flask takes them
+    """The runs of all workflows of a workspace, likewise."""
+    here = None if workspace_id == chosen_workspace() else workspace_id
+    return url_for("pages.workspace_runs", workspace_id=here, **args)
 
 
 # Each registers its views on `bp`.

@@ -28,7 +28,7 @@ from pathlib import Path
 from flask import Response, abort, after_this_request, current_app, request
 
 from portal import moments
-from portal.auth.access import SeenWorkflow
+from portal.auth.access import SeenWorkflow, SeenWorkspace
 from portal.auth.gate import current_principal
 from portal.web import htmx
 from portal.web.proxy import request_url
@@ -55,9 +55,9 @@ def answer_304_if_unchanged(*shown: object) -> None:
         abort(nothing_new)
 
 
-def second_of_active_run(workflow: SeenWorkflow) -> int | None:
-    """The current second while a run of the workflow is active; None while none is."""
-    return int(moments.now().timestamp()) if workflow.running else None
+def second_of_active_run(seen: SeenWorkflow | SeenWorkspace) -> int | None:
+    """The current second while a run of the workflow or workspace is active; None while none is."""
+    return int(moments.now().timestamp()) if seen.running else None
 
 
 def minute_of_expected_runs(workflows: int) -> int | None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 from portal.paging import Slice
-from portal.runs.filters.registry import FILTERS
 from portal.runs.query import RunQuery
 
 
@@ -19,7 +18,7 @@ def facets(query: RunQuery) -> list[Facet]:
     start = query.at(Slice(0, query.slice.limit))
     return [
         Facet(chip.label, chip.words, each.put(start, chip.without))
-        for each in FILTERS
+        for each in query.filters
         for chip in each.chips(each.value_in(query))
     ]
 
@@ -32,6 +31,6 @@ def any_status(query: RunQuery) -> RunQuery:
 def cleared(query: RunQuery) -> RunQuery:
     """The same order and page size without any filter, from the start."""
     query = query.at(Slice(0, query.slice.limit))
-    for each in FILTERS:
+    for each in query.filters:
         query = each.put(query, each.empty)
     return query

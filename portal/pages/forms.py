@@ -49,6 +49,8 @@ def plain_form(args: MultiDict[str, str]) -> Args:
     plain = flat(args, repeating())
     if "status" in plain:
         plain["status"] = ",".join(args.getlist("status"))
+    if not plain.get("workflow", "?"):
+        del plain["workflow"]
     for each in further_filters():
         for name in each.labels:
             if each.repeats:
@@ -74,12 +76,15 @@ def filled(plain: Mapping[str, str | Sequence[str]], errors: Sequence[FieldError
     return Form({**texts, **days}, {error.field: error.message for error in errors}, lists)
 
 
-def parse_run_list(plain: Mapping[str, str | Sequence[str]], workflow_id: UUID) -> RunQuery:
-    """The query of the run list; `page` counts pages where the service counts rows. Raises InvalidQuery."""
+def parse_run_list(plain: Mapping[str, str | Sequence[str]], workflow_id: UUID | None) -> RunQuery:
+    """The query of the run list of a workflow, or of a workspace. Raises InvalidQuery.
+
+    `page` counts pages where the service counts rows.
+    """
     reader = Reader(plain)
     number = reader.read("page", parameters.page_number, 0)
     try:
-        query = RunQuery.parse(plain, workflow_id=str(workflow_id))
+        query = RunQuery.parse(plain, workflow_id=None if workflow_id is None else str(workflow_id))
     except InvalidQuery as refusal:
         raise InvalidQuery([*refusal.errors, *reader.errors]) from None
     reader.finish()

@@ -8,7 +8,7 @@ from flask import Response, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal import moments
-from portal.auth.access import SeenWorkflow, get_workflow
+from portal.auth.access import SeenWorkflow, get_workflow, get_workspace
 from portal.auth.gate import current_principal
 from portal.config import current_settings
 from portal.database.sql.excerpts import TextBudget
@@ -25,6 +25,7 @@ from portal.pages.key_values import KeyValues, first_key_values, source_key_valu
 from portal.pages.pager import Pager
 from portal.pages.run_facts import RunAbout, about
 from portal.pages.run_now import Now, now_of
+from portal.pages.run_place import ALL, AMONG, marks_of, place_of_list
 from portal.pages.run_rights import may_start, may_steer
 from portal.pages.timeline_chart import TimelineChart, draw_timeline, lane_pages
 from portal.paging import Page
@@ -89,7 +90,7 @@ class RunLinks:
 
     @property
     def came_from(self) -> Args:
-        return self.run_list.to_args()
+        return {**self.run_list.to_args(), **marks_of(self.run_list.workflow_id)}
 
     @property
     def neighbour_labels(self) -> tuple[str, str]:
@@ -131,6 +132,8 @@ class RunFragment:
     run: RunExcerpt
     came_from: Args
     """The parameters of the list that led to the run."""
+    list_url: str
+    """Where that list is."""
     links: RunLinks
     neighbours: Neighbours
     pace: RunTiming
@@ -256,11 +259,13 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
     workflow = get_workflow(current_principal(), found_id)
     progress = _progress(workflow, id_in_path(run_id))
     relations = read_relations(workflow.workspace_id, id_in_path(run_id))
+    beside = None if links.run_list.workflow_id else get_workspace(current_principal(), workflow.workspace_id)
     conditional_get.answer_304_if_unchanged(
         workflow,
         conditional_get.second_of_active_run(workflow),
         progress,
         relations,
+        beside,
         links.run_list.moving,
     )
     run = get_run_excerpt(workflow, id_in_path(run_id))
@@ -273,6 +278,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         workflow=workflow,
         run=run,
         came_from=links.came_from,
+        list_url=place_of_list(links.run_list, workflow).url("runs", **links.run_list.to_args()),
         links=links,
         neighbours=find_neighbours(workflow, links.run_list, run.id),
         pace=pace,
@@ -319,10 +325,11 @@ def _links(workflow_id: UUID) -> RunLinks:
 
 def originating_list(workflow_id: UUID) -> RunQuery:
     """The list that led to a run, from the parameters of its link; the whole list if they are not valid."""
+    found_in = None if request.args.get(AMONG) == ALL else workflow_id
     try:
-        return parse_run_list(_list_parameters(plain_form(request.args)), workflow_id)
+        return parse_run_list(_list_parameters(plain_form(request.args)), found_in)
     except InvalidQuery:
-        return RunQuery(workflow_id=workflow_id)
+        return RunQuery(workflow_id=found_in)
 
 
 def _list_parameters(plain: Args) -> Args:

@@ -11,6 +11,7 @@ from portal.errors import Conflict
 from portal.pages import bp
 from portal.pages.confirmation import confirm
 from portal.pages.run import originating_list
+from portal.pages.run_place import place_of_list
 from portal.pages.run_rights import to_steer
 from portal.runs.detail.run import RunView
 from portal.runs.statuses import RunStatus, is_active
@@ -70,7 +71,9 @@ def _return_from(workflow: SeenWorkflow, run: RunView) -> Response:
 
 def _address_after(workflow: SeenWorkflow, run: RunView) -> str:
     """The list or the run that the button was on, as it was."""
-    came_from = originating_list(workflow.id).to_args()
+    came_from = originating_list(workflow.id)
+    place = place_of_list(came_from, workflow)
     if request.args.get(BACK) == LIST:
-        return url_for(".runs", workflow_id=workflow.id, **came_from)  # type: ignore[arg-type]
-    return url_for(".run", workflow_id=workflow.id, run_id=run.id, **came_from)  # type: ignore[arg-type]
+        return place.url("runs", **came_from.to_args())
+    args = {**came_from.to_args(), **place.marks}
+    return url_for(".run", workflow_id=workflow.id, run_id=run.id, **args)  # type: ignore[arg-type]

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from flask import Response, make_response, redirect, request, url_for
+from flask import Response, make_response, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal import moments
-from portal.auth.access import SeenWorkflow, get_workflow
-from portal.auth.gate import current_principal
+from portal.auth.access import SeenWorkflow, SeenWorkspace
 from portal.database.sql.excerpts import cut
 from portal.engine.control.schedules.expectations import Late
 from portal.errors import InvalidQuery, NotFound
@@ -19,12 +18,14 @@ from portal.pages import bp, conditional_get
 from portal.pages.curl_command import curl_command
 from portal.pages.expected import lateness
 from portal.pages.facets import Facet, any_status, cleared, facets
-from portal.pages.forms import Form, filled, id_in_path, parse_run_list, plain_form, without
+from portal.pages.forms import Form, filled, parse_run_list, plain_form, without
 from portal.pages.overview import Overview, read_overview
 from portal.pages.pager import Pager
 from portal.pages.run_lines import RunLine, run_lines
 from portal.pages.run_live import Watch, watch
+from portal.pages.run_place import Place, place_of_workflow, place_of_workspace, seen_in
 from portal.pages.run_rights import may_start, may_steer
+from portal.pages.run_workflows import named_workflows, workflow_choices
 from portal.pages.sort_links import SORT_LABELS, SortLink, sort_links
 from portal.paging import Page
 from portal.runs.facts.outcomes import FINER, OUTCOME_WORDS
@@ -36,7 +37,7 @@ from portal.runs.filters.facts.trigger import TRIGGER
 from portal.runs.filters.facts.trigger import WORDS as TRIGGER_CHOICES
 from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.outcome import OUTCOME
-from portal.runs.filters.registry import FILTERS, further_filters
+from portal.runs.filters.registry import WORKSPACE_FILTERS, further_filters
 from portal.runs.listing import RunPage, list_runs
 from portal.runs.listing.rows import RunRow, Texts
 from portal.runs.query import SORTS, RunQuery
@@ -69,7 +70,7 @@ _DRAWN: Sequence[AnyFilter] = (TEXT, OUTCOME, TRIGGER, LABEL)
 class FilterForm:
     """What `runs/_filters.html` shows, whether the filters are valid or not."""
 
-    workflow_id: UUID
+    place: Place
     form: Form
     cleared: RunQuery
     """The list without any filter."""
@@ -81,11 +82,13 @@ class FilterForm:
     """The times until now in which runs were created."""
     more: bool
     """Whether a field is in use that the form folds away."""
+    workflows: Sequence[tuple[str, str]] = ()
+    """Those of the filter by workflow, where there is one."""
     statuses: Sequence[str] = CHIPS
     sorts: Sequence[tuple[str, str]] = SORT_OPTIONS
     page_sizes: Sequence[int] = PAGE_SIZES
     search_field: str = SEARCH_FIELD
-    labels: Mapping[str, str] = field(default_factory=lambda: _labels_of(FILTERS))
+    labels: Mapping[str, str] = field(default_factory=lambda: _labels_of(WORKSPACE_FILTERS))
     """Every parameter of a filter with its label."""
     further: Mapping[str, str] = field(
         default_factory=lambda: _labels_of(each for each in further_filters() if each not in _DRAWN)
@@ -98,7 +101,8 @@ class FilterForm:
 class RunListPage(FilterForm):
     """What `runs/page.html` and `runs/_table.html` show."""
 
-    workflow: SeenWorkflow
+    workflow: SeenWorkflow | None
+    """None where the list is of a workspace."""
     query: RunQuery
     page: Page[RunRow]
     lines: Sequence[RunLine]
@@ -110,6 +114,8 @@ class RunListPage(FilterForm):
     facets: Sequence[Facet]
     any_status: RunQuery
     watch: Watch
+    workflow_names: Mapping[UUID, str]
+    """Of a workspace's list: the names of the workflows of its rows."""
     api_call: str
     may_start: bool
     """Whether there is a button to start a run."""
@@ -126,7 +132,7 @@ class RefusedRunList(FilterForm):
     """What the same templates show where a parameter is not valid."""
 
     workflow: SeenWorkflow | None
-    """None where there is no such workflow: the errors of the parameters come first."""
+    """None where there is no such workflow: the errors of the parameters come first. Or as above."""
     corrected: RunQuery
     """The list with the valid parameters only."""
     query: None = None
@@ -137,55 +143,88 @@ class RefusedRunList(FilterForm):
 
 @bp.get("/workflows/<workflow_id>/runs")
 def runs(workflow_id: str) -> Response | BaseResponse:
-    found_id = id_in_path(workflow_id)
-    if "page" in request.args:
-        return _to_offset(found_id)
-    return _answer("runs/page.html", found_id)
+    return _page(place_of_workflow(workflow_id))
 
 
 @bp.get("/workflows/<workflow_id>/runs/table")
 def runs_table(workflow_id: str) -> Response | BaseResponse:
-    found_id = id_in_path(workflow_id)
+    return _table(place_of_workflow(workflow_id))
+
+
+@bp.get("/runs")
+@bp.get("/workspaces/<workspace_id>/runs")
+def workspace_runs(workspace_id: str | None = None) -> Response | BaseResponse:
+    """The runs of all workflows: of the chosen workspace, or of another one that the address names."""
+    return _page(place_of_workspace())
+
+
+@bp.get("/runs/table")
+@bp.get("/workspaces/<workspace_id>/runs/table")
+def workspace_runs_table(workspace_id: str | None = None) -> Response | BaseResponse:
+    return _table(place_of_workspace())
+
+
+def _page(place: Place) -> Response | BaseResponse:
+    return _to_offset(place) if "page" in request.args else _answer(_whole(place), place)
+
+
+def _whole(place: Place) -> str:
+    """The template of the whole page."""
+    return "runs/page.html" if place.workflow_id is not None else "runs/everywhere.html"
+
+
+def _table(place: Place) -> Response | BaseResponse:
     if not htmx.wants_fragment():
         args: dict[str, Any] = {
             name: request.args.getlist(name) for name in _parameters()
         }  # as url_for takes them
-        return redirect(url_for(".runs", workflow_id=found_id, **args), code=303)
-    return _answer("runs/_table.html", found_id)
+        return redirect(place.url("runs", **args), code=303)
+    return _answer("runs/_table.html", place)
 
 
-def _answer(template: str, workflow_id: UUID) -> Response:
+def _answer(template: str, place: Place) -> Response:
     """The requested list, or the form with its errors."""
     plain = plain_form(request.args)
     try:
-        query = parse_run_list(plain, workflow_id)
+        query = parse_run_list(plain, place.workflow_id)
     except InvalidQuery as refusal:
-        return _refusal(template, workflow_id, plain, refusal)
-    workflow = get_workflow(current_principal(), workflow_id)
-    late = lateness(workflow)
-    conditional_get.answer_304_if_unchanged(
-        workflow, conditional_get.second_of_active_run(workflow), late, query.moving
-    )
-    page = list_runs(workflow, query, Texts.BRIEF)
-    overview = read_overview(workflow, page.in_all) if template == "runs/page.html" else None
-    html = render(template, _list(workflow, query, page, overview, late))
-    return _addressed(html, workflow_id, query.to_args())
+        return _refusal(template, place, plain, refusal)
+    seen = seen_in(place)
+    late = lateness(seen) if isinstance(seen, SeenWorkflow) else None
+    active = conditional_get.second_of_active_run(seen)
+    conditional_get.answer_304_if_unchanged(seen, active, late, query.moving)
+    page = list_runs(seen, query, Texts.BRIEF)
+    overview = None
+    if template == "runs/page.html" and isinstance(seen, SeenWorkflow):
+        overview = read_overview(seen, page.in_all)
+    html = render(template, _list(place, seen, query, page, overview, late))
+    return _addressed(html, place, query.to_args())
 
 
 def _list(
-    workflow: SeenWorkflow, query: RunQuery, page: RunPage, overview: Overview | None, late: Late | None
+    place: Place,
+    seen: SeenWorkflow | SeenWorkspace,
+    query: RunQuery,
+    page: RunPage,
+    overview: Overview | None,
+    late: Late | None,
 ) -> RunListPage:
     lines, form = run_lines(page.rows, moments.now()), filled(query.to_args())
+    workflow = seen if isinstance(seen, SeenWorkflow) else None
+    workspace_id = seen.workspace_id if isinstance(seen, SeenWorkflow) else seen.id
+    workflows = workflow_choices(seen, query.workflows)
+    api = ("api.workspace_runs", {}) if workflow is None else ("api.runs", {"workflow_id": workflow.id})
     return RunListPage(
         workflow=workflow,
-        workflow_id=workflow.id,
+        place=place,
         query=query,
         cleared=cleared(query),
         outcomes=_outcomes(query.to_args()),
         triggers=_triggers(query.to_args()),
         spans=_spans(query.to_args()),
+        workflows=workflows,
         any_status=any_status(query),
-        facets=facets(query),
+        facets=named_workflows(facets(query), workflows),
         form=form,
         more=_uses_more(form),
         page=page,
@@ -193,35 +232,41 @@ def _list(
         counts=page.counts,
         pager=Pager(page),
         sortings=sort_links(query),
-        watch=watch(workflow, query, lines, page.counts),
-        api_call=curl_command("api.runs", workflow_id=workflow.id, **query.to_args()),
+        watch=watch(seen, query, lines, page.counts),
+        workflow_names=page.workflow_names,
+        api_call=curl_command(api[0], **api[1], **query.to_args()),
         overview=overview,
         late=late,
-        may_start=may_start(workflow.workspace_id),
-        may_steer=may_steer(workflow.workspace_id),
+        may_start=workflow is not None and may_start(workspace_id),
+        may_steer=may_steer(workspace_id),
     )
 
 
-def _refusal(template: str, workflow_id: UUID, plain: Args, refusal: InvalidQuery) -> Response:
-    corrected = parse_run_list(without(plain, refusal.errors), workflow_id)
+def _refusal(template: str, place: Place, plain: Args, refusal: InvalidQuery) -> Response:
+    corrected = parse_run_list(without(plain, refusal.errors), place.workflow_id)
+    workflow, workflows = None, list[tuple[str, str]]()
     try:
-        workflow = get_workflow(current_principal(), workflow_id)
+        seen = seen_in(place)
     except NotFound:
-        workflow = None
+        pass
+    else:
+        workflow = seen if isinstance(seen, SeenWorkflow) else None
+        workflows = workflow_choices(seen, corrected.workflows)
     form = filled(plain, refusal.errors)
     refused = RefusedRunList(
         workflow=workflow,
-        workflow_id=workflow_id,
+        place=place,
         corrected=corrected,
         cleared=cleared(corrected),
         outcomes=_outcomes(plain),
         triggers=_triggers(plain),
         spans=_spans(plain),
+        workflows=workflows,
         form=form,
         more=_uses_more(form),
     )
     html = render(template, refused)
-    answer = _addressed(html, workflow_id, {name: plain[name] for name in _parameters() if name in plain})
+    answer = _addressed(html, place, {name: plain[name] for name in _parameters() if name in plain})
     answer.status_code = refusal.status
     return answer
 
@@ -260,22 +305,27 @@ def _choices(
 
 
 def _parameters() -> list[str]:
-    return [name for each in FILTERS for name in each.labels] + ["sort", "order", "limit", "offset", "page"]
+    return [name for each in WORKSPACE_FILTERS for name in each.labels] + [
+        "sort",
+        "order",
+        "limit",
+        "offset",
+        "page",
+    ]
 
 
 def _labels_of(filters: Iterable[AnyFilter]) -> dict[str, str]:
     return {name: label for each in filters for name, label in each.labels.items()}
 
 
-def _addressed(html: str, workflow_id: UUID, args: Args) -> Response:
-    url = url_for(".runs", workflow_id=workflow_id, **args)  # type: ignore[arg-type]
-    return htmx.set_browser_url(make_response(html), url, typing_in=SEARCH_FIELD)
+def _addressed(html: str, place: Place, args: Args) -> Response:
+    return htmx.set_browser_url(make_response(html), place.url("runs", **args), typing_in=SEARCH_FIELD)
 
 
-def _to_offset(workflow_id: UUID) -> Response | BaseResponse:
+def _to_offset(place: Place) -> Response | BaseResponse:
     """Redirect a page number to the offset of its first row, so that each page has one address."""
     try:
-        query = parse_run_list(plain_form(request.args), workflow_id)
+        query = parse_run_list(plain_form(request.args), place.workflow_id)
     except InvalidQuery:
-        return _answer("runs/page.html", workflow_id)
-    return redirect(url_for(".runs", workflow_id=workflow_id, **query.to_args()), code=303)  # type: ignore[arg-type]
+        return _answer(_whole(place), place)
+    return redirect(place.url("runs", **query.to_args()), code=303)

@@ -4,19 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from flask import redirect, request, url_for
+from flask import redirect, request
 from werkzeug.wrappers import Response
 
 from portal import moments
-from portal.auth.access import SeenWorkflow, get_workflow
-from portal.auth.gate import current_principal
+from portal.auth.access import SeenWorkflow, SeenWorkspace
 from portal.input import parameters
 from portal.input.bounds import MAX_BIGINT
 from portal.input.parameters import Args, Reader, Refused, single
 from portal.pages import bp, conditional_get
-from portal.pages.forms import id_in_path, parse_run_list, plain_form
+from portal.pages.forms import parse_run_list, plain_form
 from portal.pages.overview import Figures, read_figures
 from portal.pages.run_lines import RunLine, run_lines
+from portal.pages.run_place import Place, place_of_workflow, place_of_workspace, seen_in
 from portal.pages.run_rights import may_steer
 from portal.paging import MAX_LIMIT, Slice
 from portal.runs.listing.changes_since import read_changes
@@ -34,7 +34,7 @@ class Watch:
     rows: Sequence[UUID]
     """The active runs that it shows."""
     since: int
-    """The version of the workflow when the list was read: runs that came later are new."""
+    """The version of the workflow when the list was read, or the last arrival in the workspace."""
     moving: bool
     """Whether anything is active, and so may change by itself."""
 
@@ -53,8 +53,7 @@ class Watch:
 class RunListChanges:
     """What `runs/_live.html` shows: the parts of an open list that change while runs are active."""
 
-    workflow: SeenWorkflow
-    workflow_id: UUID
+    place: Place
     query: RunQuery
     lines: Sequence[RunLine]
     """The watched runs that changed."""
@@ -62,12 +61,15 @@ class RunListChanges:
     new: int
     """Runs that came after the list was read."""
     watch: Watch
-    overview: Figures
+    workflow_names: Mapping[UUID, str]
+    """Of a workspace's list: the names of the workflows of its rows."""
+    overview: Figures | None
+    """None of a workspace's list, which has none."""
     may_steer: bool
 
 
 def watch(
-    workflow: SeenWorkflow,
+    seen: SeenWorkflow | SeenWorkspace,
     query: RunQuery,
     lines: Sequence[RunLine],
     counts: Mapping[str, int],
@@ -76,30 +78,42 @@ def watch(
     """What to poll for after this answer: nothing, where neither a row nor a count is active."""
     rows = [line.run.id for line in lines if line.active]
     moving = bool(rows) or any(count and is_active(status) for status, count in counts.items())
-    return Watch(query, rows, workflow.version if since is None else since, moving)
+    if since is None:
+        since = seen.version if isinstance(seen, SeenWorkflow) else seen.arrived_in
+    return Watch(query, rows, since, moving)
 
 
 @bp.get("/workflows/<workflow_id>/runs/live")
 def runs_live(workflow_id: str) -> str | Response:
-    found_id = id_in_path(workflow_id)
-    query = parse_run_list(plain_form(request.args), found_id)
+    return _changes(place_of_workflow(workflow_id))
+
+
+@bp.get("/runs/live")
+@bp.get("/workspaces/<workspace_id>/runs/live")
+def workspace_runs_live(workspace_id: str | None = None) -> str | Response:
+    return _changes(place_of_workspace())
+
+
+def _changes(place: Place) -> str | Response:
+    query = parse_run_list(plain_form(request.args), place.workflow_id)
     if not htmx.wants_fragment():
-        return redirect(url_for(".runs", workflow_id=found_id, **query.to_args()), code=303)  # type: ignore[arg-type]
+        return redirect(place.url("runs", **query.to_args()), code=303)
     watched, since = _watched(single(request.args))
-    workflow = get_workflow(current_principal(), found_id)
-    conditional_get.answer_304_if_unchanged(workflow, query.moving)  # durations go on in the browser
-    runs = read_changes(workflow, query, watched, since)
+    seen = seen_in(place)
+    conditional_get.answer_304_if_unchanged(seen, query.moving)  # durations go on in the browser
+    runs = read_changes(seen, query, watched, since)
     lines = run_lines(runs.rows, moments.now())
+    workflow = seen if isinstance(seen, SeenWorkflow) else None
     changes = RunListChanges(
-        workflow=workflow,
-        workflow_id=found_id,
+        place=place,
         query=query,
         lines=lines,
         counts=runs.counts,
         new=runs.new,
-        watch=watch(workflow, query, lines, runs.counts, since),
-        overview=read_figures(workflow, runs.in_all),
-        may_steer=may_steer(workflow.workspace_id),
+        watch=watch(seen, query, lines, runs.counts, since),
+        workflow_names=runs.workflow_names,
+        overview=read_figures(workflow, runs.in_all) if workflow else None,
+        may_steer=may_steer(workflow.workspace_id if workflow else seen.id),
     )
     return render("runs/_live.html", changes)
 

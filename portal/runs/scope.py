@@ -5,6 +5,7 @@ The runs of deleted workflows belong to no workspace's list.
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -96,15 +97,34 @@ class Scope:
         return bound
 
 
-def scope_of(seen: Listed, chosen: tuple[UUID, ...] = ()) -> Scope:
-    """The scope of a workflow; or of a workspace, or of those chosen that are live workflows of it."""
-    if not isinstance(seen, SeenWorkspace):
-        return Scope(Kind.WORKFLOW, seen.workspace_id, (seen.id,))
-    if not chosen:
+class ListQuery(Protocol):
+    """What is read of a run query."""
+
+    @property
+    def workflow_id(self) -> UUID | None: ...
+    @property
+    def workflows(self) -> tuple[UUID, ...]: ...
+
+
+def scope_of(seen: Listed) -> Scope:
+    """All runs of a workflow or a workspace."""
+    if isinstance(seen, SeenWorkspace):
         return Scope(Kind.WORKSPACE, seen.id)
-    found = read(_CHOSEN, workspace_id=seen.id, chosen=list(chosen)).scalars()
+    return Scope(Kind.WORKFLOW, seen.workspace_id, (seen.id,))
+
+
+def scope_of_list(seen: Listed, query: ListQuery) -> Scope:
+    """Whose runs a query lists: those of the workflow; without one, those of its workspace, or of the chosen
+    workflows that are live there.
+    """
+    own = scope_of(seen)
+    if query.workflow_id is not None:
+        return own
+    if not query.workflows:
+        return Scope(Kind.WORKSPACE, own.workspace_id)
+    found = read(_CHOSEN, workspace_id=own.workspace_id, chosen=list(query.workflows)).scalars()
     workflow_ids = tuple(sorted(found))
-    return Scope(Kind.WORKFLOW if len(workflow_ids) == 1 else Kind.WORKFLOWS, seen.id, workflow_ids)
+    return Scope(Kind.WORKFLOW if len(workflow_ids) == 1 else Kind.WORKFLOWS, own.workspace_id, workflow_ids)
 
 
 _WORKSPACE_ID: sa.BindParameter[UUID] = sa.bindparam("workspace_id")

@@ -120,6 +120,23 @@ def list_workflows(workspace_id: UUID, query: WorkflowQuery, brief: bool = False
     return Page([_shorten(row) for row in found] if brief else found, total, slice_)
 
 
+def names_by_id(workspace_id: UUID, most: int, always: Sequence[UUID]) -> list[tuple[UUID, str]]:
+    """Ids and names of the first workflows of a workspace by name, and of those wanted in any case."""
+    found = read(_NAMES, workspace_id=workspace_id, most=most).all()
+    if missing := set(always) - {row.id for row in found}:
+        found = [*found, *read(_NAMES_OF, workspace_id=workspace_id, ids=list(missing))]
+    return [(row.id, row.name) for row in found]
+
+
+_LIVE_NAMES = (
+    sa.select(Workflow.id, Workflow.name)
+    .where(Workflow.workspace_id == sa.bindparam("workspace_id"), Workflow.deleted_at.is_(None))
+    .order_by(Workflow.name_folded, Workflow.id)
+)
+_NAMES = _LIVE_NAMES.limit(sa.bindparam("most"))
+_NAMES_OF = _LIVE_NAMES.where(Workflow.id.in_(sa.bindparam("ids", expanding=True)))
+
+
 @lru_cache(maxsize=64)
 def _statements(query: WorkflowQuery, brief: bool) -> tuple[sa.Select[int], statements.Columns]:
     """The statements that count the matching workflows and read a page, cached by query."""

@@ -7,7 +7,7 @@ from uuid import UUID
 from portal.runs.counts.reading import read_counts
 from portal.runs.listing.rows import RunRow, Texts, read_rows, workflow_names
 from portal.runs.query import RunQuery
-from portal.runs.scope import Listed, scope_of
+from portal.runs.scope import Listed, scope_of, scope_of_list
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ def read_changes(seen: Listed, query: RunQuery, watched: Sequence[UUID], since: 
     """How the watched runs stand, and how many came after this version of the workflow, or this last arrival
     of the workspace.
     """
-    counts = read_counts(scope_of(seen, query.workflows), query, since)
+    counts = read_counts(scope_of_list(seen, query), query, since)
     rows = read_rows(scope_of(seen), watched, Texts.BRIEF)
     return ListChanges(
         rows=rows,

@@ -18,7 +18,7 @@ from portal.database.sql import statements
 from portal.runs.filters.conditions import Filters, filtering, values
 from portal.runs.filters.triggered_by import PEOPLE_NAMED
 from portal.runs.query import RunQuery, SortValue
-from portal.runs.scope import Kind, Listed, Scope, in_scope, in_workflows, scope_of
+from portal.runs.scope import Kind, Listed, Scope, in_scope, in_workflows, scope_of_list
 
 MAX_PEOPLE = 40
 """A search that matches up to this many people reads a range for each; more have runs close by."""
@@ -30,6 +30,7 @@ _Key = InstrumentedAttribute[SortValue]
 @dataclass(frozen=True)
 class Neighbour:
     id: UUID
+    workflow_id: UUID
     run_number: int
     status: str
 
@@ -41,8 +42,11 @@ class Neighbours:
 
 
 def find_neighbours(seen: Listed, query: RunQuery, run_id: UUID) -> Neighbours:
-    """The neighbours of a run of this workflow or workspace; the run itself need not match the query."""
-    scope = scope_of(seen, query.workflows)
+    """The neighbours of a run of this workflow or workspace; the run itself need not match the query.
+
+    A query without a workflow lists the workspace, also where the run's workflow is given.
+    """
+    scope = scope_of_list(seen, query)
     key: _Key = getattr(Run, query.sort_column)
     value = db.session.scalar(sa.select(key).where(Run.id == run_id))
     bound = values(scope, query)
@@ -134,12 +138,12 @@ def _nearest(
         order = segment.order(found.c.key, found.c.id)
         row = db.session.execute(sa.select(found).order_by(*order).limit(1), bound).first()
         if row is not None:
-            return Neighbour(row.id, row.run_number, row.status)
+            return Neighbour(row.id, row.workflow_id, row.run_number, row.status)
     return None
 
 
 def _firsts(key: _Key, segment: _Segment, ranges: Sequence[_Range]) -> Iterator[statements.Columns]:
-    columns = (Run.id, Run.run_number, Run.status, key.label("key"))
+    columns = (Run.id, Run.workflow_id, Run.run_number, Run.status, key.label("key"))
     for conditions, each in ranges:
         if each is None:
             first = sa.select(*columns).where(segment.condition, *conditions)

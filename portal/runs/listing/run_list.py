@@ -14,7 +14,7 @@ from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
 from portal.runs.listing.access_path import find_page
 from portal.runs.listing.rows import RunRow, Texts, workflow_names
 from portal.runs.query import RunQuery
-from portal.runs.scope import Listed, scope_of
+from portal.runs.scope import Listed, scope_of_list
 from portal.runs.statuses import STATUSES
 
 
@@ -37,7 +37,7 @@ def list_runs(
     thresholds: Thresholds = THRESHOLDS,
 ) -> RunPage:
     """One page of the runs of a workflow, or with a query over a workspace of that, with its counts."""
-    scope = scope_of(seen, query.workflows)
+    scope = scope_of_list(seen, query)
     query = replace(query, status=tuple(status for status in STATUSES if status in query.status))
     counts = read_counts(scope, query)
     total = sum(counts.by_status[status] for status in query.status or STATUSES)
