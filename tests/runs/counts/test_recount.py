@@ -39,7 +39,16 @@ from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
 from portal.runs.recording import recorder, workflow_rows
 from portal.runs.recording.state_machine import Event
 from portal.runs.statistics.summary import summarize
-from tests.factories import NOON, make_person, make_run, make_runs, make_workflow, make_workspace
+from tests.factories import (
+    NOON,
+    delete_from_workspace,
+    make_person,
+    make_run,
+    make_runs,
+    make_workflow,
+    make_workspace,
+    restore_to_workspace,
+)
 from tests.thresholds import SMALL, divide_small_buckets
 
 MIDNIGHT = NOON + timedelta(hours=12)
@@ -226,6 +235,29 @@ def test_the_migration_counts_the_runs_that_are_there(app: Flask) -> None:
     upgrade()
     assert drift() == {}
     assert summarize(workflow).total == 3
+    db.session.remove()
+
+
+@pytest.mark.slow
+def test_the_migration_counts_the_runs_of_workspaces(app: Flask) -> None:
+    """Also in buckets that only all workflows together fill, and without those of a deleted workflow."""
+    workspace = make_workspace()
+    one, two, gone = (make_workflow(workspace, name) for name in ("One", "Two", "Gone"))
+    dense = {"created_at": NOON, "started_at": NOON}
+    half = THRESHOLDS.split // 2 + 1
+    for number, workflow in enumerate((one, two)):
+        ids = range(number * half + 1, (number + 1) * half + 1)
+        make_runs(workflow, [dense | {"id": UUID(int=n << 97), "person_id": None} for n in ids])
+    make_run(gone, make_person(workspace, "Ada"), started_at=NOON)
+    delete_from_workspace(gone)
+    db.session.remove()
+    downgrade(revision="0025")
+    upgrade()
+    assert drift() == {}
+    seconds = sa.select(sa.func.count()).where(WorkspaceRunBucket.width == SECOND)
+    assert db.session.scalar(seconds) == 2  # of created_at and of started_at
+    restore_to_workspace(gone)
+    assert drift() == {}
     db.session.remove()
 
 
