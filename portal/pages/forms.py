@@ -15,6 +15,7 @@ from portal.input import parameters
 from portal.input.parameters import Reader, Refused, single
 from portal.moments import DAY_PATTERN
 from portal.paging import Slice
+from portal.runs.filters.duration import DURATION
 from portal.runs.filters.registry import further_filters
 from portal.runs.query import RunQuery
 
@@ -40,11 +41,11 @@ class Form:
 
 
 def plain_form(args: MultiDict[str, str]) -> dict[str, str]:
-    """A form's fields as parameters: statuses joined, empty dates left out, dates as whole days."""
+    """A form's fields as parameters: statuses joined, what is empty left out, dates as whole days."""
     plain = single(args)
     if "status" in plain:
         plain["status"] = ",".join(args.getlist("status"))
-    for each in further_filters():
+    for each in (DURATION, *further_filters()):
         for name in each.labels:
             if not plain.get(name, "?"):
                 del plain[name]

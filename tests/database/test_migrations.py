@@ -166,7 +166,7 @@ def _runs() -> list[tuple[object, ...]]:
     tables = (Base.metadata.tables[name] for name in ("runs", "steps"))
     later = (
         *("workflow_version", "by_engine", "as_of", "said", "provenance", "outcome", "trigger"),
-        *("source_system", "parent_id", "rerun_of_id", "duration_ms"),
+        *("source_system", "parent_id", "rerun_of_id", "duration_ms", "workspace_id"),
     )
     kept = [[column for column in table.columns if column.name not in later] for table in tables]
     with db.engine.connect() as connection:

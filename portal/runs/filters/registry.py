@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from portal.runs.filters.created import CREATED
+from portal.runs.filters.duration import DURATION
 from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.outcome import OUTCOME
 from portal.runs.filters.status import STATUS
@@ -13,6 +14,7 @@ FILTERS: list[AnyFilter] = [
     STATUS,
     TRIGGERED_BY,
     CREATED,
+    DURATION,
     OUTCOME,
 ]
 WORKSPACE_FILTERS: list[AnyFilter] = [WORKFLOW, *FILTERS]
