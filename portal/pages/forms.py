@@ -16,6 +16,7 @@ from portal.input import parameters
 from portal.input.parameters import Args, Reader, Refused, flat, single
 from portal.moments import DAY_PATTERN
 from portal.paging import Slice
+from portal.runs.filters.duration import DURATION
 from portal.runs.filters.registry import further_filters, repeating
 from portal.runs.query import RunQuery
 
@@ -51,7 +52,7 @@ def plain_form(args: MultiDict[str, str]) -> Args:
         plain["status"] = ",".join(args.getlist("status"))
     if not plain.get("workflow", "?"):
         del plain["workflow"]
-    for each in further_filters():
+    for each in (DURATION, *further_filters()):
         for name in each.labels:
             if each.repeats:
                 plain[name] = [value for value in args.getlist(name) if value]

@@ -10,6 +10,7 @@ from portal.input import parameters
 from portal.input.parameters import Args, Reader
 from portal.paging import DEFAULT_LIMIT, Slice
 from portal.runs.filters.created import CREATED
+from portal.runs.filters.duration import DURATION
 from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.registry import FILTERS, WORKSPACE_FILTERS, further_filters
 from portal.runs.filters.status import STATUS
@@ -41,6 +42,9 @@ class RunQuery:
     created_to: datetime | None = None
     within: str = ""
     """The window as a time until now, where it is one: `created_from` was the begin when it was read."""
+    min_duration: int | None = None
+    """In milliseconds."""
+    max_duration: int | None = None
     others: tuple[tuple[AnyFilter, object], ...] = ()
     """The values of further filters, none of them empty."""
     named: frozenset[str] = frozenset()
@@ -54,6 +58,7 @@ class RunQuery:
         """
         reader = Reader(args if workflow_id is None else {**args, "workflow_id": workflow_id})
         created_from, created_to, within = CREATED.read(reader)
+        min_duration, max_duration = DURATION.read(reader)
         query = cls(
             workflow_id=None if workflow_id is None else reader.read("workflow_id", parameters.uuid, None),
             workflows=WORKFLOW.read(reader) if workflow_id is None else (),
@@ -65,6 +70,8 @@ class RunQuery:
             created_from=created_from,
             created_to=created_to,
             within=within,
+            min_duration=min_duration,
+            max_duration=max_duration,
             named=frozenset(args),
         )
         for each in further_filters():
@@ -80,6 +87,11 @@ class RunQuery:
     @property
     def sort_column(self) -> str:
         return _COLUMNS.get(self.sort, self.sort)
+
+    @property
+    def by_duration(self) -> bool:
+        """Whether it has only runs that took some time, not more or not less."""
+        return self.min_duration is not None or self.max_duration is not None
 
     @property
     def filtered(self) -> bool:

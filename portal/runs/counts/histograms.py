@@ -11,6 +11,7 @@ from uuid import UUID
 
 from portal.moments import EPOCH
 from portal.runs.counts.key_range import KeyRange
+from portal.runs.scope import Kind
 
 SECOND = 1_000_000
 HOUR, DAY, PERIOD = 3600 * SECOND, 86_400 * SECOND, 32 * 86_400 * SECOND
@@ -48,6 +49,10 @@ class Histogram(NamedTuple):
     @property
     def always(self) -> tuple[Level, ...]:
         return tuple(level for level in self.levels if level.always)
+
+    def levels_of(self, kind: Kind) -> tuple[Level, ...]:
+        """The levels at which buckets of a scope can be added up: others do not exist for each workflow."""
+        return self.always if kind is Kind.WORKFLOWS else self.levels
 
     def ranges(self, width: int, numbers: Collection[int]) -> Iterator[KeyRange]:
         """The keys in these buckets, adjacent buckets together."""

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from portal.database.sql import statements
 from portal.runs.filters.created import CREATED, Window
+from portal.runs.filters.duration import DURATION
 from portal.runs.filters.filter import AnyFilter
 from portal.runs.filters.status import STATUS
 from portal.runs.filters.triggered_by import TRIGGERED_BY
@@ -29,6 +30,10 @@ class FilteredQuery(Protocol):
     @property
     def created_to(self) -> datetime | None: ...
     @property
+    def min_duration(self) -> int | None: ...
+    @property
+    def max_duration(self) -> int | None: ...
+    @property
     def others(self) -> tuple[tuple[AnyFilter, object], ...]: ...
 
 
@@ -39,6 +44,8 @@ class Filters(NamedTuple):
     searched: bool = False
     created_from: bool = False
     created_to: bool = False
+    min_duration: bool = False
+    max_duration: bool = False
     others: tuple[tuple[AnyFilter, Hashable], ...] = ()
     """Further filters with their shapes."""
     scope: Kind = Kind.WORKFLOW
@@ -46,14 +53,17 @@ class Filters(NamedTuple):
     @classmethod
     def of(cls, scope: Scope, query: FilteredQuery) -> Self:
         window = CREATED.shape(Window(query.created_from, query.created_to))
+        durations = DURATION.shape((query.min_duration, query.max_duration))
         others = tuple((each, each.shape(value)) for each, value in query.others)
-        return cls(STATUS.shape(query.status), TRIGGERED_BY.shape(query.search), *window, others, scope.kind)
+        own = STATUS.shape(query.status), TRIGGERED_BY.shape(query.search), *window, *durations
+        return cls(*own, others=others, scope=scope.kind)
 
     def shapes(self) -> Iterator[tuple[AnyFilter, Hashable]]:
         """Every filter with its shape."""
         yield CREATED, (self.created_from, self.created_to)
         yield STATUS, self.statuses
         yield TRIGGERED_BY, self.searched
+        yield DURATION, (self.min_duration, self.max_duration)
         yield from self.others
 
 
@@ -82,6 +92,7 @@ def values(scope: Scope, query: FilteredQuery, statuses: tuple[str, ...] | None 
         (STATUS, query.status if statuses is None else statuses),
         (TRIGGERED_BY, query.search),
         (CREATED, Window(query.created_from, query.created_to)),
+        (DURATION, (query.min_duration, query.max_duration)),
         *query.others,
     )
     bound = scope.values

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from portal.runs.filters.created import CREATED
+from portal.runs.filters.duration import DURATION
 from portal.runs.filters.facts.branch import BRANCH
 from portal.runs.filters.facts.label import LABEL
 from portal.runs.filters.facts.source import SOURCE
@@ -19,6 +20,7 @@ FILTERS: list[AnyFilter] = [
     STATUS,
     TRIGGERED_BY,
     CREATED,
+    DURATION,
     TEXT,
     OUTCOME,
     TRIGGER,

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from portal.database.models import PersonRuns, Run
 from portal.database.sql import statements
 from portal.database.transactions import read
+from portal.runs.counts.reading import Counts
 from portal.runs.counts.thresholds import Thresholds
 from portal.runs.filters.conditions import Filters, filtering, matching, scannable, values
 from portal.runs.filters.triggered_by import PEOPLE_NAMED
@@ -34,26 +35,28 @@ from portal.runs.scope import Kind, Scope, in_workflows
 def find_page(
     scope: Scope,
     query: RunQuery,
-    counts: Mapping[str, int],
-    in_all: int,
+    counted: Counts,
     count: int,
     texts: Texts,
     thresholds: Thresholds,
 ) -> list[RunRow]:
-    """The page of `count` runs at the query's offset; `counts` are those of all statuses, `in_all` of all
-    runs of the workflow.
-    """
+    """The page of `count` runs at the query's offset."""
+    counts, descending = counted.by_status, query.order == "desc"
     total = sum(counts[status] for status in query.status or counts)
     if query.others:  # no index or histogram knows of them
         return _sorted_page(scope, query, total, count, texts)
     few = total <= _most_sorted(query, thresholds)
     if few and (_is_narrowed(query) or total < sum(counts.values())):
         return _sorted_page(scope, query, total, count, texts)
+    beyond = counted.longer if descending else counted.shorter
+    before = sum(beyond[status] for status in query.status or beyond) if query.sort == "duration" else 0
+    order = KeyOrder(scope, query, query.sort_column, descending, query.status, before)
+    if order.is_residual and _is_sorted(order, total, count, counted.in_all, thresholds):
+        return _sorted_page(scope, query, total, count, texts)
     if query.sort == "status":
         return _by_status(scope, query, counts, count, texts, thresholds)
-    order = KeyOrder(scope, query, query.sort_column, query.order == "desc", query.status)
     if order.is_residual:
-        return _nearer_end(order, total, count, in_all, texts, thresholds)
+        return _nearer_end(order, total, count, texts)
     gap = sum(counts.values()) / total
     if query.search:
         gap = thresholds.search_gap
@@ -73,7 +76,7 @@ def _most_sorted(query: RunQuery, thresholds: Thresholds) -> int:
 
 def _is_narrowed(query: RunQuery) -> bool:
     """Whether the list leaves out runs for more than their status."""
-    return bool(query.search) or _is_windowed(query)
+    return bool(query.search) or _is_windowed(query) or query.by_duration
 
 
 def _by_key(
@@ -105,14 +108,18 @@ def _merged_scans(order: KeyOrder, position: int, count: int, thresholds: Thresh
     return scans_by_histogram(order, position, count, thresholds)
 
 
-def _nearer_end(
-    order: KeyOrder, total: int, count: int, in_all: int, texts: Texts, thresholds: Thresholds
-) -> list[RunRow]:
-    """A page that no histogram finds: of what is scanned from the nearer end, or of all that is sorted."""
-    query, position = order.query, order.query.slice.offset
+def _is_sorted(order: KeyOrder, total: int, count: int, in_all: int, thresholds: Thresholds) -> bool:
+    """Whether all runs of a list that no histogram tells are read and sorted, which costs less than a scan
+    that passes over others; scans of a merged order sort more.
+    """
+    position = order.query.slice.offset
     passed = (min(position, total - position - count) + count) * in_all / total
-    if order.is_merged or total * thresholds.sorted_like <= passed:
-        return _sorted_page(order.scope, query, total, count, texts)
+    return order.is_merged or total * thresholds.sorted_like <= passed
+
+
+def _nearer_end(order: KeyOrder, total: int, count: int, texts: Texts) -> list[RunRow]:
+    """The page of a scan that passes over other runs, from the nearer end."""
+    position = order.query.slice.offset
     if not position:
         return _and_without_key(order, [order.scan(position, count)], total, count, texts)
     lacking = 0
@@ -209,7 +216,9 @@ def _sorting(
         narrow = narrow.join_from(who, Run, by_them).where(*rest)
     else:
         narrow = narrow.where(*matching(filters))
+    within = filters.created_from or filters.created_to or filters.min_duration or filters.max_duration
     named = sort in ("created_at", "status")  # in all indexes that narrow
+    named = named or (sort == "duration_ms" and within and not filters.searched)
     if filters.searched and not named:
         narrow = narrow.add_columns(Run.run_number)  # or SQLite reads all of an index that has the rest
     elif not named:

@@ -18,9 +18,10 @@ _TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class KeyOrder:
-    """Runs of some statuses (none: any) by a key, within the query's search and window.
+    """Runs of some statuses (none: any) by a key, within the query's other filters.
 
-    A window of created_at is a range of the order by created_at; for other orders it is a residual filter.
+    A window of created_at is a range of the order by created_at, and durations are one of the order by
+    duration; for other orders these are residual filters.
     """
 
     scope: Scope
@@ -28,10 +29,12 @@ class KeyOrder:
     key: str
     descending: bool
     statuses: tuple[str, ...]
+    before: int = 0
+    """How many runs of the statuses stand before the list, where it is a range of durations."""
 
     @property
     def may_lack_keys(self) -> bool:
-        return self.key in WITHOUT
+        return self.key in WITHOUT and not (self.key == "duration_ms" and self.query.by_duration)
 
     @property
     def is_merged(self) -> bool:
@@ -42,6 +45,8 @@ class KeyOrder:
     def filters(self) -> Filters:
         """The residual filter of scans."""
         filters = Filters.of(self.scope, self.query)._replace(statuses=len(self.statuses))
+        if self.key == "duration_ms":
+            return filters._replace(min_duration=False, max_duration=False)
         return filters if self.window_is_residual else filters._replace(created_from=False, created_to=False)
 
     @property
@@ -51,7 +56,9 @@ class KeyOrder:
     @property
     def is_residual(self) -> bool:
         """Whether the runs of the list stand among others, where no histogram tells."""
-        return self.key == "duration_ms" and bool(self.query.search or self.window_is_residual)
+        if self.key == "duration_ms":
+            return bool(self.query.search) or self.window_is_residual
+        return self.query.by_duration
 
     def values(self) -> statements.Values:
         return values(self.scope, self.query, self.statuses)
@@ -63,6 +70,9 @@ class KeyOrder:
             until = query.created_to + _TICK if query.created_to and query.created_to < _LAST else None
             begin = max(_moments(begin, query.created_from), default=None)
             end = min(_moments(end, until), default=None)
+        elif self.key == "duration_ms" and begin is None and end is None:
+            begin = query.min_duration
+            end = None if query.max_duration is None else query.max_duration + 1
         return IndexScan(KeyRange(self.key, begin, end), self.descending, self.statuses, offset, limit)
 
     def scan_onwards(

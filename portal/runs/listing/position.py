@@ -21,7 +21,6 @@ from portal.runs.counts.histograms import (
     FIRST_KEY,
     WITHOUT,
     Histogram,
-    Level,
     microseconds,
 )
 from portal.runs.counts.key_range import KeyRange
@@ -37,6 +36,7 @@ from portal.runs.statuses import STATUSES
 
 def scans_by_histogram(order: KeyOrder, position: int, count: int, thresholds: Thresholds) -> list[IndexScan]:
     """What gives a page of all runs of the statuses."""
+    position += order.before
     keyed, range_, offset = _find_bucket(order, BY_KEY[order.key], position)
     scans = []
     if range_ is not None:
@@ -71,14 +71,9 @@ def _find_bucket(order: KeyOrder, histogram: Histogram, position: int) -> tuple[
         if depth < 0:
             total = int(before or 0)
         else:
-            width = _levels(kind, histogram)[depth].width
+            width = histogram.levels_of(kind)[depth].width
             found = histogram.range(number * width, (number + 1) * width), position - int(before)
     return (total, *found) if found else (total, None, position)
-
-
-def _levels(kind: Kind, histogram: Histogram) -> Sequence[Level]:
-    """The levels at which the buckets of a scope can be added up: others do not exist for each workflow."""
-    return histogram.always if kind is Kind.WORKFLOWS else histogram.levels
 
 
 @lru_cache(maxsize=256)
@@ -87,7 +82,7 @@ def _finding(kind: Kind, histogram: Histogram, statuses: tuple[str, ...], descen
     With depth -1 the number of all runs. A level is read within one bucket of the level above.
     """
     levels: list[sa.CTE] = []
-    steps = _levels(kind, histogram)
+    steps = histogram.levels_of(kind)
     for level in steps:
         bucket = aliased(kind.counts.buckets)
         here = _runs_of(bucket, statuses)

@@ -44,6 +44,6 @@ def list_runs(
     count = min(query.slice.limit, total - query.slice.offset)
     rows = []
     if count > 0:
-        rows = find_page(scope, query, counts.by_status, counts.in_all, count, texts, thresholds)
+        rows = find_page(scope, query, counts, count, texts, thresholds)
     names = workflow_names(row.workflow_id for row in rows) if query.workflow_id is None else {}
     return RunPage(rows, total, query.slice, counts.by_status, counts.in_all, names)

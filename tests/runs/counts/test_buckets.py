@@ -68,9 +68,10 @@ def check_all_pages(workflow: Workflow) -> None:
     assert drift() == {}
     stored = db.session.scalars(sa.select(Run).where(Run.workflow_id == workflow.id).order_by(Run.id)).all()
     for sort, order in product(SORTS, ORDERS):
-        keyed = [run for run in stored if getattr(run, sort) is not None]
-        keyed.sort(key=lambda run, sort=sort: getattr(run, sort), reverse=order == "desc")  # type: ignore[misc]
-        expected = [run.id for run in (*keyed, *(run for run in stored if getattr(run, sort) is None))]
+        key = RunQuery(sort=sort).sort_column
+        keyed = [run for run in stored if getattr(run, key) is not None]
+        keyed.sort(key=lambda run, key=key: getattr(run, key), reverse=order == "desc")  # type: ignore[misc]
+        expected = [run.id for run in (*keyed, *(run for run in stored if getattr(run, key) is None))]
         for offset in range(0, len(expected), 3):
             query = RunQuery(workflow_id=workflow.id, slice=Slice(offset, 4), sort=sort, order=order)
             page = list_runs(seen(workflow), query, thresholds=SMALL)

@@ -44,6 +44,10 @@ FILTERS: list[dict[str, Any]] = [
     WINDOW,
     WINDOW | {"status": "completed,failed"},
     WINDOW | {"search": "ada"},
+    {"min_duration": "1s"},
+    {"min_duration": "1250", "max_duration": "12s", "status": "completed,failed"},
+    {"max_duration": "12s", "search": "a"},
+    WINDOW | {"min_duration": "0"},
 ]
 FACTS: list[dict[str, Any]] = [
     {"outcome": "skipped"},

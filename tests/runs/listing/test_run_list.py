@@ -108,6 +108,7 @@ queries = st.fixed_dictionaries(
         "sort": st.sampled_from(SORTS),
         "order": st.sampled_from(ORDERS),
         "window": st.tuples(st.none() | few_moments, st.none() | few_moments),
+        "took": st.just((None, None)) | st.tuples(st.none() | few_durations, st.none() | few_durations),
     }
 )
 
@@ -120,6 +121,11 @@ def naive(stored: list[Expected], asked: dict[str, Any]) -> list[UUID]:
         if asked["status"] and run.status not in asked["status"]:
             return False
         if (begin and run.created_at < begin) or (end and run.created_at > end):
+            return False
+        least, most = asked["took"]
+        if (least, most) != (None, None) and run.duration_ms is None:
+            return False
+        if (least and (run.duration_ms or 0) < least) or (most is not None and (run.duration_ms or 0) > most):
             return False
         if not asked["search"]:
             return True
@@ -196,6 +202,10 @@ def check_against_a_naive_list(
         if begin and end and begin > end:
             begin, end = end, begin
         wanted["window"] = begin, end
+        least, most = wanted["took"]
+        if least is not None and most is not None and least > most:
+            least, most = most, least
+        wanted["took"] = least, most
         query = RunQuery(
             workflow_id=workflow.id,
             slice=Slice(wanted["offset"], wanted["limit"]),
@@ -205,6 +215,8 @@ def check_against_a_naive_list(
             order=wanted["order"],
             created_from=begin,
             created_to=end,
+            min_duration=least,
+            max_duration=most,
         )
         page = list_runs(seen(workflow), query, thresholds=thresholds)
         everything = naive(stored, wanted)
