@@ -9,7 +9,15 @@ import sqlalchemy as sa
 from portal.auth.principals import Principal
 from portal.database.columns import JsonObject
 from portal.database.engine import db
-from portal.database.models import RunTotals, Schedule, User, Workflow, Workspace, WorkspaceRunTotals
+from portal.database.models import (
+    RunTotals,
+    SavedView,
+    Schedule,
+    User,
+    Workflow,
+    Workspace,
+    WorkspaceRunTotals,
+)
 from portal.database.models.accounts import full_name
 from portal.database.sql import versions
 from portal.database.sql.excerpts import cut, excerpt
@@ -54,6 +62,8 @@ class SeenWorkflow:
     expected: JsonObject | None = None
     """When its runs are expected (`engine.control.schedules.expectations`)."""
     created_at: datetime = EPOCH
+    default_view: UUID | None = None
+    """The saved view that links to the workflow lead to: the principal's own, else the team's."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,19 @@ class SeenWorkspace:
     """Sums that change with every write to a workflow or its runs."""
 
 
+_DEFAULT_VIEW = (
+    sa.select(SavedView.id)
+    .where(
+        SavedView.workflow_id == Workflow.id,
+        SavedView.is_default,
+        SavedView.user_id.is_(None) | (SavedView.user_id == sa.bindparam("user_id")),
+    )
+    .order_by(SavedView.user_id.is_(None))
+    .limit(1)
+    .correlate(Workflow)
+    .scalar_subquery()
+)
+
 _SEEN = (
     sa.select(
         Workflow.id,
@@ -90,6 +113,7 @@ _SEEN = (
         Schedule.stopped_reason.label("schedule_stopped"),
         Workflow.expected,
         Workflow.created_at,
+        _DEFAULT_VIEW.label("default_view"),
     )
     .join(Workspace, Workflow.workspace_id == Workspace.id)
     .outerjoin(RunTotals, RunTotals.workflow_id == Workflow.id)
@@ -127,7 +151,7 @@ _DELETED = (
 
 def get_workflow(principal: Principal, workflow_id: UUID) -> SeenWorkflow:
     """A live workflow in a workspace of the principal. Raises NotFound, also for a foreign one, Deleted."""
-    row = read(_SEEN, workflow_id=workflow_id).first()
+    row = read(_SEEN, workflow_id=workflow_id, user_id=principal.user.id).first()
     if row is None:
         refuse_deleted(principal, workflow_id, NO_SUCH_WORKFLOW)
     if row is None or row.workspace_id not in principal.workspace_ids:

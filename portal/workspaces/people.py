@@ -85,15 +85,20 @@ def store_people(
     if made:
         session.connection().execute(_insert(session), made)
     if changed:  # all lists of the workspace show their names
-        update = sa.update(Workspace).where(Workspace.id == workspace_id)
-        version = versions.next_version_in_sql(Workspace.version)
-        session.execute(update.values(version=version, change_stamp=Workspace.change_stamp + 1))
+        touch_workspace(session, workspace_id)
     for row in changed:
         session.execute(sa.update(_PEOPLE).where(_PEOPLE.c.id == known[row["user_id"]].id).values(row))
     ids = {person.user_id: person.id for person in known.values()}
     if made:
         ids |= {user_id: p.id for user_id, p in _known(session, workspace_id, wanted).items()}
     return ids, len(made)
+
+
+def touch_workspace(session: Session, workspace_id: UUID) -> None:
+    """Give a workspace a new version, and lock it: what all pages of it show has changed."""
+    update = sa.update(Workspace).where(Workspace.id == workspace_id)
+    version = versions.next_version_in_sql(Workspace.version)
+    session.execute(update.values(version=version, change_stamp=Workspace.change_stamp + 1))
 
 
 def person_of(session: Session, workspace_id: UUID, user: User) -> int:

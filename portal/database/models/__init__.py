@@ -73,6 +73,7 @@ from portal.database.models.states import (
     UploadCategory,
     UploadStatus,
 )
+from portal.database.models.views import SavedView
 from portal.database.models.ways_in.ingest import (
     IngestHour,
     IngestKey,
@@ -136,6 +137,7 @@ __all__ = [
     "RunTerm",
     "RunText",
     "RunTotals",
+    "SavedView",
     "Schedule",
     "ScheduleTick",
     "SchemaState",
