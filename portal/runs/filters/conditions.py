@@ -74,7 +74,11 @@ def matching(filters: Filters, key: str | None = None) -> list[sa.ColumnElement[
 
 def filtering(filters: Filters) -> list[sa.ColumnElement[bool]]:
     """The same, without whose runs these are."""
-    return [condition for each, shape in filters.shapes() for condition in each.conditions(shape)]
+    return [
+        condition
+        for each, shape in filters.shapes()
+        for condition in each.conditions_in(filters.scope, shape)
+    ]
 
 
 def scannable(filters: Filters, key: str | None = None) -> list[sa.ColumnElement[bool]]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from portal.database.sql import statements
 from portal.input.parameters import Args, Reader
+from portal.runs.scope import Kind
 
 Schema = Mapping[str, object]
 """JSON Schema of a parameter."""
@@ -70,6 +71,10 @@ class Filter(ABC, Generic[Value, Shape]):
     @abstractmethod
     def conditions(self, shape: Shape) -> list[sa.ColumnElement[bool]]:
         """The conditions on runs; names of bound parameters are the filter's own."""
+
+    def conditions_in(self, kind: Kind, shape: Shape) -> list[sa.ColumnElement[bool]]:
+        """The same in a scope, on which the condition depends where it looks into another table."""
+        return self.conditions(shape)
 
     def scannable(self, shape: Shape) -> list[sa.ColumnElement[bool]]:
         """The same for a scan of another index, so written that no planner reads an index for their sake."""

@@ -14,7 +14,7 @@ from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.database.models import Person, Run, RunStatus, Workflow
+from portal.database.models import Person, Run, RunStatus, Workflow, Workspace
 from portal.database.transactions import writing
 from portal.moments import format_moment
 from portal.runs.listing import list_runs
@@ -29,6 +29,7 @@ from tests.factories import (
     make_workflow,
     make_workspace,
     seen,
+    seen_workspace,
 )
 
 PEOPLE = ("Ada Lovelace", "Alan Turing")
@@ -141,6 +142,7 @@ class Told:
     labels: dict[str, Any] = field(hash=False)
     steps: tuple[Step, ...] = ()
     completed_at: datetime | None = None
+    duration: int | None = None
     title: str | None = None
     commit: str | None = None
     error: str | None = None
@@ -266,24 +268,43 @@ def naive(stored: list[Told], asked: dict[str, Any]) -> tuple[list[UUID], dict[s
     return [run.id for run in with_key + without], counts
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """Two workflows whose runs each example replaces, and beside them one that no query may show."""
+
+    workspace: Workspace
+    workflows: tuple[Workflow, Workflow]
+    people: list[Person]
+
+
 @pytest.fixture
-def shelf(app: Flask) -> tuple[Workflow, list[Person]]:
-    """A workflow whose runs each example replaces, beside one that no query may show."""
+def shelf(app: Flask) -> Shelf:
     workspace = make_workspace()
     people = [make_person(workspace, name) for name in PEOPLE]
-    everything = {"trigger": "schedule", "source_system": "github:acme/web", "branch": "main"}
-    told = {"labels": {"env": "prod", "tier": 1}, "ref": {"branch": "main"}}
+    everything = {
+        "trigger": "schedule",
+        "source_system": "github:acme/web",
+        "branch": "main",
+        "run_number": 12,
+    }
+    told = {"labels": {"env": "prod", "tier": 1}, "ref": {"branch": "main"}, "title": "Nightly DUB"}
     steps = [{"node_id": node, "status": "failed"} for node in NODES]
-    make_runs(make_workflow(workspace, "Another"), [{**everything, "source": told, "steps": steps}])
-    return make_workflow(workspace), people
+    make_runs(make_workflow(make_workspace("other")), [{**everything, "source": told, "steps": steps}])
+    return Shelf(workspace, (make_workflow(workspace, "A"), make_workflow(workspace, "B")), people)
 
 
-def store(workflow: Workflow, people: list[Person], stored: list[Told]) -> None:
-    with writing() as session:
-        workflow_rows.lock_workflows(session, [workflow.id])
-        ids = session.scalars(sa.select(Run.id).where(Run.workflow_id == workflow.id)).all()
-        recorder.delete_runs(session, workflow.id, ids)
-    make_runs(workflow, [_row(run, people) for run in stored])
+def of(number: int, stored: list[Told]) -> list[Told]:
+    """The runs of one of the workflows."""
+    return [run for run in stored if run.id.int % 2 == number]
+
+
+def store(shelf: Shelf, stored: list[Told]) -> None:
+    for number, workflow in enumerate(shelf.workflows):
+        with writing() as session:
+            workflow_rows.lock_workflows(session, [workflow.id])
+            ids = session.scalars(sa.select(Run.id).where(Run.workflow_id == workflow.id)).all()
+            recorder.delete_runs(session, workflow.id, ids)
+        make_runs(workflow, [_row(run, shelf.people) for run in of(number, stored)])
 
 
 def _row(run: Told, people: list[Person]) -> dict[str, Any]:
@@ -317,24 +338,33 @@ def _row(run: Told, people: list[Person]) -> dict[str, Any]:
 @settings(max_examples=60)
 @given(stored=runs, asked=st.lists(asked_for, min_size=1, max_size=8))
 def test_every_filter_gives_what_a_naive_list_gives(
-    shelf: tuple[Workflow, list[Person]], stored: list[Told], asked: list[dict[str, Any]]
+    shelf: Shelf, stored: list[Told], asked: list[dict[str, Any]]
 ) -> None:
-    workflow, people = shelf
-    store(workflow, people, stored)
-    for wanted in asked:
+    store(shelf, stored)
+    for number, wanted in enumerate(asked):
         if wanted.get("from", "") > wanted.get("to", "Z"):
             wanted["from"], wanted["to"] = wanted["to"], wanted["from"]
         if "within" in wanted:
             wanted = {name: each for name, each in wanted.items() if name not in ("from", "to")}
-        with time_machine.travel(LATER + timedelta(seconds=59), tick=False):
-            query = RunQuery.parse(wanted, workflow_id=str(workflow.id))
-        page = list_runs(seen(workflow), query)
-        everything, counts = naive(stored, wanted)
-        offset, limit = int(wanted["offset"]), int(wanted["limit"])
-        assert page.total == len(everything)
-        assert page.counts == counts
-        assert [row.id for row in page.rows] == everything[offset:][:limit]
-        if everything:
-            found = find_neighbours(seen(workflow), query, everything[0])
-            assert found.previous is None
-            assert (found.next and found.next.id) == next(iter(everything[1:]), None)
+        check(shelf.workflows[0], of(0, stored), wanted)
+        everywhere = wanted
+        if number % 2:
+            everywhere = wanted | {"workflow": ",".join(str(each.id) for each in shelf.workflows)}
+        check(shelf.workspace, stored, everywhere)
+
+
+def check(there: Workflow | Workspace, stored: list[Told], wanted: dict[str, Any]) -> None:
+    of_workflow = isinstance(there, Workflow)
+    with time_machine.travel(LATER + timedelta(seconds=59), tick=False):
+        query = RunQuery.parse(wanted, workflow_id=str(there.id) if of_workflow else None)
+    opened = seen(there) if isinstance(there, Workflow) else seen_workspace(there)
+    page = list_runs(opened, query)
+    everything, counts = naive(stored, wanted)
+    offset, limit = int(wanted["offset"]), int(wanted["limit"])
+    assert page.total == len(everything)
+    assert page.counts == counts
+    assert [row.id for row in page.rows] == everything[offset:][:limit]
+    if everything:
+        found = find_neighbours(opened, query, everything[0])
+        assert found.previous is None
+        assert (found.next and found.next.id) == next(iter(everything[1:]), None)

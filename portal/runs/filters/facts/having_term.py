@@ -3,11 +3,12 @@
 import sqlalchemy as sa
 
 from portal.database.models import Run, RunTerm
+from portal.runs.scope import Kind, in_workflows
 
 
-def having_term(name: str) -> sa.ColumnElement[bool]:
-    """To have the term that is bound under this name."""
+def having_term(kind: Kind, name: str) -> sa.ColumnElement[bool]:
+    """To have the term that is bound under this name, in a scope of this kind."""
     found = sa.select(RunTerm.run_id).where(
-        RunTerm.workflow_id == sa.bindparam("workflow_id"), RunTerm.term == sa.bindparam(name)
+        in_workflows(kind, RunTerm.workflow_id), RunTerm.term == sa.bindparam(name)
     )
     return Run.id.in_(found)

@@ -12,6 +12,7 @@ from portal.runs.facts.terms import label_term
 from portal.runs.filters.facts.exact_text import exact
 from portal.runs.filters.facts.having_term import having_term
 from portal.runs.filters.filter import Chip, Filter, Schema
+from portal.runs.scope import Kind
 
 MOST = 10
 """Labels that one list may ask for."""
@@ -47,7 +48,10 @@ class LabelFilter(Filter[tuple[str, ...], int]):
         return len(value)
 
     def conditions(self, shape: int) -> list[sa.ColumnElement[bool]]:
-        return [having_term(f"label_{index}") for index in range(shape)]
+        return self.conditions_in(Kind.WORKFLOW, shape)
+
+    def conditions_in(self, kind: Kind, shape: int) -> list[sa.ColumnElement[bool]]:
+        return [having_term(kind, f"label_{index}") for index in range(shape)]
 
     def values(self, value: tuple[str, ...], workspace_id: UUID) -> statements.Values:
         return {f"label_{index}": label_term(label) for index, label in enumerate(value)}

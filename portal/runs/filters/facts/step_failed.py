@@ -12,6 +12,7 @@ from portal.runs.facts.terms import step_term
 from portal.runs.filters.facts.exact_text import ExactText, text_schema
 from portal.runs.filters.facts.having_term import having_term
 from portal.runs.filters.filter import Schema
+from portal.runs.scope import Kind
 
 
 class StepFailedFilter(ExactText):
@@ -25,7 +26,10 @@ class StepFailedFilter(ExactText):
     labels: ClassVar[Mapping[str, str]] = {"step_failed": "Failed step"}
 
     def conditions(self, shape: bool) -> list[sa.ColumnElement[bool]]:
-        return [having_term("step_failed")]
+        return self.conditions_in(Kind.WORKFLOW, shape)
+
+    def conditions_in(self, kind: Kind, shape: bool) -> list[sa.ColumnElement[bool]]:
+        return [having_term(kind, "step_failed")]
 
     def values(self, value: str, workspace_id: UUID) -> statements.Values:
         return {"step_failed": step_term(value)}

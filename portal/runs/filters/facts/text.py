@@ -19,6 +19,7 @@ from portal.input.parameters import Args, Reader, Refused
 from portal.input.text import STORABLE_PATTERN, is_storable
 from portal.runs.facts.texts import MAX_ERROR, searched
 from portal.runs.filters.filter import Chip, Filter, Schema
+from portal.runs.scope import Kind, in_workflows
 
 LEAST, MOST = 3, 100
 """Characters of a text."""
@@ -59,13 +60,17 @@ class TextFilter(Filter[str, _Shape]):
         return _Shape(text_index.kind_of(db.engine), _number(value) is not None)
 
     def conditions(self, shape: _Shape) -> list[sa.ColumnElement[bool]]:
-        of_workflow = RunText.workflow_id == sa.bindparam("workflow_id")
-        texts = sa.select(RunText.run_id).where(of_workflow, *text_index.containing(shape.kind))
+        return self.conditions_in(Kind.WORKFLOW, shape)
+
+    def conditions_in(self, kind: Kind, shape: _Shape) -> list[sa.ColumnElement[bool]]:
+        texts = sa.select(RunText.run_id).where(
+            in_workflows(kind, RunText.workflow_id), *text_index.containing(shape.kind)
+        )
         if not shape.numbered:
             return [Run.id.in_(texts)]
         run = aliased(Run)
         numbered = sa.select(run.id).where(
-            run.workflow_id == sa.bindparam("workflow_id"), run.run_number == sa.bindparam("text_number")
+            in_workflows(kind, run.workflow_id), run.run_number == sa.bindparam("text_number")
         )
         return [Run.id.in_(sa.union_all(texts, numbered))]
 
