@@ -19,6 +19,9 @@ FILTERS = {
     "half": "from={half}",
     "half, failed": "from={half}&status=failed",
     "half, 16 people": "from={half}&search={search}",
+    "a minute or more": "min_duration=1m",
+    "a minute or more, failed": "min_duration=1m&status=failed",
+    "a minute or more, half": "min_duration=1m&from={half}",
 }
 PAGE = 20
 

@@ -38,17 +38,20 @@ class Run(Base):
         ),
         sa.Index(
             "ix_runs_workflow_id_started_at",
-            *("workflow_id", "started_at", "id", "status", "created_at", "person_id"),
+            *("workflow_id", "started_at", "id", "status", "created_at", "person_id", "duration_ms"),
         ),
         sa.Index(
             "ix_runs_workflow_id_completed_at",
-            *("workflow_id", "completed_at", "id", "status", "created_at", "person_id"),
+            *("workflow_id", "completed_at", "id", "status", "created_at", "person_id", "duration_ms"),
         ),
         sa.Index(
             "ix_runs_workflow_id_duration_ms",
             *("workflow_id", "duration_ms", "id", "status", "created_at", "person_id"),
         ),
-        sa.Index("ix_runs_workflow_id_status_id", "workflow_id", "status", "id", "created_at", "person_id"),
+        sa.Index(
+            "ix_runs_workflow_id_status_id",
+            *("workflow_id", "status", "id", "created_at", "person_id", "duration_ms"),
+        ),
         sa.Index("ix_runs_workflow_id_status_created_at", "workflow_id", "status", "created_at", "id"),
         sa.Index(
             "ix_runs_workflow_id_person_id_created_at",

@@ -19,7 +19,9 @@ class Thresholds:
     sorted_of_window: int = 8000
     """The same where the index of creation has all that is needed."""
     sorted_like: int = 10
-    """Reading one more run to sort it costs as much as passing over this many index entries."""
+    """Sorting one more run that an index has costs as much as passing over this many of its entries."""
+    looked_up_like: int = 50
+    """The same of a run that has to be looked up for its key."""
     search_gap: int = 16
     """A search is assumed to match one run in this many, before anything is known of it."""
 

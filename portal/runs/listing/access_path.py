@@ -114,7 +114,9 @@ def _is_sorted(order: KeyOrder, total: int, count: int, in_all: int, thresholds:
     """
     position = order.query.slice.offset
     passed = (min(position, total - position - count) + count) * in_all / total
-    return order.is_merged or total * thresholds.sorted_like <= passed
+    covered = order.key in ("created_at", "status") or (order.window_is_residual and not order.query.search)
+    each = thresholds.sorted_like if covered else thresholds.looked_up_like
+    return order.is_merged or total * each <= passed
 
 
 def _nearer_end(order: KeyOrder, total: int, count: int, texts: Texts) -> list[RunRow]:

@@ -22,6 +22,8 @@ FILTERS = [
     {"search": "a", "status": ("failed", "completed")},
     {"search": "nobody"},
     {"created_from": NOON + timedelta(minutes=1)},
+    {"min_duration": 60_000},
+    {"max_duration": 60_000, "status": ("failed", "completed")},
 ]
 
 

@@ -45,7 +45,7 @@ FILTERS: list[dict[str, Any]] = [
     WINDOW | {"status": "completed,failed"},
     WINDOW | {"search": "ada"},
     {"min_duration": "1s"},
-    {"min_duration": "1250", "max_duration": "12s", "status": "completed,failed"},
+    {"min_duration": "1250", "status": "completed,failed"},
     {"max_duration": "12s", "search": "a"},
     WINDOW | {"min_duration": "0"},
 ]

@@ -113,6 +113,12 @@ queries = st.fixed_dictionaries(
 )
 
 
+def in_order(bounds: tuple[Any, Any]) -> tuple[Any, Any]:
+    """The bounds of a range, the lower one first; either may be None."""
+    begin, end = bounds
+    return (end, begin) if begin is not None and end is not None and begin > end else bounds
+
+
 def naive(stored: list[Expected], asked: dict[str, Any]) -> list[UUID]:
     """All matching ids in order, by sorting lists in memory."""
 
@@ -198,14 +204,8 @@ def check_against_a_naive_list(
 ) -> None:
     store(workflow, people, stored)
     for wanted in asked:
-        begin, end = wanted["window"]
-        if begin and end and begin > end:
-            begin, end = end, begin
-        wanted["window"] = begin, end
-        least, most = wanted["took"]
-        if least is not None and most is not None and least > most:
-            least, most = most, least
-        wanted["took"] = least, most
+        begin, end = wanted["window"] = in_order(wanted["window"])
+        least, most = wanted["took"] = in_order(wanted["took"])
         query = RunQuery(
             workflow_id=workflow.id,
             slice=Slice(wanted["offset"], wanted["limit"]),

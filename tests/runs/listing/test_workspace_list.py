@@ -30,7 +30,7 @@ from tests.factories import (
     seen_workspace,
     uuid_of,
 )
-from tests.runs.listing.test_run_list import PEOPLE, Expected, naive, queries, runs, store
+from tests.runs.listing.test_run_list import PEOPLE, Expected, in_order, naive, queries, runs, store
 from tests.statements import statements
 from tests.thresholds import SMALL, divide_small_buckets
 
@@ -112,10 +112,8 @@ def check_against_a_naive_list(
     live = [run for run, place in zip(stored, places, strict=True) if place != DELETED]
     at = {run.id: place for run, place in zip(stored, places, strict=True)}
     for wanted, chosen in asked:
-        begin, end = wanted["window"]
-        if begin and end and begin > end:
-            begin, end = end, begin
-        wanted["window"] = begin, end
+        begin, end = wanted["window"] = in_order(wanted["window"])
+        least, most = wanted["took"] = in_order(wanted["took"])
         query = RunQuery(
             workflows=shelf.ids(chosen),
             slice=Slice(wanted["offset"], wanted["limit"]),
@@ -125,6 +123,8 @@ def check_against_a_naive_list(
             order=wanted["order"],
             created_from=begin,
             created_to=end,
+            min_duration=least,
+            max_duration=most,
         )
         page = list_runs(seen_workspace(shelf.workspace), query, thresholds=thresholds)
         among = [run for run in live if not chosen or at[run.id] in chosen]
@@ -147,6 +147,8 @@ FILTERS: list[dict[str, Any]] = [
     {"search": "a", "status": ("failed", "completed")},
     {"search": "nobody"},
     {"created_from": NOON + timedelta(minutes=1)},
+    {"min_duration": 60_000},
+    {"max_duration": 60_000, "status": ("failed", "completed")},
 ]
 
 

@@ -13,8 +13,15 @@ depends_on = None
 
 NAME = "ix_runs_workflow_id_duration_ms"
 COLUMNS = ["workflow_id", "duration_ms", "id", "status", "created_at", "person_id"]
-BY_CREATION = {
+ORDERS = {
     "ix_runs_workflow_id_created_at": ["workflow_id", "created_at", "id", "status", "person_id"],
+    "ix_runs_workflow_id_started_at": [
+        *("workflow_id", "started_at", "id", "status", "created_at", "person_id")
+    ],
+    "ix_runs_workflow_id_completed_at": [
+        *("workflow_id", "completed_at", "id", "status", "created_at", "person_id")
+    ],
+    "ix_runs_workflow_id_status_id": ["workflow_id", "status", "id", "created_at", "person_id"],
     "ix_runs_workspace_id_created_at": [
         *("workspace_id", "created_at", "id", "status", "person_id", "workflow_id")
     ],
@@ -44,7 +51,7 @@ def upgrade() -> None:
     if not _is_sqlite():
         op.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no index is made while checks of the rows are pending
     op.create_index(NAME, "runs", COLUMNS)
-    for name, columns in BY_CREATION.items():
+    for name, columns in ORDERS.items():
         op.drop_index(name, "runs")
         op.create_index(name, "runs", [*columns, "duration_ms"])
     for histogram in HISTOGRAMS:
@@ -57,7 +64,7 @@ def downgrade() -> None:
     for table in ("run_buckets", "workspace_run_buckets"):
         op.execute(f"DELETE FROM {table} WHERE histogram IN ('duration_ms', 'no_duration')")  # noqa: S608
     op.drop_index(NAME, "runs")
-    for name, columns in BY_CREATION.items():
+    for name, columns in ORDERS.items():
         op.drop_index(name, "runs")
         op.create_index(name, "runs", columns)
     op.drop_column("runs", "duration_ms")
