@@ -58,6 +58,11 @@ def test_a_short_text_is_whole(browser: Browser) -> None:
     assert one(row(browser, run.id), ".why").text == "x" * 240
 
 
+def test_a_run_without_an_error_says_which_steps_failed(browser: Browser) -> None:
+    run = make_run(browser.workflow, status="failed", why="2 steps failed: TSan, No wallet")
+    assert one(row(browser, run.id), ".why").text == "2 steps failed: TSan, No wallet"
+
+
 @pytest.mark.slow
 def test_a_long_usage_shows_its_first_count_and_that_there_is_more(browser: Browser) -> None:
     rest = {f"n{n}_calls": n for n in range(1000)}

@@ -123,6 +123,8 @@ class Run(Base):
     output_line_count: Mapped[int | None] = mapped_column(sa.BigInteger)
     delivered_audio_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
     error: Mapped[str | None] = mapped_column(sa.Text)
+    why: Mapped[str | None] = mapped_column(sa.String(200))
+    """Of a failed run without an error text: which steps failed, in one line."""
     arrived_in: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
     """The version of its workflow in which it came: what came later is greater. 0: before that was kept."""
     workflow_version: Mapped[int | None] = mapped_column(sa.BigInteger)

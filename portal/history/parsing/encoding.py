@@ -7,12 +7,15 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from portal.database.models import RunStatus
 from portal.database.sql.bulk import Parameters
 from portal.history.parsing.lines import ParsedLine, WorkflowLine
 from portal.history.parsing.readers import Values
 from portal.history.parsing.results import File, RunResults
 from portal.history.parsing.runs import NamedWorkflow, ParsedRun
 from portal.history.parsing.uploads import UploadLine
+from portal.runs.causes.lasting import NONE, lasting_of
+from portal.runs.causes.why import is_told, why
 from portal.runs.recording.run_parameters import CountedValues, encode_runs
 from portal.workspaces.people import SourcePerson
 
@@ -59,8 +62,16 @@ def encode_lines(dialect: sa.Dialect, lines: Sequence[tuple[int, ParsedLine]]) -
 
 def encode_parsed(dialect: sa.Dialect, lines: Sequence[ParsedRun]) -> list[EncodedRun]:
     """Encode these runs."""
+    for line in lines:
+        line.columns["why"] = why_of(line) if line.columns["status"] == RunStatus.FAILED else None
     encoded = encode_runs(dialect, [line.columns for line in lines])
     return [EncodedRun(*line[:-1], *each) for line, each in zip(lines, encoded, strict=True)]
+
+
+def why_of(line: ParsedRun) -> str | None:
+    """Why a failed run failed, where it has no error text."""
+    error: str | None = line.columns["error"]
+    return why(error, NONE if is_told(error) else lasting_of(line.steps))
 
 
 def files_of(line: HistoryLine) -> Sequence[File]:

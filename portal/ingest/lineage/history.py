@@ -21,6 +21,7 @@ from portal.ingest.lineage.folding.airflow import StepKey
 from portal.ingest.lineage.folding.difference import Difference
 from portal.ingest.lineage.folding.fields import Line
 from portal.ingest.lineage.folding.identity import RunIdentity
+from portal.runs.recording.failures import explain_again
 from portal.runs.recording.found_by import terms
 from portal.runs.recording.recorder import delete_runs
 from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
@@ -110,3 +111,4 @@ def _delete_steps(session: Session, run_id: UUID, workflow_id: UUID, keys: Colle
         execution_options={"synchronize_session": False},
     )
     terms.renew(session, run_id, workflow_id)
+    explain_again(session, run_id)

@@ -21,6 +21,7 @@ from portal.runs import counts
 from portal.runs.counts import Counted
 from portal.runs.facts.duration import keep_duration
 from portal.runs.recording.events import record_event
+from portal.runs.recording.failures import explain_failure
 from portal.runs.recording.found_by import texts
 from portal.runs.recording.run_rows import lock_run, read_counted, touch_run
 from portal.runs.recording.state_machine import Event, changes_nothing, next_status
@@ -191,6 +192,8 @@ def change_run(
         texts.renew(session, run)
     _set_status(run, after, event, moment)
     keep_duration(session, run)
+    if after is RunStatus.FAILED:
+        explain_failure(session, run)
     touch_run(session, run, now)
     counts.apply(session, counts.Changes([before], [Counted.of(run)]))
     record_event(session, run, event, status, moment, person_id=person_id, api_key_id=api_key_id)
