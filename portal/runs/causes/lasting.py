@@ -4,6 +4,7 @@ Of attempts at a node the later one is that of the higher iteration, then that r
 the moment at which its step ended; where that is not known, of the moment at which it began.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -76,16 +77,21 @@ def _same_node(completed: sa.Subquery) -> sa.ColumnElement[bool]:
     return sa.and_(completed.c.run_id == Step.run_id, completed.c.node_id == Step.node_id)
 
 
-def read_lasting(session: Session, run_id: UUID) -> LastingFailures:
-    """Those of a stored run."""
+def read_lasting(session: Session, run_ids: Sequence[UUID]) -> dict[UUID, LastingFailures]:
+    """Those of stored runs."""
     name = excerpt(sa.func.coalesce(sa.func.nullif(Step.name, ""), Step.node_id), MOST_NAME)
-    columns = (Step.node_id, name, excerpt(sa.func.coalesce(Step.error, ""), MOST_ERROR))
-    failed = lasting_failures([run_id])
-    first = failed.with_only_columns(*columns, maintain_column_froms=True).order_by(*IN_TIME)
-    nodes = failed.with_only_columns(sa.func.count(sa.distinct(Step.node_id)), maintain_column_froms=True)
-    rows = session.execute(first.limit(MOST_STEPS)).all()
-    found = [StepFailure(node_id, name[:MOST_NAME], error[:MOST_ERROR]) for node_id, name, error in rows]
-    return LastingFailures(found, session.execute(nodes).scalar_one()) if found else NONE
+    columns = (Step.run_id, Step.node_id, name, excerpt(sa.func.coalesce(Step.error, ""), MOST_ERROR))
+    failed = lasting_failures(run_ids).with_only_columns(*columns, maintain_column_froms=True)
+    first: defaultdict[UUID, list[StepFailure]] = defaultdict(list)
+    nodes: defaultdict[UUID, set[str]] = defaultdict(set)
+    for run_id, node_id, its_name, error in session.execute(failed.order_by(*IN_TIME)):
+        nodes[run_id].add(node_id)
+        if len(first[run_id]) < MOST_STEPS:
+            first[run_id].append(StepFailure(node_id, its_name[:MOST_NAME], error[:MOST_ERROR]))
+    return {
+        run_id: LastingFailures(first[run_id], len(nodes[run_id])) if run_id in first else NONE
+        for run_id in run_ids
+    }
 
 
 def lasting_of(steps: Iterable[Mapping[str, Any]]) -> LastingFailures:

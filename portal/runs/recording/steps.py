@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from portal.database.models import TERMINAL, Run, RunStatus, Step
 from portal.database.transactions import writing
 from portal.errors import Conflict, NotFound
-from portal.runs.recording.failures import explain_failure
+from portal.runs.recording.causes.explaining import explain_failure
 from portal.runs.recording.found_by import terms
 from portal.runs.recording.run_rows import lock_run, touch_run
 

@@ -31,7 +31,7 @@ def both_ways(workflow: Workflow, steps: Sequence[dict[str, Any]]) -> LastingFai
         for position, step in enumerate(steps)
     ]
     found = lasting_of(rows)
-    assert found == read_lasting(db.session(), run.id)
+    assert found == read_lasting(db.session(), [run.id])[run.id]
     first = first_failed_step(run.id)
     assert (first.node_id if first else None) == (found.first[0].node_id if found.first else None)
     assert (first.failed_nodes if first else 0) == found.nodes
