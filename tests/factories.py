@@ -49,8 +49,8 @@ from portal.engine.preparing.abilities import to_json
 from portal.input.folding import fold
 from portal.runs import counts
 from portal.runs.facts.duration import duration_of
-from portal.runs.recording.imported_runs import ImportedRun, store_imported
-from portal.runs.recording.run_parameters import encode_runs
+from portal.runs.recording.imported_runs import ImportedRun, no_changes, store_imported
+from portal.runs.recording.run_parameters import encode_runs, explain
 from portal.runs.recording.workflow_rows import lock_workflows, set_versions
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -215,7 +215,7 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
 
     A row may have `source`, what history says beyond the columns, and `steps`, as `make_steps` takes them.
     """
-    beside = [(row.get("source"), row.get("steps", ())) for row in rows]
+    sources = [row.get("source") for row in rows]
     whole = [
         run_columns(workflow, **{name: row[name] for name in row if name not in ("source", "steps")})
         for row in rows
@@ -223,7 +223,14 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
     no_detail = {"definition_snapshot": None, "provenance": None}
     with writing() as session:
         lock_workflows(session, [workflow.id])
-        counted = counts.Changes()
+        changes = no_changes()
+        all_steps = [
+            [step_columns(row["id"], number, **step) for number, step in enumerate(given.get("steps", ()))]
+            for row, given in zip(whole, rows, strict=True)
+        ]
+        causes = [
+            explain(row, steps, workflow.workspace_id) for row, steps in zip(whole, all_steps, strict=True)
+        ]
         encoded = encode_runs(session.get_bind().dialect, whole)
         stored = session.scalar(sa.select(Workflow.version).where(Workflow.id == workflow.id))
         version = versions.next_version(stored or 0)
@@ -236,12 +243,15 @@ def make_runs(workflow: Workflow, rows: Sequence[dict[str, Any]]) -> list[Run]:
                 version,
                 None,
                 None if source is None else {"source": source, **no_detail},
-                [step_columns(row["id"], number, **step) for number, step in enumerate(steps)],
+                steps,
+                cause,
             )
-            for row, encoded_run, (source, steps) in zip(whole, encoded, beside, strict=True)
+            for row, encoded_run, source, steps, cause in zip(
+                whole, encoded, sources, all_steps, causes, strict=True
+            )
         ]
-        store_imported(session, workflow.workspace_id, imported, [], counted)
-        counts.apply(session, counted)
+        store_imported(session, workflow.workspace_id, imported, [], changes)
+        changes.apply(session)
         set_versions(session, {workflow.id: version})
         return [session.get_one(Run, row["id"]) for row in whole]
 

@@ -11,6 +11,8 @@ from portal.database.models import Run, Workflow, Workspace
 from portal.database.sql import text_index
 from portal.database.transactions import writing
 from portal.runs import counts
+from portal.runs.causes import drift as causes
+from portal.runs.recording.causes.regrouping import regroup_all
 from portal.runs.recording.found_by import drift
 from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
 
@@ -29,7 +31,7 @@ def check_database() -> list[CheckResult]:
     migrated = schema.status == MigrationStatus.NEWEST
     findings = [CheckResult("migrations", migrated, schema.description)]
     if migrated:
-        findings += [_integrity(), _run_numbers(), _counts(), _text_index()]
+        findings += [_integrity(), _run_numbers(), _counts(), _text_index(), _causes()]
     return findings
 
 
@@ -59,14 +61,27 @@ def repair_text_index() -> None:
 
 
 def _find_drift() -> dict[UUID, list[str]]:
-    """Compare runs with what is kept beside them in one snapshot, since writers may be active."""
-    db.session.rollback()
-    if db.engine.dialect.name == "postgresql":
-        db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    _begin_snapshot()
     found = counts.find_drift(db.session())
     for workflow_id, wrong in drift.find_drift(db.session()).items():
         found.setdefault(workflow_id, []).extend(wrong)
     return found
+
+
+def repair_causes() -> bool:
+    """Group failed runs anew if their causes are wrong; whether they were."""
+    _begin_snapshot()
+    wrong = bool(causes.find_drift(db.session()))
+    if wrong:
+        regroup_all()
+    return wrong
+
+
+def _begin_snapshot() -> None:
+    """Compare runs with what is kept beside them in one snapshot, since writers may be active."""
+    db.session.rollback()
+    if db.engine.dialect.name == "postgresql":
+        db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def _counts() -> CheckResult:
@@ -84,6 +99,14 @@ def _text_index() -> CheckResult:
     with writing() as session:
         whole = text_index.is_whole(session.connection())
     return CheckResult("text index", whole, "as made" if whole else "damaged. Run: flask check --repair")
+
+
+def _causes() -> CheckResult:
+    """Whether failed runs have causes, and these the counts of a recount."""
+    _begin_snapshot()
+    wrong = causes.find_drift(db.session())
+    detail = f"{'; '.join(wrong)}. Run: flask failures regroup" if wrong else "as recounted"
+    return CheckResult("causes of failures", not wrong, detail)
 
 
 def _integrity() -> CheckResult:

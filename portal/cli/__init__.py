@@ -34,6 +34,7 @@ def init_app(app: Flask) -> None:
         credits.credits_,
         checks.check,
         checks.doctor_,
+        checks.failed_runs,
         worker.worker,
     ):
         app.cli.add_command(command)

@@ -1,4 +1,4 @@
-"""`flask check` and `flask doctor`."""
+"""`flask check`, `flask doctor` and `flask failures`."""
 
 import json
 import sys
@@ -8,9 +8,12 @@ from flask.cli import with_appcontext
 
 from portal import moments
 from portal.checks import database_check, doctor, file_check
-from portal.cli.failures import Command
-from portal.cli.output import json_option
+from portal.cli.failures import Command, Group
+from portal.cli.output import json_option, show
 from portal.history.progress import checking_bar
+from portal.runs.recording.causes.regrouping import regroup_all
+
+failed_runs = Group("failures", help="Failed runs, grouped by cause.")
 
 
 @click.command("check", cls=Command, epilog="Example: flask check --json")
@@ -18,22 +21,24 @@ from portal.history.progress import checking_bar
 @click.option(
     "--repair",
     is_flag=True,
-    help="First recount the runs of workflows whose counts are wrong; with --files, remove damaged stored "
-    "files, which a new import restores, and leftovers older than a day.",
+    help="First recount what is counted wrong, and group failed runs anew; with --files, remove damaged "
+    "stored files, which a new import restores, and leftovers older than a day.",
 )
 @json_option
 @with_appcontext
 def check(repair: bool, with_files: bool, as_json: bool) -> None:
     """Check the integrity of the database."""
-    repaired = database_check.repair_counts() if repair else []
+    repaired = [f"Recounted the runs of {name}." for name in database_check.repair_counts()] if repair else []
+    if repair and database_check.repair_causes():
+        repaired.append("Grouped the failed runs anew.")
     findings = database_check.check_database()
     if with_files and findings[0].ok:  # there are tables
         with checking_bar() as progress:
             findings += file_check.check_files(repair=repair, now=moments.now(), progress=progress)
     if as_json:
         click.echo(json.dumps([vars(finding) for finding in findings]))
-    for name in () if as_json else repaired:
-        click.echo(f"Recounted the runs of {name}.")
+    for line in () if as_json else repaired:
+        click.echo(line)
     for finding in () if as_json else findings:
         click.echo(f"{'ok' if finding.ok else 'BAD'}  {finding.check}: {finding.detail}")
     if not all(finding.ok for finding in findings):
@@ -52,3 +57,13 @@ def doctor_(as_json: bool) -> None:
         click.echo(f"{one.level.upper() if one.level == 'bad' else one.level:4}  {one.check}: {one.detail}")
     if any(one.level == "bad" for one in advice):
         sys.exit(1)
+
+
+@failed_runs.command("regroup", epilog="Example: flask failures regroup")
+@json_option
+@with_appcontext
+def regroup(as_json: bool) -> None:
+    """Group all failed runs anew: after an upgrade, or where `flask check` says so."""
+    done = regroup_all()
+    line = f"Grouped {done.runs:,} failed runs by {done.causes:,} causes; {done.changed:,} runs changed."
+    show(as_json, vars(done), line)

@@ -16,6 +16,7 @@ from portal.engine.reporting.health import RunProgress, run_progress
 from portal.errors import InvalidQuery
 from portal.history.sync.opened import CopiedRun, open_run
 from portal.input.parameters import Args, fits_links, fits_path, single
+from portal.moments import elapsed_ms
 from portal.pages import bp, conditional_get
 from portal.pages.charts import Scale
 from portal.pages.curl_command import curl_command
@@ -139,6 +140,8 @@ class RunFragment:
     pace: RunTiming
     pace_bar: PaceBar | None
     failed_step: FailedStep | None
+    failed_into_ms: int | None
+    """How far into the run that step failed."""
     about: RunAbout
     may_steer: bool
     """Whether there are buttons to cancel, pause and resume it."""
@@ -273,6 +276,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
     steps = list_step_excerpts(run.id, links.steps)
     results = read_results(run, links.results)
     pace = timing_of(run, usual_duration(workflow), now)
+    failed = first_failed_step(run.id) if run.status == RunStatus.FAILED else None
     drawn = run.definition_snapshot if run.by_engine else None
     return RunFragment(
         workflow=workflow,
@@ -284,7 +288,8 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         pace=pace,
         pace_bar=_pace_bar(pace),
         about=about(run, read_run_facts(run.id), relations, now),
-        failed_step=first_failed_step(run.id) if run.status == RunStatus.FAILED else None,
+        failed_step=failed,
+        failed_into_ms=elapsed_ms(run.started_at or run.created_at, failed.failed_at) if failed else None,
         may_steer=run.by_engine and is_active(run.status) and may_steer(workflow.workspace_id),
         may_start=not is_active(run.status) and may_start(workflow.workspace_id),
         happening=now_of(run, progress, _pause(run), now),

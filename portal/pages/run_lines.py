@@ -72,7 +72,7 @@ def _line(run: RunRow, now: datetime) -> RunLine:
         kind=KIND_WORDS.get(run.triggered_by.kind or "", "") if run.triggered_by else "",
         branch=_brief(about.branch),
         trigger=trigger_words(run.trigger, _brief(about.trigger_name)),
-        why=run.error or run.pause_error or formats.sentence(formats.humanize(run.pause_reason or "")),
+        why=_why(run),
         elapsed_ms=elapsed_ms,
         ticking=ticking,
         duration_note=_duration_note(run) if elapsed_ms is None else "",
@@ -85,6 +85,12 @@ def _line(run: RunRow, now: datetime) -> RunLine:
 def trigger_words(trigger: str | None, name: str) -> str:
     """What started a run, and its name where there is one: "Schedule: 0 2 * * *"."""
     return ": ".join(filter(None, (TRIGGER_WORDS.get(trigger or "", ""), name)))
+
+
+def _why(run: RunRow) -> str:
+    """Why a run failed or waits."""
+    said = run.error or run.why or run.pause_error
+    return said or formats.sentence(formats.humanize(run.pause_reason or ""))
 
 
 def _brief(text: str | None) -> str:

@@ -28,6 +28,7 @@ from portal.input.bodies import Body, SomeChanges, absent
 from portal.input.folding import fold
 from portal.input.parameters import Reader
 from portal.runs import counts
+from portal.runs.causes.counting import recount_workflow
 from portal.runs.recording.recorder import cancel_active_runs
 from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
 from portal.workflows import names
@@ -151,6 +152,7 @@ def delete_workflow(principal: Principal, workflow_id: UUID, now: datetime, tags
         )
         workflow.deleted_at, workflow.deleted_by = now, principal.user.id
         counts.count_out(session, workflow_id)
+        recount_workflow(session, workflow_id)
         touch_workflows(session, [workflow_id])
         by = trail.actor_of(principal)
         _record(session, "workflow.deleted", by, workflow, now, cancelled_runs=cancelled)
@@ -168,6 +170,7 @@ def restore_workflow(workflow_id: UUID, now: datetime) -> Workflow:
         # A worker plans its next run from now on: what it missed meanwhile is not caught up.
         session.execute(sa.update(Schedule).where(Schedule.workflow_id == workflow_id).values(next_at=None))
         counts.count_in(session, workflow_id)
+        recount_workflow(session, workflow_id)
         touch_workflows(session, [workflow_id])
         _record(session, "workflow.restored", trail.OPERATOR, workflow, now)
     return workflow

@@ -198,7 +198,8 @@ def test_the_workspace_may_be_left_out_only_while_there_is_one(run: Run, tmp_pat
 def test_check_finds_a_whole_database_whole(run: Run) -> None:
     findings = json.loads(run("check", "--json").output)
     assert all(finding["ok"] for finding in findings)
-    assert {finding["check"] for finding in findings} == {"migrations", "integrity", "run numbers", "counts"}
+    checks = {"migrations", "integrity", "run numbers", "counts", "causes of failures"}
+    assert {finding["check"] for finding in findings} == checks
     assert run("check").exit_code == 0
 
 

@@ -7,7 +7,8 @@ from flask import Flask
 
 from portal.database.models import RunDetail, Step
 from portal.database.transactions import writing
-from tests.factories import NOON, make_key, make_run, make_runs, make_workflow
+from portal.runs.recording.causes.explaining import explain_again
+from tests.factories import NOON, make_key, make_run, make_runs, make_steps, make_workflow
 from tests.pages.conftest import HTMX, Browser, one, parsed, text_of
 from tests.statements import statements
 
@@ -56,6 +57,14 @@ def test_the_poll_shows_the_beginning_too(browser: Browser) -> None:
 def test_a_short_text_is_whole(browser: Browser) -> None:
     run = make_run(browser.workflow, status="failed", error="x" * 240)
     assert one(row(browser, run.id), ".why").text == "x" * 240
+
+
+def test_a_run_without_an_error_says_which_steps_failed(browser: Browser) -> None:
+    run = make_run(browser.workflow, status="failed")
+    make_steps(run, *({"node_id": each, "status": "failed"} for each in ("TSan", "No wallet")))
+    with writing() as session:
+        explain_again(session, run.id)
+    assert one(row(browser, run.id), ".why").text == "2 steps failed: TSan, No wallet"
 
 
 @pytest.mark.slow

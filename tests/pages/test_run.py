@@ -122,7 +122,7 @@ def test_the_first_failed_step_and_the_reason_stand_on_top(browser: Browser) -> 
     )
     page = parsed(browser.open(f"{browser.list_path}/{run.id}"))
     notice = text_of(one(page, "#failure"))
-    assert "First failed step: Broken , after 3 s" in notice
+    assert "First failed step: Broken , after 3 s, 5 s into the run" in notice
     assert "no voice" in notice
     assert "out of memory" in notice
     assert "first try" not in notice

@@ -47,6 +47,9 @@ from portal.database.models.results import (
     Validation,
 )
 from portal.database.models.rollup import (
+    Cause,
+    CauseDay,
+    CauseWorkflow,
     PersonPeriodRuns,
     PersonRuns,
     RunArrival,
@@ -93,6 +96,9 @@ __all__ = [
     "Artifact",
     "AuditEntry",
     "BrowserSession",
+    "Cause",
+    "CauseDay",
+    "CauseWorkflow",
     "CreditEntry",
     "CreditKind",
     "DictionaryEntry",

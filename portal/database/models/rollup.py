@@ -1,16 +1,18 @@
 """The counts beside the runs: per workflow, workspace, person and histogram bucket, by status.
 
 One row holds all six counts, so that a total, the numbers of a filter bar or a chart read one row each.
+Failed runs are also counted by cause, a table that holds what people noted of each.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.database.columns import Base
+from portal.database.columns import Base, Id
 from portal.database.models.states import RunStatus
 
 
@@ -161,3 +163,75 @@ class RunArrival(Base):
         sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
     )
     version: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class Cause(Base):
+    """The failed runs of a workspace with one fingerprint, and what people noted of them.
+
+    `failed`, `first_at` and `last_at` are those of its runs in workflows that are not deleted, by when these
+    were created.
+    """
+
+    __tablename__ = "causes"
+    __table_args__ = (
+        sa.Index("ix_causes_workspace_id_last_at", "workspace_id", "last_at"),
+        sa.Index(
+            "ix_causes_merged_into",
+            "merged_into",
+            sqlite_where=sa.text("merged_into IS NOT NULL"),
+            postgresql_where=sa.text("merged_into IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True)
+    """Made from the workspace and the fingerprint (`runs.causes.fingerprints`)."""
+    workspace_id: Mapped[UUID] = mapped_column(sa.ForeignKey("workspaces.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    """The version of the rules that made the fingerprint."""
+    text: Mapped[str] = mapped_column(sa.Text)
+    """The fingerprint, with `runs.causes.rules.VARIES` for what varies; empty where nothing said why."""
+    failed: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    first_at: Mapped[datetime | None]
+    last_at: Mapped[datetime | None]
+    merged_into: Mapped[UUID | None] = mapped_column(Id)
+    """Where most of its runs went when newer rules grouped them; no foreign key."""
+    note: Mapped[str | None] = mapped_column(sa.String(500))
+    noted_at: Mapped[datetime | None]
+    noted_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"))
+    resolved_at: Mapped[datetime | None]
+    """A run created later opens it again."""
+    resolved_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"))
+    muted_at: Mapped[datetime | None]
+    muted_until: Mapped[datetime | None]
+    """None: for good."""
+    muted_by: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"))
+
+
+class CauseDay(Base):
+    """The runs of a cause that were created on one day in UTC, in workflows that are not deleted."""
+
+    __tablename__ = "cause_days"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    cause_id: Mapped[UUID] = mapped_column(sa.ForeignKey("causes.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Days since 1970-01-01."""
+    failed: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class CauseWorkflow(Base):
+    """The runs of a cause in one workflow, deleted or not."""
+
+    __tablename__ = "cause_workflows"
+    __table_args__ = (
+        sa.Index("ix_cause_workflows_workflow_id", "workflow_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+    cause_id: Mapped[UUID] = mapped_column(sa.ForeignKey("causes.id", ondelete="CASCADE"), primary_key=True)
+    workflow_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
+    )
+    failed: Mapped[int] = mapped_column(sa.BigInteger)
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]

@@ -78,6 +78,21 @@ class Run(Base):
         ),
         *(
             sa.Index(
+                name,
+                *columns,
+                sqlite_where=sa.text("cause_id IS NOT NULL"),
+                postgresql_where=sa.text("cause_id IS NOT NULL"),
+            )
+            for name, *columns in (
+                (
+                    "ix_runs_workflow_id_cause_id",
+                    *("workflow_id", "cause_id", "created_at", "id", "status", "person_id"),
+                ),
+                ("ix_runs_cause_id", "cause_id", "created_at", "id", "workflow_id"),
+            )
+        ),
+        *(
+            sa.Index(
                 f"ix_runs_{name}",
                 name,
                 sqlite_where=sa.text(f"{name} IS NOT NULL"),
@@ -126,6 +141,10 @@ class Run(Base):
     output_line_count: Mapped[int | None] = mapped_column(sa.BigInteger)
     delivered_audio_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
     error: Mapped[str | None] = mapped_column(sa.Text)
+    why: Mapped[str | None] = mapped_column(sa.String(200))
+    """Of a failed run without an error text: which steps failed, in one line."""
+    cause_id: Mapped[UUID | None] = mapped_column(Id)
+    """Of a failed run: its Cause; no foreign key, which every import would check."""
     arrived_in: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
     """The version of its workflow in which it came: what came later is greater. 0: before that was kept."""
     workflow_version: Mapped[int | None] = mapped_column(sa.BigInteger)

@@ -1,6 +1,6 @@
 """Inserts that two writers may make at the same time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,6 +13,12 @@ def insert_unless_there(session: Session, model: type[Base], values: Mapping[str
     """Insert a row unless there is one with its primary key. Whether it was inserted."""
     insert = _insert(session, model, values).on_conflict_do_nothing()
     return session.execute(insert.returning(sa.literal(1))).first() is not None
+
+
+def insert_those_missing(session: Session, model: type[Base], rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert those of these rows whose primary keys are not there."""
+    if rows:
+        session.execute(_insert(session, model, {}).on_conflict_do_nothing(), rows)
 
 
 def insert_or_add(

@@ -67,7 +67,7 @@ class _Parser:
             self.bad.append((line.number, error.bare()))
 
     def finish(self, dialect: sa.Dialect, ends_batch: bool, error: str | None = None) -> Chunk:
-        lines = encode_lines(dialect, self.lines)
+        lines = encode_lines(dialect, self.lines, self.arrival.workspace_id)
         return Chunk(lines, self.bad, self.read, self.bytes_read, ends_batch, error)
 
 

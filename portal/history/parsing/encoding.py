@@ -13,7 +13,8 @@ from portal.history.parsing.readers import Values
 from portal.history.parsing.results import File, RunResults
 from portal.history.parsing.runs import NamedWorkflow, ParsedRun
 from portal.history.parsing.uploads import UploadLine
-from portal.runs.recording.run_parameters import CountedValues, encode_runs
+from portal.runs.causes.counting import KnownCause
+from portal.runs.recording.run_parameters import CountedValues, encode_runs, explain
 from portal.workspaces.people import SourcePerson
 
 
@@ -35,6 +36,8 @@ class EncodedRun(NamedTuple):
     results: RunResults | None
     parameters: Parameters
     counted: CountedValues
+    cause: KnownCause | None
+    """Of a failed run."""
 
     @property
     def files(self) -> Sequence[File]:
@@ -51,16 +54,22 @@ HistoryLine = WorkflowLine | UploadLine | EncodedRun
 NumberedLine = tuple[int, HistoryLine]
 
 
-def encode_lines(dialect: sa.Dialect, lines: Sequence[tuple[int, ParsedLine]]) -> list[NumberedLine]:
+def encode_lines(
+    dialect: sa.Dialect, lines: Sequence[tuple[int, ParsedLine]], workspace_id: UUID
+) -> list[NumberedLine]:
     """Encode the runs among these numbered lines."""
-    encoded = iter(encode_parsed(dialect, [line for _, line in lines if isinstance(line, ParsedRun)]))
+    runs = [line for _, line in lines if isinstance(line, ParsedRun)]
+    encoded = iter(encode_parsed(dialect, runs, workspace_id))
     return [(number, next(encoded) if isinstance(line, ParsedRun) else line) for number, line in lines]
 
 
-def encode_parsed(dialect: sa.Dialect, lines: Sequence[ParsedRun]) -> list[EncodedRun]:
+def encode_parsed(dialect: sa.Dialect, lines: Sequence[ParsedRun], workspace_id: UUID) -> list[EncodedRun]:
     """Encode these runs."""
+    causes = [explain(line.columns, line.steps, workspace_id) for line in lines]
     encoded = encode_runs(dialect, [line.columns for line in lines])
-    return [EncodedRun(*line[:-1], *each) for line, each in zip(lines, encoded, strict=True)]
+    return [
+        EncodedRun(*line[:-1], *each, cause) for line, each, cause in zip(lines, encoded, causes, strict=True)
+    ]
 
 
 def files_of(line: HistoryLine) -> Sequence[File]:

@@ -33,11 +33,10 @@ from portal.history.storing.decide import (
 )
 from portal.history.ways import WayIn
 from portal.input.folding import fold
-from portal.runs import counts
 from portal.runs.counts import Counted
 from portal.runs.recording.events import Told, told_of
 from portal.runs.recording.imported_results import ResultRows, store_results
-from portal.runs.recording.imported_runs import ImportedRun, store_imported
+from portal.runs.recording.imported_runs import ImportedRun, no_changes, store_imported
 from portal.runs.recording.run_parameters import encoded_id
 from portal.runs.recording.workflow_rows import (
     find_workflows,
@@ -183,11 +182,11 @@ class EncodedPlan(NamedTuple):
     change: Change | None
 
 
-def _encoded(dialect: sa.Dialect, planned: Iterable[PlannedRun]) -> list[EncodedPlan]:
+def _encoded(dialect: sa.Dialect, planned: Iterable[PlannedRun], workspace_id: UUID) -> list[EncodedPlan]:
     """Encode what several lines together say; what one line says is encoded already."""
     plans = list(planned)
     merged = [plan.line for plan in plans if isinstance(plan.line, ParsedRun)]
-    encoded = iter(encode_parsed(dialect, merged))
+    encoded = iter(encode_parsed(dialect, merged, workspace_id))
     return [
         EncodedPlan(
             next(encoded) if isinstance(plan.line, ParsedRun) else plan.line,
@@ -209,7 +208,7 @@ class Store:
         self._workflows: dict[UUID, StoredWorkflow] = {}
         self._people: dict[UUID, int] = {}
         self._identities: dict[UUID, SourcePerson] = {}
-        self._counted = counts.Changes()
+        self._changes = no_changes()
         self._next_numbers: dict[UUID, int] = {}
         self._versions: dict[UUID, int] = {}
         workspace = sa.select(Workspace.id).where(Workspace.id == self._workspace_id)
@@ -225,7 +224,7 @@ class Store:
         existing = look_up(self._session, self._workspace_id, [line for _, line in lines], self._workflows)
         plan = decide(existing, lines, self._arrival, self._way)
         _store_workflows(self._session, self._workspace_id, plan, self._now)
-        planned = _encoded(self._session.get_bind().dialect, plan.runs.values())
+        planned = _encoded(self._session.get_bind().dialect, plan.runs.values(), self._workspace_id)
         self._take_versions(plan.next_numbers.keys() | plan.changed_workflows.keys())
         self._take_versions({line.workflow_id for line, _ in plan.uploads.values()})
         self._store_people(plan)
@@ -234,7 +233,7 @@ class Store:
             self._workspace_id,
             [self._imported(run) for run in planned if run.is_new],
             [self._imported(run) for run in planned if not run.is_new],
-            self._counted,
+            self._changes,
         )
         plan.counts.results += _store_results(self._session, planned)
         _store_uploads(self._session, self._workspace_id, plan)
@@ -245,7 +244,7 @@ class Store:
 
     def finish(self) -> None:
         """Write counts, run counters and versions. Nothing is taken after that."""
-        counts.apply(self._session, self._counted)
+        self._changes.apply(self._session)
         raise_run_numbers(self._session, self._next_numbers)
         set_versions(self._session, self._versions)
 
@@ -285,6 +284,7 @@ class Store:
             line.digest,
             _detail(line, planned.number),
             line.steps,
+            line.cause,
         )
 
 

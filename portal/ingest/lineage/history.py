@@ -21,6 +21,7 @@ from portal.ingest.lineage.folding.airflow import StepKey
 from portal.ingest.lineage.folding.difference import Difference
 from portal.ingest.lineage.folding.fields import Line
 from portal.ingest.lineage.folding.identity import RunIdentity
+from portal.runs.recording.causes.explaining import explain_again
 from portal.runs.recording.found_by import terms
 from portal.runs.recording.recorder import delete_runs
 from portal.runs.recording.workflow_rows import lock_workflows, touch_workflows
@@ -69,7 +70,7 @@ def _import(session: Session, arrival: Arrival, lines: Sequence[Line], key_id: U
         except BadField as error:
             bad.append((number, error.bare()))
     store = Store(session, arrival, WayIn(key_id, live=True))
-    bad += store.take(encode_lines(session.get_bind().dialect, parsed)).bad
+    bad += store.take(encode_lines(session.get_bind().dialect, parsed, arrival.workspace_id)).bad
     store.finish()
     _log_refusals(bad)
 
@@ -110,3 +111,4 @@ def _delete_steps(session: Session, run_id: UUID, workflow_id: UUID, keys: Colle
         execution_options={"synchronize_session": False},
     )
     terms.renew(session, run_id, workflow_id)
+    explain_again(session, run_id)

@@ -90,6 +90,8 @@ class RunRow:
     output_line_count: int | None
     delivered_audio_ms: int | None
     error: str | None
+    why: str | None
+    """Of a failed run without an error: which steps failed."""
     by_engine: bool
     """Whether the portal's own engine drives it."""
     outcome: str | None

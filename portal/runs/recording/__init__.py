@@ -1,5 +1,5 @@
 """The only writer of runs, their steps and their results.
 
-Locks are always taken in the same order: workflows by id, then runs. The counts beside the runs change in
-the same transaction.
+Locks are always taken in the same order: workflows by id, then runs, then causes by id. The counts
+beside the runs change in the same transaction.
 """

@@ -14,7 +14,10 @@ from portal.database.sql import bulk
 from portal.database.sql.bulk import Parameters, Row
 from portal.database.sql.in_lists import chunks
 from portal.runs import counts
+from portal.runs.causes import counting
+from portal.runs.causes.counting import FailedRun, KnownCause
 from portal.runs.counts import Counted
+from portal.runs.recording.causes.explaining import read_failed
 from portal.runs.recording.found_by import terms, texts
 from portal.runs.recording.run_parameters import (
     INSERTED_COLUMNS,
@@ -46,6 +49,23 @@ class ImportedRun(NamedTuple):
     detail: Row | None
     """Columns of its RunDetail but the id."""
     steps: Sequence[Row]
+    cause: KnownCause | None
+    """Of a failed run."""
+
+
+class Changes(NamedTuple):
+    """What stored runs change in the counts beside them."""
+
+    counts: counts.Changes
+    causes: counting.Changes
+
+    def apply(self, session: Session) -> None:
+        counts.apply(session, self.counts)
+        self.causes.apply(session)
+
+
+def no_changes() -> Changes:
+    return Changes(counts.Changes(), counting.Changes())
 
 
 def store_imported(
@@ -53,15 +73,16 @@ def store_imported(
     workspace_id: UUID,
     new: Sequence[ImportedRun],
     changed: Sequence[ImportedRun],
-    counted: counts.Changes,
+    changes: Changes,
 ) -> None:
-    """Insert new runs and replace changed ones, with their details and steps; add them to `counted`.
+    """Insert new runs and replace changed ones, with their details and steps; add them to `changes`.
 
-    The caller holds the locks of their workflows, or has inserted these, and applies `counted`.
+    The caller holds the locks of their workflows, or has inserted these, and applies `changes`.
     """
-    connection = session.connection()
+    connection, counted = session.connection(), changes.counts
     before = read_counted(session, [run.id for run in changed])
     ours = Id().process_bind_param(workspace_id, connection.dialect)
+    _count_causes(session, new, changed, changes.causes)
     after = [Counted._make((*run.counted, run.person_id)) for run in (*new, *changed)]
     counted.arrivals |= {after[n].workflow_id: run.arrived_in for n, run in enumerate(new)}
     if len(after) < MANY:
@@ -104,6 +125,22 @@ def _store_what_they_are_found_by(
         (texts.Told(run.id, of, source, encoded_error(run.parameters)) for run, of, source in runs),
         replaced,
     )
+
+
+def _count_causes(
+    session: Session, new: Sequence[ImportedRun], changed: Sequence[ImportedRun], causes: counting.Changes
+) -> None:
+    before = read_failed(session, [run.id for run in changed])
+    failed = [(run, run.cause) for run in (*new, *changed) if run.cause is not None]
+    if not before and not failed:
+        return
+    after = [_failed(run, cause) for run, cause in failed]
+    causes.count(before, after, (cause for _, cause in failed))
+
+
+def _failed(run: ImportedRun, cause: KnownCause) -> FailedRun:
+    counted = Counted._make((*run.counted, None))
+    return FailedRun(cause.id, counted.workflow_id, counted.created_at)
 
 
 def _updated(runs: Sequence[ImportedRun]) -> list[Parameters]:

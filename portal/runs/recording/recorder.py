@@ -18,8 +18,10 @@ from portal.database.sql.in_lists import chunks
 from portal.database.transactions import writing
 from portal.errors import Conflict
 from portal.runs import counts
+from portal.runs.causes import counting
 from portal.runs.counts import Counted
 from portal.runs.facts.duration import keep_duration
+from portal.runs.recording.causes.explaining import explain_failure, read_failed
 from portal.runs.recording.events import record_event
 from portal.runs.recording.found_by import texts
 from portal.runs.recording.run_rows import lock_run, read_counted, touch_run
@@ -193,6 +195,8 @@ def change_run(
     keep_duration(session, run)
     touch_run(session, run, now)
     counts.apply(session, counts.Changes([before], [Counted.of(run)]))
+    if after is RunStatus.FAILED:
+        explain_failure(session, run)
     record_event(session, run, event, status, moment, person_id=person_id, api_key_id=api_key_id)
 
 
@@ -200,8 +204,12 @@ def delete_runs(session: Session, workflow_id: UUID, run_ids: Sequence[UUID]) ->
     """Delete runs of a locked workflow with all that belongs to them."""
     for chunk in chunks(run_ids):
         gone = [run for run in read_counted(session, chunk) if run.workflow_id == workflow_id]
+        failed = [run for run in read_failed(session, chunk) if run.workflow_id == workflow_id]
         session.execute(sa.delete(Run).where(Run.workflow_id == workflow_id, Run.id.in_(chunk)))
         counts.apply(session, counts.Changes(gone, []))
+        causes = counting.Changes()
+        causes.count(failed, [], [])
+        causes.apply(session)
     touch_workflows(session, [workflow_id])
 
 

@@ -5,12 +5,17 @@ Encoding a row costs more than storing it and needs no database, so another proc
 
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import cast
+from typing import Any, cast
+from uuid import UUID
 
 import sqlalchemy as sa
 
-from portal.database.models import Run
+from portal.database.models import Run, RunStatus
 from portal.database.sql.bulk import Parameters, Row, encode_rows
+from portal.runs.causes.counting import KnownCause
+from portal.runs.causes.fingerprints import cause_id, fingerprint
+from portal.runs.causes.lasting import NONE, lasting_of
+from portal.runs.causes.why import is_told, why
 from portal.runs.counts import COUNTED, Counted
 
 RUNS = cast(sa.Table, Run.__table__)
@@ -41,6 +46,19 @@ def encode_runs(dialect: sa.Dialect, rows: Sequence[Row]) -> list[EncodedRow]:
     parameters = encode_rows(dialect, RUNS, ENCODED_COLUMNS, rows)
     counted = (Counted.of_values(*_counted_values(row)) for row in rows)
     return [(encoded, tuple(known[:-1])) for encoded, known in zip(parameters, counted, strict=True)]
+
+
+def explain(columns: dict[str, Any], steps: Sequence[Row], workspace_id: UUID) -> KnownCause | None:
+    """Add to the columns of a run, whose steps these are, why it failed, and its cause, if it did."""
+    columns["why"] = columns["cause_id"] = None
+    if columns["status"] != RunStatus.FAILED:
+        return None
+    error: str | None = columns["error"]
+    failures = NONE if is_told(error) else lasting_of(steps)
+    text = fingerprint(error, failures)
+    cause = KnownCause(cause_id(workspace_id, text), workspace_id, text)
+    columns["why"], columns["cause_id"] = why(error, failures), cause.id
+    return cause
 
 
 def encoded_id(parameters: Parameters) -> object:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from portal.database.models import TERMINAL, Run, RunStatus, Step
 from portal.database.transactions import writing
 from portal.errors import Conflict, NotFound
+from portal.runs.recording.causes.explaining import explain_failure
 from portal.runs.recording.found_by import terms
 from portal.runs.recording.run_rows import lock_run, touch_run
 
@@ -88,6 +89,8 @@ def end_step(
     run.finished_steps += 1
     if status == RunStatus.FAILED or (status == RunStatus.COMPLETED and _has_failed(session, step)):
         terms.renew(session, run.id, run.workflow_id)
+    if run.status == RunStatus.FAILED:  # this step was still under way
+        explain_failure(session, run)
     _count_nodes(session, run)
     touch_run(session, run, now)
 

@@ -20,8 +20,8 @@ from portal.database.models import Person, Run, RunStatus, Step
 from portal.database.sql.excerpts import cut, excerpt
 from portal.input import parameters
 from portal.input.parameters import Reader, Refused
+from portal.runs.causes.lasting import lasting_failures
 from portal.runs.counts import Day, days_with_runs
-from portal.runs.detail.failed_steps import lasting_failures
 from portal.runs.statistics.summary import pass_rate
 from portal.runs.statuses import STATUSES
 

@@ -1,0 +1,1 @@
+"""Writes why runs failed, and by which causes they are grouped."""
