@@ -21,9 +21,9 @@ from portal.pages.sort_links import ARIA_SORT, OPPOSITE, SortLink
 from portal.paging import Page, Slice
 from portal.web import htmx
 from portal.web.rendering import render
-from portal.workflows.attention.figures import STRIP_RUNS
 from portal.workflows.attention.home import Home, Windows, read_home
 from portal.workflows.attention.home_query import HomeQuery
+from portal.workflows.attention.run_samples import STRIP_RUNS
 from portal.workflows.attention.verdicts import Look
 from portal.workflows.listing import ListedWorkflow, state_of
 

@@ -4,41 +4,29 @@ All of it changes with the version of a workflow only, so it is read once per ve
 constant number of statements for any number of workflows, each an index range scan per workflow.
 """
 
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from threading import Lock
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 from uuid import UUID
 
-import sqlalchemy as sa
+import orjson
 
 from portal.database.engine import db
-from portal.database.models import RunStatus
 from portal.database.sql import in_lists, statements
 from portal.database.sql.excerpts import cut
 from portal.database.transactions import read
-from portal.moments import elapsed_ms
-from portal.workflows.attention import run_samples
-from portal.workflows.attention.run_samples import first_of_each
+from portal.moments import EPOCH
+from portal.workflows.attention.run_samples import EARLIER_RUNS, FAILING, MAX_ERROR, RECENT_RUNS, sampling
 
-STRIP_RUNS = 20
-"""Runs in the strip of a workflow."""
-GAP_RUNS = 50
-"""Runs between whose creations gaps are taken."""
 USUAL_RUNS = 100
 """The usual duration is that of this many completed runs."""
-RECENT_RUNS, EARLIER_RUNS = 20, 100
-"""Completed runs whose durations are compared: the newest, and those before them."""
 FEW_RUNS = 5
 """Fewer runs say nothing about what is usual."""
-SEARCHED_RUNS = 200
-"""The newest completed runs among which those with a duration are looked for."""
-RUNNING_RUNS = 200
-"""The newest running ones among which the one that runs longest is looked for."""
 CACHED_WORKFLOWS = 20_000
 """Of one process, about 5 kB each."""
 _MICROSECOND = timedelta(microseconds=1)
@@ -127,22 +115,18 @@ def read_figures(versions: Iterable[Version]) -> dict[UUID, Figures]:
 
 def compute_figures(workflow_ids: Sequence[UUID]) -> dict[UUID, Figures]:
     """The figures of these workflows from their runs."""
-    dialect = db.engine.dialect.name
-    newest = _by_workflow(first_of_each(dialect, GAP_RUNS), workflow_ids)
-    completed = _by_workflow(first_of_each(dialect, SEARCHED_RUNS, RunStatus.COMPLETED), workflow_ids)
-    running = _by_workflow(first_of_each(dialect, RUNNING_RUNS, RunStatus.RUNNING), workflow_ids)
-    ended = {row.workflow_id: row for row in read(run_samples.ENDED, workflow_ids=workflow_ids)}
-    failing = _failing([workflow_id for workflow_id, row in ended.items() if _is_failing(row)])
+    samples = read(sampling(db.engine.dialect.name), workflow_ids=workflow_ids).all()
+    failing = _failing([row.workflow_id for row in samples if _is_failing(row)])
     return {
-        workflow_id: Figures(
-            strip=[_recent(run) for run in reversed(newest[workflow_id][:STRIP_RUNS])],
-            **_durations(completed[workflow_id]),
-            gap=_gap([run.created_at for run in newest[workflow_id]]),
-            failing=failing.get(workflow_id),
+        row.workflow_id: Figures(
+            strip=[_recent(*run) for run in reversed(_parsed(row.newest))],
+            **_durations(_parsed(row.took_ms)),
+            gap=_gap(_parsed(row.created)),
+            failing=failing.get(row.workflow_id),
             last_failed_at=row.last_failed_at,
-            running_since=min(map(_begun, filter(_has_begun, running[workflow_id])), default=None),
+            running_since=None if row.running_since is None else _moment(row.running_since),
         )
-        for workflow_id, row in ended.items()
+        for row in samples
     }
 
 
@@ -155,11 +139,11 @@ class _Durations(TypedDict):
     earlier_ms: float | None
 
 
-def _durations(completed: Sequence[statements.Row]) -> _Durations:
-    took = [duration for row in completed if (duration := _took_ms(row)) is not None]
-    recent, earlier = took[:RECENT_RUNS], took[RECENT_RUNS : RECENT_RUNS + EARLIER_RUNS]
+def _durations(took_ms: Sequence[int]) -> _Durations:
+    """Of those of the newest completed runs, newest first."""
+    recent, earlier = took_ms[:RECENT_RUNS], took_ms[RECENT_RUNS : RECENT_RUNS + EARLIER_RUNS]
     full = len(earlier) == EARLIER_RUNS
-    usual = took[:USUAL_RUNS]
+    usual = took_ms[:USUAL_RUNS]
     return {
         "timed_runs": len(usual),
         "usual_ms": median(usual) if usual else None,
@@ -168,30 +152,24 @@ def _durations(completed: Sequence[statements.Row]) -> _Durations:
     }
 
 
-def _took_ms(run: statements.Row) -> int | None:
-    return elapsed_ms(run.started_at, run.completed_at, run.paused_ms)
+def _parsed(array: str | None) -> list[Any]:
+    """A JSON array of any type; PostgreSQL makes NULL of no rows."""
+    return list(orjson.loads(array)) if array else []
 
 
-def _recent(run: statements.Row) -> RecentRun:
-    return RecentRun(run.id, run.run_number, run.status, run.created_at, _took_ms(run))
+def _recent(run_id: str, run_number: int, status: str, created: int, took_ms: int | None) -> RecentRun:
+    return RecentRun(UUID(run_id), run_number, status, _moment(created), took_ms)
 
 
-def _has_begun(run: statements.Row) -> bool:
-    return run.started_at is not None
+def _moment(microseconds: int) -> datetime:
+    return EPOCH + microseconds * _MICROSECOND
 
 
-def _begun(run: statements.Row) -> datetime:
-    """When a run would have begun, had it not paused."""
-    begun: datetime = run.started_at
-    return begun + timedelta(milliseconds=run.paused_ms or 0)
-
-
-def _gap(created: Sequence[datetime]) -> timedelta | None:
+def _gap(created: Sequence[int]) -> timedelta | None:
     """The median gap between moments, newest first."""
     if len(created) < FEW_RUNS:
         return None
-    gaps = [(later - earlier) // _MICROSECOND for later, earlier in pairwise(created)]
-    return median(gaps) * _MICROSECOND
+    return median(later - earlier for later, earlier in pairwise(created)) * _MICROSECOND
 
 
 def _is_failing(row: statements.Row) -> bool:
@@ -207,17 +185,6 @@ def _failing(workflow_ids: Sequence[UUID]) -> dict[UUID, Failing]:
     if not workflow_ids:
         return {}
     return {
-        row.workflow_id: Failing(
-            row.since, row.in_a_row, row.failed_id, cut(row.error or "", run_samples.MAX_ERROR)
-        )
-        for row in read(run_samples.FAILING, workflow_ids=workflow_ids)
+        row.workflow_id: Failing(row.since, row.in_a_row, row.failed_id, cut(row.error or "", MAX_ERROR))
+        for row in read(FAILING, workflow_ids=workflow_ids)
     }
-
-
-def _by_workflow(
-    statement: sa.Executable, workflow_ids: Sequence[UUID]
-) -> defaultdict[UUID, list[statements.Row]]:
-    found: defaultdict[UUID, list[statements.Row]] = defaultdict(list)
-    for row in read(statement, workflow_ids=workflow_ids):
-        found[row.workflow_id].append(row)
-    return found

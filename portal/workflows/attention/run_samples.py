@@ -1,4 +1,7 @@
-"""The statements behind the figures: the first runs of many workflows, and how their newest runs ended."""
+"""The statements behind the figures: a row for each workflow, with what is read of its newest runs as JSON.
+
+JSON, since a row of Python for each run costs more than all the rest.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,76 +9,101 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
 
 from portal.database.columns import Id
 from portal.database.models import Outcome, Run, RunStatus, RunTotals, Workflow
 from portal.database.sql import statements
 from portal.database.sql.excerpts import excerpt
 
+STRIP_RUNS = 20
+"""Runs in the strip of a workflow."""
+GAP_RUNS = 50
+"""Runs between whose creations gaps are taken."""
+RECENT_RUNS, EARLIER_RUNS = 20, 100
+"""Completed runs whose durations are compared: the newest, and those before them."""
+SEARCHED_RUNS = 500
+"""The newest runs of one status among which those with a time are looked for."""
 MAX_ERROR = 200
 """Characters of the error of a failed run."""
 
 _THESE = Workflow.id.in_(sa.bindparam("workflow_ids", expanding=True, type_=Id()))
 _WORKFLOW_ID = Workflow.id.label("workflow_id")
-_COLUMNS = (
-    *(Run.id, Run.run_number, Run.status, Run.created_at),
-    *(Run.started_at, Run.completed_at, Run.paused_ms),
-)
-
-
-@lru_cache
-def first_of_each(dialect: str, limit: int, status: str | None = None) -> statements.Columns:
-    """The newest runs of each workflow, or those of one status, newest first."""
-    run = aliased(Run)
-    of_workflow = [run.workflow_id == Workflow.id]
-    if status is not None:
-        of_workflow.append(run.status == sa.literal_column(f"'{status}'"))
-    first = sa.select(run.id).where(*of_workflow).order_by(run.created_at.desc(), run.id).limit(limit)
-    first = first.correlate(Workflow)
-    if dialect == "postgresql":
-        ids = first.lateral()
-        joined = sa.join(Workflow, ids, sa.true()).join(Run, Run.id == ids.c.id)
-    else:  # SQLite has no LATERAL; it runs the subquery once for each workflow
-        joined = sa.join(Workflow, Run, Run.id.in_(first))
-    found = sa.select(_WORKFLOW_ID, *_COLUMNS).select_from(joined).where(_THESE)
-    return found.order_by(Run.created_at.desc(), Run.id)
-
-
+_NEWEST_FIRST = (Run.created_at.desc(), Run.id)
 _FAILED = Run.status == sa.literal_column(f"'{RunStatus.FAILED.value}'")
 _COMPLETED = Run.status == sa.literal_column(f"'{RunStatus.COMPLETED.value}'")
+_RUNNING = Run.status == sa.literal_column(f"'{RunStatus.RUNNING.value}'")
 _SKIPPED = Run.outcome == sa.literal_column(f"'{Outcome.SKIPPED.value}'")
 _NOT_SKIPPED = Run.outcome.is_distinct_from(sa.literal_column(f"'{Outcome.SKIPPED.value}'"))
 
 
-def _of_workflow(*columns: Any, conditions: Iterable[sa.ColumnElement[bool]]) -> statements.Columns:
+def _of_workflow(*columns: Any, conditions: Iterable[sa.ColumnElement[bool]] = ()) -> statements.Columns:
     """Columns of any type of the runs of a workflow that meet conditions."""
-    return sa.select(*columns).where(Run.workflow_id == Workflow.id, *conditions)
-
-
-def _scalar(select: statements.Columns) -> sa.ScalarSelect[Any]:
-    return select.correlate(Workflow).scalar_subquery()
+    return sa.select(*columns).where(Run.workflow_id == Workflow.id, *conditions).correlate(Workflow)
 
 
 def _newest(column: Any, *conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
     """A column of the newest run of the workflow that meets conditions."""
-    found = _of_workflow(column, conditions=conditions).order_by(Run.created_at.desc(), Run.id)
-    return _scalar(found.limit(1))
+    found = _of_workflow(column, conditions=conditions).order_by(*_NEWEST_FIRST)
+    return found.limit(1).scalar_subquery()
 
 
 _SUCCESS_AT = _newest(Run.created_at, _COMPLETED, _NOT_SKIPPED)
 _SUCCESS_ID = _newest(Run.id, _COMPLETED, _NOT_SKIPPED)
 _FAILURE_ID = _newest(Run.id, _FAILED, _NOT_SKIPPED)
 
-ENDED = sa.select(
-    _WORKFLOW_ID,
-    _SUCCESS_AT.label("completed_at"),
-    _SUCCESS_ID.label("completed_id"),
-    _newest(Run.created_at, _FAILED, _NOT_SKIPPED).label("failed_at"),
-    _FAILURE_ID.label("failed_id"),
-    _newest(Run.created_at, _FAILED).label("last_failed_at"),
-).where(_THESE)
-"""The newest run of each workflow that completed, and the newest that failed; skipped ones are left out."""
+
+@lru_cache
+def sampling(dialect: str) -> statements.Columns:
+    """What the figures of each workflow are made of; moments in JSON are microseconds since 1970-01-01."""
+    took, created = _took_ms(dialect), _microseconds(dialect, Run.created_at)
+    run_id = sa.func.hex(Run.id) if dialect == "sqlite" else sa.cast(Run.id, sa.Text)
+    newest = _of_workflow(
+        run_id.label("id"), Run.run_number, Run.status, created.label("created"), took.label("took")
+    )
+    newest = newest.order_by(*_NEWEST_FIRST)
+    gaps = _of_workflow(created.label("created")).order_by(*_NEWEST_FIRST)
+    completed = _of_workflow(took.label("took"), conditions=[_COMPLETED]).order_by(*_NEWEST_FIRST)
+    timed = completed.limit(SEARCHED_RUNS).subquery()
+    timed_first = sa.select(timed.c.took).where(timed.c.took >= 0).limit(RECENT_RUNS + EARLIER_RUNS)
+    begun = _microseconds(dialect, Run.started_at) + sa.func.coalesce(Run.paused_ms, 0) * 1000
+    running = _of_workflow(begun.label("begun"), conditions=[_RUNNING]).order_by(*_NEWEST_FIRST)
+    running_first = running.limit(SEARCHED_RUNS).subquery()
+    return sa.select(
+        _WORKFLOW_ID,
+        _json(dialect, newest.limit(STRIP_RUNS)).label("newest"),
+        _json(dialect, gaps.limit(GAP_RUNS)).label("created"),
+        _json(dialect, timed_first).label("took_ms"),
+        sa.select(sa.func.min(running_first.c.begun)).scalar_subquery().label("running_since"),
+        _SUCCESS_AT.label("completed_at"),
+        _SUCCESS_ID.label("completed_id"),
+        _newest(Run.created_at, _FAILED, _NOT_SKIPPED).label("failed_at"),
+        _FAILURE_ID.label("failed_id"),
+        _newest(Run.created_at, _FAILED).label("last_failed_at"),
+    ).where(_THESE)
+
+
+def _json(dialect: str, rows: sa.Select[Any]) -> sa.ScalarSelect[str]:
+    """The rows, in their order, as a JSON array of values or of arrays."""
+    first = rows.subquery()
+    values = list(first.c)
+    if dialect == "sqlite":
+        item = sa.func.json_array(*values) if len(values) > 1 else values[0]
+        return sa.select(sa.func.json_group_array(item, type_=sa.Text())).scalar_subquery()
+    item = sa.func.json_build_array(*values) if len(values) > 1 else values[0]
+    return sa.select(sa.cast(sa.func.json_agg(item), sa.Text())).scalar_subquery()
+
+
+def _microseconds(dialect: str, column: sa.SQLColumnExpression[Any]) -> sa.ColumnElement[int]:
+    if dialect == "sqlite":
+        return sa.type_coerce(column, sa.BigInteger())
+    return sa.cast(sa.extract("epoch", column) * 1_000_000, sa.BigInteger())
+
+
+def _took_ms(dialect: str) -> sa.ColumnElement[int | None]:
+    """What `elapsed_ms` says of a run."""
+    begun, ended = (_microseconds(dialect, column) for column in (Run.started_at, Run.completed_at))
+    took = (ended - begun) / 1000 - sa.func.coalesce(Run.paused_ms, 0)
+    return sa.case((sa.and_(begun <= ended, took >= 0), took))
 
 
 _NEVER = _SUCCESS_AT.is_(None)
@@ -86,12 +114,12 @@ _SINCE_SUCCESS = (
 
 
 def _count(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
-    return _scalar(_of_workflow(sa.func.count(), conditions=conditions))
+    return _of_workflow(sa.func.count(), conditions=conditions).scalar_subquery()
 
 
 def _oldest(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[datetime]:
     found = _of_workflow(Run.created_at, conditions=conditions).order_by(Run.created_at)
-    return _scalar(found.limit(1))
+    return found.limit(1).scalar_subquery()
 
 
 _FAILED_EVER = sa.select(RunTotals.failed).where(RunTotals.workflow_id == Workflow.id)
@@ -102,7 +130,8 @@ FAILING = sa.select(
     _FAILURE_ID.label("failed_id"),
     _newest(excerpt(Run.error, MAX_ERROR), _FAILED, _NOT_SKIPPED).label("error"),
     sa.case(
-        (_NEVER, _scalar(_FAILED_EVER) - _count(_FAILED, _SKIPPED)), else_=_FAILED_SINCE - _SKIPPED_SINCE
+        (_NEVER, _FAILED_EVER.correlate(Workflow).scalar_subquery() - _count(_FAILED, _SKIPPED)),
+        else_=_FAILED_SINCE - _SKIPPED_SINCE,
     ).label("in_a_row"),
     sa.case(
         (_NEVER, _oldest(_FAILED, _NOT_SKIPPED)), else_=_oldest(_FAILED, _NOT_SKIPPED, *_SINCE_SUCCESS)

@@ -58,7 +58,7 @@ def naive(runs: Sequence[Run]) -> Figures:
     newest = sorted(runs, key=lambda run: (-run.created_at.timestamp(), run.id))
     took = [
         duration
-        for run in [run for run in newest if run.status == "completed"][:200]
+        for run in [run for run in newest if run.status == "completed"]
         if (duration := elapsed_ms(run.started_at, run.completed_at, run.paused_ms)) is not None
     ]
     full = len(took) >= 120
@@ -232,7 +232,7 @@ def test_figures_are_read_again_only_for_another_version(workspace: Workspace) -
     assert again == []
     with statements() as anew:
         read_figures([Version(workflow.id, 2, 0) for workflow in workflows])
-    assert len(anew) == 4
+    assert len(anew) == 1
 
 
 def test_a_workflow_that_is_not_there_has_no_figures(app: Flask) -> None:
