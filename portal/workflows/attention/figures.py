@@ -21,10 +21,9 @@ from portal.database.sql import in_lists, statements
 from portal.database.sql.excerpts import cut
 from portal.database.transactions import read
 from portal.moments import EPOCH
+from portal.runs.statistics.summary import USUAL_OF
 from portal.workflows.attention.run_samples import EARLIER_RUNS, FAILING, MAX_ERROR, RECENT_RUNS, sampling
 
-USUAL_RUNS = 100
-"""The usual duration is that of this many completed runs."""
 FEW_RUNS = 5
 """Fewer runs say nothing about what is usual."""
 CACHED_WORKFLOWS = 20_000
@@ -139,11 +138,12 @@ class _Durations(TypedDict):
     earlier_ms: float | None
 
 
-def _durations(took_ms: Sequence[int]) -> _Durations:
-    """Of those of the newest completed runs, newest first."""
-    recent, earlier = took_ms[:RECENT_RUNS], took_ms[RECENT_RUNS : RECENT_RUNS + EARLIER_RUNS]
+def _durations(completed: Sequence[int | None]) -> _Durations:
+    """Of those of the newest completed runs, newest first; the usual one as `usual_duration` has it."""
+    timed = [took_ms for took_ms in completed if took_ms is not None]
+    recent, earlier = timed[:RECENT_RUNS], timed[RECENT_RUNS : RECENT_RUNS + EARLIER_RUNS]
     full = len(earlier) == EARLIER_RUNS
-    usual = took_ms[:USUAL_RUNS]
+    usual = [took_ms for took_ms in completed[:USUAL_OF] if took_ms is not None]
     return {
         "timed_runs": len(usual),
         "usual_ms": median(usual) if usual else None,

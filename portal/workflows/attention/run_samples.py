@@ -21,8 +21,10 @@ GAP_RUNS = 50
 """Runs between whose creations gaps are taken."""
 RECENT_RUNS, EARLIER_RUNS = 20, 100
 """Completed runs whose durations are compared: the newest, and those before them."""
-SEARCHED_RUNS = 500
-"""The newest runs of one status among which those with a time are looked for."""
+SEARCHED_RUNS = 200
+"""The newest completed runs among which those with a duration are looked for."""
+RUNNING_RUNS = 200
+"""The newest running ones among which the one that runs longest is looked for."""
 MAX_ERROR = 200
 """Characters of the error of a failed run."""
 
@@ -55,24 +57,22 @@ _FAILURE_ID = _newest(Run.id, _FAILED, _NOT_SKIPPED)
 @lru_cache
 def sampling(dialect: str) -> statements.Columns:
     """What the figures of each workflow are made of; moments in JSON are microseconds since 1970-01-01."""
-    took, created = _took_ms(dialect), _microseconds(dialect, Run.created_at)
+    created = _microseconds(dialect, Run.created_at)
     run_id = sa.func.hex(Run.id) if dialect == "sqlite" else sa.cast(Run.id, sa.Text)
     newest = _of_workflow(
-        run_id.label("id"), Run.run_number, Run.status, created.label("created"), took.label("took")
+        run_id.label("id"), Run.run_number, Run.status, created.label("created"), Run.duration_ms
     )
     newest = newest.order_by(*_NEWEST_FIRST)
     gaps = _of_workflow(created.label("created")).order_by(*_NEWEST_FIRST)
-    completed = _of_workflow(took.label("took"), conditions=[_COMPLETED]).order_by(*_NEWEST_FIRST)
-    timed = completed.limit(SEARCHED_RUNS).subquery()
-    timed_first = sa.select(timed.c.took).where(timed.c.took >= 0).limit(RECENT_RUNS + EARLIER_RUNS)
+    completed = _of_workflow(Run.duration_ms, conditions=[_COMPLETED]).order_by(*_NEWEST_FIRST)
     begun = _microseconds(dialect, Run.started_at) + sa.func.coalesce(Run.paused_ms, 0) * 1000
     running = _of_workflow(begun.label("begun"), conditions=[_RUNNING]).order_by(*_NEWEST_FIRST)
-    running_first = running.limit(SEARCHED_RUNS).subquery()
+    running_first = running.limit(RUNNING_RUNS).subquery()
     return sa.select(
         _WORKFLOW_ID,
         _json(dialect, newest.limit(STRIP_RUNS)).label("newest"),
         _json(dialect, gaps.limit(GAP_RUNS)).label("created"),
-        _json(dialect, timed_first).label("took_ms"),
+        _json(dialect, completed.limit(SEARCHED_RUNS)).label("took_ms"),
         sa.select(sa.func.min(running_first.c.begun)).scalar_subquery().label("running_since"),
         _SUCCESS_AT.label("completed_at"),
         _SUCCESS_ID.label("completed_id"),
@@ -97,13 +97,6 @@ def _microseconds(dialect: str, column: sa.SQLColumnExpression[Any]) -> sa.Colum
     if dialect == "sqlite":
         return sa.type_coerce(column, sa.BigInteger())
     return sa.cast(sa.extract("epoch", column) * 1_000_000, sa.BigInteger())
-
-
-def _took_ms(dialect: str) -> sa.ColumnElement[int | None]:
-    """What `elapsed_ms` says of a run."""
-    begun, ended = (_microseconds(dialect, column) for column in (Run.started_at, Run.completed_at))
-    took = (ended - begun) / 1000 - sa.func.coalesce(Run.paused_ms, 0)
-    return sa.case((sa.and_(begun <= ended, took >= 0), took))
 
 
 _NEVER = _SUCCESS_AT.is_(None)

@@ -12,7 +12,6 @@ import pytest
 from flask import Flask
 
 from portal.database.models import Run, Workflow, Workspace
-from portal.moments import elapsed_ms
 from portal.workflows.attention.figures import (
     Failing,
     Figures,
@@ -56,11 +55,9 @@ def random_runs(chance: Random, size: int) -> list[dict[str, Any]]:
 
 def naive(runs: Sequence[Run]) -> Figures:
     newest = sorted(runs, key=lambda run: (-run.created_at.timestamp(), run.id))
-    took = [
-        duration
-        for run in [run for run in newest if run.status == "completed"]
-        if (duration := elapsed_ms(run.started_at, run.completed_at, run.paused_ms)) is not None
-    ]
+    completed = [run for run in newest if run.status == "completed"][:200]
+    usual = [run.duration_ms for run in completed[:100] if run.duration_ms is not None]
+    took = [run.duration_ms for run in completed if run.duration_ms is not None]
     full = len(took) >= 120
     created = [run.created_at for run in newest][:50]
     gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(created)]
@@ -76,12 +73,12 @@ def naive(runs: Sequence[Run]) -> Figures:
                 run.run_number,
                 run.status,
                 run.created_at,
-                elapsed_ms(run.started_at, run.completed_at, run.paused_ms),
+                run.duration_ms,
             )
             for run in newest[:20][::-1]
         ],
-        timed_runs=len(took[:100]),
-        usual_ms=median(took[:100]) if took else None,
+        timed_runs=len(usual),
+        usual_ms=median(usual) if usual else None,
         recent_ms=median(took[:20]) if full else None,
         earlier_ms=median(took[20:120]) if full else None,
         gap=timedelta(seconds=median(gaps)) if len(created) >= 5 else None,
