@@ -2,36 +2,54 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 from typing import Any
-from uuid import UUID
 
 from flask import Response, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal import moments
 from portal.auth.gate import current_principal
-from portal.engine.control.schedules.expectations import Late, late_of
+from portal.engine.control.schedules.expectations import late_of
 from portal.errors import InvalidQuery
 from portal.pages import bp, conditional_get, workflows_url
 from portal.pages.forms import Form, dates, filled, without
+from portal.pages.home_lines import HomeLine, home_lines
 from portal.pages.pager import Pager
 from portal.pages.sort_links import ARIA_SORT, OPPOSITE, SortLink
 from portal.paging import Page, Slice
 from portal.web import htmx
 from portal.web.rendering import render
-from portal.workflows.listing import WorkflowRow, list_workflows, state_of
-from portal.workflows.recent_runs import RECENT_RUNS, RecentRun, recent_runs
-from portal.workflows.workflow_query import WorkflowQuery
+from portal.workflows.attention.home import Home, Windows, read_home
+from portal.workflows.attention.home_query import HomeQuery
+from portal.workflows.attention.run_samples import STRIP_RUNS
+from portal.workflows.attention.verdicts import Look
+from portal.workflows.listing import ListedWorkflow, state_of
 
 SEARCH_FIELD = "search"
-SORT_LABELS = {"name": "Name", "runs_count": "Runs", "updated_at": "Updated"}
-NATURAL = {"name": "asc", "runs_count": "desc", "updated_at": "desc"}
+POLL = "workflows-poll"
+"""The id of the element that asks for what is new: its requests leave the address as it is."""
+
+SORT_LABELS = {
+    "name": "Workflow",
+    "last_run": "Last run",
+    "failures": "Failed 24 h",
+    "runs_count": "Runs",
+    "updated_at": "Updated",
+}
+LOOK_LABELS = {
+    Look.FAILING: "Failing",
+    Look.SLOW: "Newly slow",
+    Look.RUNNING: "Running long",
+    Look.QUIET: "Quiet",
+}
 STATUS_LABELS = {"draft": "No runs yet", "running": "Active", "completed": "Completed", "failed": "Failed"}
 """Without `paused`, which by contract 3.13 matches nothing."""
 
-_MAY_BE_EMPTY = ("status", "has_failed_run", "sort", "order")
+_MAY_BE_EMPTY = ("look", "status", "has_failed_run", "sort", "order")
 PARAMETERS = (
-    *("status", "search", "sort", "order", "last_run_after", "last_run_before"),
+    *("look", "status", "search", "sort", "order", "last_run_after", "last_run_before"),
     *("has_failed_run", "limit", "offset"),
 )
 
@@ -48,26 +66,43 @@ class FilterForm:
     table_url: Callable[..., str] = field(default_factory=lambda: _table_url)
 
 
+@dataclass(frozen=True)
+class LookChip:
+    """A link to the workflows that need a look for one reason."""
+
+    look: Look
+    label: str
+    count: int
+    chosen: bool
+    query: HomeQuery
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkflowsPage(FilterForm):
     """What `workflows/page.html` and `workflows/_table.html` show."""
 
-    query: WorkflowQuery
-    page: Page[WorkflowRow]
+    query: HomeQuery
+    page: Page[Any]
+    lines: Sequence[HomeLine]
     pager: Pager
-    strips: Mapping[UUID, Sequence[RecentRun]]
-    """The last runs of each workflow, oldest first."""
     sortings: Mapping[str, SortLink]
-    late: Mapping[UUID, Late]
-    """Runs that were expected and did not come, by workflow."""
-    strip_runs: int = RECENT_RUNS
+    looks: Sequence[LookChip]
+    """Empty where nothing needs a look."""
+    any_look: HomeQuery
+    in_all: int
+    """How many workflows there are, whatever they need."""
+    moving: bool
+    """Whether any run is active."""
+    windows: Windows
+    strip_runs: int = STRIP_RUNS
+    poll: str = POLL
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefusedWorkflows(FilterForm):
     """What the same templates show where a parameter is not valid."""
 
-    corrected: WorkflowQuery
+    corrected: HomeQuery
     """The list with the valid parameters only."""
     query: None = None
 
@@ -100,36 +135,61 @@ def _answer(template: str) -> Response:
     """The requested list, or the form with its errors."""
     args = _plain_args()
     try:
-        query = WorkflowQuery.parse(args)
+        query = HomeQuery.parse(args)
     except InvalidQuery as refusal:
         return _refusal(template, args, refusal)
     workspace = current_principal().workspace
-    state = state_of(workspace.id) if workspace else (0,)
-    conditional_get.answer_304_if_unchanged(state, conditional_get.minute_of_expected_runs(state[-1]))
-    page = list_workflows(workspace.id, query, brief=True) if workspace else Page((), 0, query.slice)
-    page_of_list = WorkflowsPage(
-        query=query,
-        form=filled(_last_values(args)),
-        page=page,
-        pager=Pager(page),
-        strips=recent_runs([row.id for row in page.rows]),
-        sortings=_sort_links(query),
-        late=_late(page.rows),
-    )
-    html = make_response(render(template, page_of_list))
+    if workspace is None:
+        return make_response(render(template, _page(query, args, None, moments.now())))
+    conditional_get.answer_304_if_unchanged(state_of(workspace.id), conditional_get.minute())
+    now = moments.now()
+    home = read_home(workspace.id, query, partial(_is_late, now), now)
+    html = make_response(render(template, _page(query, args, home, now)))
+    if htmx.is_from(POLL):
+        return html
     return htmx.set_browser_url(html, _page_url(**query.to_args()), typing_in=SEARCH_FIELD)
 
 
-def _late(rows: Sequence[WorkflowRow]) -> dict[UUID, Late]:
-    now = moments.now()
-    found = {row.id: late_of(row.expected, row.last_run_at, row.created_at, now) for row in rows}
-    return {workflow_id: late for workflow_id, late in found.items() if late is not None}
+def _page(
+    query: HomeQuery, args: Mapping[str, Sequence[str]], home: Home | None, now: datetime
+) -> WorkflowsPage:
+    """What is shown; without a workspace, nothing is."""
+    page: Page[Any] = home.page if home else Page((), 0, query.slice)
+    return WorkflowsPage(
+        query=query,
+        form=filled(_last_values(args)),
+        page=page,
+        lines=home_lines(home, now) if home else [],
+        pager=Pager(page),
+        sortings=_sort_links(query),
+        looks=_look_chips(query, home.looks if home else {}),
+        any_look=_of_look(query, None),
+        in_all=home.in_all if home else 0,
+        moving=bool(home and home.active),
+        windows=home.windows if home else Windows.before(now),
+    )
+
+
+def _is_late(now: datetime, workflow: ListedWorkflow, last_at: datetime | None) -> bool:
+    return late_of(workflow.expected, last_at, workflow.created_at, now) is not None
+
+
+def _look_chips(query: HomeQuery, counts: Mapping[Look, int]) -> list[LookChip]:
+    return [
+        LookChip(look, label, counts.get(look, 0), query.look == look, _of_look(query, look))
+        for look, label in LOOK_LABELS.items()
+        if counts.get(look) or query.look == look
+    ]
+
+
+def _of_look(query: HomeQuery, look: Look | None) -> HomeQuery:
+    return replace(query, look=look, slice=Slice(0, query.slice.limit))
 
 
 def _refusal(template: str, args: Mapping[str, Sequence[str]], refusal: InvalidQuery) -> Response:
     lasts = _last_values(args)
     good = without(lasts, refusal.errors)
-    corrected = WorkflowQuery.parse({name: args[name] for name in good})
+    corrected = HomeQuery.parse({name: args[name] for name in good})
     refused = RefusedWorkflows(corrected=corrected, form=filled(lasts, refusal.errors))
     answer = make_response(render(template, refused))
     answer.status_code = refusal.status
@@ -149,7 +209,7 @@ def _plain_args() -> dict[str, list[str]]:
         if values:
             plain[name] = values
     if "order" in plain and "sort" not in plain:
-        plain["sort"] = ["updated_at"]  # a form on a phone may turn the order alone
+        plain["sort"] = ["last_run"]  # a form on a phone may turn the order alone
     return plain
 
 
@@ -157,17 +217,16 @@ def _last_values(args: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return {name: values[-1] for name, values in args.items()}
 
 
-def _sort_links(query: WorkflowQuery) -> dict[str, SortLink]:
+def _sort_links(query: HomeQuery) -> dict[str, SortLink]:
     """A link for each sortable column. The link of the first sorted column reverses the order."""
-    [(first, order), *_] = query.sorts or (("updated_at", "desc"),)
+    first, order = query.sorts[0] if query.sorts else ("", "")
     start = query.at(Slice(0, query.slice.limit))
     links = {}
     for key, label in SORT_LABELS.items():
         chosen = key == first
         direction = ARIA_SORT[order] if chosen else None
-        pair = (key, OPPOSITE[order] if chosen else NATURAL[key])
-        sorts = () if pair == ("updated_at", "desc") else (pair,)
-        links[key] = SortLink(label, direction, replace(start, sorts=sorts))
+        turned = OPPOSITE[order] if chosen else HomeQuery.natural_orders[key]
+        links[key] = SortLink(label, direction, replace(start, sorts=((key, turned),)))
     return links
 
 

@@ -85,6 +85,16 @@ def round_duration_ms(milliseconds: int) -> str:
     return text[:-5] if text[-5:-2] == " 00" else text
 
 
+def span_ms(milliseconds: int) -> str:
+    """About how long, in one unit and in words, such as `3 hours`; rounded down."""
+    minutes = milliseconds // 60_000
+    for unit, size in (("year", 525_600), ("month", 43_200), ("day", 1440), ("hour", 60), ("minute", 1)):
+        if minutes >= 2 * size or (minutes >= size and unit != "month"):
+            count = minutes // size
+            return f"{count:,} {unit}{'' if count == 1 else 's'}"
+    return "less than a minute"
+
+
 @lru_cache(maxsize=1024)
 def initials(name: str) -> str:
     """The initials of a name or e-mail address, in any script: one or two letters."""
@@ -209,6 +219,7 @@ FILTERS: tuple[Callable[..., str | bool], ...] = (
     machine_moment,
     duration_ms,
     round_duration_ms,
+    span_ms,
     initials,
     named,
     humanize,

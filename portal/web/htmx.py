@@ -30,6 +30,12 @@ def wants_fragment() -> bool:
     return htmx_request() is not None
 
 
+def is_from(element_id: str) -> bool:
+    """Whether the element with this id triggered the htmx request."""
+    htmx = htmx_request()
+    return htmx is not None and htmx.source.endswith(f"#{element_id}")
+
+
 def current_page_path() -> str | None:
     """The page that sent the htmx request: path and query, relative to the portal's root."""
     htmx = htmx_request()
@@ -51,6 +57,6 @@ def set_browser_url(response: Response, url: str, typing_in: str = "") -> Respon
     if htmx is None:
         return response
     same = htmx.page_path == url.removeprefix(root_path())
-    typing = bool(typing_in) and htmx.source.endswith(f"#{typing_in}")
+    typing = bool(typing_in) and is_from(typing_in)
     response.headers["HX-Replace-Url" if same or typing else "HX-Push-Url"] = url
     return response

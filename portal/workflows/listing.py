@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -44,8 +44,27 @@ class WorkflowRow:
     facts: WorkflowFacts
 
 
+class ListedWorkflow(NamedTuple):
+    """What lists of all workflows are made of, whatever their page."""
+
+    id: UUID
+    version: int
+    change_stamp: int
+    name_folded: str
+    created_at: datetime
+    updated_at: datetime
+    expected: JsonObject | None
+    runs_count: int
+    active: int
+    """Its active runs."""
+
+
 Value = TypeVar("Value")
 _COUNTS = [sa.func.coalesce(getattr(RunTotals, status), 0).label(status) for status in STATUSES]
+_ACTIVE: sa.ColumnElement[int] = sum(
+    (sa.func.coalesce(getattr(RunTotals, status), 0) for status in sorted(ACTIVE)),
+    start=sa.literal_column("0"),
+)
 _RUNS_COUNT: sa.ColumnElement[int] = sum(_COUNTS[1:], start=_COUNTS[0])
 
 
@@ -90,7 +109,6 @@ _STATE = (
         sa.func.count(Workflow.id),
         *versions.sums_in_sql(Workflow.version),
         sa.func.coalesce(sa.func.sum(Workflow.change_stamp), 0),
-        sa.func.count(Workflow.expected),
     )
     .outerjoin(Workflow, Workflow.workspace_id == Workspace.id)
     .where(Workspace.id == sa.bindparam("workspace_id"))
@@ -101,23 +119,21 @@ _STATE = (
 def state_of(workspace_id: UUID) -> tuple[int, ...]:
     """Values that change with every workflow, run or person of the workspace.
 
-    Versions only grow, so their sum changes when one of them does. The last one is the number of workflows
-    whose runs are expected.
+    Versions only grow, so their sum changes when one of them does.
     """
     row = read(_STATE, workspace_id=workspace_id).first()
     return tuple(map(int, row)) if row else (0,)
 
 
-def list_workflows(workspace_id: UUID, query: WorkflowQuery, brief: bool = False) -> Page[WorkflowRow]:
-    """A page of a workspace's workflows; `brief` truncates descriptions, as HTML pages do."""
+def list_workflows(workspace_id: UUID, query: WorkflowQuery) -> Page[WorkflowRow]:
+    """A page of a workspace's workflows."""
     slice_ = query.slice
-    counted, page = _statements(query.at(Slice()), brief)
+    counted, page = _statements(query.at(Slice()))
     total = read(counted, workspace_id=workspace_id).scalar_one()
     if slice_.offset >= total:
         return Page((), total, slice_)
     rows = read(page, workspace_id=workspace_id, offset=slice_.sql_offset, limit=slice_.limit)
-    found = _rows(rows.all())
-    return Page([_shorten(row) for row in found] if brief else found, total, slice_)
+    return Page(_rows(rows.all()), total, slice_)
 
 
 def names_by_id(workspace_id: UUID, most: int, always: Sequence[UUID]) -> list[tuple[UUID, str]]:
@@ -138,13 +154,37 @@ _NAMES_OF = _LIVE_NAMES.where(Workflow.id.in_(sa.bindparam("ids", expanding=True
 
 
 @lru_cache(maxsize=64)
-def _statements(query: WorkflowQuery, brief: bool) -> tuple[sa.Select[int], statements.Columns]:
+def _statements(query: WorkflowQuery) -> tuple[sa.Select[int], statements.Columns]:
     """The statements that count the matching workflows and read a page, cached by query."""
-    matching = [Workflow.workspace_id == sa.bindparam("workspace_id", type_=Id())]
-    matching += [Workflow.deleted_at.is_(None), *_filters(query)]
+    matching = _matching(query)
     counted = sa.select(sa.func.count()).select_from(Workflow).outerjoin(RunTotals).where(*matching)
-    page = _select(query.include_definition, brief).where(*matching).order_by(*_ordering(query))
+    page = _select(query.include_definition).where(*matching).order_by(*_ordering(query))
     return counted, page.offset(sa.bindparam("offset")).limit(sa.bindparam("limit"))
+
+
+def matching_workflows(workspace_id: UUID, query: WorkflowQuery) -> list[ListedWorkflow]:
+    """All workflows of a workspace that the filters match, in no order."""
+    return [ListedWorkflow(*row) for row in read(_all(query), workspace_id=workspace_id)]
+
+
+@lru_cache(maxsize=64)
+def _all(query: WorkflowQuery) -> statements.Columns:
+    names = ListedWorkflow._fields[:-2]
+    columns = [getattr(Workflow, name) for name in names]
+    return sa.select(*columns, _RUNS_COUNT, _ACTIVE).outerjoin(RunTotals).where(*_matching(query))
+
+
+def _matching(query: WorkflowQuery) -> list[sa.ColumnElement[bool]]:
+    in_workspace = Workflow.workspace_id == sa.bindparam("workspace_id", type_=Id())
+    return [in_workspace, Workflow.deleted_at.is_(None), *_filters(query)]
+
+
+def read_rows(workflow_ids: Sequence[UUID]) -> dict[UUID, WorkflowRow]:
+    """These workflows, which the caller has checked, with the beginnings of their descriptions."""
+    if not workflow_ids:
+        return {}
+    rows = _rows(read(_THESE, workflow_ids=workflow_ids).all())
+    return {row.id: _shorten(row) for row in rows}
 
 
 def describe_workflow(workflow: SeenWorkflow) -> WorkflowRow:
@@ -163,6 +203,11 @@ def _select(with_definition: bool, brief: bool = False) -> statements.Columns:
     definition = Workflow.definition if with_definition else sa.null().label("definition")
     last = (_LAST_AT.label("last_run_at"), _LAST_STATUS.label("last_run_status"))
     return sa.select(*columns, *last, definition, *_COUNTS, *_FACTS.values()).outerjoin(RunTotals)
+
+
+_THESE = _select(False, brief=True).where(
+    Workflow.id.in_(sa.bindparam("workflow_ids", expanding=True, type_=Id()))
+)
 
 
 def _rows(rows: Sequence[statements.Row]) -> list[WorkflowRow]:

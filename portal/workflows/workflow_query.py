@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Self
+from typing import Any, ClassVar, Self
 
 from portal.input import parameters
 from portal.input.parameters import Args, Reader
@@ -32,6 +32,7 @@ class WorkflowQuery:
     include_definition: bool = False
     named: frozenset[str] = frozenset()
     """The parameters that the request contained, defaults included."""
+    natural_orders: ClassVar[Mapping[str, str]] = NATURAL_ORDERS
 
     @classmethod
     def parse(cls, args: Mapping[str, Sequence[str]]) -> Self:
@@ -42,15 +43,21 @@ class WorkflowQuery:
             slice=reader.slice(),
             status=reader.read("status", parameters.one_of(STATUSES), None),
             search=reader.read("search", parameters.search, ""),
-            sorts=sorts(reader, args.get("sort", ()), args.get("order", ()), NATURAL_ORDERS),
+            sorts=sorts(reader, args.get("sort", ()), args.get("order", ()), cls.natural_orders),
             last_run_after=after,
             last_run_before=before,
             has_failed_run=reader.read("has_failed_run", parameters.boolean, None),
             include_definition=reader.read("include_definition", parameters.boolean, False),
             named=frozenset(args),
+            **cls._further(reader),
         )
         reader.finish()
         return query
+
+    @classmethod
+    def _further(cls, reader: Reader) -> Mapping[str, Any]:
+        """The values of fields that a subclass adds."""
+        return {}
 
     @property
     def filtered(self) -> bool:

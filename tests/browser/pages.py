@@ -37,6 +37,7 @@ from tests.factories import (
     make_person,
     make_run,
     make_run_of_version,
+    make_runs,
     make_schedule,
     make_steps,
     make_versions,
@@ -81,6 +82,28 @@ def make_odd_workflow(workspace: Workspace) -> Workflow:
             moment = NOON - timedelta(days=day)
             session.add(ScheduleTick(schedule_id=schedule.id, moment=moment, claimed_at=moment, **outcome))
     return workflow
+
+
+def make_workflows_to_look_at(workspace: Workspace) -> None:
+    """A workflow that fails, one that became slow, one with a run that takes long, and a quiet one."""
+    now = moments.now()
+    kinds = {
+        "Failing " + "everywhere " * 8: (["completed"] * 6 + ["failed"] * 3, timedelta(hours=1), 10),
+        "Slow": (["completed"] * 125, timedelta(hours=1), 90),
+        "Long": (["completed"] * 6 + ["running"], timedelta(hours=1), 10),
+        "Quiet": (["completed"] * 8, timedelta(hours=12), 10),
+    }
+    for name, (statuses, gap, seconds) in kinds.items():
+        silence = timedelta(days=3) if name == "Quiet" else timedelta(hours=2)
+        rows = []
+        for place, status in enumerate(reversed(statuses)):
+            at = now - silence - gap * place
+            took = timedelta(seconds=seconds if place < 20 else 10)
+            times = {"created_at": at, "started_at": at} | (
+                {} if status == "running" else {"completed_at": at + took}
+            )
+            rows.append({"status": status, "error": "no voice " * 40} | times)
+        make_runs(make_workflow(workspace, name, description="Spots of the regional stations"), rows)
 
 
 def make_spoken_run(workspace: Workspace) -> Run:
@@ -201,6 +224,8 @@ def addresses(
         "workflows-no-match": "/?search=zzz",
         "workflows-bad-value": "/?limit=500",
         "workflows-filtered": "/?has_failed_run=true&sort=name",
+        "workflows-failing": "/?look=failing",
+        "workflows-bad-look": "/?look=bored",
         "runs": runs,
         "runs-filtered": f"{runs}?status=failed&search=grace",
         "runs-page-2": f"{runs}?offset=20",

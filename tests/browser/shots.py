@@ -29,6 +29,7 @@ from tests.browser.pages import (
     make_spoken_run,
     make_versioned_run,
     make_way_in,
+    make_workflows_to_look_at,
 )
 from tests.conftest import settings_for
 from tests.serving import served
@@ -84,6 +85,7 @@ def _paths() -> dict[str, str]:
     odd, spoken = make_odd_workflow(workspace), make_spoken_run(workspace)
     driven, versioned = make_driven_runs(workspace), make_versioned_run(workspace)
     way_in = make_way_in(workspace)
+    make_workflows_to_look_at(workspace)
     return addresses(dub, odd, named["Onboarding tour"], str(failed), spoken, driven, versioned, way_in)
 
 

@@ -15,6 +15,7 @@ from tests.browser.pages import (
     make_spoken_run,
     make_versioned_run,
     make_way_in,
+    make_workflows_to_look_at,
 )
 from tests.factories import make_workflow
 
@@ -33,6 +34,7 @@ def pages(portal: Portal) -> Mapping[str, str]:
         driven = make_driven_runs(portal.workspace)
         versioned = make_versioned_run(portal.workspace)
         way_in = make_way_in(portal.workspace)
+        make_workflows_to_look_at(portal.workspace)
         return addresses(portal.workflow, odd, empty, str(portal.run_id), spoken, driven, versioned, way_in)
 
 

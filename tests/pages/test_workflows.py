@@ -17,18 +17,6 @@ def names(browser: Browser, query: str = "") -> list[str]:
     return [link.text for link in parsed(browser.open(f"/?{query}")).select("tbody .run")]
 
 
-def test_workflows_show_their_counts_and_last_run(browser: Browser) -> None:
-    for status in ("completed", "completed", "failed"):
-        make_run(browser.workflow, status=status)
-    row = one(parsed(browser.open("/")), "tbody tr")
-    assert one(row, ".c-plain").text == "3"
-    links = {str(link["href"]): link.text.split() for link in row.select(".tally a")}
-    assert links == {
-        f"{browser.list_path}?status=completed": ["Completed", "2"],
-        f"{browser.list_path}?status=failed": ["Failed", "1"],
-    }
-
-
 def test_workflows_of_other_workspaces_are_invisible(browser: Browser) -> None:
     make_workflow(make_workspace("other", "Other"), "Secret plans")
     assert names(browser) == ["Nightly dub"]
@@ -48,24 +36,6 @@ def test_pages_of_workflows_keep_the_search(browser: Browser) -> None:
 
 
 @pytest.mark.slow
-def test_the_last_twenty_runs_are_marks_that_lead_to_them(browser: Browser) -> None:
-    runs = [
-        make_run(
-            browser.workflow,
-            run_number=number,
-            status="failed" if number == 25 else "completed",
-            created_at=NOON + timedelta(minutes=number),
-        )
-        for number in range(1, 26)
-    ]
-    make_run(make_workflow(browser.workspace, "Another"), run_number=99)
-    row = next(row for row in parsed(browser.open("/")).select("tbody tr") if "Nightly" in row.text)
-    marks = row.select(".marks a")
-    assert [mark.get_text(" ", strip=True) for mark in marks][-1] == "#25 failed"
-    assert [str(mark["href"]) for mark in marks] == [f"{browser.list_path}/{run.id}" for run in runs[5:]]
-
-
-@pytest.mark.slow
 def test_filters_and_sorts_are_those_of_the_api(browser: Browser) -> None:
     make_run(browser.workflow, status="failed", created_at=NOON)
     other = make_workflow(browser.workspace, "Another")
@@ -77,6 +47,9 @@ def test_filters_and_sorts_are_those_of_the_api(browser: Browser) -> None:
     assert names(browser, "status=draft") == ["Empty"]
     assert names(browser, "sort=name") == ["Another", "Empty", "Nightly dub"]
     assert names(browser, "sort=name&order=desc") == ["Nightly dub", "Empty", "Another"]
+    assert names(browser, "sort=last_run") == ["Another", "Nightly dub", "Empty"]
+    assert names(browser, "order=asc") == ["Nightly dub", "Another", "Empty"]
+    assert names(browser, "sort=runs_count&sort=name&order=asc&order=desc")[0] == "Empty"
     assert "paused" not in [option["value"] for option in parsed(browser.open("/")).select("#status option")]
 
 

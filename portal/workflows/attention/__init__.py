@@ -1,0 +1,1 @@
+"""Which workflows need a look, and why."""

@@ -1,0 +1,137 @@
+"""The page of workflows: ordered by what needs a look, with the failures of late."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Self
+from uuid import UUID
+
+from portal.moments import EPOCH
+from portal.paging import Page
+from portal.workflows.attention.figures import Figures, Version, read_figures
+from portal.workflows.attention.home_query import HomeQuery
+from portal.workflows.attention.recent_failures import RecentFailures, count_failures
+from portal.workflows.attention.verdicts import ORDER, Look, Verdict, judge
+from portal.workflows.listing import ListedWorkflow, WorkflowRow, matching_workflows, read_rows
+
+_NO_FAILURES = RecentFailures(0, 0)
+
+IsLate = Callable[[ListedWorkflow, datetime | None], bool]
+"""Whether a workflow's run was expected and did not come, by when its last one was created."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """When the last 24 hours and 7 days begin: on a whole minute, which belongs to them."""
+
+    day: datetime
+    week: datetime
+
+    @classmethod
+    def before(cls, now: datetime) -> Self:
+        minute = now.replace(second=0, microsecond=0)
+        return cls(minute - timedelta(days=1), minute - timedelta(days=7))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A workflow with what is said of it."""
+
+    workflow: ListedWorkflow
+    figures: Figures
+    verdict: Verdict
+    failures: RecentFailures = _NO_FAILURES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """A page of a workspace's workflows."""
+
+    page: Page[Entry]
+    rows: Mapping[UUID, WorkflowRow]
+    """The workflows of the page."""
+    looks: Mapping[Look, int]
+    """How many need a look for each reason, under the other filters."""
+    in_all: int
+    """How many there are under the other filters."""
+    active: bool
+    """Whether any of them has an active run."""
+    windows: Windows
+
+
+def read_home(workspace_id: UUID, query: HomeQuery, is_late: IsLate, now: datetime) -> Home:
+    """The page of a workspace's workflows that a query asks for."""
+    windows = Windows.before(now)
+    matching = matching_workflows(workspace_id, query.filters)
+    entries = _entries(matching, is_late, now)
+    looks = Counter(entry.verdict.look for entry in entries if entry.verdict.look)
+    if query.look:
+        entries = [entry for entry in entries if entry.verdict.look == query.look]
+    by_failures = any(key == "failures" for key, _ in query.sorts)
+    if by_failures:
+        entries = _with_failures(entries, windows)
+    page = Page.of(_sorted(entries, query), query.slice)
+    if not by_failures:
+        page = replace(page, rows=_with_failures(page.rows, windows))
+    return Home(
+        page=page,
+        rows=read_rows([entry.workflow.id for entry in page.rows]),
+        looks=looks,
+        in_all=len(matching),
+        active=any(workflow.active for workflow in matching),
+        windows=windows,
+    )
+
+
+def _entries(matching: Sequence[ListedWorkflow], is_late: IsLate, now: datetime) -> list[Entry]:
+    versions = [Version(each.id, each.version, each.change_stamp) for each in matching]
+    figures = read_figures(versions)
+    found = []
+    for workflow in matching:
+        its = figures.get(workflow.id, Figures())
+        late = is_late(workflow, its.last.created_at if its.last else None)
+        found.append(Entry(workflow, its, judge(its, late, now)))
+    return found
+
+
+def _with_failures(entries: Sequence[Entry], windows: Windows) -> list[Entry]:
+    failed = [entry.workflow.id for entry in entries if _failed_since(entry.figures, windows.week)]
+    counts = count_failures(failed, windows.day, windows.week) if failed else {}
+    return [replace(entry, failures=counts.get(entry.workflow.id, _NO_FAILURES)) for entry in entries]
+
+
+def _failed_since(figures: Figures, begin: datetime) -> bool:
+    return figures.last_failed_at is not None and figures.last_failed_at >= begin
+
+
+def _sorted(entries: Sequence[Entry], query: HomeQuery) -> list[Entry]:
+    """In the order of the query; its last key is the id."""
+    found = sorted(entries, key=lambda entry: entry.workflow.id)
+    for key, order in reversed(query.sorts or (("last_run", "desc"),)):
+        if key == "last_run":
+            found = _by_last_run(found, order)
+        else:
+            found.sort(key=_KEYS[key], reverse=order == "desc")
+    if not query.sorts:
+        found.sort(key=lambda entry: ORDER[entry.verdict.look])
+    return found
+
+
+def _by_last_run(entries: Sequence[Entry], order: str) -> list[Entry]:
+    """Workflows without a run stand last in both directions."""
+    ran = [entry for entry in entries if entry.figures.last]
+    ran.sort(key=_last_run, reverse=order == "desc")
+    return [*ran, *(entry for entry in entries if not entry.figures.last)]
+
+
+def _last_run(entry: Entry) -> datetime:
+    return entry.figures.last.created_at if entry.figures.last else EPOCH
+
+
+_KEYS: Mapping[str, Callable[[Entry], Any]] = {  # of any type that compares
+    "name": lambda entry: entry.workflow.name_folded,
+    "failures": lambda entry: entry.failures,
+    "runs_count": lambda entry: entry.workflow.runs_count,
+    "updated_at": lambda entry: entry.workflow.updated_at,
+}
