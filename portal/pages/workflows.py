@@ -16,7 +16,9 @@ from portal.pages import bp, conditional_get, workflows_url
 from portal.pages.forms import Form, dates, filled, without
 from portal.pages.pager import Pager
 from portal.pages.sort_links import ARIA_SORT, OPPOSITE, SortLink
+from portal.pages.views.tabs import Tabs, tabs_of_home
 from portal.paging import Page, Slice
+from portal.runs.views.reading import default_views
 from portal.web import htmx
 from portal.web.rendering import render
 from portal.workflows.listing import WorkflowRow, list_workflows, state_of
@@ -60,6 +62,10 @@ class WorkflowsPage(FilterForm):
     sortings: Mapping[str, SortLink]
     late: Mapping[UUID, Late]
     """Runs that were expected and did not come, by workflow."""
+    default_views: Mapping[UUID, UUID]
+    """Where the links of workflows lead that have a default view."""
+    tabs: Tabs | None
+    """The saved views of the workspace; None in the fragment, which leaves them as they are."""
     strip_runs: int = RECENT_RUNS
 
 
@@ -70,6 +76,7 @@ class RefusedWorkflows(FilterForm):
     corrected: WorkflowQuery
     """The list with the valid parameters only."""
     query: None = None
+    tabs: None = None
 
 
 @bp.get("/workspaces/<workspace_id>")
@@ -103,7 +110,8 @@ def _answer(template: str) -> Response:
         query = WorkflowQuery.parse(args)
     except InvalidQuery as refusal:
         return _refusal(template, args, refusal)
-    workspace = current_principal().workspace
+    principal = current_principal()
+    workspace = principal.workspace
     state = state_of(workspace.id) if workspace else (0,)
     conditional_get.answer_304_if_unchanged(state, conditional_get.minute_of_expected_runs(state[-1]))
     page = list_workflows(workspace.id, query, brief=True) if workspace else Page((), 0, query.slice)
@@ -115,6 +123,8 @@ def _answer(template: str) -> Response:
         strips=recent_runs([row.id for row in page.rows]),
         sortings=_sort_links(query),
         late=_late(page.rows),
+        default_views=default_views(principal, workspace.id) if workspace else {},
+        tabs=tabs_of_home(principal) if template == "workflows/page.html" else None,
     )
     html = make_response(render(template, page_of_list))
     return htmx.set_browser_url(html, _page_url(**query.to_args()), typing_in=SEARCH_FIELD)

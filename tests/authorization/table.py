@@ -283,6 +283,18 @@ TABLE: dict[str, Row] = {
         ok=303, roles=EDITORS, found_first=True, form={"cron": "0 6 * * *", "zone": "UTC", "grace": "5"}
     ),
     "GET /workflows/<workflow_id>/uploads/<upload_id>": Page(ok=302),
+    "GET /workflows/<workflow_id>/views/new": Page(),
+    "POST /workflows/<workflow_id>/views/new": Page(ok=303, form={"name": "New"}),
+    "GET /workflows/<workflow_id>/views/counts": Page(fragment=True),
+    "GET /workspaces/<workspace_id>/views/counts": Page(fragment=True),
+    # The views of the matrix are those of teams.
+    "GET /views/<view_id>": Page(ok=303),
+    "GET /views/<view_id>/edit": Page(roles=EDITORS, found_first=True),
+    "POST /views/<view_id>/edit": Page(ok=303, roles=EDITORS, found_first=True, form={"name": "New"}),
+    "GET /views/<view_id>/delete": Page(roles=EDITORS, found_first=True),
+    "POST /views/<view_id>/delete": Page(ok=303, roles=EDITORS, found_first=True),
+    "POST /views/<view_id>/definition": Page(ok=303, roles=EDITORS, found_first=True),
+    "GET /settings/views": Page(ok=303, personal=True),
     "GET /find": Page(personal=True, query="?q=<run_id>", own=dict.fromkeys(EVERYBODY, 303)),
     "GET /workflows/<workflow_id>/run": Page(roles=EDITORS, found_first=True),
     "POST /workflows/<workflow_id>/run": Page(ok=303, roles=EDITORS, found_first=True),
@@ -345,6 +357,7 @@ TABLE: dict[str, Row] = {
     f"GET {_WORKSPACE}/ways-in/<ingest_key_id>": Page(roles=ADMINS),
     f"GET {_WORKSPACE}/ways-in/<ingest_key_id>/revoke": Page(roles=ADMINS),
     f"POST {_WORKSPACE}/ways-in/<ingest_key_id>/revoke": Page(ok=303, roles=ADMINS),
+    f"GET {_WORKSPACE}/views": Page(),
     f"GET {_WORKSPACE}/audit": Page(roles=ADMINS),
     f"GET {_WORKSPACE}/engine": Page(roles=ADMINS),
     # Open to everybody. What a link's token opens is not tried here: these are links to nothing.

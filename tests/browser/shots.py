@@ -28,6 +28,7 @@ from tests.browser.pages import (
     make_odd_workflow,
     make_spoken_run,
     make_versioned_run,
+    make_views,
     make_way_in,
 )
 from tests.conftest import settings_for
@@ -84,7 +85,8 @@ def _paths() -> dict[str, str]:
     odd, spoken = make_odd_workflow(workspace), make_spoken_run(workspace)
     driven, versioned = make_driven_runs(workspace), make_versioned_run(workspace)
     way_in = make_way_in(workspace)
-    return addresses(dub, odd, named["Onboarding tour"], str(failed), spoken, driven, versioned, way_in)
+    empty, view = named["Onboarding tour"], make_views(dub)
+    return addresses(dub, odd, empty, str(failed), spoken, driven, versioned, way_in, view)
 
 
 def _photograph(
