@@ -10,7 +10,7 @@ from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery
-from portal.input.parameters import single
+from portal.input.parameters import Args, single
 from portal.pages import bp
 from portal.pages.forms import Form, id_in_path, parse_run_list, plain_form
 from portal.pages.views.words import Words, address_of, words_of_query, words_of_view, workflow_of
@@ -30,7 +30,7 @@ class NewViewPage:
     workflow: SeenWorkflow
     parts: Sequence[tuple[str, str]]
     """What the list shows, in words."""
-    args: dict[str, str]
+    args: Args
     """The parameters of the list."""
     back: str
     form: Form

@@ -15,6 +15,7 @@ from portal import moments
 from portal.auth.access import SeenWorkflow, get_workflow
 from portal.auth.gate import current_principal
 from portal.auth.principals import Principal
+from portal.input.parameters import Args
 from portal.pages import bp, conditional_get, workflows_url
 from portal.pages.forms import id_in_path
 from portal.pages.views.words import address_of, list_address, workflow_of
@@ -44,8 +45,8 @@ class Tab:
     name: str
     url: str
     count: int | None
-    """None where it is not known yet."""
-    fragment_args: Mapping[str, str] | None = None
+    """None where it is not known yet, or another one in a minute."""
+    fragment_args: Args | None = None
     """The parameters with which the list's fragment shows it; None: only its page does."""
     of: str | None = None
     """The name of its workflow, where tabs of several are beside each other."""
@@ -151,7 +152,7 @@ def workflow_view_counts(workflow_id: str) -> str | Response:
     conditional_get.answer_304_if_unchanged(workflow, _minute())
     views = views_of_workflow(current_principal(), workflow.id)
     counts = [_count(view, workflow) for view in views.all]
-    in_all = Count("all", count_runs(workflow, WHOLE, moments.now()))
+    in_all = Count("all", count_runs(workflow, WHOLE))
     return render("views/_counts.html", Counts([in_all, *counts]))
 
 
@@ -169,7 +170,7 @@ def workspace_view_counts(workspace_id: str) -> str | Response:
 
 
 def _count(view: View, workflow: SeenWorkflow) -> Count:
-    return Count(str(view.id), count_runs(workflow, view.definition, moments.now()))
+    return Count(str(view.id), count_runs(workflow, view.definition))
 
 
 def _tab_of_list(view: View, workflow: SeenWorkflow, is_current: bool) -> Tab:
@@ -177,7 +178,7 @@ def _tab_of_list(view: View, workflow: SeenWorkflow, is_current: bool) -> Tab:
     direct = not view.definition.unknown and len(list_address(view)) <= MAX_LINK
     return _tab(
         view,
-        count=remembered_count(workflow, view.definition, moments.now()),
+        count=None if view.definition.moves else remembered_count(workflow, view.definition),
         fragment_args=shown.parameters if shown and direct else None,
         is_current=is_current,
     )
@@ -187,7 +188,7 @@ def _tab(
     view: View,
     *,
     count: int | None = None,
-    fragment_args: Mapping[str, str] | None = None,
+    fragment_args: Args | None = None,
     of: str | None = None,
     is_current: bool = False,
 ) -> Tab:

@@ -2,55 +2,66 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from datetime import datetime
 from threading import Lock
 
 from portal.auth.access import SeenWorkflow
 from portal.errors import InvalidQuery
 from portal.runs.counts.reading import read_counts
+from portal.runs.query import RunQuery
 from portal.runs.scope import Listed, scope_of
 from portal.runs.statuses import STATUSES
 from portal.runs.views.definition import Definition
 
 _REMEMBERED = 10_000
 _counts: OrderedDict[Hashable, tuple[Hashable, int]] = OrderedDict()
-"""Per list: the state in which and the minute at which it was counted, and the count."""
+"""Per list: the state in which it was counted, and the count."""
 _lock = Lock()
 
 
-def remembered_count(seen: Listed, definition: Definition, now: datetime) -> int | None:
+def remembered_count(seen: Listed, definition: Definition) -> int | None:
     """The number of runs in a list of a workflow or a workspace, if it was counted and is still right."""
-    with _lock:
-        state, count = _counts.get(_key(seen, definition), (None, None))
-    return count if state == _state(seen, now) else None
-
-
-def count_runs(seen: Listed, definition: Definition, now: datetime) -> int | None:
-    """The same, counted where it is not known; None where this release no longer takes a value of it."""
-    count = remembered_count(seen, definition, now)
-    if count is not None:
-        return count
     try:
-        query = definition.query(seen.id if isinstance(seen, SeenWorkflow) else None)
+        return _remembered(seen, definition, _query(seen, definition))
     except InvalidQuery:
         return None
+
+
+def count_runs(seen: Listed, definition: Definition) -> int | None:
+    """The same, counted where it is not known; None where this release no longer takes a value of it."""
+    try:
+        query = _query(seen, definition)
+    except InvalidQuery:
+        return None
+    count = _remembered(seen, definition, query)
+    if count is not None:
+        return count
     counts = read_counts(scope_of(seen, query.workflows), query).by_status
     count = sum(counts[status] for status in query.status or STATUSES)
     with _lock:
-        _counts[_key(seen, definition)] = _state(seen, now), count
+        _counts[_key(seen, definition)] = _state(seen, query), count
         _counts.move_to_end(_key(seen, definition))
         while len(_counts) > _REMEMBERED:
             _counts.popitem(last=False)
     return count
 
 
+def _query(seen: Listed, definition: Definition) -> RunQuery:
+    return definition.query(seen.id if isinstance(seen, SeenWorkflow) else None)
+
+
+def _remembered(seen: Listed, definition: Definition, query: RunQuery) -> int | None:
+    with _lock:
+        state, count = _counts.get(_key(seen, definition), (None, None))
+    return count if state == _state(seen, query) else None
+
+
 def _key(seen: Listed, definition: Definition) -> Hashable:
     return seen.id, repr(definition.parameters)
 
 
-def _state(seen: Listed, now: datetime) -> Hashable:
-    """What a count depends on; on the minute, because the windows of some lists move with the clock."""
-    state: Hashable = seen
-    if isinstance(seen, SeenWorkflow):
-        state = seen.version, seen.workspace_version, seen.change_stamp, seen.workspace_stamp
-    return state, int(now.timestamp()) // 60
+def _state(seen: Listed, query: RunQuery) -> Hashable:
+    """What a count depends on; on the minute too, where the window of the list moves with the time."""
+    if not isinstance(seen, SeenWorkflow):
+        return seen, query.moving
+    versions = seen.version, seen.workspace_version, seen.change_stamp, seen.workspace_stamp
+    return versions, query.moving

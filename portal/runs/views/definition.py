@@ -32,6 +32,11 @@ class Definition:
         known = _known_names()
         return {name: value for name, value in self.parameters.items() if name not in known}
 
+    @property
+    def moves(self) -> bool:
+        """Whether it lists a time until now."""
+        return "within" in self.parameters
+
     def query(self, workflow_id: UUID | None) -> RunQuery:
         """What this release lists for it: of a workflow, or over a whole workspace.
 

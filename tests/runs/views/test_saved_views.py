@@ -7,9 +7,10 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from time_machine import TimeMachineFixture
 
 from portal import moments
-from portal.auth.access import get_workflow
+from portal.auth.access import get_workflow, get_workspace
 from portal.auth.principals import Membership, Principal, PrincipalUser
 from portal.database.engine import db
 from portal.database.models import AuditEntry, SavedView, User, Workflow, Workspace
@@ -306,37 +307,64 @@ def test_what_a_release_does_not_know_is_kept_and_named(workflow: Workflow, ada:
 def test_a_count_is_made_once_for_each_version_of_the_workflow(workflow: Workflow, ada: Principal) -> None:
     make_run(workflow, status="failed")
     make_run(workflow, status="completed")
-    now = moments.now()
 
     def count(definition: Definition = FAILED) -> int | None:
-        return counting.count_runs(get_workflow(ada, workflow.id), definition, now)
+        return counting.count_runs(get_workflow(ada, workflow.id), definition)
 
-    assert counting.remembered_count(get_workflow(ada, workflow.id), FAILED, now) is None
+    assert counting.remembered_count(get_workflow(ada, workflow.id), FAILED) is None
     assert count() == 1
     assert count(Definition({})) == 2
     seen_workflow = get_workflow(ada, workflow.id)
     with statements() as asked:
-        assert counting.count_runs(seen_workflow, FAILED, now) == 1
-        assert counting.remembered_count(seen_workflow, FAILED, now) == 1
+        assert counting.count_runs(seen_workflow, FAILED) == 1
+        assert counting.remembered_count(seen_workflow, FAILED) == 1
     assert asked == []
-    later = now + timedelta(minutes=1)
-    assert counting.remembered_count(seen_workflow, FAILED, later) is None
     make_run(workflow, status="failed")
     db.session.rollback()
-    assert counting.remembered_count(get_workflow(ada, workflow.id), FAILED, now) is None
+    assert counting.remembered_count(get_workflow(ada, workflow.id), FAILED) is None
     assert count() == 2
     assert count(Definition({"status": "exploded"})) is None
+
+
+def test_a_count_of_a_time_until_now_is_right_for_a_minute(
+    workflow: Workflow, ada: Principal, time_machine: TimeMachineFixture
+) -> None:
+    time_machine.move_to(NOON, tick=False)
+    make_run(workflow, created_at=NOON - timedelta(minutes=58))
+    last_hour, seen_workflow = Definition({"within": "1h"}), get_workflow(ada, workflow.id)
+    assert counting.count_runs(seen_workflow, last_hour) == 1
+    assert counting.remembered_count(seen_workflow, last_hour) == 1
+    time_machine.move_to(NOON + timedelta(minutes=5), tick=False)
+    assert counting.remembered_count(seen_workflow, last_hour) is None
+    assert counting.count_runs(seen_workflow, last_hour) == 0
+
+
+def test_views_over_a_workspace_count_the_runs_of_all_its_workflows(
+    workspace: Workspace, workflow: Workflow, ada: Principal
+) -> None:
+    other = make_workflow(workspace, "Other")
+    for each in (workflow, other):
+        make_run(each, status="failed")
+        make_run(each, status="completed")
+    everywhere = get_workspace(ada)
+    assert counting.count_runs(everywhere, FAILED) == 2
+    assert counting.remembered_count(everywhere, FAILED) == 2
+    assert counting.count_runs(everywhere, Definition({"workflow": str(other.id)})) == 2
+    assert counting.count_runs(everywhere, Definition({"workflow": str(other.id), "status": "failed"})) == 1
+    make_run(other, status="failed")
+    db.session.rollback()
+    assert counting.count_runs(get_workspace(ada), FAILED) == 3
 
 
 def test_few_counts_are_remembered(
     workflow: Workflow, ada: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counting, "_REMEMBERED", 2)
-    seen_workflow, now = get_workflow(ada, workflow.id), moments.now()
+    seen_workflow = get_workflow(ada, workflow.id)
     definitions = [Definition({"search": text}) for text in "abc"]
     for definition in definitions:
-        counting.count_runs(seen_workflow, definition, now)
-    remembered = [counting.remembered_count(seen_workflow, each, now) for each in definitions]
+        counting.count_runs(seen_workflow, definition)
+    remembered = [counting.remembered_count(seen_workflow, each) for each in definitions]
     assert remembered == [None, 0, 0]
 
 
