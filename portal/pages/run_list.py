@@ -240,7 +240,7 @@ def _list(
         api_call=curl_command(api[0], **api[1], **query.to_args()),
         overview=overview,
         late=late,
-        tabs=tabs_of_list(workflow, query, page.in_all, request.args),
+        tabs=tabs_of_list(place, seen, query, page.in_all, request.args),
         may_start=workflow is not None and may_start(workspace_id),
         may_steer=may_steer(workspace_id),
     )

@@ -286,7 +286,10 @@ TABLE: dict[str, Row] = {
     "GET /workflows/<workflow_id>/views/new": Page(),
     "POST /workflows/<workflow_id>/views/new": Page(ok=303, form={"name": "New"}),
     "GET /workflows/<workflow_id>/views/counts": Page(fragment=True),
+    "GET /workspaces/<workspace_id>/views/new": Page(),
+    "POST /workspaces/<workspace_id>/views/new": Page(ok=303, form={"name": "New"}),
     "GET /workspaces/<workspace_id>/views/counts": Page(fragment=True),
+    "GET /workspaces/<workspace_id>/runs/views/counts": Page(fragment=True),
     # The views of the matrix are those of teams.
     "GET /views/<view_id>": Page(ok=303),
     "GET /views/<view_id>/edit": Page(roles=EDITORS, found_first=True),

@@ -16,7 +16,7 @@ from portal.pages import bp
 from portal.pages.confirmation import confirm
 from portal.pages.forms import Form, id_in_path
 from portal.pages.pager import PageQuery, Pager
-from portal.pages.views.words import Words, list_address, words_of_view
+from portal.pages.views.words import Words, list_address, words_of_views
 from portal.paging import Page
 from portal.runs.views import writing
 from portal.runs.views.reading import View, get_view, views_of_workspace
@@ -111,14 +111,15 @@ def views_page(workspace_id: str) -> str:
         page=page,
         pager=Pager(page),
         query=query,
-        rows=[(found, words_of_view(found)) for found in page.rows],
+        rows=words_of_views(page.rows, workspace_id_of(principal)),
         changeable=changeable,
     )
     return render("settings/views.html", shown)
 
 
 def _page(found: View, form: Form) -> str:
-    return render("views/edit.html", ViewPage(view=found, words=words_of_view(found), form=form))
+    [(_, words)] = words_of_views([found], found.of.workspace_id)
+    return render("views/edit.html", ViewPage(view=found, words=words, form=form))
 
 
 def _settings(found: View) -> str:

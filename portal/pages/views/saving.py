@@ -1,4 +1,4 @@
-"""The page that gives a list of a workflow a name, or saves it over a view that is there."""
+"""The page that gives a list a name, or saves it over a view that is there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,17 +7,19 @@ from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from portal import moments
-from portal.auth.access import SeenWorkflow, get_workflow
+from portal.auth.access import SeenWorkflow, get_workflow, get_workspace
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery
 from portal.input.parameters import Args, single
 from portal.pages import bp
 from portal.pages.forms import Form, id_in_path, parse_run_list, plain_form
-from portal.pages.views.words import Words, address_of, words_of_query, words_of_view, workflow_of
+from portal.pages.views.words import Words, whole_list_address, words_of_query, words_of_views
 from portal.runs.query import RunQuery
+from portal.runs.scope import Listed
 from portal.runs.views import writing
 from portal.runs.views.definition import Definition
-from portal.runs.views.reading import ListOf, View, views_of_workflow
+from portal.runs.views.reading import ListOf, View, list_of, views_of_list
+from portal.web.formats import with_args
 from portal.web.rendering import render
 
 Answer = Response | str | tuple[str, int]
@@ -27,11 +29,13 @@ Answer = Response | str | tuple[str, int]
 class NewViewPage:
     """What `views/new.html` shows."""
 
-    workflow: SeenWorkflow
+    workflow: SeenWorkflow | None
+    """None where the list is of a workspace."""
     parts: Sequence[tuple[str, str]]
     """What the list shows, in words."""
     args: Args
     """The parameters of the list."""
+    list_url: str
     back: str
     form: Form
     others: Sequence[tuple[View, Words]]
@@ -42,37 +46,66 @@ class NewViewPage:
 
 @bp.get("/workflows/<workflow_id>/views/new")
 def new_view(workflow_id: str) -> Answer:
-    workflow = get_workflow(current_principal(), id_in_path(workflow_id))
-    return _page(workflow, _query(workflow), Form({}))
+    return _new(get_workflow(current_principal(), id_in_path(workflow_id)))
 
 
 @bp.post("/workflows/<workflow_id>/views/new")
 def save_view(workflow_id: str) -> Answer:
-    principal = current_principal()
-    workflow = get_workflow(principal, id_in_path(workflow_id))
-    query = _query(workflow)
-    definition = Definition.of(query)
-    try:
-        spec = writing.NewView.read(_wanted())
-        of = ListOf(workflow.workspace_id, workflow.id)
-        writing.save_view(principal, of, definition, spec, moments.now())
-    except InvalidQuery as refusal:
-        messages = {error.field: error.message for error in refusal.errors}
-        return _page(workflow, query, Form(single(request.form), messages)), refusal.status
-    return redirect(address_of(definition, workflow.id), code=303)
+    return _save(get_workflow(current_principal(), id_in_path(workflow_id)))
+
+
+@bp.get("/workspaces/<workspace_id>/views/new")
+def new_workspace_view(workspace_id: str) -> Answer:
+    return _new(get_workspace(current_principal()))
+
+
+@bp.post("/workspaces/<workspace_id>/views/new")
+def save_workspace_view(workspace_id: str) -> Answer:
+    return _save(get_workspace(current_principal()))
 
 
 @bp.post("/views/<view_id>/definition")
 def redefine_view(view_id: str) -> Response:
     principal = current_principal()
     view = writing.get_view_to_change(principal, id_in_path(view_id))
-    definition = Definition.of(parse_run_list(plain_form(request.args), workflow_of(view)))
+    definition = Definition.of(_query(view.of))
     writing.redefine_view(principal, view.id, definition, moments.now())
-    return redirect(address_of(definition, workflow_of(view)), code=303)
+    return _to_list(view.of, definition)
 
 
-def _query(workflow: SeenWorkflow) -> RunQuery:
-    return parse_run_list(plain_form(request.args), workflow.id)
+def save_address(of: ListOf, query: RunQuery) -> str:
+    """The page that saves a list."""
+    if of.workflow_id is None:
+        address = url_for(".new_workspace_view", workspace_id=of.workspace_id)
+    else:
+        address = url_for(".new_view", workflow_id=of.workflow_id)
+    return with_args(address, query.to_args())
+
+
+def _new(seen: Listed) -> Answer:
+    return _page(seen, _query(list_of(seen)), Form({}))
+
+
+def _save(seen: Listed) -> Answer:
+    of = list_of(seen)
+    query = _query(of)
+    definition = Definition.of(query)
+    try:
+        spec = writing.NewView.read(_wanted())
+        writing.save_view(current_principal(), of, definition, spec, moments.now())
+    except InvalidQuery as refusal:
+        messages = {error.field: error.message for error in refusal.errors}
+        return _page(seen, query, Form(single(request.form), messages)), refusal.status
+    return _to_list(of, definition)
+
+
+def _query(of: ListOf) -> RunQuery:
+    """The list in the address of the request. Raises InvalidQuery."""
+    return parse_run_list(plain_form(request.args), of.workflow_id)
+
+
+def _to_list(of: ListOf, definition: Definition) -> Response:
+    return redirect(with_args(whole_list_address(of), definition.parameters), code=303)
 
 
 def _wanted() -> dict[str, object]:
@@ -84,16 +117,17 @@ def _wanted() -> dict[str, object]:
     }
 
 
-def _page(workflow: SeenWorkflow, query: RunQuery, form: Form) -> str:
-    principal = current_principal()
-    views = views_of_workflow(principal, workflow.id)
+def _page(seen: Listed, query: RunQuery, form: Form) -> str:
+    principal, of = current_principal(), list_of(seen)
+    changeable = [view for view in views_of_list(principal, of).all if writing.may_change(principal, view)]
     page = NewViewPage(
-        workflow=workflow,
-        parts=words_of_query(query),
+        workflow=seen if isinstance(seen, SeenWorkflow) else None,
+        parts=words_of_query(query, of.workspace_id),
         args=query.to_args(),
-        back=url_for(".runs", workflow_id=workflow.id, **query.to_args()),  # type: ignore[arg-type]
+        list_url=whole_list_address(of),
+        back=with_args(whole_list_address(of), query.to_args()),
         form=form,
-        others=[(view, words_of_view(view)) for view in views.all if writing.may_change(principal, view)],
-        may_change_team=writing.may_change_team(principal, workflow.workspace_id),
+        others=words_of_views(changeable, of.workspace_id),
+        may_change_team=writing.may_change_team(principal, of.workspace_id),
     )
     return render("views/new.html", page)

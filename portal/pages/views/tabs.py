@@ -12,18 +12,21 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from portal import moments
-from portal.auth.access import SeenWorkflow, get_workflow
+from portal.auth.access import SeenWorkflow, get_workflow, get_workspace
 from portal.auth.gate import current_principal
 from portal.auth.principals import Principal
-from portal.input.parameters import Args
-from portal.pages import bp, conditional_get, workflows_url
+from portal.pages import all_runs_url, bp, conditional_get, workflows_url
 from portal.pages.forms import id_in_path
-from portal.pages.views.words import address_of, list_address, workflow_of
+from portal.pages.run_place import Place
+from portal.pages.views.saving import save_address
+from portal.pages.views.words import list_address
 from portal.runs.query import RunQuery
+from portal.runs.scope import Listed
 from portal.runs.views.counting import count_runs, remembered_count
 from portal.runs.views.definition import Definition
-from portal.runs.views.reading import View, first_views, views_of_workflow
+from portal.runs.views.reading import ListOf, View, first_views, get_listed, list_of, views_of_list
 from portal.web import htmx
+from portal.web.formats import with_args
 from portal.web.rendering import render
 from portal.workflows.listing import state_of
 from portal.workspaces.workspaces import workspace_id_of
@@ -46,8 +49,8 @@ class Tab:
     url: str
     count: int | None
     """None where it is not known yet, or another one in a minute."""
-    fragment_args: Args | None = None
-    """The parameters with which the list's fragment shows it; None: only its page does."""
+    fragment_url: str | None = None
+    """The address of the list's fragment that shows it; None: only its page does."""
     of: str | None = None
     """The name of its workflow, where tabs of several are beside each other."""
     is_current: bool = False
@@ -98,29 +101,31 @@ class Counts:
     counts: Sequence[Count]
 
 
-def tabs_of_list(workflow: SeenWorkflow, query: RunQuery, in_all: int, written: MultiDict[str, str]) -> Tabs:
-    """The tabs above a list of a workflow, `written` in the address; `in_all` is how many runs it has."""
-    views = views_of_workflow(current_principal(), workflow.id)
-    shown = Definition.of(query)
+def tabs_of_list(
+    place: Place, seen: Listed, query: RunQuery, in_all: int, written: MultiDict[str, str]
+) -> Tabs:
+    """The tabs above a list, whose parameters are `written` in the address; it has `in_all` runs."""
+    of, shown = list_of(seen), Definition.of(query)
+    views = views_of_list(current_principal(), of)
     current = [
         view
         for view in views.all
-        if view.definition.current(workflow.id) == shown and _stand_in(view.definition.unknown, written)
+        if view.definition.current(of.workflow_id) == shown and _stand_in(view.definition.unknown, written)
     ]
     return Tabs(
         whole=Tab(
             key="all",
             name="All runs",
-            url=address_of(WHOLE, workflow.id),
+            url=place.runs_url,
             count=in_all,
-            fragment_args={},
+            fragment_url=place.table_url,
             is_current=shown == WHOLE and not current,
         ),
-        team=[_tab_of_list(view, workflow, view in current) for view in views.team],
-        own=[_tab_of_list(view, workflow, view in current) for view in views.own],
-        counts_url=url_for(".workflow_view_counts", workflow_id=workflow.id),
-        version=str(workflow.version),
-        save_url=url_for(".new_view", workflow_id=workflow.id, **query.to_args()),  # type: ignore[arg-type]
+        team=[_tab_of_list(view, place, seen, view in current) for view in views.team],
+        own=[_tab_of_list(view, place, seen, view in current) for view in views.own],
+        counts_url=_counts_url(of),
+        version=_version(seen),
+        save_url=save_address(of, query),
         unknown=list(dict.fromkeys(name for view in current for name in view.definition.unknown)),
     )
 
@@ -135,9 +140,9 @@ def tabs_of_home(principal: Principal) -> Tabs | None:
         return None
     return Tabs(
         whole=None,
-        team=[_tab(view, of=view.workflow_name) for view in views.team],
-        own=[_tab(view, of=view.workflow_name) for view in views.own],
-        counts_url=url_for(".workspace_view_counts", workspace_id=workspace_id),
+        team=[_tab_of_home(view) for view in views.team],
+        own=[_tab_of_home(view) for view in views.own],
+        counts_url=url_for(".home_view_counts", workspace_id=workspace_id),
         version="home",
         in_all=in_all,
     )
@@ -148,59 +153,65 @@ def workflow_view_counts(workflow_id: str) -> str | Response:
     found_id = id_in_path(workflow_id)
     if not htmx.wants_fragment():
         return redirect(url_for(".runs", workflow_id=found_id), code=303)
-    workflow = get_workflow(current_principal(), found_id)
-    conditional_get.answer_304_if_unchanged(workflow, _minute())
-    views = views_of_workflow(current_principal(), workflow.id)
-    counts = [_count(view, workflow) for view in views.all]
-    in_all = Count("all", count_runs(workflow, WHOLE))
-    return render("views/_counts.html", Counts([in_all, *counts]))
+    return _counts_of_list(get_workflow(current_principal(), found_id))
+
+
+@bp.get("/workspaces/<workspace_id>/runs/views/counts")
+def workspace_view_counts(workspace_id: str) -> str | Response:
+    if not htmx.wants_fragment():
+        return redirect(all_runs_url(current_principal().chosen), code=303)
+    return _counts_of_list(get_workspace(current_principal()))
 
 
 @bp.get("/workspaces/<workspace_id>/views/counts")
-def workspace_view_counts(workspace_id: str) -> str | Response:
+def home_view_counts(workspace_id: str) -> str | Response:
     principal = current_principal()
     found_id = workspace_id_of(principal)
     if not htmx.wants_fragment():
         return redirect(workflows_url(found_id), code=303)
     conditional_get.answer_304_if_unchanged(state_of(found_id), _minute())
     views, _ = first_views(principal, found_id, MAX_ON_HOME)
-    workflows = {each: get_workflow(principal, each) for each in {workflow_of(view) for view in views.all}}
-    counts = [_count(view, workflows[workflow_of(view)]) for view in views.all]
+    seen = {of: get_listed(principal, of) for of in {view.of for view in views.all}}
+    counts = [Count(str(view.id), count_runs(seen[view.of], view.definition)) for view in views.all]
     return render("views/_counts.html", Counts(counts))
 
 
-def _count(view: View, workflow: SeenWorkflow) -> Count:
-    return Count(str(view.id), count_runs(workflow, view.definition))
+def _counts_of_list(seen: Listed) -> str:
+    conditional_get.answer_304_if_unchanged(seen, _minute())
+    views = views_of_list(current_principal(), list_of(seen))
+    counts = [Count(str(view.id), count_runs(seen, view.definition)) for view in views.all]
+    return render("views/_counts.html", Counts([Count("all", count_runs(seen, WHOLE)), *counts]))
 
 
-def _tab_of_list(view: View, workflow: SeenWorkflow, is_current: bool) -> Tab:
-    shown = view.definition.current(workflow.id)
-    direct = not view.definition.unknown and len(list_address(view)) <= MAX_LINK
-    return _tab(
-        view,
-        count=None if view.definition.moves else remembered_count(workflow, view.definition),
-        fragment_args=shown.parameters if shown and direct else None,
-        is_current=is_current,
-    )
+def _counts_url(of: ListOf) -> str:
+    if of.workflow_id is None:
+        return url_for(".workspace_view_counts", workspace_id=of.workspace_id)
+    return url_for(".workflow_view_counts", workflow_id=of.workflow_id)
 
 
-def _tab(
-    view: View,
-    *,
-    count: int | None = None,
-    fragment_args: Args | None = None,
-    of: str | None = None,
-    is_current: bool = False,
-) -> Tab:
+def _version(seen: Listed) -> str:
+    if isinstance(seen, SeenWorkflow):
+        return str(seen.version)
+    return "-".join(map(str, (seen.version, *seen.versions)))
+
+
+def _tab_of_list(view: View, place: Place, seen: Listed, is_current: bool) -> Tab:
+    shown = view.definition.current(view.of.workflow_id)
+    address = list_address(view)
+    direct = shown is not None and not view.definition.unknown and len(address) <= MAX_LINK
     return Tab(
         key=str(view.id),
         name=view.name,
-        url=list_address(view) if fragment_args is not None else url_for(".view", view_id=view.id),
-        count=count,
-        fragment_args=fragment_args,
-        of=of,
+        url=address if direct else url_for(".view", view_id=view.id),
+        fragment_url=with_args(place.table_url, shown.parameters) if shown and direct else None,
+        count=None if view.definition.moves else remembered_count(seen, view.definition),
         is_current=is_current,
     )
+
+
+def _tab_of_home(view: View) -> Tab:
+    address = url_for(".view", view_id=view.id)
+    return Tab(key=str(view.id), name=view.name, url=address, count=None, of=view.workflow_name)
 
 
 def _stand_in(unknown: Mapping[str, str | list[str]], written: MultiDict[str, str]) -> bool:

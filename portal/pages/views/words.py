@@ -1,19 +1,21 @@
-"""What a saved view lists, in words."""
+"""What saved views list, in words, and where."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import url_for
 
-from portal.errors import InvalidQuery, NotFound
+from portal.errors import InvalidQuery
+from portal.pages import all_runs_url
 from portal.pages.facets import facets
 from portal.pages.sort_links import SORT_LABELS
 from portal.paging import DEFAULT_LIMIT
+from portal.runs.filters.workflow import WORKFLOW
 from portal.runs.query import RunQuery
-from portal.runs.views.definition import Definition
-from portal.runs.views.reading import NOT_HERE, View
+from portal.runs.views.reading import ListOf, View
+from portal.web.formats import with_args
+from portal.workflows.listing import names_by_id
 
 ORDERS = {"asc": "ascending", "desc": "descending"}
 
@@ -29,9 +31,52 @@ class Words:
     """Whether this release no longer takes a value of it: then the parts are as they were written."""
 
 
-def words_of_query(query: RunQuery) -> list[tuple[str, str]]:
+def words_of_query(query: RunQuery, workspace_id: UUID) -> list[tuple[str, str]]:
     """The filters of a list, and its order and page size where they are not the usual ones."""
-    parts = [(facet.label, facet.value) for facet in facets(query)]
+    return _parts(query, _names(workspace_id, query.workflows))
+
+
+def words_of_views(views: Sequence[View], workspace_id: UUID) -> list[tuple[View, Words]]:
+    """Views of a workspace with what each of them lists now."""
+    queries = [(view, _query(view)) for view in views]
+    chosen = [workflow_id for _, query in queries if query for workflow_id in query.workflows]
+    names = _names(workspace_id, chosen)
+    return [(view, _words(view, query, names)) for view, query in queries]
+
+
+def list_address(view: View) -> str:
+    """The address of the list that a view is now, with its parameters as they were written."""
+    return with_args(whole_list_address(view.of), view.definition.parameters)
+
+
+def whole_list_address(of: ListOf) -> str:
+    """The address of a list without any filter."""
+    if of.workflow_id is None:
+        return all_runs_url(of.workspace_id)
+    return url_for("pages.runs", workflow_id=of.workflow_id)
+
+
+def _query(view: View) -> RunQuery | None:
+    try:
+        return view.definition.query(view.of.workflow_id)
+    except InvalidQuery:
+        return None
+
+
+def _words(view: View, query: RunQuery | None, names: Mapping[str, str]) -> Words:
+    unknown = list(view.definition.unknown)
+    if query is not None:
+        return Words(_parts(query, names), unknown)
+    written = [(name, str(value)) for name, value in view.definition.parameters.items()]
+    return Words(written, unknown, is_refused=True)
+
+
+def _parts(query: RunQuery, names: Mapping[str, str]) -> list[tuple[str, str]]:
+    label = WORKFLOW.labels["workflow"]
+    parts = [
+        (facet.label, names.get(facet.value, facet.value) if facet.label == label else facet.value)
+        for facet in facets(query)
+    ]
     if (query.sort, query.order) != ("created_at", "desc"):
         parts.append(("Sorted by", f"{SORT_LABELS[query.sort]}, {ORDERS[query.order]}"))
     if query.slice.limit != DEFAULT_LIMIT:
@@ -39,29 +84,6 @@ def words_of_query(query: RunQuery) -> list[tuple[str, str]]:
     return parts
 
 
-def words_of_view(view: View) -> Words:
-    definition = view.definition
-    unknown = list(definition.unknown)
-    try:
-        return Words(words_of_query(definition.query(workflow_of(view))), unknown)
-    except InvalidQuery:
-        written = [(name, str(value)) for name, value in definition.parameters.items()]
-        return Words(written, unknown, is_refused=True)
-
-
-def list_address(view: View) -> str:
-    """The address of the list that a view is now, with its parameters as they were written."""
-    return address_of(view.definition, workflow_of(view))
-
-
-def address_of(definition: Definition, workflow_id: UUID) -> str:
-    written = urlencode(definition.parameters, doseq=True)
-    address = url_for("pages.runs", workflow_id=workflow_id)
-    return f"{address}?{written}" if written else address
-
-
-def workflow_of(view: View) -> UUID:
-    """The workflow whose runs a view lists. Raises NotFound for one over a whole workspace."""
-    if view.of.workflow_id is None:
-        raise NotFound(NOT_HERE)
-    return view.of.workflow_id
+def _names(workspace_id: UUID, chosen: Sequence[UUID]) -> Mapping[str, str]:
+    """The names of workflows by their ids, as facets write them."""
+    return {str(each): name for each, name in names_by_id(workspace_id, 0, chosen)} if chosen else {}

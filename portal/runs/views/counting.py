@@ -8,7 +8,7 @@ from portal.auth.access import SeenWorkflow
 from portal.errors import InvalidQuery
 from portal.runs.counts.reading import read_counts
 from portal.runs.query import RunQuery
-from portal.runs.scope import Listed, scope_of
+from portal.runs.scope import Listed, scope_of_list
 from portal.runs.statuses import STATUSES
 from portal.runs.views.definition import Definition
 
@@ -35,7 +35,7 @@ def count_runs(seen: Listed, definition: Definition) -> int | None:
     count = _remembered(seen, definition, query)
     if count is not None:
         return count
-    counts = read_counts(scope_of(seen, query.workflows), query).by_status
+    counts = read_counts(scope_of_list(seen, query), query).by_status
     count = sum(counts[status] for status in query.status or STATUSES)
     with _lock:
         _counts[_key(seen, definition)] = _state(seen, query), count

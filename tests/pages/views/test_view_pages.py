@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from portal.database.engine import db
 from portal.database.models import SavedView, User
 from portal.database.transactions import writing
-from tests.factories import make_member, make_person, make_run, make_user, make_workspace
+from tests.factories import make_member, make_person, make_run, make_user, make_workflow, make_workspace
 from tests.pages.conftest import HTMX, Browser, numbers, one, parsed, text_of
 from tests.statements import statements
 
@@ -321,3 +321,45 @@ def test_more_views_take_no_more_statements(browser: Browser) -> None:
     for number in range(7):
         save(browser, f"search={number}", name=f"View {number}")
     assert [reads(path) for path in paths] == before
+
+
+def test_lists_of_the_workspace_have_views_of_their_own(browser: Browser) -> None:
+    other = make_workflow(browser.workspace, "Other dub")
+    for workflow in (browser.workflow, other):
+        make_run(workflow, status="failed")
+    save(browser, "status=failed", name="Of one")
+    link = one(parsed(browser.open(f"/runs?workflow={other.id}&status=failed")), "#views .save")
+    page = parsed(browser.open(str(link["href"])))
+    assert page.select("input[name=is_default]") == []
+    assert [text_of(part) for part in page.select("main .view-parts li")] == [
+        "Workflow Other dub",
+        "Status Failed",
+    ]
+    answer = send(browser, str(link["href"]), name="Everywhere", is_default="on", whose="team")
+    address = answer.headers["Location"]
+    assert address == f"/runs?workflow={other.id}&status=failed"
+    soup = parsed(browser.open(address))
+    assert (tabs(soup), current(soup)) == (["All runs 2", "Everywhere", "+ Save view"], ["Everywhere"])
+    assert tabs(parsed(browser.runs())) == ["All runs 1", "Of one", "+ Save view"]
+    fragment = counts(browser, str(one(soup, "#views [data-counts]")["hx-get"]))
+    assert list(fragment.values()) == ["2", "1"]
+    assert tabs(parsed(browser.open("/runs")))[:2] == ["All runs 2", "Everywhere 1"]
+    home = parsed(browser.open("/"))
+    assert tabs(home) == ["Everywhere", "Of one Nightly dub"]
+    assert list(counts(browser, str(one(home, "#views [data-counts]")["hx-get"])).values()) == ["1", "1"]
+    view_id = home.select("#views a")[0]["href"]
+    assert browser.open(str(view_id)).headers["Location"] == address
+    settings = parsed(browser.open(f"/settings/workspaces/{browser.workspace.id}/views"))
+    assert text_of(settings.select("tbody tr")[0]) == (
+        "Everywhere The team’s All workflows Workflow Other dub Status Failed Change Everywhere"
+    )
+    over = send(browser, f"{view_id}/definition?status=completed")
+    assert over.headers["Location"] == "/runs?status=completed"
+    assert parsed(browser.open(f"{view_id}/edit")).select("input[name=is_default]") == []
+
+
+def test_labels_of_a_list_are_all_saved(browser: Browser) -> None:
+    query = "label=env%3Dprod&label=team%3Da"
+    view_id = save(browser, query, name="Production")
+    assert browser.open(f"/views/{view_id}").headers["Location"].endswith(f"?{query}")
+    assert current(parsed(browser.runs(query))) == ["Production"]

@@ -24,7 +24,7 @@ from portal.runs.views.reading import (
     default_views,
     first_views,
     get_view,
-    views_of_workflow,
+    views_of_list,
     views_of_workspace,
 )
 from portal.workflows.writing import delete_workflow, restore_workflow
@@ -70,7 +70,7 @@ def save(
 
 
 def names(who: Principal, workflow: Workflow) -> tuple[list[str], list[str]]:
-    views = views_of_workflow(who, workflow.id)
+    views = views_of_list(who, ListOf(workflow.workspace_id, workflow.id))
     return [view.name for view in views.team], [view.name for view in views.own]
 
 
@@ -227,6 +227,7 @@ def test_views_over_a_workspace_are_no_default_and_come_first(
         writing.save_view(ada, ListOf(workspace.id, None), FAILED, spec, NOON)
     assert [view.name for view in views_of_workspace(ada, workspace.id).own] == ["Z", "A"]
     assert names(ada, workflow) == ([], ["A"])
+    assert [view.name for view in views_of_list(ada, ListOf(workspace.id, None)).all] == ["Z"]
 
 
 def test_the_first_views_are_those_of_the_team_and_ones_own_alike(
