@@ -102,6 +102,8 @@
     tick();
     tell();
     if (isPoll(event)) {
+      const counts = document.querySelector("[data-counts]");
+      if (counts) htmx.trigger(counts, "stale"); // those of the saved views
       const news = [...statuses()]
         .filter(([id, status]) => before.has(id) && before.get(id) !== status)
         .map(([id, status]) => `Run ${document.getElementById(id).querySelector(".run, h1").textContent.replace("Run ", "")} is ${status}.`);

@@ -27,6 +27,7 @@ from portal.database.models import (
     Run,
     RunDetail,
     RunStatus,
+    SavedView,
     Schedule,
     Step,
     StepLogLine,
@@ -156,6 +157,14 @@ def make_run_of_version(workflow: Workflow, number: int, **columns: Any) -> Run:
     with writing() as session:
         session.execute(sa.update(Run).where(Run.id == run.id).values(workflow_version=number))
     return run
+
+
+def make_view(workflow: Workflow, name: str = "Failed", **columns: Any) -> SavedView:
+    """A view of the team, unless the columns name a user."""
+    defaults: dict[str, Any] = {"parameters": {"status": "failed"}, "is_default": False}
+    place = {"workspace_id": workflow.workspace_id, "workflow_id": workflow.id}
+    named = {"id": uuid4(), "name": name, "name_folded": fold(name), "created_at": NOON, "updated_at": NOON}
+    return _store(SavedView(**defaults | place | named | columns))
 
 
 def make_template(workspace: Workspace, name: str, **columns: Any) -> Template:

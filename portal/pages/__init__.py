@@ -22,6 +22,7 @@ def frame_variables() -> dict[str, object]:
         "principal": signed_in(),
         "workflows_url": workflows_url,
         "all_runs_url": all_runs_url,
+        "workflow_url": workflow_url,
         "max_places": MAX_PLACES,
     }
 
@@ -37,6 +38,13 @@ def all_runs_url(workspace_id: UUID | None = None, **args: Any) -> str:  # as Fl
     """The runs of all workflows of a workspace, likewise."""
     here = None if workspace_id == chosen_workspace() else workspace_id
     return url_for("pages.workspace_runs", workspace_id=here, **args)
+
+
+def workflow_url(workflow_id: UUID, default_view: UUID | None = None) -> str:
+    """Where links to a workflow lead: to its default view, else to its runs."""
+    if default_view is not None:
+        return url_for("pages.view", view_id=default_view)
+    return url_for("pages.runs", workflow_id=workflow_id)
 
 
 # Each registers its views on `bp`.
@@ -64,3 +72,4 @@ from portal.pages import (  # noqa: E402, F401
 )
 from portal.pages.editor import views  # noqa: E402, F401
 from portal.pages.settings import audit, engine, keys, members, sessions, ways_in, workspaces  # noqa: E402, F401
+from portal.pages.views import managing, saving, tabs  # noqa: E402, F401

@@ -27,6 +27,7 @@ from portal.pages.run_place import Place, place_of_workflow, place_of_workspace,
 from portal.pages.run_rights import may_start, may_steer
 from portal.pages.run_workflows import named_workflows, workflow_choices
 from portal.pages.sort_links import SORT_LABELS, SortLink, sort_links
+from portal.pages.views.tabs import Tabs, tabs_of_list
 from portal.paging import Page
 from portal.runs.facts.outcomes import FINER, OUTCOME_WORDS
 from portal.runs.filters.created import within_words
@@ -121,6 +122,8 @@ class RunListPage(FilterForm):
     """Whether there is a button to start a run."""
     may_steer: bool
     """Whether active runs of the engine have buttons to cancel, pause and resume them."""
+    tabs: Tabs
+    """The saved views of the workflow."""
     overview: Overview | None = None
     """None in the fragment, which leaves the overview as it is."""
     late: Late | None = None
@@ -237,6 +240,7 @@ def _list(
         api_call=curl_command(api[0], **api[1], **query.to_args()),
         overview=overview,
         late=late,
+        tabs=tabs_of_list(place, seen, query, page.in_all, request.args),
         may_start=workflow is not None and may_start(workspace_id),
         may_steer=may_steer(workspace_id),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from flask import Response, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -18,7 +19,9 @@ from portal.pages.forms import Form, dates, filled, without
 from portal.pages.home_lines import HomeLine, home_lines
 from portal.pages.pager import Pager
 from portal.pages.sort_links import ARIA_SORT, OPPOSITE, SortLink
+from portal.pages.views.tabs import Tabs, tabs_of_home
 from portal.paging import Page, Slice
+from portal.runs.views.reading import default_views
 from portal.web import htmx
 from portal.web.rendering import render
 from portal.workflows.attention.home import Home, Windows, read_home
@@ -94,6 +97,10 @@ class WorkflowsPage(FilterForm):
     moving: bool
     """Whether any run is active."""
     windows: Windows
+    default_views: Mapping[UUID, UUID]
+    """Where the links of workflows lead that have a default view."""
+    tabs: Tabs | None
+    """The saved views of the workspace; None in the fragment, which leaves them as they are."""
     strip_runs: int = STRIP_RUNS
     poll: str = POLL
 
@@ -105,6 +112,7 @@ class RefusedWorkflows(FilterForm):
     corrected: HomeQuery
     """The list with the valid parameters only."""
     query: None = None
+    tabs: None = None
 
 
 @bp.get("/workspaces/<workspace_id>")
@@ -138,22 +146,24 @@ def _answer(template: str) -> Response:
         query = HomeQuery.parse(args)
     except InvalidQuery as refusal:
         return _refusal(template, args, refusal)
+    with_tabs = template == "workflows/page.html"
     workspace = current_principal().workspace
     if workspace is None:
-        return make_response(render(template, _page(query, args, None, moments.now())))
+        return make_response(render(template, _page(query, args, None, moments.now(), with_tabs)))
     conditional_get.answer_304_if_unchanged(state_of(workspace.id), conditional_get.minute())
     now = moments.now()
     home = read_home(workspace.id, query, partial(_is_late, now), now)
-    html = make_response(render(template, _page(query, args, home, now)))
+    html = make_response(render(template, _page(query, args, home, now, with_tabs)))
     if htmx.is_from(POLL):
         return html
     return htmx.set_browser_url(html, _page_url(**query.to_args()), typing_in=SEARCH_FIELD)
 
 
 def _page(
-    query: HomeQuery, args: Mapping[str, Sequence[str]], home: Home | None, now: datetime
+    query: HomeQuery, args: Mapping[str, Sequence[str]], home: Home | None, now: datetime, with_tabs: bool
 ) -> WorkflowsPage:
     """What is shown; without a workspace, nothing is."""
+    principal = current_principal()
     page: Page[Any] = home.page if home else Page((), 0, query.slice)
     return WorkflowsPage(
         query=query,
@@ -167,6 +177,8 @@ def _page(
         in_all=home.in_all if home else 0,
         moving=bool(home and home.active),
         windows=home.windows if home else Windows.before(now),
+        default_views=default_views(principal, principal.workspace.id) if principal.workspace else {},
+        tabs=tabs_of_home(principal) if with_tabs else None,
     )
 
 

@@ -39,6 +39,7 @@ from tests.factories import (
     make_upload,
     make_user,
     make_versions,
+    make_view,
     make_worker,
     make_workflow,
     make_workspace,
@@ -178,6 +179,7 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
         "provider_name": "acme",
         "model_name": "org/large",
         "entry_id": make_entry(workspace, word).id,
+        "view_id": make_view(workflow, f"View of {word}").id,
         "template_id": make_template(workspace, f"Template of {word}", definition=smallest()).id,
     }
 

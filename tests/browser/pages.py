@@ -41,6 +41,7 @@ from tests.factories import (
     make_schedule,
     make_steps,
     make_versions,
+    make_view,
     make_worker,
     make_workflow,
 )
@@ -199,6 +200,15 @@ def make_way_in(workspace: Workspace) -> UUID:
     return key.id
 
 
+def make_views(workflow: Workflow) -> UUID:
+    """Views of a workflow: of short and long names, one of them with a filter that no release knows."""
+    for number in range(9):
+        make_view(workflow, f"View {number} " + "of many words " * (number % 4), parameters={"limit": "50"})
+    make_view(workflow, "Odd", parameters={"status": "failed", "mood": "gloomy"})
+    long = {"status": "failed,cancelled", "search": "Nguyễn Thị Ánh " * 8, "sort": "status"}
+    return make_view(workflow, "عرض الليل", parameters=long, is_default=True).id
+
+
 def addresses(
     workflow: Workflow,
     odd: Workflow,
@@ -208,11 +218,12 @@ def addresses(
     driven: tuple[Run, Run],
     versioned: Run,
     way_in: UUID,
+    view: UUID,
 ) -> dict[str, str]:
     """Name and path of every page and state that a link leads to.
 
     `spoken` is a run that gave audio, `driven` are a running and a paused one of the engine, `versioned` one
-    of the fourth of six versions. `way_in` is an ingest key.
+    of the fourth of six versions. `way_in` is an ingest key, `view` a saved view of the workflow.
     """
     running, paused = driven
     of_engine = f"/workflows/{running.workflow_id}"
@@ -272,6 +283,10 @@ def addresses(
         "workflow-expected": f"/workflows/{odd.id}/expected",
         "workflow-unexpected": f"/workflows/{empty.id}/expected",
         "workflow-unscheduled": f"/workflows/{empty.id}/schedule",
+        "view-new": f"/workflows/{workflow.id}/views/new?status=failed&search=grace&sort=status",
+        "view-unknown-filter": f"{runs}?status=failed&mood=gloomy",
+        "view-edit": f"/views/{view}/edit",
+        "view-delete": f"/views/{view}/delete",
         "summary": f"/workflows/{workflow.id}/summary?days=all",
         "summary-bad-days": f"/workflows/{workflow.id}/summary?from=soon",
         "find-nothing": "/find?q=123456",
@@ -280,6 +295,7 @@ def addresses(
         "signin-expired": "/signin/unknown",
         "bring-in": "/history/bring-in",
         "settings": settings,
+        "settings-views": f"{settings}/views",
         "settings-keys": f"{settings}/keys",
         "settings-ways-in": f"{settings}/ways-in",
         "settings-way-in": f"{settings}/ways-in/{way_in}",

@@ -28,6 +28,7 @@ from tests.browser.pages import (
     make_odd_workflow,
     make_spoken_run,
     make_versioned_run,
+    make_views,
     make_way_in,
     make_workflows_to_look_at,
 )
@@ -86,7 +87,8 @@ def _paths() -> dict[str, str]:
     driven, versioned = make_driven_runs(workspace), make_versioned_run(workspace)
     way_in = make_way_in(workspace)
     make_workflows_to_look_at(workspace)
-    return addresses(dub, odd, named["Onboarding tour"], str(failed), spoken, driven, versioned, way_in)
+    empty, view = named["Onboarding tour"], make_views(dub)
+    return addresses(dub, odd, empty, str(failed), spoken, driven, versioned, way_in, view)
 
 
 def _photograph(

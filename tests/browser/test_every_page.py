@@ -14,6 +14,7 @@ from tests.browser.pages import (
     make_odd_workflow,
     make_spoken_run,
     make_versioned_run,
+    make_views,
     make_way_in,
     make_workflows_to_look_at,
 )
@@ -35,7 +36,9 @@ def pages(portal: Portal) -> Mapping[str, str]:
         versioned = make_versioned_run(portal.workspace)
         way_in = make_way_in(portal.workspace)
         make_workflows_to_look_at(portal.workspace)
-        return addresses(portal.workflow, odd, empty, str(portal.run_id), spoken, driven, versioned, way_in)
+        view = make_views(portal.workflow)
+        run_id = str(portal.run_id)
+        return addresses(portal.workflow, odd, empty, run_id, spoken, driven, versioned, way_in, view)
 
 
 def violations(page: Page, rules: Sequence[str] = ALL) -> list[str]:

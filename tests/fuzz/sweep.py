@@ -29,6 +29,9 @@ MOST_BYTES = 1_500_000
 MADE_HERE = {
     "GET /ping/<ping_key>/<slug>",
     "GET /ping/<ping_key>/<slug>/<what>",
+    "GET /views/<view_id>",
+    "GET /views/<view_id>/delete",
+    "GET /views/<view_id>/edit",
     "GET /workflows/<workflow_id>/runs/<run_id>/steps/<position>/log.txt",
     "GET /workflows/<workflow_id>/schedule/remove",
     "GET /workflows/<workflow_id>/versions/<number>",

@@ -35,6 +35,7 @@ from portal.database.models import (
 from portal.database.transactions import writing
 from portal.ingest import ledger
 from portal.ingest.ledger import KEPT_REFUSALS, IngestOutcome, Refusal
+from portal.runs.views.writing import MAX_OF_LIST
 from portal.speech import catalog
 from tests.definitions.graphs import SCRIPT, graph, node, smallest
 from tests.factories import (
@@ -50,6 +51,7 @@ from tests.factories import (
     make_upload,
     make_user,
     make_versions,
+    make_view,
     make_workflow,
     make_workspace,
 )
@@ -149,6 +151,7 @@ def extreme(app: Flask, sign_in: Callable[[User], FlaskClient]) -> Extreme:
         "provider_name": "espeak-ng",
         "model_name": "espeak-ng",
         "template_id": "ReadText",
+        "view_id": _views(workflow, user.id),
         "filename": "portal.css",
         "kind": "run",
         "subject_id": failed.id,
@@ -180,6 +183,15 @@ def _runs(workflow: Any, person_id: int) -> list[UUID]:
     with writing() as session:
         session.add_all(RunDetail(run_id=run.id, source=titled) for run in runs)
     return [run.id for run in runs]
+
+
+def _views(workflow: Any, user_id: UUID) -> UUID:
+    """As many views of a list as there may be, with names and definitions as long as they may be."""
+    for number in range(MAX_OF_LIST):
+        name, long = f"{number}{chr(34) * 58}", {"search": '"' * 200, "status": "failed", "mood": '"' * 700}
+        make_view(workflow, name, user_id=user_id, parameters=long)
+        view = make_view(workflow, name, parameters=long, is_default=not number)
+    return view.id
 
 
 def _definitions() -> list[Any]:

@@ -30,6 +30,7 @@ from portal.database.models.engine import (
 from portal.database.models.library import (
     DictionaryEntry,
     DictionaryMethod,
+    SavedView,
     Template,
     TemplateCategory,
     TemplateFavorite,
@@ -76,7 +77,6 @@ from portal.database.models.states import (
     UploadCategory,
     UploadStatus,
 )
-from portal.database.models.views import SavedView
 from portal.database.models.ways_in.ingest import (
     IngestHour,
     IngestKey,

@@ -8,7 +8,7 @@ from uuid import UUID
 from portal.database.columns import JsonObject
 from portal.errors import InvalidQuery
 from portal.paging import Slice
-from portal.runs.filters.registry import FILTERS
+from portal.runs.filters.registry import WORKSPACE_FILTERS
 from portal.runs.query import RunQuery
 
 ORDERING = ("sort", "order", "limit")
@@ -32,12 +32,20 @@ class Definition:
         known = _known_names()
         return {name: value for name, value in self.parameters.items() if name not in known}
 
-    def query(self, workflow_id: UUID) -> RunQuery:
-        """What this release lists for it. Raises InvalidQuery where it no longer takes a value."""
-        known = {name: value for name, value in self.parameters.items() if name not in self.unknown}
-        return RunQuery.parse(known, workflow_id=str(workflow_id))
+    @property
+    def moves(self) -> bool:
+        """Whether it lists a time until now."""
+        return "within" in self.parameters
 
-    def current(self, workflow_id: UUID) -> Self | None:
+    def query(self, workflow_id: UUID | None) -> RunQuery:
+        """What this release lists for it: of a workflow, or over a whole workspace.
+
+        Raises InvalidQuery where it no longer takes a value.
+        """
+        known = {name: value for name, value in self.parameters.items() if name not in self.unknown}
+        return RunQuery.parse(known, workflow_id=None if workflow_id is None else str(workflow_id))
+
+    def current(self, workflow_id: UUID | None) -> Self | None:
         """The definition that saving the same list would give now; None where it cannot be listed."""
         try:
             return self.of(self.query(workflow_id))
@@ -50,4 +58,4 @@ def _known_names() -> set[str]:
 
 
 def _names_of_filters() -> Iterable[str]:
-    return (name for each in FILTERS for name in each.labels)
+    return (name for each in WORKSPACE_FILTERS for name in each.labels)

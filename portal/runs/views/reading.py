@@ -7,12 +7,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from portal.auth.access import SeenWorkflow, get_workflow, get_workspace
 from portal.auth.principals import Principal
 from portal.database.columns import Id
 from portal.database.models import SavedView, Workflow
 from portal.database.sql import statements
 from portal.database.transactions import read
 from portal.errors import NotFound
+from portal.runs.scope import Listed
 from portal.runs.views.definition import Definition
 
 NOT_HERE = "There is no such view here."
@@ -60,10 +62,25 @@ def get_view(principal: Principal, view_id: UUID) -> View:
     return _view(row)
 
 
-def views_of_workflow(principal: Principal, workflow_id: UUID) -> Views:
-    """The views of a workflow that the principal may see."""
-    found = read(_OF_WORKFLOW, workflow_id=workflow_id, user_id=principal.user.id)
-    return _views(found)
+def list_of(seen: Listed) -> ListOf:
+    """All runs of a workflow or a workspace, as a list that views are of."""
+    if isinstance(seen, SeenWorkflow):
+        return ListOf(seen.workspace_id, seen.id)
+    return ListOf(seen.id, None)
+
+
+def get_listed(principal: Principal, of: ListOf) -> Listed:
+    """What a list is of. Raises NotFound."""
+    if of.workflow_id is None:
+        return get_workspace(principal, of.workspace_id)
+    return get_workflow(principal, of.workflow_id)
+
+
+def views_of_list(principal: Principal, of: ListOf) -> Views:
+    """The views of a list that the principal may see."""
+    if of.workflow_id is None:
+        return _views(read(_OF_ALL_RUNS, workspace_id=of.workspace_id, user_id=principal.user.id))
+    return _views(read(_OF_WORKFLOW, workflow_id=of.workflow_id, user_id=principal.user.id))
 
 
 def views_of_workspace(principal: Principal, workspace_id: UUID) -> Views:
@@ -105,6 +122,7 @@ _BY_NAME = (SavedView.user_id.is_not(None), SavedView.name_folded, SavedView.id)
 _ONE = _COLUMNS.where(SavedView.id == sa.bindparam("view_id"))
 _OF_WORKFLOW = _COLUMNS.where(SavedView.workflow_id == sa.bindparam("workflow_id")).order_by(*_BY_NAME)
 _IN_WORKSPACE = SavedView.workspace_id == sa.bindparam("workspace_id")
+_OF_ALL_RUNS = _COLUMNS.where(_IN_WORKSPACE, SavedView.workflow_id.is_(None)).order_by(*_BY_NAME)
 _OF_WORKSPACE = _COLUMNS.where(_IN_WORKSPACE).order_by(SavedView.workflow_id.is_not(None), *_BY_NAME)
 _PLACED = _COLUMNS.where(_IN_WORKSPACE).add_columns(
     sa.func.row_number()

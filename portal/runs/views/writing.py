@@ -25,7 +25,7 @@ MAX_OF_LIST = 20
 """Views of one list that somebody may have, and that the team may have."""
 MAX_IN_WORKSPACE = 200
 """The same over all lists of a workspace."""
-MAX_PARAMETERS = 8_000
+MAX_PARAMETERS = 2_000
 """Characters of a definition as JSON."""
 CHANGES_TEAM = "workflows:write"
 """The permission to make and change views of the team."""
