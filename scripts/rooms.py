@@ -23,7 +23,7 @@ LAYERS = (
     ("definitions",),
     ("speech",),
     ("runs",),
-    ("workflows", "usage"),
+    ("workflows", "usage", "finding"),
     ("engine",),
     ("history",),
     ("ingest",),

@@ -155,6 +155,19 @@
     "]": () => byId("pager-next")?.click(),
     "?": openKeys,
   };
+  // Up and down go through what the search box suggests, Escape leaves it.
+  document.addEventListener("keydown", (event) => {
+    const box = event.target.closest?.(".find");
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!box || (!by && event.key !== "Escape")) return;
+    if (event.key === "Escape") { byId("found").replaceChildren(); byId("find").focus(); return; }
+    const stops = [byId("find"), ...box.querySelectorAll("#found a")];
+    const next = stops[stops.indexOf(document.activeElement) + by];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  });
+
   const typing = (target) => target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable], dialog");
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") document.querySelectorAll("details.menu[open]").forEach((menu) => {

@@ -299,6 +299,7 @@ TABLE: dict[str, Row] = {
     "POST /views/<view_id>/definition": Page(ok=303, roles=EDITORS, found_first=True),
     "GET /settings/views": Page(ok=303, personal=True),
     "GET /find": Page(personal=True, query="?q=<run_id>", own=dict.fromkeys(EVERYBODY, 303)),
+    "GET /find/suggestions": Page(personal=True, fragment=True, query="?q=<run_id>"),
     "GET /workflows/<workflow_id>/run": Page(roles=EDITORS, found_first=True),
     "POST /workflows/<workflow_id>/run": Page(ok=303, roles=EDITORS, found_first=True),
     "GET /workflows/<workflow_id>/run/estimate": Page(ok=303, roles=EDITORS, found_first=True),

@@ -47,6 +47,8 @@ class Lookup:
     hits: Sequence[Hit]
     more: bool = False
     """Whether there are more than are listed."""
+    names_ids: bool = False
+    """Whether it has whole ids in it, as an address has: it means nothing else, then."""
 
 
 def find(principal: Principal, text: str, workflow_id: UUID | None = None) -> Lookup:
@@ -58,7 +60,7 @@ def find(principal: Principal, text: str, workflow_id: UUID | None = None) -> Lo
     ids = [UUID(found[0]) for found in _ID.finditer(text)]
     if ids:
         tried.append("an id or an address with ids in it")
-        return Lookup(text, tried, _by_ids(principal, ids))
+        return Lookup(text, tried, _by_ids(principal, ids), names_ids=True)
     hits: list[Hit] = []
     number = _as_number(text)
     if number is not None:
