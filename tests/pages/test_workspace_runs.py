@@ -50,7 +50,7 @@ def test_runs_of_all_workflows_are_listed_newest_first_with_why_and_who(
     assert link == f"/workflows/{other.id}/runs"
     nav = parsed(answer).select('nav[aria-label="Main"] a')
     assert [(a.text, a.get("aria-current")) for a in nav] == [("Runs", "page"), ("Workflows", None)]
-    assert "/api/v1/runs" in one(parsed(answer), ".api-call code").text
+    assert "/api/v1/runs" in parsed(answer).select(".api-call code")[0].text
 
 
 def test_the_page_and_its_fragment_hold_the_same_section(browser: Browser, other: Workflow) -> None:
