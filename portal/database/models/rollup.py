@@ -71,7 +71,8 @@ class _OfBucket(_Counts):
     """One bucket of a histogram of runs: those whose key lies in it.
 
     Bucket n of a width holds the keys from n * width up to, but not including, (n + 1) * width. Keys are
-    whole numbers: microseconds since 1970-01-01 UTC, or the leading 32 bits of an id.
+    whole numbers: microseconds since 1970-01-01 UTC, milliseconds that a run took, or the leading 32 bits of
+    an id.
     """
 
     histogram: Mapped[str] = mapped_column(sa.String(20), primary_key=True)

@@ -55,7 +55,7 @@ class Run(Base):
         sa.Index("ix_runs_workflow_id_status_created_at", "workflow_id", "status", "created_at", "id"),
         sa.Index(
             "ix_runs_workflow_id_person_id_created_at",
-            *("workflow_id", "person_id", "created_at", "id", "status"),
+            *("workflow_id", "person_id", "created_at", "id", "status", "duration_ms"),
         ),
         sa.Index("ix_runs_workflow_id_run_number", "workflow_id", "run_number"),
         sa.Index("ix_runs_workflow_id_arrived_in", "workflow_id", "arrived_in"),

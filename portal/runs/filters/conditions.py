@@ -58,6 +58,11 @@ class Filters(NamedTuple):
         own = STATUS.shape(query.status), TRIGGERED_BY.shape(query.search), *window, *durations
         return cls(*own, others=others, scope=scope.kind)
 
+    @property
+    def narrow_by_more_than_status(self) -> bool:
+        """Whether a search, a window or durations narrow the list, whose indexes all have the duration."""
+        return any((self.searched, self.created_from, self.created_to, self.min_duration, self.max_duration))
+
     def shapes(self) -> Iterator[tuple[AnyFilter, Hashable]]:
         """Every filter with its shape."""
         yield CREATED, (self.created_from, self.created_to)

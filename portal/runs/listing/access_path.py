@@ -114,8 +114,8 @@ def _is_sorted(order: KeyOrder, total: int, count: int, in_all: int, thresholds:
     """
     position = order.query.slice.offset
     passed = (min(position, total - position - count) + count) * in_all / total
-    covered = order.key in ("created_at", "status") or (order.window_is_residual and not order.query.search)
-    each = thresholds.sorted_like if covered else thresholds.looked_up_like
+    looked_up = order.key in ("started_at", "completed_at")
+    each = thresholds.looked_up_like if looked_up else thresholds.sorted_like
     return order.is_merged or total * each <= passed
 
 
@@ -218,9 +218,8 @@ def _sorting(
         narrow = narrow.join_from(who, Run, by_them).where(*rest)
     else:
         narrow = narrow.where(*matching(filters))
-    within = filters.created_from or filters.created_to or filters.min_duration or filters.max_duration
     named = sort in ("created_at", "status")  # in all indexes that narrow
-    named = named or (sort == "duration_ms" and within and not filters.searched)
+    named = named or (sort == "duration_ms" and filters.narrow_by_more_than_status)
     if filters.searched and not named:
         narrow = narrow.add_columns(Run.run_number)  # or SQLite reads all of an index that has the rest
     elif not named:

@@ -22,6 +22,7 @@ ORDERS = {
         *("workflow_id", "completed_at", "id", "status", "created_at", "person_id")
     ],
     "ix_runs_workflow_id_status_id": ["workflow_id", "status", "id", "created_at", "person_id"],
+    "ix_runs_workflow_id_person_id_created_at": ["workflow_id", "person_id", "created_at", "id", "status"],
     "ix_runs_workspace_id_created_at": [
         *("workspace_id", "created_at", "id", "status", "person_id", "workflow_id")
     ],
