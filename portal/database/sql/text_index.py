@@ -89,7 +89,9 @@ def is_whole(connection: sa.Connection) -> bool:
         return True
     try:
         connection.exec_driver_sql(_COMPARE)
-    except sa.exc.DatabaseError:
+    except sa.exc.OperationalError:
+        raise
+    except sa.exc.DatabaseError:  # a corrupt virtual table
         return False
     return True
 

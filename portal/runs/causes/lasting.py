@@ -1,6 +1,7 @@
 """The failures of steps that last: those at whose node no later attempt succeeded, in the order of time.
 
-Of attempts at a node the later one is that of the higher iteration, then that recorded later. A failure is of
+Copies of one node, which a map index tells apart, are nodes of their own here. Of attempts at a node the
+later one is that of the higher iteration, then that recorded later. A failure is of
 the moment at which its step ended; where that is not known, of the moment at which it began.
 """
 
@@ -55,26 +56,39 @@ IN_TIME = (failed_at.asc().nulls_last(), Step.position.asc())
 
 def lasting_failures(run_ids: Sequence[UUID]) -> sa.Select[Step]:
     """Selects the lasting failures of these runs."""
-    completed = sa.and_(Step.run_id.in_(run_ids), Step.status == RunStatus.COMPLETED)
-    node = (Step.run_id, Step.node_id)
-    by_node = sa.select(*node, sa.func.max(Step.iteration).label("last")).where(completed)
-    by_iteration = sa.select(*node, Step.iteration, sa.func.max(Step.position).label("last")).where(completed)
-    later = by_node.group_by(*node).subquery()
-    again = by_iteration.group_by(*node, Step.iteration).subquery()
+    completed = sa.select(Step.run_id, Step.node_id, Step.iteration, Step.position, _copy_of().label("copy"))
+    good = completed.where(Step.run_id.in_(run_ids), Step.status == RunStatus.COMPLETED).subquery().c
+    node = (good.run_id, good.node_id, good.copy)
+    later = sa.select(*node, sa.func.max(good.iteration).label("last")).group_by(*node).subquery()
+    again = sa.select(*node, good.iteration, sa.func.max(good.position).label("last"))
+    again_there = again.group_by(*node, good.iteration).subquery()
     return (
         sa.select(Step)
         .outerjoin(later, sa.and_(_same_node(later), later.c.last > Step.iteration))
         .outerjoin(
-            again,
-            sa.and_(_same_node(again), again.c.iteration == Step.iteration, again.c.last > Step.position),
+            again_there,
+            sa.and_(
+                _same_node(again_there),
+                again_there.c.iteration == Step.iteration,
+                again_there.c.last > Step.position,
+            ),
         )
         .where(Step.run_id.in_(run_ids), Step.status == RunStatus.FAILED)
-        .where(later.c.last.is_(None), again.c.last.is_(None))
+        .where(later.c.last.is_(None), again_there.c.last.is_(None))
     )
 
 
 def _same_node(completed: sa.Subquery) -> sa.ColumnElement[bool]:
-    return sa.and_(completed.c.run_id == Step.run_id, completed.c.node_id == Step.node_id)
+    return sa.and_(
+        completed.c.run_id == Step.run_id,
+        completed.c.node_id == Step.node_id,
+        completed.c.copy == _copy_of(),
+    )
+
+
+def _copy_of() -> sa.ColumnElement[str]:
+    """The map index of a step as text, empty for none."""
+    return sa.func.coalesce(Step.source["map_index"].as_string(), "")
 
 
 def read_lasting(session: Session, run_ids: Sequence[UUID]) -> dict[UUID, LastingFailures]:
@@ -96,17 +110,7 @@ def read_lasting(session: Session, run_ids: Sequence[UUID]) -> dict[UUID, Lastin
 
 def lasting_of(steps: Iterable[Mapping[str, Any]]) -> LastingFailures:
     """The same of a run whose steps are these rows."""
-    failed: list[Mapping[str, Any]] = []
-    good: dict[str, tuple[int, int]] = {}
-    for step in steps:
-        if step["status"] == RunStatus.FAILED:
-            failed.append(step)
-        elif step["status"] == RunStatus.COMPLETED:
-            node_id, attempt = step["node_id"], _attempt(step)
-            good[node_id] = max(attempt, good.get(node_id, attempt))
-    lasting = [
-        step for step in failed if step["node_id"] not in good or _attempt(step) > good[step["node_id"]]
-    ]
+    lasting = lasting_rows(steps)
     first = [
         StepFailure(
             step["node_id"],
@@ -116,6 +120,24 @@ def lasting_of(steps: Iterable[Mapping[str, Any]]) -> LastingFailures:
         for step in sorted(lasting, key=_in_time)[:MOST_STEPS]
     ]
     return LastingFailures(first, len({step["node_id"] for step in lasting})) if first else NONE
+
+
+def lasting_rows(steps: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of a run's steps whose failures last."""
+    failed: list[Mapping[str, Any]] = []
+    good: dict[tuple[str, str], tuple[int, int]] = {}
+    for step in steps:
+        if step["status"] == RunStatus.FAILED:
+            failed.append(step)
+        elif step["status"] == RunStatus.COMPLETED:
+            node, attempt = _node(step), _attempt(step)
+            good[node] = max(attempt, good.get(node, attempt))
+    return [step for step in failed if _node(step) not in good or _attempt(step) > good[_node(step)]]
+
+
+def _node(step: Mapping[str, Any]) -> tuple[str, str]:
+    index = (step["source"] or {}).get("map_index")
+    return step["node_id"], "" if index is None else str(index)
 
 
 def _attempt(step: Mapping[str, Any]) -> tuple[int, int]:

@@ -1,9 +1,7 @@
-"""The order of attempts at a node, which attempt is the last, and which failures last."""
+"""The order of attempts at a node, and which attempt is the last."""
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol, TypeVar
-
-from portal.database.models import RunStatus
+from typing import Protocol, TypeVar
 
 
 class Attempt(Protocol):
@@ -34,31 +32,3 @@ def last_attempts(steps: Iterable[AnyAttempt]) -> dict[str, AnyAttempt]:
         if known is None or attempt_order(step) > attempt_order(known):
             last[node_id] = step
     return last
-
-
-class Tried(NamedTuple):
-    """An attempt at a node, or at one of the copies of a node that its map index tells apart."""
-
-    node_id: str
-    map_index: int | None
-    iteration: int
-    position: int
-    status: str
-    name: str | None
-
-
-def lasting(steps: Iterable[Tried]) -> list[Tried]:
-    """The failed steps of a run after which no attempt at the same node and map index completed."""
-    failed: list[Tried] = []
-    completed: dict[tuple[str, int | None], tuple[int, int]] = {}
-    for step in steps:
-        if step.status == RunStatus.FAILED:
-            failed.append(step)
-        elif step.status == RunStatus.COMPLETED:
-            copy = step.node_id, step.map_index
-            completed[copy] = max(completed.get(copy, (0, -1)), attempt_order(step))
-    return [
-        step
-        for step in failed
-        if completed.get((step.node_id, step.map_index), (0, -1)) < attempt_order(step)
-    ]

@@ -14,7 +14,17 @@ from portal.runs.causes.lasting import NONE, LastingFailures, StepFailure, lasti
 from portal.runs.detail.failed_steps import first_failed_step
 from tests.factories import NOON, make_run, make_steps, make_workflow, make_workspace
 
-COLUMNS = ("node_id", "name", "error", "created_at", "started_at", "completed_at", "iteration", "status")
+COLUMNS = (
+    "node_id",
+    "name",
+    "error",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "iteration",
+    "status",
+    "source",
+)
 
 
 @pytest.fixture
@@ -54,6 +64,16 @@ def test_a_failure_counts_where_it_ended_or_else_where_it_began(workflow: Workfl
     made = step("made", created_at=NOON)
     found = both_ways(workflow, [step("ended", ended=2), began, made])
     assert [each.node_id for each in found.first] == ["made", "began", "ended"]
+
+
+def test_a_copy_of_a_node_does_not_make_good_another_one(workflow: Workflow) -> None:
+    copies = [{"source": {"map_index": 0}}, {"source": {"map_index": 1}}, {"source": {"worker": "a"}}, {}]
+    failed = [step("a", **copy) for copy in copies]
+    good = [step("a", "completed", iteration=2, **copy) for copy in copies]
+    found = both_ways(workflow, [*failed[:2], good[0], step("b")])
+    assert [each.node_id for each in found.first] == ["a", "b"]
+    assert both_ways(workflow, [*failed, good[0], good[1]]).first == both_ways(workflow, failed[2:]).first
+    assert both_ways(workflow, [*failed, *good[:2], good[3]]) == NONE
 
 
 def test_a_later_attempt_makes_good_wherever_the_list_has_it(workflow: Workflow) -> None:

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 from portal.database.models import Run, RunDetail, RunStatus, RunTerm, Step
 from portal.database.sql import bulk
 from portal.database.sql.in_lists import chunks
-from portal.runs.detail.attempts import Tried, lasting
-from portal.runs.facts.facts import Given
+from portal.runs.causes.lasting import lasting_rows
 from portal.runs.facts.terms import label_terms, step_terms
 
 _TERMS = cast(sa.Table, RunTerm.__table__)
@@ -65,11 +64,11 @@ def counted_anew(session: Session, workflow_id: UUID) -> set[tuple[bytes, UUID]]
     failed = sa.select(Step.run_id).join(Run, Run.id == Step.run_id)
     failed = failed.where(of_workflow, Step.status == RunStatus.FAILED)
     for chunk in chunks(session.scalars(failed.distinct()).all()):
-        steps_of: dict[UUID, list[Tried]] = {}
+        steps_of: dict[UUID, list[dict[str, object]]] = {}
         for run_id, *values in session.execute(
             sa.select(Step.run_id, *_COLUMNS).where(Step.run_id.in_(chunk))
         ):
-            steps_of.setdefault(run_id, []).append(_tried(dict(zip(_OF_STEP, values, strict=True))))
+            steps_of.setdefault(run_id, []).append(dict(zip(_OF_STEP, values, strict=True)))
         found |= {(term, run_id) for run_id, steps in steps_of.items() for term in _failed(steps)}
     return found
 
@@ -90,20 +89,10 @@ def repair(session: Session, workflow_id: UUID) -> None:
 def _terms(run: Found) -> set[bytes]:
     terms = label_terms(run.source) if run.source and "labels" in run.source else set()
     if any(step["status"] == RunStatus.FAILED for step in run.steps):
-        terms |= _failed(map(_tried, run.steps))
+        terms |= _failed(run.steps)
     return terms
 
 
-def _failed(steps: Iterable[Tried]) -> set[bytes]:
-    return step_terms(name for step in lasting(steps) for name in (step.node_id, step.name))
-
-
-def _tried(step: Mapping[str, object]) -> Tried:
-    return Tried(
-        node_id=cast(str, step["node_id"]),
-        map_index=Given(step["source"]).integer("map_index"),
-        iteration=cast(int, step["iteration"]),
-        position=cast(int, step["position"]),
-        status=cast(str, step["status"]),
-        name=cast(str | None, step["name"]),
-    )
+def _failed(steps: Iterable[Mapping[str, object]]) -> set[bytes]:
+    lasting = lasting_rows(steps)
+    return step_terms(cast(str | None, step[name]) for step in lasting for name in ("node_id", "name"))
