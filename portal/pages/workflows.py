@@ -21,7 +21,7 @@ from portal.pages.sort_links import ARIA_SORT, OPPOSITE, SortLink
 from portal.paging import Page, Slice
 from portal.web import htmx
 from portal.web.rendering import render
-from portal.workflows.attention.home import Home, Windows, read_home
+from portal.workflows.attention.home import Home, read_home
 from portal.workflows.attention.home_query import HomeQuery
 from portal.workflows.attention.run_samples import STRIP_RUNS
 from portal.workflows.attention.verdicts import Look
@@ -93,7 +93,6 @@ class WorkflowsPage(FilterForm):
     """How many workflows there are, whatever they need."""
     moving: bool
     """Whether any run is active."""
-    windows: Windows
     strip_runs: int = STRIP_RUNS
     poll: str = POLL
 
@@ -166,7 +165,6 @@ def _page(
         any_look=_of_look(query, None),
         in_all=home.in_all if home else 0,
         moving=bool(home and home.active),
-        windows=home.windows if home else Windows.before(now),
     )
 
 

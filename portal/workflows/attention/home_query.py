@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from portal.input import parameters
-from portal.input.parameters import Reader
+
 from portal.workflows.attention.verdicts import Look
-from portal.workflows.workflow_query import Args, WorkflowQuery
+from portal.input.parameters import Args, Reader
+from portal.workflows.workflow_query import WorkflowQuery
 
 
 @dataclass(frozen=True, kw_only=True)
