@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from portal.input import parameters
-
-from portal.workflows.attention.verdicts import Look
 from portal.input.parameters import Args, Reader
+from portal.workflows.attention.verdicts import Look
 from portal.workflows.workflow_query import WorkflowQuery
 
 
