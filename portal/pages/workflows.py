@@ -24,7 +24,7 @@ from portal.paging import Page, Slice
 from portal.runs.views.reading import default_views
 from portal.web import htmx
 from portal.web.rendering import render
-from portal.workflows.attention.home import Home, Windows, read_home
+from portal.workflows.attention.home import Home, read_home
 from portal.workflows.attention.home_query import HomeQuery
 from portal.workflows.attention.run_samples import STRIP_RUNS
 from portal.workflows.attention.verdicts import Look
@@ -96,7 +96,6 @@ class WorkflowsPage(FilterForm):
     """How many workflows there are, whatever they need."""
     moving: bool
     """Whether any run is active."""
-    windows: Windows
     default_views: Mapping[UUID, UUID]
     """Where the links of workflows lead that have a default view."""
     tabs: Tabs | None
@@ -176,7 +175,6 @@ def _page(
         any_look=_of_look(query, None),
         in_all=home.in_all if home else 0,
         moving=bool(home and home.active),
-        windows=home.windows if home else Windows.before(now),
         default_views=default_views(principal, principal.workspace.id) if principal.workspace else {},
         tabs=tabs_of_home(principal) if with_tabs else None,
     )

@@ -22,7 +22,7 @@ from portal.database.sql.excerpts import cut
 from portal.database.transactions import read
 from portal.moments import EPOCH
 from portal.runs.statistics.summary import USUAL_OF
-from portal.workflows.attention.run_samples import EARLIER_RUNS, FAILING, MAX_ERROR, RECENT_RUNS, sampling
+from portal.workflows.attention.run_samples import EARLIER_RUNS, FAILING, MAX_WHY, RECENT_RUNS, sampling
 
 FEW_RUNS = 5
 """Fewer runs say nothing about what is usual."""
@@ -51,6 +51,7 @@ class Failing:
     run_id: UUID
     """The newest of them."""
     why: str
+    """Its error, or what its failed steps say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +186,6 @@ def _failing(workflow_ids: Sequence[UUID]) -> dict[UUID, Failing]:
     if not workflow_ids:
         return {}
     return {
-        row.workflow_id: Failing(row.since, row.in_a_row, row.failed_id, cut(row.error or "", MAX_ERROR))
+        row.workflow_id: Failing(row.since, row.in_a_row, row.failed_id, cut(row.why or "", MAX_WHY))
         for row in read(FAILING, workflow_ids=workflow_ids)
     }

@@ -22,7 +22,7 @@ IsLate = Callable[[ListedWorkflow, datetime | None], bool]
 
 
 @dataclass(frozen=True)
-class Windows:
+class _Windows:
     """When the last 24 hours and 7 days begin: on a whole minute, which belongs to them."""
 
     day: datetime
@@ -57,12 +57,11 @@ class Home:
     """How many there are under the other filters."""
     active: bool
     """Whether any of them has an active run."""
-    windows: Windows
 
 
 def read_home(workspace_id: UUID, query: HomeQuery, is_late: IsLate, now: datetime) -> Home:
     """The page of a workspace's workflows that a query asks for."""
-    windows = Windows.before(now)
+    windows = _Windows.before(now)
     matching = matching_workflows(workspace_id, query.filters)
     entries = _entries(matching, is_late, now)
     looks = Counter(entry.verdict.look for entry in entries if entry.verdict.look)
@@ -80,7 +79,6 @@ def read_home(workspace_id: UUID, query: HomeQuery, is_late: IsLate, now: dateti
         looks=looks,
         in_all=len(matching),
         active=any(workflow.active for workflow in matching),
-        windows=windows,
     )
 
 
@@ -95,7 +93,7 @@ def _entries(matching: Sequence[ListedWorkflow], is_late: IsLate, now: datetime)
     return found
 
 
-def _with_failures(entries: Sequence[Entry], windows: Windows) -> list[Entry]:
+def _with_failures(entries: Sequence[Entry], windows: _Windows) -> list[Entry]:
     failed = [entry.workflow.id for entry in entries if _failed_since(entry.figures, windows.week)]
     counts = count_failures(failed, windows.day, windows.week) if failed else {}
     return [replace(entry, failures=counts.get(entry.workflow.id, _NO_FAILURES)) for entry in entries]

@@ -25,8 +25,8 @@ SEARCHED_RUNS = 200
 """The newest completed runs among which those with a duration are looked for."""
 RUNNING_RUNS = 200
 """The newest running ones among which the one that runs longest is looked for."""
-MAX_ERROR = 200
-"""Characters of the error of a failed run."""
+MAX_WHY = 200
+"""Characters of the error of a failed run, or of what its failed steps say."""
 
 _THESE = Workflow.id.in_(sa.bindparam("workflow_ids", expanding=True, type_=Id()))
 _WORKFLOW_ID = Workflow.id.label("workflow_id")
@@ -121,7 +121,9 @@ _SKIPPED_SINCE = _count(_FAILED, _SKIPPED, *_SINCE_SUCCESS)
 FAILING = sa.select(
     _WORKFLOW_ID,
     _FAILURE_ID.label("failed_id"),
-    _newest(excerpt(Run.error, MAX_ERROR), _FAILED, _NOT_SKIPPED).label("error"),
+    _newest(
+        excerpt(sa.func.coalesce(sa.func.nullif(Run.error, ""), Run.why), MAX_WHY), _FAILED, _NOT_SKIPPED
+    ).label("why"),
     sa.case(
         (_NEVER, _FAILED_EVER.correlate(Workflow).scalar_subquery() - _count(_FAILED, _SKIPPED)),
         else_=_FAILED_SINCE - _SKIPPED_SINCE,

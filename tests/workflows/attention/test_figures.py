@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
+from portal.database.engine import db
 from portal.database.models import Run, Workflow, Workspace
 from portal.workflows.attention.figures import (
     Failing,
@@ -230,6 +231,23 @@ def test_figures_are_read_again_only_for_another_version(workspace: Workspace) -
     with statements() as anew:
         read_figures([Version(workflow.id, 2, 0) for workflow in workflows])
     assert len(anew) == 1
+
+
+def test_no_statement_scans_the_runs(sqlite_app: Flask) -> None:
+    workflow = make_workflow(make_workspace())
+    ended(workflow, "completed", "failed", "failed")
+    with statements() as found:
+        compute_figures([workflow.id])
+        count_failures([workflow.id], NOON, NOON - timedelta(days=6))
+    assert len(found) == 3
+    with db.engine.connect() as connection:
+        steps = [
+            step.detail
+            for statement, bound in found
+            for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", bound)
+        ]
+    assert any(step.startswith("SEARCH runs ") for step in steps)
+    assert not [step for step in steps if step.startswith(("SCAN run", "SCAN workflows"))]
 
 
 def test_a_workflow_that_is_not_there_has_no_figures(app: Flask) -> None:
