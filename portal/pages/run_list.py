@@ -31,6 +31,7 @@ from portal.pages.views.tabs import Tabs, tabs_of_list
 from portal.paging import Page
 from portal.runs.facts.outcomes import FINER, OUTCOME_WORDS
 from portal.runs.filters.created import within_words
+from portal.runs.filters.duration import DURATION
 from portal.runs.filters.facts.label import LABEL
 from portal.runs.filters.facts.label import MOST as MOST_LABELS
 from portal.runs.filters.facts.text import TEXT
@@ -276,7 +277,8 @@ def _refusal(template: str, place: Place, plain: Args, refusal: InvalidQuery) ->
 
 
 def _uses_more(form: Form) -> bool:
-    given, folded = {**form.values, **form.lists}, (each for each in further_filters() if each is not TEXT)
+    given = {**form.values, **form.lists}
+    folded = [DURATION, *(each for each in further_filters() if each is not TEXT)]
     return any(given.get(name) or form.error(name) for name in ("within", *_labels_of(folded)))
 
 
