@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from portal.runs.facts.duration import duration_of
 from portal.runs.statistics.run_timing import timing_of
 from portal.runs.statistics.summary import UsualDuration
 from tests.factories import NOON
@@ -14,8 +15,16 @@ USUAL = UsualDuration(runs=100, median_ms=60_000, p90_ms=90_000)
 
 
 def made(status: str, **columns: Any) -> SimpleNamespace:
-    values = {"started_at": NOON, "completed_at": None, "paused_at": None, "paused_ms": None, "source": None}
-    return SimpleNamespace(**{"status": status, "created_at": NOON, **values, **columns})
+    values: dict[str, Any] = {
+        "started_at": NOON,
+        "completed_at": None,
+        "paused_at": None,
+        "paused_ms": None,
+        "source": None,
+    }
+    values = {"status": status, "created_at": NOON, **values, **columns}
+    took = duration_of(*(values[name] for name in ("status", "started_at", "completed_at", "paused_ms")))
+    return SimpleNamespace(**values, duration_ms=took)
 
 
 def seconds(number: float) -> Any:
