@@ -83,6 +83,7 @@ def test_a_plain_portal_is_fine_and_says_what_is_worth_knowing(
         "reachable": "ok",
         "database": "ok",
         "migrations": "ok",
+        "text search": "ok",
         "provider": "note",
         "rate limits": "note",
         "engine": "ok",

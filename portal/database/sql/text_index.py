@@ -40,7 +40,7 @@ POSTGRESQL: Sequence[str] = (
     f"CREATE INDEX {POSTGRES_INDEX} ON run_texts USING gin (text gin_trgm_ops)",
 )
 
-_kinds: WeakKeyDictionary[sa.Engine, Kind] = WeakKeyDictionary()
+_kinds: WeakKeyDictionary[sa.Pool, Kind] = WeakKeyDictionary()
 
 
 def is_modelled(_object: object, name: str | None, _kind: str, *_: object) -> bool:
@@ -48,19 +48,19 @@ def is_modelled(_object: object, name: str | None, _kind: str, *_: object) -> bo
     return not (name or "").startswith((TABLE, POSTGRES_INDEX))
 
 
-def kind_of(engine: sa.Engine) -> Kind:
+def kind_of(connection: sa.Connection) -> Kind:
     """How texts of this database are compared; the index of SQLite is looked for one time."""
-    if engine.dialect.name != "sqlite":
+    if connection.dialect.name != "sqlite":
         return "like"
-    if engine not in _kinds:
-        with engine.connect() as connection:
-            _kinds[engine] = "fts5" if exists(connection) else "instr"
-    return _kinds[engine]
+    pool = connection.engine.pool
+    if pool not in _kinds:
+        _kinds[pool] = "fts5" if exists(connection) else "instr"
+    return _kinds[pool]
 
 
 def look_again(engine: sa.Engine) -> None:
     """Forget whether there is an index: it was made, or is gone."""
-    _kinds.pop(engine, None)
+    _kinds.pop(engine.pool, None)
 
 
 def exists(connection: sa.Connection) -> bool:

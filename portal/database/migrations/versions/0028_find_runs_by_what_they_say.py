@@ -123,7 +123,7 @@ def downgrade() -> None:
     op.drop_table("run_texts")
     op.drop_table("run_terms")
     op.drop_column("runs", "branch")
-    op.execute("UPDATE schema_state SET oldest_writer = '0020'")
+    op.execute("UPDATE schema_state SET oldest_writer = '0027'")
 
 
 def _keep_labels_and_branches(connection: sa.Connection) -> None:

@@ -57,7 +57,7 @@ class TextFilter(Filter[str, _Shape]):
         return [Chip("Text", f"“{value}”", "")] if value else []
 
     def shape(self, value: str) -> _Shape:
-        return _Shape(text_index.kind_of(db.engine), _number(value) is not None)
+        return _Shape(text_index.kind_of(db.session.connection()), _number(value) is not None)
 
     def conditions(self, shape: _Shape) -> list[sa.ColumnElement[bool]]:
         return self.conditions_in(Kind.WORKFLOW, shape)

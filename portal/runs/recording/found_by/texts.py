@@ -54,9 +54,9 @@ def find_wrong(session: Session, workflow_id: UUID) -> Iterator[list[Wrong]]:
     columns = (sa.func.substr(Run.error, 1, MAX_ERROR, type_=sa.Text()), *columns[1:])
     rows = sa.select(Run.id, *columns).where(Run.workflow_id == workflow_id)
     rows = rows.outerjoin(RunText, RunText.run_id == Run.id).outerjoin(RunDetail, RunDetail.run_id == Run.id)
-    last = UUID(int=0)
-    while page := session.execute(rows.where(Run.id > last).order_by(Run.id).limit(CHUNK)).all():
-        last = page[-1][0]
+    rest = rows
+    while page := session.execute(rest.order_by(Run.id).limit(CHUNK)).all():
+        rest = rows.where(Run.id > page[-1][0])
         yield [
             Wrong(run_id, text)
             for run_id, error, stored, *told in page
