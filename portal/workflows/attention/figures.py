@@ -21,6 +21,7 @@ from portal.database.sql import in_lists, statements
 from portal.database.sql.excerpts import cut
 from portal.database.transactions import read
 from portal.moments import EPOCH
+from portal.runs.counts.histograms import moment_of_key
 from portal.runs.statistics.summary import USUAL_OF
 from portal.workflows.attention.run_samples import EARLIER_RUNS, FAILING, MAX_WHY, RECENT_RUNS, sampling
 
@@ -124,7 +125,7 @@ def compute_figures(workflow_ids: Sequence[UUID]) -> dict[UUID, Figures]:
             gap=_gap(_parsed(row.created)),
             failing=failing.get(row.workflow_id),
             last_failed_at=row.last_failed_at,
-            running_since=None if row.running_since is None else _moment(row.running_since),
+            running_since=None if row.running_since is None else moment_of_key(row.running_since),
         )
         for row in samples
     }

@@ -25,6 +25,8 @@ SEARCHED_RUNS = 200
 """The newest completed runs among which those with a duration are looked for."""
 RUNNING_RUNS = 200
 """The newest running ones among which the one that runs longest is looked for."""
+MAX_PAUSED_MS = 10**13
+"""Of a run that paused longer nothing is said: three centuries, of which the microseconds fit an integer."""
 MAX_WHY = 200
 """Characters of the error of a failed run, or of what its failed steps say."""
 
@@ -34,6 +36,7 @@ _NEWEST_FIRST = (Run.created_at.desc(), Run.id)
 _FAILED = Run.status == sa.literal_column(f"'{RunStatus.FAILED.value}'")
 _COMPLETED = Run.status == sa.literal_column(f"'{RunStatus.COMPLETED.value}'")
 _RUNNING = Run.status == sa.literal_column(f"'{RunStatus.RUNNING.value}'")
+_PAUSED_MS = sa.func.coalesce(Run.paused_ms, 0)
 _SKIPPED = Run.outcome == sa.literal_column(f"'{Outcome.SKIPPED.value}'")
 _NOT_SKIPPED = Run.outcome.is_distinct_from(sa.literal_column(f"'{Outcome.SKIPPED.value}'"))
 
@@ -65,8 +68,10 @@ def sampling(dialect: str) -> statements.Columns:
     newest = newest.order_by(*_NEWEST_FIRST)
     gaps = _of_workflow(created.label("created")).order_by(*_NEWEST_FIRST)
     completed = _of_workflow(Run.duration_ms, conditions=[_COMPLETED]).order_by(*_NEWEST_FIRST)
-    begun = _microseconds(dialect, Run.started_at) + sa.func.coalesce(Run.paused_ms, 0) * 1000
-    running = _of_workflow(begun.label("begun"), conditions=[_RUNNING]).order_by(*_NEWEST_FIRST)
+    begun = _microseconds(dialect, Run.started_at) + _PAUSED_MS * 1000
+    running = _of_workflow(begun.label("begun"), conditions=[_RUNNING, _PAUSED_MS < MAX_PAUSED_MS]).order_by(
+        *_NEWEST_FIRST
+    )
     running_first = running.limit(RUNNING_RUNS).subquery()
     return sa.select(
         _WORKFLOW_ID,

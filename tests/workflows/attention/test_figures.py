@@ -1,7 +1,7 @@
 """What the newest runs of a workflow say, compared with the same worked out from a plain list of its runs."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 from statistics import median
@@ -198,6 +198,18 @@ def test_a_failure_imported_later_takes_its_place_in_time(workflow: Workflow) ->
     ended(workflow, "completed", "completed")
     make_run(workflow, status="failed", created_at=NOON + timedelta(minutes=30))
     assert figures_of(workflow).failing is None
+
+
+def test_a_run_that_paused_for_ages_does_not_run_long(workflow: Workflow) -> None:
+    columns = {"status": "running", "created_at": NOON, "started_at": NOON}
+    make_run(workflow, paused_ms=2**62, **columns)
+    assert figures_of(workflow).running_since is None
+    make_run(workflow, paused_ms=1500, **columns)
+    assert figures_of(workflow).running_since == NOON + timedelta(seconds=1.5)
+    late = {"created_at": datetime.max.replace(tzinfo=UTC), "started_at": datetime.max.replace(tzinfo=UTC)}
+    other = make_workflow(make_workspace("other"))
+    make_run(other, status="running", paused_ms=1500, **late)
+    assert figures_of(other).running_since is None
 
 
 def test_medians_are_compared_only_where_both_are_full(workflow: Workflow) -> None:
