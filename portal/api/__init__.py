@@ -9,6 +9,7 @@ from portal.api import (  # noqa: E402, F401
     account,
     api_keys,
     auth,
+    causes,
     data,
     dictionary,
     downloads,

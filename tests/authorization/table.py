@@ -99,6 +99,7 @@ TABLE: dict[str, Row] = {
     # The API: history
     "GET /api/v1/workflows": Api(scope="workflows:read"),
     "GET /api/v1/runs": Api(scope="workflows:read"),
+    "GET /api/v1/failures": Api(scope="workflows:read"),
     "GET /api/v1/workflows/<workflow_id>": Api(scope="workflows:read"),
     "POST /api/v1/workflows": Api(scope="workflows:write", roles=EDITORS, ok=201, body={}),
     "POST /api/v1/workflows/validate": Api(scope="workflows:write", roles=EDITORS, body={"definition": {}}),

@@ -88,7 +88,10 @@ class Run(Base):
                     "ix_runs_workflow_id_cause_id",
                     *("workflow_id", "cause_id", "created_at", "id", "status", "person_id"),
                 ),
-                ("ix_runs_cause_id", "cause_id", "created_at", "id", "workflow_id"),
+                (
+                    "ix_runs_workspace_id_cause_id",
+                    *("workspace_id", "cause_id", "created_at", "id", "workflow_id", "status", "person_id"),
+                ),
             )
         ),
         *(

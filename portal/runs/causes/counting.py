@@ -133,13 +133,13 @@ def recount(session: Session, cause_ids: Collection[UUID]) -> None:
             session.execute(sa.delete(model).where(model.cause_id.in_(chunk)))
         session.execute(
             sa.insert(CauseDay).from_select(
-                ["cause_id", "day", "failed"], days_of(session).where(Run.cause_id.in_(chunk))
+                ["cause_id", "day", "failed"], days_of(session).where(Cause.id.in_(chunk))
             )
         )
         session.execute(
             sa.insert(CauseWorkflow).from_select(
                 ["cause_id", "workflow_id", "failed", "first_at", "last_at"],
-                workflows_of().where(Run.cause_id.in_(chunk)),
+                workflows_of().where(Cause.id.in_(chunk)),
             )
         )
         summarise(session, chunk)
@@ -148,16 +148,22 @@ def recount(session: Session, cause_ids: Collection[UUID]) -> None:
 def days_of(session: Session) -> sa.Select[*tuple[Any, ...]]:
     """The rows of CauseDay that there should be."""
     day = bucket_column(session.get_bind().dialect.name, Run.created_at, DAY)
-    live = sa.select(Run.cause_id, day, sa.func.count()).join(Workflow, Workflow.id == Run.workflow_id)
-    live = live.where(Workflow.deleted_at.is_(None), Run.cause_id.is_not(None))
-    return live.group_by(Run.cause_id, sa.text("2"))
+    live = _runs(Run.cause_id, day, sa.func.count()).join(Workflow, Workflow.id == Run.workflow_id)
+    return live.where(Workflow.deleted_at.is_(None)).group_by(Run.cause_id, sa.text("2"))
 
 
 def workflows_of() -> sa.Select[*tuple[Any, ...]]:
     """The rows of CauseWorkflow that there should be."""
     moments = (sa.func.min(Run.created_at), sa.func.max(Run.created_at))
-    every = sa.select(Run.cause_id, Run.workflow_id, sa.func.count(), *moments)
-    return every.where(Run.cause_id.is_not(None)).group_by(Run.cause_id, Run.workflow_id)
+    every = _runs(Run.cause_id, Run.workflow_id, sa.func.count(), *moments)
+    return every.group_by(Run.cause_id, Run.workflow_id)
+
+
+def _runs(*columns: Any) -> sa.Select[*tuple[Any, ...]]:
+    """The runs of causes, found by the index that has them by workspace."""
+    return sa.select(*columns).join(
+        Cause, sa.and_(Cause.workspace_id == Run.workspace_id, Cause.id == Run.cause_id)
+    )
 
 
 def summarise(session: Session, cause_ids: Collection[UUID]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from portal.runs.filters.created import CREATED
 from portal.runs.filters.duration import DURATION
+from portal.runs.filters.error import ERROR
 from portal.runs.filters.facts.branch import BRANCH
 from portal.runs.filters.facts.label import LABEL
 from portal.runs.filters.facts.source import SOURCE
@@ -28,6 +29,7 @@ FILTERS: list[AnyFilter] = [
     BRANCH,
     LABEL,
     STEP_FAILED,
+    ERROR,
 ]
 WORKSPACE_FILTERS: list[AnyFilter] = [WORKFLOW, *FILTERS]
 """Those of a list over a whole workspace."""

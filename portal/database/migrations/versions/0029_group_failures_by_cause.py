@@ -20,7 +20,9 @@ RUNS = {
     "ix_runs_workflow_id_cause_id": (
         "workflow_id", "cause_id", "created_at", "id", "status", "person_id",
     ),
-    "ix_runs_cause_id": ("cause_id", "created_at", "id", "workflow_id"),
+    "ix_runs_workspace_id_cause_id": (
+        "workspace_id", "cause_id", "created_at", "id", "workflow_id", "status", "person_id",
+    ),
 }  # fmt: skip
 PEOPLE = ("noted_by", "resolved_by", "muted_by")
 
