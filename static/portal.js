@@ -10,8 +10,8 @@
   };
   const announce = (text) => { byId("live").textContent = text; };
 
-  // Times: the server writes UTC; here they come into the viewer's zone, unless UTC was chosen.
-  const zone = () => (kept.get("zone") === "utc" ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
+  // Times: the server writes them in the zone on show; here recent ones become relative, and titles say UTC too.
+  const zone = () => document.body.dataset.shownZone;
   const writers = {};
   const writer = (name) => {
     writers[name] ??= {
@@ -35,6 +35,7 @@
 
   const tellTimes = (within) => {
     const name = zone();
+    try { writer(name); } catch { return; } // a zone that this browser does not know: the server's text stays
     for (const time of within.querySelectorAll("time[datetime]")) {
       const moment = new Date(time.dateTime);
       if (Number.isNaN(moment.getTime())) continue;
@@ -46,16 +47,7 @@
     }
     for (const node of within.querySelectorAll("[data-zone]")) write(node, name);
   };
-  const tellZone = () => {
-    const local = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-    const chosen = kept.get("zone") === "utc" ? "utc" : "local";
-    write(document.querySelector("[data-zone-local]"), local);
-    byId("zones").hidden = local === "UTC"; // nothing to choose
-    for (const button of document.querySelectorAll("[data-zone-choice]"))
-      button.setAttribute("aria-pressed", String(button.dataset.zoneChoice === chosen));
-    tellTimes(document);
-  };
-  tellZone();
+  tellTimes(document);
   setInterval(() => { if (!document.hidden) tellTimes(document); }, 30000);
 
   // Lists: a section marked data-list is swapped whole, and says in [data-summary] what it shows.
@@ -188,8 +180,6 @@
     if (target.closest?.("#keys-open")) openKeys();
     if (target.id === "trouble-close") hideTrouble();
     if (target.id === "trouble-retry" && failed) { const retry = failed; hideTrouble(); retry(); }
-    const choice = target.closest?.("[data-zone-choice]");
-    if (choice) { kept.set("zone", choice.dataset.zoneChoice); tellZone(); announce(`Times in ${zone()}`); }
   });
 
   // The theme changes at once; the form only tells the server, so that the next page comes in it.
@@ -205,6 +195,18 @@
     fetch(event.target.action, { method: "POST", body: new URLSearchParams({ theme }), redirect: "manual" })
       .catch(() => trouble("The portal cannot be reached: the theme is not kept."));
   });
+
+  // An account whose zone is not known takes that of the browser; one that the server refused is not sent again.
+  const local = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (document.body.dataset.learnZone && local && kept.get("refused-zone") !== local)
+    fetch(document.body.dataset.learnZone, { method: "POST", body: new URLSearchParams({ zone: local }), redirect: "manual" })
+      .then((answer) => {
+        if (answer.status === 422) kept.set("refused-zone", local);
+        if (answer.status !== 204) return;
+        document.body.dataset.shownZone = local;
+        tellTimes(document);
+      })
+      .catch(() => { /* the next page tries again */ });
 
   window.portal = { announce, kept, trouble, tellTimes };
 

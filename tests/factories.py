@@ -99,9 +99,11 @@ def make_workspace(slug: str = "acme", name: str = "Acme") -> Workspace:
     return _store(Workspace(id=uuid4(), slug=slug, name=name, created_at=NOON))
 
 
-def make_user(email: str = "ada@acme.example", first_name: str = "", last_name: str = "") -> User:
-    user = User(id=uuid4(), email=email, first_name=first_name, last_name=last_name, created_at=NOON)
-    return _store(user)
+def make_user(
+    email: str = "ada@acme.example", first_name: str = "", last_name: str = "", **columns: Any
+) -> User:
+    names = {"first_name": first_name, "last_name": last_name}
+    return _store(User(id=uuid4(), email=email, created_at=NOON, **names, **columns))
 
 
 def make_member(workspace: Workspace, user: User, role: str = "admin") -> Member:

@@ -18,6 +18,7 @@ from portal.auth.gate import current_principal, requires
 from portal.definitions import locales
 from portal.input.bodies import OneOf
 from portal.input.parameters import single
+from portal.input.time_zones import MAX_ZONE
 from portal.usage import feed
 from portal.usage.feed import Event, FeedQuery
 from portal.usage.languages import Language, read_languages
@@ -25,7 +26,6 @@ from portal.usage.period import (
     DEFAULT_RANGE,
     DEFAULT_VIEW,
     DEFAULT_ZONE,
-    MAX_ZONE,
     RANGES,
     VIEWS,
     Bucket,

@@ -39,6 +39,8 @@ class PrincipalUser:
     id: UUID
     email: str
     display_name: str
+    time_zone: str | None = None
+    """None where it is not known, or does not matter."""
 
 
 @dataclass(frozen=True)

@@ -90,9 +90,10 @@ def principal_of_session(token: str, now: datetime) -> Principal | None:
     if not rows:
         return None
     found, workspaces = rows[0], memberships_in(rows)
+    name = full_name(found.first_name, found.last_name, found.email)
     principal = Principal(
         kind="session",
-        user=PrincipalUser(found.id, found.email, full_name(found.first_name, found.last_name, found.email)),
+        user=PrincipalUser(found.id, found.email, name, found.time_zone),
         workspaces=workspaces,
         chosen=choose_workspace_id(workspaces, found.workspace_id),
     )
@@ -137,6 +138,7 @@ _FIND = with_memberships(
         User.email,
         User.first_name,
         User.last_name,
+        User.time_zone,
     )
     .join(User, BrowserSession.user_id == User.id)
     .where(

@@ -71,5 +71,14 @@ from portal.pages import (  # noqa: E402, F401
     workflows,
 )
 from portal.pages.editor import views  # noqa: E402, F401
-from portal.pages.settings import audit, engine, keys, members, sessions, ways_in, workspaces  # noqa: E402, F401
+from portal.pages.settings import (  # noqa: E402, F401
+    audit,
+    engine,
+    keys,
+    members,
+    sessions,
+    time_zone,
+    ways_in,
+    workspaces,
+)
 from portal.pages.views import managing, saving, tabs  # noqa: E402, F401

@@ -12,7 +12,7 @@ The weak ETag is made of
   every write to it, its runs or the names of people in its workspace; or the versions of a list of workflows;
 - the principal, with name, roles and scopes;
 - the whole address, the cookies, and the headers of htmx, since the headers of the response depend on them;
-- the day in UTC, and the release.
+- the time zone on show, the day in it, and the release.
 
 Relative times such as "3 min ago" are made in the browser. A page that must be right without script too
 names `second_of_active_run(workflow)`: its durations grow while a run is active. The page of a run names
@@ -30,7 +30,8 @@ from flask import Response, abort, after_this_request, current_app, request
 from portal import moments
 from portal.auth.access import SeenWorkflow, SeenWorkspace
 from portal.auth.gate import current_principal
-from portal.web import htmx
+from portal.input.time_zones import day_at
+from portal.web import formats, htmx
 from portal.web.proxy import request_url
 
 RELEASE_FOLDERS = ("portal", "static", "templates")
@@ -66,13 +67,15 @@ def minute() -> int:
 
 
 def _etag(*shown: object) -> str:
+    zone = formats.zone_on_show()
     seen = (
         shown,
         _principal(),
         request_url(),
         request.headers.get("Cookie"),
         htmx.htmx_request(),
-        moments.now().date(),
+        zone,
+        day_at(moments.now(), zone),
         release(Path(current_app.root_path)),
     )
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]

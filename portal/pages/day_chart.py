@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from urllib.parse import urlencode
 
+from portal.input.time_zones import day_begins, day_ends
+from portal.moments import format_moment
+from portal.pages.days import window_of
 from portal.runs.counts import Day
 from portal.runs.statuses import RunStatus
 from portal.web import formats
@@ -25,6 +29,7 @@ class Bar:
     failed: int
     above: float
     below: float
+    zone: str
 
     @property
     def text(self) -> str:
@@ -35,23 +40,26 @@ class Bar:
     @property
     def query(self) -> str:
         """The query string of the list of this day's runs; a page has two links for each day."""
-        return f"from={self.day.isoformat()}&to={self.day.isoformat()}"
+        return urlencode(window_of(self.day, self.day, self.zone), safe=":")
 
 
 @dataclass(frozen=True)
 class DayChart:
+    zone: str
+    """The time zone of the days."""
     bars: Sequence[Bar]
     line: float
     """Distance of the line from the top."""
 
     @property
-    def day_before(self) -> str:
-        """The day before the first, as the parameter of a list."""
-        return _day_relative_to(self.bars[0].day, -1)
+    def end_of_earlier(self) -> str:
+        """The moment before the first day, as the parameter of a list."""
+        return format_moment(day_ends(_day_relative_to(self.bars[0].day, -1), self.zone))
 
     @property
-    def day_after(self) -> str:
-        return _day_relative_to(self.bars[-1].day, 1)
+    def begin_of_later(self) -> str:
+        """The moment after the last day."""
+        return format_moment(day_begins(_day_relative_to(self.bars[-1].day, 1), self.zone))
 
     @property
     def width(self) -> int:
@@ -77,26 +85,26 @@ class DayChart:
         total, failed = sum(bar.total for bar in self.bars), sum(bar.failed for bar in self.bars)
         first, last = self.bars[0].day, self.bars[-1].day
         return (
-            f"Runs per day in UTC, {formats.day(first)} to {formats.day(last)}: "
+            f"Runs per day in {self.zone}, {formats.day(first)} to {formats.day(last)}: "
             f"{formats.number(total)} in all, {formats.number(failed)} failed"
         )
 
 
-def draw(days: Sequence[Day]) -> DayChart:
-    """The chart of these days, at least one."""
+def draw(days: Sequence[Day], zone: str) -> DayChart:
+    """The chart of these days of a time zone, at least one."""
     failed = [day.counts[RunStatus.FAILED] for day in days]
     rest = [day.total - bad for day, bad in zip(days, failed, strict=True)]
     unit = HEIGHT / max(1, max(rest) + max(failed))
     bars = [
-        Bar(STEP * index, day.day, day.total, bad, _length(well, unit), _length(bad, unit))
+        Bar(STEP * index, day.day, day.total, bad, _length(well, unit), _length(bad, unit), zone)
         for index, (day, well, bad) in enumerate(zip(days, rest, failed, strict=True))
     ]
-    return DayChart(bars, _length(max(rest), unit))
+    return DayChart(zone, bars, _length(max(rest), unit))
 
 
-def _day_relative_to(day: date, days: int) -> str:
+def _day_relative_to(day: date, days: int) -> date:
     """A day relative to this one, clamped to the range of dates."""
-    return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal())).isoformat()
+    return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
 
 
 def _length(runs: int, unit: float) -> float:

@@ -1,9 +1,11 @@
 """The active filters in words, each with the query without it."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from portal.paging import Slice
 from portal.runs.query import RunQuery
+from portal.web import formats
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,16 @@ def facets(query: RunQuery) -> list[Facet]:
     """Every active filter of the query, with the query that removes it."""
     start = query.at(Slice(0, query.slice.limit))
     return [
-        Facet(chip.label, chip.words, each.put(start, chip.without))
+        Facet(chip.label, _in_words(chip.words), each.put(start, chip.without))
         for each in query.filters
         for chip in each.chips(each.value_in(query))
     ]
+
+
+def _in_words(words: str | datetime) -> str:
+    if isinstance(words, str):
+        return words
+    return f"{formats.date(words)}, {formats.clock(words)} {formats.zone_on_show()}"
 
 
 def any_status(query: RunQuery) -> RunQuery:

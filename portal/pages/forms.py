@@ -11,10 +11,11 @@ from uuid import UUID
 
 from werkzeug.datastructures import MultiDict
 
+from portal import moments
 from portal.errors import FieldError, InvalidQuery, NotFound
 from portal.input import parameters
 from portal.input.parameters import Args, Reader, Refused, flat, single
-from portal.moments import DAY_PATTERN
+from portal.pages import days
 from portal.paging import Slice
 from portal.runs.filters.duration import DURATION
 from portal.runs.filters.registry import further_filters, repeating
@@ -22,10 +23,9 @@ from portal.runs.query import RunQuery
 
 Value = TypeVar("Value")
 
-_DAY = re.compile(DAY_PATTERN)
 _FEW_DIGITS = re.compile(r"[0-9]{1,9}")
-_BEGINS, _ENDS = "T00:00:00Z", "T23:59:59.999999Z"
-_EDGES = {"from": _BEGINS, "to": _ENDS, "last_run_after": _BEGINS, "last_run_before": _ENDS}
+_IS_LAST = {"from": False, "to": True, "last_run_after": False, "last_run_before": True}
+"""Fields for a day: whether its last moment is meant, or its first."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Form:
 
 
 def plain_form(args: MultiDict[str, str]) -> Args:
-    """A form's fields as parameters: statuses joined, empty fields left out, dates as whole days."""
+    """A form's fields as parameters: statuses joined, empty fields left out, days as moments."""
     plain = flat(args, repeating())
     if "status" in plain:
         plain["status"] = ",".join(args.getlist("status"))
@@ -60,21 +60,31 @@ def plain_form(args: MultiDict[str, str]) -> Args:
                 del plain[name]
     if plain.get("within") == "":
         del plain["within"]
-    return {name: value for name, value in plain.items() if name not in _EDGES} | dates(args)
+    plain = {**{name: value for name, value in plain.items() if name not in _IS_LAST}, **dates(args)}
+    if names_period(args):
+        plain |= days.window_of_period(str(plain.pop("within")), moments.now())
+    return plain
+
+
+def names_period(args: MultiDict[str, str]) -> bool:
+    """Whether a form's fields name a period that means other moments to other readers, or at another time."""
+    return single(args).get("within") in days.PERIODS
 
 
 def dates(args: MultiDict[str, str]) -> dict[str, str]:
-    """The fields that are dates: empty ones left out, dates as whole days."""
-    found = {name: value for name, value in single(args).items() if name in _EDGES and value}
-    return {name: value + _EDGES[name] if _DAY.fullmatch(value) else value for name, value in found.items()}
+    """The fields that are dates: empty ones left out, days as moments."""
+    found = {name: value for name, value in single(args).items() if name in _IS_LAST and value}
+    return {name: days.moment_of_day(value, last=_IS_LAST[name]) for name, value in found.items()}
 
 
 def filled(plain: Mapping[str, str | Sequence[str]], errors: Sequence[FieldError] = ()) -> Form:
     """The form with these parameters in its fields, whole days as dates again."""
     texts = {name: value for name, value in plain.items() if isinstance(value, str)}
     lists = {name: value for name, value in plain.items() if not isinstance(value, str)}
-    days = {name: texts[name].removesuffix(edge) for name, edge in _EDGES.items() if name in texts}
-    return Form({**texts, **days}, {error.field: error.message for error in errors}, lists)
+    for name, last in _IS_LAST.items():
+        if name in texts:
+            texts[name] = days.day_of_moment(texts[name], last=last)
+    return Form(texts, {error.field: error.message for error in errors}, lists)
 
 
 def parse_run_list(plain: Mapping[str, str | Sequence[str]], workflow_id: UUID | None) -> RunQuery:

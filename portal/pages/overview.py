@@ -9,9 +9,11 @@ from markupsafe import Markup
 
 from portal import moments
 from portal.auth.access import SeenWorkflow
+from portal.input.time_zones import day_at
 from portal.pages.day_chart import DayChart, draw
 from portal.runs.counts import count_by_day, count_outside
 from portal.runs.statistics.activity import Activity, read_activity
+from portal.web import formats
 from portal.web.proxy import root_path
 from portal.web.rendering import render
 
@@ -55,6 +57,7 @@ class _CacheKey:
     version: int
     change_stamp: int
     """Servers of the previous release change this one only."""
+    zone: str
     today: date
     workflow: SeenWorkflow = field(compare=False)
 
@@ -71,13 +74,14 @@ def read_overview(workflow: SeenWorkflow, runs_in_all: int) -> Overview:
 
 
 def _key(workflow: SeenWorkflow) -> _CacheKey:
-    today = moments.now().date()
-    return _CacheKey(workflow.id, workflow.version, workflow.change_stamp, today, workflow)
+    zone = formats.zone_on_show()
+    today = day_at(moments.now(), zone)
+    return _CacheKey(workflow.id, workflow.version, workflow.change_stamp, zone, today, workflow)
 
 
 @lru_cache(maxsize=CACHED_OVERVIEWS)
 def _activity(key: _CacheKey) -> Activity:
-    return read_activity(key.workflow, key.today)
+    return read_activity(key.workflow, key.today, key.zone)
 
 
 @lru_cache(maxsize=CACHED_OVERVIEWS)
@@ -86,7 +90,7 @@ def _chart(key: _CacheKey, _root_path: str) -> Markup | None:
     activity = _activity(key)
     if activity.window is None:
         return None
-    chart = draw(count_by_day(key.workflow, *activity.window))
-    before, after = count_outside(key.workflow, *activity.window)
+    chart = draw(count_by_day(key.workflow, *activity.window, key.zone), key.zone)
+    before, after = count_outside(key.workflow, *activity.window, key.zone)
     shown = _DayChart(chart, activity.recent, before, after, key.workflow_id)
     return Markup(render("runs/_day_chart.html", shown))  # noqa: S704 (escaped)

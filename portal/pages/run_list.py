@@ -18,9 +18,10 @@ from portal.pages import bp, conditional_get
 from portal.pages.curl_command import curl_command
 from portal.pages.expected import lateness
 from portal.pages.facets import Facet, any_status, cleared, facets
-from portal.pages.forms import Form, filled, parse_run_list, plain_form, without
+from portal.pages.forms import Form, filled, names_period, parse_run_list, plain_form, without
 from portal.pages.overview import Overview, read_overview
 from portal.pages.pager import Pager
+from portal.pages.presets import Preset, presets
 from portal.pages.run_lines import RunLine, run_lines
 from portal.pages.run_live import Watch, watch
 from portal.pages.run_place import Place, place_of_workflow, place_of_workspace, seen_in
@@ -88,6 +89,8 @@ class FilterForm:
     """Those of the filter by workflow, where there is one."""
     statuses: Sequence[str] = CHIPS
     sorts: Sequence[tuple[str, str]] = SORT_OPTIONS
+    presets: Sequence[Preset]
+    """The windows that are a link."""
     page_sizes: Sequence[int] = PAGE_SIZES
     search_field: str = SEARCH_FIELD
     labels: Mapping[str, str] = field(default_factory=lambda: _labels_of(WORKSPACE_FILTERS))
@@ -169,7 +172,9 @@ def workspace_runs_table(workspace_id: str | None = None) -> Response | BaseResp
 
 
 def _page(place: Place) -> Response | BaseResponse:
-    return _to_offset(place) if "page" in request.args else _answer(_whole(place), place)
+    if "page" in request.args or names_period(request.args):
+        return _to_canonical(place)
+    return _answer(_whole(place), place)
 
 
 def _whole(place: Place) -> str:
@@ -227,6 +232,7 @@ def _list(
         triggers=_triggers(query.to_args()),
         spans=_spans(query.to_args()),
         workflows=workflows,
+        presets=presets(query),
         any_status=any_status(query),
         facets=named_workflows(facets(query), workflows),
         form=form,
@@ -267,6 +273,7 @@ def _refusal(template: str, place: Place, plain: Args, refusal: InvalidQuery) ->
         triggers=_triggers(plain),
         spans=_spans(plain),
         workflows=workflows,
+        presets=presets(corrected),
         form=form,
         more=_uses_more(form),
     )
@@ -328,8 +335,8 @@ def _addressed(html: str, place: Place, args: Args) -> Response:
     return htmx.set_browser_url(make_response(html), place.url("runs", **args), typing_in=SEARCH_FIELD)
 
 
-def _to_offset(place: Place) -> Response | BaseResponse:
-    """Redirect a page number to the offset of its first row, so that each page has one address."""
+def _to_canonical(place: Place) -> Response | BaseResponse:
+    """Redirect to an address of rows and exact moments, so that it says the same to everybody and later."""
     try:
         query = parse_run_list(plain_form(request.args), place.workflow_id)
     except InvalidQuery:

@@ -1,7 +1,9 @@
 """The summary page of a workflow: charts over a range of days, each with its numbers as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from functools import partial
 
 from flask import Response, make_response, request
 
@@ -10,13 +12,15 @@ from portal.auth.access import SeenWorkflow, get_workflow, read_description
 from portal.auth.gate import current_principal
 from portal.errors import InvalidQuery
 from portal.input.parameters import single
+from portal.input.time_zones import day_at
 from portal.pages import bp, conditional_get
 from portal.pages.charts import Piece, Scale, Tick, count_ticks, histogram, stack, time_ticks
+from portal.pages.days import window_of
 from portal.pages.forms import Form, filled, id_in_path
 from portal.paging import Page
 from portal.runs.statistics.trends import WINDOWS, TrendColumn, TrendQuery, Trends, read_trends
 from portal.runs.statuses import RunStatus
-from portal.web.formats import day as written_day
+from portal.web import formats
 from portal.web.rendering import render
 from portal.workflows.uploads.listing import UploadsQuery, list_uploads
 from portal.workflows.uploads.rows import UploadRow
@@ -68,6 +72,8 @@ class SummaryPage:
     trend: tuple[Sequence[tuple[float, float, str]], Sequence[Tick]]
     """Median durations as dots, and the ticks of their axis."""
     windows: Sequence[tuple[str, str]] = WINDOW_OPTIONS
+    window: Callable[[date, date], dict[str, str]]
+    """The parameters of the list of runs from one day to another."""
 
 
 @bp.get("/workflows/<workflow_id>/summary")
@@ -79,7 +85,8 @@ def summary(workflow_id: str) -> Response:
     except InvalidQuery as refusal:
         query, form, status = TrendQuery(), filled(args, refusal.errors), refusal.status
     conditional_get.answer_304_if_unchanged(workflow)
-    page = _page(workflow, read_trends(workflow, query, moments.now().date()), form)
+    zone = formats.zone_on_show()
+    page = _page(workflow, read_trends(workflow, query, day_at(moments.now(), zone), zone), form)
     return make_response(render("workflows/summary.html", page), status)
 
 
@@ -94,6 +101,7 @@ def _page(workflow: SeenWorkflow, trends: Trends, form: Form) -> SummaryPage:
         activity=_activity(trends),
         spread=_spread(trends),
         trend=_trend(trends),
+        window=partial(window_of, zone=formats.zone_on_show()),
     )
 
 
@@ -134,5 +142,5 @@ def _trend(trends: Trends) -> tuple[list[tuple[float, float, str]], list[Tick]]:
 
 
 def _days(column: TrendColumn) -> str:
-    first, last = written_day(column.first), written_day(column.last)
+    first, last = formats.day(column.first), formats.day(column.last)
     return first if column.first == column.last else f"{first} – {last}"

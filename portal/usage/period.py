@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, Self
 
 from portal.input import parameters
 from portal.input.parameters import Reader
-from portal.input.time_zones import time_zone, zone_of
+from portal.input.time_zones import day_at, day_begins, time_zone
 
 RANGES = {"30d": 30, "60d": 60, "90d": 90}
 VIEWS = ("daily", "weekly", "monthly")
 DEFAULT_RANGE, DEFAULT_VIEW, DEFAULT_ZONE = "30d", "daily", "UTC"
-MAX_ZONE = 64
-"""Characters of a time zone's name."""
 _DAYS, _WEEKS, _MONTHS = 7, 12, 12
 _A_DAY = timedelta(days=1)
 
@@ -95,17 +93,13 @@ class UsageQuery:
         return self._chart("day", f"Last {_DAYS} days", firsts, "%a")
 
     def _today(self, now: datetime) -> date:
-        return now.astimezone(zone_of(self.zone)).date()
+        return day_at(now, self.zone)
 
     def _chart(self, unit: Unit, label: str, firsts: Sequence[date], form: str) -> Chart:
         """Buckets between these days, the last of which is past the end."""
-        moments = [self._midnight(day) for day in firsts]
+        moments = [day_begins(day, self.zone) for day in firsts]
         buckets = [
             Bucket(first, first.strftime(form), start, end)
             for first, start, end in zip(firsts, moments, moments[1:], strict=False)
         ]
         return Chart(unit, label, buckets)
-
-    def _midnight(self, day: date) -> datetime:
-        """When a day begins; where clocks skip its midnight, when they do."""
-        return datetime(day.year, day.month, day.day, tzinfo=zone_of(self.zone)).astimezone(UTC)

@@ -9,9 +9,10 @@ from decimal import Decimal
 from functools import lru_cache
 from urllib.parse import urlencode
 
-from flask import Flask
+from flask import Flask, g
 from markupsafe import Markup
 
+from portal.input.time_zones import UTC_NAME, local_time
 from portal.moments import elapsed_ms
 
 NOTHING = "–"
@@ -46,9 +47,20 @@ def number(value: int | float) -> str:
     return f"{value:,}" if isinstance(value, int) or value % 1 else f"{int(value):,}"
 
 
+def zone_on_show() -> str:
+    """The time zone whose days and times this request shows."""
+    zone: str = g.get("zone_on_show", UTC_NAME)
+    return zone
+
+
+def show_in(zone: str) -> None:
+    """Let this request show the days and times of a zone."""
+    g.zone_on_show = zone
+
+
 def date(moment: datetime) -> str:
-    """The day in UTC, such as `3 Nov 2026`."""
-    return day(moment.astimezone(UTC).date())
+    """The day in the zone on show, such as `3 Nov 2026`."""
+    return day(local_time(moment, zone_on_show()).date())
 
 
 def day(value: Date) -> str:
@@ -57,8 +69,8 @@ def day(value: Date) -> str:
 
 
 def clock(moment: datetime) -> str:
-    """The time of day in UTC, to the second."""
-    return f"{moment.astimezone(UTC):%H:%M:%S}"
+    """The time of day in the zone on show, to the second."""
+    return f"{local_time(moment, zone_on_show()):%H:%M:%S}"
 
 
 def machine_moment(moment: datetime) -> str:
@@ -173,7 +185,7 @@ def change(value: float, kind: str) -> str:
 
 
 def time_element(value: datetime | None, ago: bool = False) -> Markup | str:
-    """The `<time>` of a moment, in UTC; the script puts it into the viewer's zone.
+    """The `<time>` of a moment, in the zone on show.
 
     With `ago` the script says how long ago it was if that is less than a day.
     """

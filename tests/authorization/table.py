@@ -331,6 +331,10 @@ TABLE: dict[str, Row] = {
     "GET /history/bring-in": Page(personal=True),
     "GET /settings/sessions": Page(personal=True),
     "POST /settings/sessions/end-others": Page(ok=303, personal=True),
+    "GET /settings/time-zone": Page(personal=True),
+    "POST /settings/time-zone": Page(ok=303, personal=True, form={"zone": "Europe/Berlin"}),
+    "POST /zone": Page(ok=204, personal=True, form={"zone": "Europe/Berlin"}),
+    "POST /zone/shown": Page(ok=303, personal=True, form={"zone": "utc"}),
     "GET /settings/workspaces": Page(personal=True),
     "POST /settings/workspaces": Page(ok=303, personal=True, form={"name": "New"}),
     # Pages: settings of a workspace

@@ -61,9 +61,9 @@ class Portal:
             db.session.remove()
             db.engine.dispose()
 
-    def signin_url(self) -> str:
+    def signin_url(self, email: str = EMAIL) -> str:
         with self.inside():
-            return f"{self.url}/signin/{signin.make_link_token(EMAIL, moments.now())}"
+            return f"{self.url}/signin/{signin.make_link_token(email, moments.now())}"
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +98,7 @@ def portal_in(instance: Path, empty_sqlite: Path, more: Mapping[str, str] | None
 
 def _history(environment: dict[str, str], instance: Path) -> tuple[Workspace, Workflow, UUID]:
     with create_app(environment, instance=instance).app_context():
-        workspace, user = make_workspace(), make_user(EMAIL, first_name="Ada", last_name="Lovelace")
+        workspace, user = make_workspace(), make_user(EMAIL, "Ada", "Lovelace", time_zone="UTC")
         make_member(workspace, user)
         workflow = make_workflow(workspace)
         people = [make_person(workspace, name) for name in ("Grace Hopper", "Åsa Öberg")]
@@ -126,9 +126,9 @@ def signed_in(chromium: Browser, portal: Portal) -> StorageState:
     return state
 
 
-def sign_in(page: Page, portal: Portal) -> None:
+def sign_in(page: Page, portal: Portal, email: str = EMAIL) -> None:
     """Sign in by a fresh link, as a person would."""
-    page.goto(portal.signin_url())
+    page.goto(portal.signin_url(email))
     page.get_by_role("button", name="Sign in as").click()
     page.wait_for_url(re.compile(r"/(workflows/.*)?$"))
 

@@ -305,4 +305,5 @@ def addresses(
         "settings-delete": f"{settings}/delete",
         "workspaces": "/settings/workspaces",
         "sessions": "/settings/sessions",
+        "time-zone": "/settings/time-zone",
     }

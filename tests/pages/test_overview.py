@@ -52,7 +52,10 @@ def test_a_day_with_runs_is_a_link_to_its_list_for_the_pointer_and_in_the_table(
     make_run(browser.workflow, status="failed")
     make_run(browser.workflow, created_at=NOON - timedelta(days=2))
     chart = one(parsed(browser.runs()), ".chart")
-    days = [f"{browser.list_path}?from={day}&to={day}" for day in ("2026-02-27", "2026-03-01")]
+    days = [
+        f"{browser.list_path}?from={day}T00:00:00Z&to={day}T23:59:59.999999Z"
+        for day in ("2026-02-27", "2026-03-01")
+    ]
     assert [link["href"] for link in chart.select("svg a")] == days
     assert all(link["tabindex"] == "-1" for link in chart.select("svg a"))
     table = [[text_of(cell) for cell in row.select("th, td")] for row in chart.select("tbody tr")]
@@ -63,7 +66,7 @@ def test_a_day_with_runs_is_a_link_to_its_list_for_the_pointer_and_in_the_table(
 
 
 def test_failed_runs_hang_below_the_line_in_proportion() -> None:
-    chart = draw([a_day(0, completed=30, failed=10), a_day(1, cancelled=15), a_day(2)])
+    chart = draw([a_day(0, completed=30, failed=10), a_day(1, cancelled=15), a_day(2)], "UTC")
     assert [bar.above for bar in chart.bars] == [48, 24, 0]
     assert [bar.below for bar in chart.bars] == [16, 0, 0]
     assert chart.line == 48
@@ -72,7 +75,7 @@ def test_failed_runs_hang_below_the_line_in_proportion() -> None:
 
 
 def test_a_single_run_among_many_is_still_seen() -> None:
-    chart = draw([a_day(0, completed=100_000), a_day(1, completed=1, failed=1)])
+    chart = draw([a_day(0, completed=100_000), a_day(1, completed=1, failed=1)], "UTC")
     assert chart.bars[1].above > 1
     assert chart.bars[1].below > 1
 

@@ -56,7 +56,7 @@ def test_a_window_is_summed_up_with_links_to_its_days(browser: Browser) -> None:
     assert headline(browser) == ["5", "75.0 %", "1", "4 m 00 s"]
     days = page.select(".columns-chart a")
     assert [str(day["aria-label"]) for day in days][3:] == ["4 Mar 2026: 1 failed", "5 Mar 2026: 1 cancelled"]
-    assert days[0]["href"] == f"{browser.list_path}?from=2026-03-01&to=2026-03-01"
+    assert days[0]["href"] == f"{browser.list_path}?from=2026-03-01T00:00:00Z&to=2026-03-01T23:59:59.999999Z"
     assert "Translator" in page.text
     assert "Grace Hopper" in page.text
     assert "Of the newest 5 runs" in page.text

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database.columns import Base, Id, UTCDateTime
 from portal.database.models.states import Role, check_one_of
+from portal.input.time_zones import MAX_ZONE
 
 
 def _at_creation(context: DefaultExecutionContext) -> datetime:
@@ -68,6 +69,8 @@ class User(Base):
     """Whether they want an e-mail when a run of theirs is completed."""
     failed_generation_email: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    time_zone: Mapped[str | None] = mapped_column(sa.String(MAX_ZONE))
+    """The IANA name of the zone whose days and times pages show; None where it is not known."""
 
     @property
     def display_name(self) -> str:

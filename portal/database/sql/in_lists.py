@@ -9,6 +9,6 @@ CHUNK = 5000
 Value = TypeVar("Value")
 
 
-def chunks(values: Sequence[Value]) -> Iterable[Sequence[Value]]:
+def chunks(values: Sequence[Value], size: int = CHUNK) -> Iterable[Sequence[Value]]:
     """Split the values into chunks that fit an IN list."""
-    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))
+    return (values[start : start + size] for start in range(0, len(values), size))

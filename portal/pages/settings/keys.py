@@ -16,6 +16,7 @@ from portal.errors import InvalidQuery
 from portal.input.parameters import single
 from portal.pages import bp, one_time_secrets
 from portal.pages.confirmation import confirm
+from portal.pages.days import moment_of_day
 from portal.pages.forms import Form, id_in_path, whole_or_text
 from portal.pages.pager import Pager
 from portal.paging import Page
@@ -152,7 +153,7 @@ def _wanted(form: MultiDict[str, str]) -> dict[str, object]:
     return {
         "name": form.get("name", ""),
         "scopes": form.getlist("scopes"),
-        "expires_at": form.get("expires_at") or None,
+        "expires_at": moment_of_day(form.get("expires_at", ""), last=True) or None,
         "rate_limit_per_min": whole_or_text(form.get("rate_limit_per_min", "")),
     }
 

@@ -9,15 +9,8 @@ from portal.runs.counts.changes import (
     count_out,
     lock_workspaces,
 )
-from portal.runs.counts.reading import (
-    Day,
-    Outcomes,
-    count_by_day,
-    count_by_status,
-    count_outside,
-    days_with_runs,
-    outcomes_of_days,
-)
+from portal.runs.counts.days import Day, count_by_day, count_outside, days_with_runs
+from portal.runs.counts.reading import count_by_status
 from portal.runs.counts.recount import find_drift, repair
 
 __all__ = [
@@ -25,7 +18,6 @@ __all__ = [
     "Changes",
     "Counted",
     "Day",
-    "Outcomes",
     "apply",
     "count_by_day",
     "count_by_status",
@@ -35,6 +27,5 @@ __all__ = [
     "days_with_runs",
     "find_drift",
     "lock_workspaces",
-    "outcomes_of_days",
     "repair",
 ]

@@ -1,11 +1,9 @@
-"""How many runs there are: in all, by status, by day. Always exact, whatever the filter.
+"""How many runs there are: in all, by status. Always exact, whatever the filter.
 
 Read from the counts beside the runs as far as they go; the rest is counted on an index.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,39 +11,26 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.auth.access import SeenWorkflow
-from portal.database.models import Run, RunArrival, RunBucket
+from portal.database.models import Run, RunArrival
 from portal.database.sql import statements
 from portal.database.transactions import read
 from portal.runs.counts import grains
-from portal.runs.counts.columns import count_columns, date_of
-from portal.runs.counts.histograms import CREATED, DAY, DURATION, Level
-from portal.runs.counts.periods import in_edge, in_whole, whole_periods
+from portal.runs.counts.columns import count_columns
+from portal.runs.counts.histograms import CREATED, DAY, DURATION, HOUR, Level
+from portal.runs.counts.periods import (
+    NO_PARTS,
+    Parts,
+    in_edge,
+    in_hours,
+    in_whole,
+    whole_days,
+    whole_periods,
+)
 from portal.runs.filters.conditions import Filters, matching, values
 from portal.runs.filters.triggered_by import PEOPLE_NAMED
 from portal.runs.query import RunQuery
 from portal.runs.scope import CountTable, Kind, Scope, counts_of, in_scope, scope_of
 from portal.runs.statuses import STATUSES
-
-
-@dataclass(frozen=True)
-class Day:
-    """The runs created on one day in UTC, by status: every status is there."""
-
-    day: date
-    counts: Mapping[str, int]
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts.values())
-
-
-class Outcomes(NamedTuple):
-    """How the runs of some days ended."""
-
-    first: date | None
-    """The first of the days that has a run."""
-    completed: int
-    failed: int
 
 
 class Counts(NamedTuple):
@@ -71,18 +56,18 @@ def read_counts(scope: Scope, query: RunQuery, since: int | None = None) -> Coun
     statuses = () if since is None else query.status  # what is new is not counted by status
     filters = Filters.of(scope, query)._replace(statuses=len(statuses))
     bound = values(scope, query, statuses)
-    edges = 0
+    divided = NO_PARTS
     if _is_ranked(filters):
         bound |= _rank_values(scope.kind, query)
     elif not query.others and not query.by_duration and (query.created_from or query.created_to):
-        days = grains.PERIOD_DAYS if query.search else 1
-        window = whole_periods(query.created_from, query.created_to, days)
-        bound, edges = bound | window.values, len(window.edges)
+        ends = query.created_from, query.created_to
+        window = whole_periods(*ends, grains.PERIOD_DAYS) if query.search else whole_days(*ends)
+        bound, divided = bound | window.values, window.parts
     if since is not None:
         bound["since"] = since
     found: dict[int, list[Sequence[int]]] = {_ALL: [], _PART: [], _NEW: [], _SHORTER: [], _UPTO: []}
     over = Kind.WORKFLOW if query.workflow_id is not None else Kind.WORKSPACE
-    for *counts, kind in read(_counting(filters, edges, over, since is not None), **bound):
+    for *counts, kind in read(_counting(filters, divided, over, since is not None), **bound):
         found[kind].append(counts)
     in_all = _add_up(found[_ALL])
     by_status = _add_up(found[_PART]) if found[_PART] else in_all
@@ -105,75 +90,23 @@ def _add_up(parts: Iterable[Sequence[int]]) -> dict[str, int]:
     return {status: int(sum(part[position] for part in parts)) for position, status in enumerate(STATUSES)}
 
 
-def count_by_day(workflow: SeenWorkflow, first: date, last: date) -> list[Day]:
-    """The workflow's runs on each day from first to last, days without runs too."""
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    found = {day.day: day for day in days_with_runs(workflow, first, last)}
-    return [found.get(day) or Day(day, dict.fromkeys(STATUSES, 0)) for day in days]
-
-
-def days_with_runs(workflow: SeenWorkflow, first: date, last: date) -> list[Day]:
-    """The days from first to last on which runs were created, in order, however far apart they are."""
-    rows = read(_BY_DAY, **_days(workflow, first, last)).all()
-    return sorted(
-        (Day(date_of(day), dict(zip(STATUSES, counts, strict=True))) for day, *counts in rows if any(counts)),
-        key=lambda day: day.day,
-    )
-
-
-def outcomes_of_days(workflow: SeenWorkflow, first: date, last: date) -> Outcomes:
-    """How the runs ended that were created on one of these days."""
-    day, completed, failed = read(_OUTCOMES, **_days(workflow, first, last)).one()
-    return Outcomes(None if day is None else date_of(day), int(completed), int(failed))
-
-
-def count_outside(workflow: SeenWorkflow, first: date, last: date) -> tuple[int, int]:
-    """How many runs were created before the first of these days and how many after the last."""
-    before, after = read(_OUTSIDE, **_days(workflow, first, last)).one()
-    return int(before), int(after)
-
-
-def _days(workflow: SeenWorkflow, first: date, last: date) -> statements.Values:
-    return {"workflow_id": workflow.id, "first_whole": _number(first), "last_whole": _number(last)}
-
-
-def _number(day: date) -> int:
-    return (day - date_of(0)).days
-
-
-def _of_days(kind: Kind) -> tuple[sa.ColumnElement[bool], ...]:
-    """The conditions on buckets to be the days on which runs of a scope were created, in UTC."""
+def created_in(kind: Kind, width: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions on buckets to be the days, or hours, of UTC in which runs of a scope were created."""
     table = kind.counts.buckets
     return (
         counts_of(kind, table),
         table.histogram == sa.literal_column(f"'{CREATED.name}'"),
-        table.width == sa.literal_column(str(DAY)),
+        table.width == sa.literal_column(str(width)),
     )
 
 
-OF_DAYS = _of_days(Kind.WORKFLOW)
-"""The same of a workflow."""
-
-
-def _columns(table: CountTable) -> list[InstrumentedAttribute[int]]:
+def columns(table: CountTable) -> list[InstrumentedAttribute[int]]:
+    """The counts by status."""
     return [getattr(table, status) for status in STATUSES]
 
 
 def _summed(table: CountTable) -> statements.Columns:
-    return sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in _columns(table)))
-
-
-_BY_DAY = sa.select(RunBucket.number, *_columns(RunBucket)).where(*OF_DAYS, in_whole(RunBucket.number))
-_RUNS_OF_DAYS = sa.func.sum(RunBucket.of())
-_OUTCOMES = sa.select(
-    sa.func.min(RunBucket.number).filter(RunBucket.of() > 0),
-    sa.func.coalesce(sa.func.sum(RunBucket.completed), 0),
-    sa.func.coalesce(sa.func.sum(RunBucket.failed), 0),
-).where(*OF_DAYS, in_whole(RunBucket.number))
-_OUTSIDE = sa.select(
-    sa.func.coalesce(_RUNS_OF_DAYS.filter(RunBucket.number < sa.bindparam("first_whole")), 0),
-    sa.func.coalesce(_RUNS_OF_DAYS.filter(RunBucket.number > sa.bindparam("last_whole")), 0),
-).where(*OF_DAYS)
+    return sa.select(*(sa.func.coalesce(sa.func.sum(column), 0) for column in columns(table)))
 
 
 _ALL, _PART, _NEW, _SHORTER, _UPTO = range(5)
@@ -183,7 +116,7 @@ durations: all runs with one, those below the range, and those up to its end.
 
 
 @lru_cache
-def _counting(filters: Filters, edges: int, over: Kind, new: bool) -> sa.Executable:
+def _counting(filters: Filters, divided: Parts, over: Kind, new: bool) -> sa.Executable:
     """Rows of six counts and what they count; without parts where no filter narrows the list."""
     totals = over.counts.totals
     of_all = _summed(totals).where(counts_of(over, totals))  # a row, even where there is no run
@@ -193,7 +126,7 @@ def _counting(filters: Filters, edges: int, over: Kind, new: bool) -> sa.Executa
         rows += [_marked(part, _SHORTER) for part in _below(filters.scope, _LEAST) if filters.min_duration]
         rows += [_marked(part, _UPTO) for part in _below(filters.scope, _MOST) if filters.max_duration]
     else:
-        parts = _parts(filters._replace(statuses=0), edges)
+        parts = _parts(filters._replace(statuses=0), divided)
     if not parts and filters.scope is not over:  # chosen by nothing but their workflows
         parts = [_summed(totals := filters.scope.counts.totals).where(counts_of(filters.scope, totals))]
     rows += [_marked(part, _PART) for part in parts]
@@ -221,25 +154,30 @@ def _marked(counts: statements.Columns, kind: int) -> statements.Columns:
     return counts.add_columns(sa.literal_column(str(kind)))
 
 
-def _parts(filters: Filters, edges: int) -> list[statements.Columns]:
+def _parts(filters: Filters, divided: Parts) -> list[statements.Columns]:
     """What adds up to the counts of a list that filters narrow."""
     if filters.others or filters.min_duration or filters.max_duration:  # no counts beside the runs know
         return [sa.select(*count_columns()).where(*matching(filters))]
     kind = filters.scope
-    if filters.created_from or filters.created_to:  # whole days or periods, and the edges from the runs
+    if filters.created_from or filters.created_to:  # whole ones, and the edges from the runs
         in_part = matching(Filters(searched=filters.searched, scope=kind), "created_at")
         runs = sa.select(*count_columns()).where(*in_part)
-        whole = _of_periods(kind) if filters.searched else _of_whole_days(kind)
-        return [whole, *(runs.where(in_edge(number)) for number in range(edges))]
+        whole = [_of_periods(kind)] if filters.searched else _of_whole_days(kind, divided.hours)
+        return [*whole, *(runs.where(in_edge(number)) for number in range(divided.edges))]
     if not filters.searched:
         return []
     people = kind.counts.people
     return [_summed(people).where(counts_of(kind, people), people.person_id.in_(PEOPLE_NAMED))]
 
 
-def _of_whole_days(kind: Kind) -> statements.Columns:
+def _of_whole_days(kind: Kind, hours: int) -> list[statements.Columns]:
+    """Whole days, and whole hours before or after them."""
     buckets = kind.counts.buckets
-    return _summed(buckets).where(*_of_days(kind), in_whole(buckets.number))
+    of_hours = _summed(buckets).where(*created_in(kind, HOUR))
+    return [
+        _summed(buckets).where(*created_in(kind, DAY), in_whole(buckets.number)),
+        *(of_hours.where(in_hours(buckets.number, number)) for number in range(hours)),
+    ]
 
 
 def _of_periods(kind: Kind) -> statements.Columns:

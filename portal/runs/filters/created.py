@@ -18,7 +18,6 @@ from portal.input.bodies import MOMENT_SCHEMA
 from portal.input.parameters import Args, Reader, Refused
 from portal.moments import format_moment
 from portal.runs.filters.filter import Chip, Filter, Query, Schema
-from portal.web import formats
 
 MAX_DAYS = 3660
 _SPAN = re.compile("([0-9]{1,9})([mhdw])")
@@ -67,8 +66,8 @@ class CreatedFilter(Filter[Window, tuple[bool, bool]]):
         begin, end, within = value
         if within:
             return [Chip("Created", within_words(within), Window())]
-        chips = [Chip("From", _moment(begin), Window(None, end))] if begin else []
-        return [*chips, Chip("To", _moment(end), Window(begin))] if end else chips
+        chips = [Chip("From", begin, Window(None, end))] if begin else []
+        return [*chips, Chip("To", end, Window(begin))] if end else chips
 
     def shape(self, value: Window) -> tuple[bool, bool]:
         return value.begin is not None, value.end is not None
@@ -119,10 +118,6 @@ def _span(within: str) -> timedelta:
 def _begin(within: str) -> datetime:
     """Where a time until now begins: on a whole minute."""
     return (moments.now() - _span(within)).replace(second=0, microsecond=0)
-
-
-def _moment(moment: datetime) -> str:
-    return f"{formats.date(moment)}, {formats.clock(moment)} UTC"
 
 
 CREATED = CreatedFilter()

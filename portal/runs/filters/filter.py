@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import Field, replace
+from datetime import datetime
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -23,7 +24,8 @@ class Chip(NamedTuple, Generic[Value]):
     """A part of an active filter in words, and the value of the filter without it."""
 
     label: str
-    words: str
+    words: str | datetime
+    """Or a moment, which pages put into words in the zone of the reader."""
     without: Value
 
 

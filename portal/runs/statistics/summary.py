@@ -17,9 +17,10 @@ from portal.database.transactions import read
 from portal.input import parameters
 from portal.input.parameters import Reader
 from portal.runs.counts.columns import SUMS, Sums, count_columns, sum_columns
-from portal.runs.counts.periods import in_edge, in_whole, whole_periods
-from portal.runs.counts.reading import OF_DAYS
-from portal.runs.scope import IN_WORKFLOW
+from portal.runs.counts.histograms import DAY, HOUR
+from portal.runs.counts.periods import Parts, in_edge, in_hours, in_whole, whole_days
+from portal.runs.counts.reading import created_in
+from portal.runs.scope import IN_WORKFLOW, Kind
 from portal.runs.statuses import STATUSES
 
 USUAL_OF = 100
@@ -81,9 +82,9 @@ class Summary:
 def summarize(
     workflow: SeenWorkflow, created_from: datetime | None = None, created_to: datetime | None = None
 ) -> Summary:
-    """Summarize the runs created in a window, ends included; full days come from the counts."""
-    periods = whole_periods(created_from, created_to)
-    statement = _summing(db.engine.dialect.name, len(periods.edges))
+    """Summarize the runs created in a window, ends included; whole hours come from the counts."""
+    periods = whole_days(created_from, created_to)
+    statement = _summing(db.engine.dialect.name, periods.parts)
     parts = read(statement, workflow_id=workflow.id, **periods.values)
     numbers = [int(sum(column)) for column in zip(*parts, strict=True)]
     counts = dict(zip(STATUSES, numbers, strict=False))
@@ -92,11 +93,16 @@ def summarize(
 
 
 @lru_cache
-def _summing(dialect: str, edges: int) -> sa.CompoundSelect[*tuple[int, ...]]:
+def _summing(dialect: str, divided: Parts) -> sa.CompoundSelect[*tuple[int, ...]]:
     columns = [sa.func.coalesce(sa.func.sum(getattr(RunBucket, name)), 0) for name in STATUSES + SUMS]
-    full_days = sa.select(*columns).where(*OF_DAYS, in_whole(RunBucket.number))
-    counted = sa.select(*count_columns(), *sum_columns(dialect))
-    return sa.union_all(full_days, *(counted.where(IN_WORKFLOW, in_edge(number)) for number in range(edges)))
+    of_days = sa.select(*columns).where(*created_in(Kind.WORKFLOW, DAY))
+    of_hours = sa.select(*columns).where(*created_in(Kind.WORKFLOW, HOUR))
+    counted = sa.select(*count_columns(), *sum_columns(dialect)).where(IN_WORKFLOW)
+    return sa.union_all(
+        of_days.where(in_whole(RunBucket.number)),
+        *(of_hours.where(in_hours(RunBucket.number, number)) for number in range(divided.hours)),
+        *(counted.where(in_edge(number)) for number in range(divided.edges)),
+    )
 
 
 def pass_rate(completed: int, failed: int) -> float | None:

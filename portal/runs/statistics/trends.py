@@ -7,7 +7,7 @@ newest runs of the window, so their cost does not depend on the size of the work
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from statistics import median
 from typing import Self
 from uuid import UUID
@@ -20,6 +20,7 @@ from portal.database.models import Person, Run, RunStatus, Step
 from portal.database.sql.excerpts import cut, excerpt
 from portal.input import parameters
 from portal.input.parameters import Reader, Refused
+from portal.input.time_zones import UTC_NAME, day_at, day_begins, day_ends
 from portal.runs.causes.lasting import lasting_failures
 from portal.runs.counts import Day, days_with_runs
 from portal.runs.statistics.summary import pass_rate
@@ -121,19 +122,17 @@ class Trends:
         return round(median(self.durations)) if self.durations else None
 
 
-def read_trends(workflow: SeenWorkflow, query: TrendQuery, today: date) -> Trends:
-    """The trends of a workflow. The caller has checked access."""
-    first, last = _days(workflow, query, today)
-    days = days_with_runs(workflow, first, last)
+def read_trends(workflow: SeenWorkflow, query: TrendQuery, today: date, zone: str = UTC_NAME) -> Trends:
+    """The trends of a workflow, by days of a time zone. The caller has checked access."""
+    first, last = _days(workflow, query, today, zone)
+    days = days_with_runs(workflow, first, last, zone)
     charted = first, last
     if (last - first).days > LONG_GAP:
         charted = main_range(days, today) or charted
-    inside = Run.created_at.between(
-        datetime.combine(first, time(), UTC), datetime.combine(last, time.max, UTC)
-    )
+    inside = Run.created_at.between(day_begins(first, zone), day_ends(last, zone))
     newest = sa.select(Run.id).where(Run.workflow_id == workflow.id, inside)
     newest = newest.order_by(Run.created_at.desc(), Run.id)
-    timed = _timed(newest)
+    timed = _timed(newest, zone)
     failed = db.session.scalars(newest.where(Run.status == RunStatus.FAILED).limit(FAILED_RUNS)).all()
     people, people_runs = _people(newest)
     return Trends(
@@ -181,9 +180,9 @@ def _outside(days: Sequence[Day], first: date, last: date) -> list[Outside]:
     return [Outside(sum(day.total for day in side), side[0].day, side[-1].day) for side in sides if side]
 
 
-def _days(workflow: SeenWorkflow, query: TrendQuery, today: date) -> tuple[date, date]:
+def _days(workflow: SeenWorkflow, query: TrendQuery, today: date, zone: str) -> tuple[date, date]:
     """The first and the last day of the window; an open end is that of the runs."""
-    oldest, newest = _oldest_and_newest(workflow)
+    oldest, newest = _oldest_and_newest(workflow, zone)
     if query.days != "all" and not query.fixed:
         return today - timedelta(days=int(query.days) - 1), today
     if not query.fixed:
@@ -193,19 +192,19 @@ def _days(workflow: SeenWorkflow, query: TrendQuery, today: date) -> tuple[date,
     return first, last
 
 
-def _oldest_and_newest(workflow: SeenWorkflow) -> tuple[date | None, date | None]:
+def _oldest_and_newest(workflow: SeenWorkflow, zone: str) -> tuple[date | None, date | None]:
     """The days of the oldest and the newest run."""
     ends = [sa.func.min(Run.created_at), sa.func.max(Run.created_at)]
     found = [db.session.scalar(sa.select(end).where(Run.workflow_id == workflow.id)) for end in ends]
-    oldest, newest = (moment.astimezone(UTC).date() if moment else None for moment in found)
+    oldest, newest = (day_at(moment, zone) if moment else None for moment in found)
     return oldest, newest
 
 
-def _timed(newest: sa.Select[UUID]) -> list[tuple[date, int]]:
+def _timed(newest: sa.Select[UUID], zone: str) -> list[tuple[date, int]]:
     columns = (Run.created_at, Run.duration_ms)
     completed = newest.with_only_columns(*columns).where(Run.status == RunStatus.COMPLETED)
     return [
-        (created_at.astimezone(UTC).date(), took)
+        (day_at(created_at, zone), took)
         for created_at, took in db.session.execute(completed.limit(TIMED_RUNS))
         if took is not None
     ]
