@@ -7,7 +7,7 @@ from pathlib import Path
 from flask import Flask
 
 from portal import api, cli, config, failures, pages, speech, storage
-from portal.api import documentation, hooks, pings, raw, sent_files, stored_files
+from portal.api import documentation, hooks, pings, raw, run_export, sent_files, stored_files
 from portal.auth import gate
 from portal.auth.openid import code_flow
 from portal.database import compatibility, postgresql, sqlite
@@ -58,7 +58,7 @@ def create_app(environ: Mapping[str, str] | None = None, instance: Path | None =
     formats.init_app(app)
     assets.init_app(app)
     for blueprint in (
-        *(api.bp, api.bp_v2, raw.bp, auth_pages.bp, pages.bp),
+        *(api.bp, api.bp_v2, raw.bp, run_export.page_bp, auth_pages.bp, pages.bp),
         *(pings.bp, hooks.bp, stored_files.bp, sent_files.bp, probes.bp, metrics.bp, documentation.bp),
     ):
         app.register_blueprint(blueprint)

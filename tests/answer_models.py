@@ -30,6 +30,8 @@ def faults(app: Flask, answer: TestResponse) -> list[str]:
     if "$ref" in response:
         response = _document()["components"]["responses"][response["$ref"].rsplit("/", 1)[-1]]
     missing = [f"no header {name}" for name in response["headers"] if name not in answer.headers]
+    if "application/json" not in response["content"]:
+        return missing + [answer.content_type] * (answer.content_type not in response["content"])
     name = "Failure" if answer.status_code >= 400 else operation["operationId"]
     return missing + _mismatches(name, answer)
 

@@ -22,6 +22,7 @@ from portal.api import (  # noqa: E402, F401
     preview,
     providers,
     run,
+    run_export,
     runs,
     steering,
     steps,

@@ -111,7 +111,7 @@ def _entries(document: Json) -> Iterator[Entry]:
 def _entry(document: Json, path: str, method: str, operation: Json) -> Entry:
     responses = {status: _resolved(document, answer) for status, answer in operation["responses"].items()}
     status, *_ = [status for status in responses if status.startswith("2")]
-    answer = responses[status]["content"]["application/json"]["schema"]
+    answer = responses[status]["content"].get("application/json", {}).get("schema", {})
     data = answer.get("properties", {}).get("data", answer)
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     parameters = [_resolved(document, parameter) for parameter in operation["parameters"]]

@@ -102,7 +102,7 @@ def _schemas(_node_types: tuple[str, ...]) -> dict[str, Schema]:
     models: list[Model] = [MetaJson, PaginationJson, UncountedPaginationJson, CursorPaginationJson]
     models.append(FailureJson)
     for operation in OPERATIONS.values():
-        models += [operation.answer, operation.body] if operation.body else [operation.answer]
+        models += [model for model in (operation.answer, operation.body) if model]
     return components(dict.fromkeys(models))
 
 
@@ -184,6 +184,16 @@ def _successes(operation: Operation) -> Schema:
 
 
 def _success(operation: Operation) -> Json:
+    return {
+        "description": operation.summary,
+        "headers": _headers(operation.status),
+        "content": _content(operation),
+    }
+
+
+def _content(operation: Operation) -> Json:
+    if operation.answer is None:
+        return {media_type: {"schema": STRING} for media_type in operation.media_types}
     one = ref(component_name(operation.answer))
     fields: dict[str, Schema] = {
         "data": one if operation.shape in ("one", "paged") else list_of(one),
@@ -196,13 +206,7 @@ def _success(operation: Operation) -> Json:
     if operation.shape == "cursor":
         fields["pagination"] = ref("CursorPagination")
     schema = {"type": "object", "properties": fields, "required": list(fields)}
-    if operation.shape == "bare":
-        schema = one
-    return {
-        "description": operation.summary,
-        "headers": _headers(operation.status),
-        "content": {"application/json": {"schema": schema}},
-    }
+    return {"application/json": {"schema": one if operation.shape == "bare" else schema}}
 
 
 def _refusal(status: int) -> Json:

@@ -24,8 +24,10 @@ class Operation:
 
     tag: str
     summary: str
-    answer: Model
-    """The object that is answered: alone, without an envelope (`bare`), or in a list."""
+    answer: Model | None = None
+    """The object that is answered: alone, without an envelope (`bare`), or in a list; None for a file."""
+    media_types: Sequence[str] = ()
+    """Of the file that is answered instead."""
     shape: Shape = "one"
     status: int = 200
     otherwise: int | None = None

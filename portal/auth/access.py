@@ -151,11 +151,26 @@ _DELETED = (
 
 def get_workflow(principal: Principal, workflow_id: UUID) -> SeenWorkflow:
     """A live workflow in a workspace of the principal. Raises NotFound, also for a foreign one, Deleted."""
-    row = read(_SEEN, workflow_id=workflow_id, user_id=principal.user.id).first()
-    if row is None:
+    found = _find(workflow_id, principal.user.id)
+    if found is None:
         refuse_deleted(principal, workflow_id, NO_SUCH_WORKFLOW)
-    if row is None or row.workspace_id not in principal.workspace_ids:
+    if found is None or found.workspace_id not in principal.workspace_ids:
         raise NotFound(NO_SUCH_WORKFLOW)
+    return found
+
+
+def operators_workflow(workspace_id: UUID, workflow_id: UUID) -> SeenWorkflow:
+    """A live workflow of this workspace, for a command. Raises NotFound."""
+    found = _find(workflow_id)
+    if found is None or found.workspace_id != workspace_id:
+        raise NotFound(NO_SUCH_WORKFLOW)
+    return found
+
+
+def _find(workflow_id: UUID, user_id: UUID | None = None) -> SeenWorkflow | None:
+    row = read(_SEEN, workflow_id=workflow_id, user_id=user_id).first()
+    if row is None:
+        return None
     values = dict(row._mapping)
     text = row.description and cut(row.description, DESCRIPTION_EXCERPT)
     return SeenWorkflow(**values | {"description": text}, more_description=text != row.description)
@@ -166,7 +181,12 @@ def get_workspace(principal: Principal, workspace_id: UUID | None = None) -> See
     found = principal.membership(workspace_id or principal.chosen)
     if found is None:
         raise NotFound("There is no such workspace here.")
-    workspace_id, *rest = read(_SEEN_WORKSPACE, workspace_id=found.id).one()
+    return operators_workspace(found.id)
+
+
+def operators_workspace(workspace_id: UUID) -> SeenWorkspace:
+    """This workspace, for a command."""
+    _, *rest = read(_SEEN_WORKSPACE, workspace_id=workspace_id).one()
     version, change_stamp, arrived_in, running, workflows, *sums = map(int, rest)
     return SeenWorkspace(
         workspace_id, version, change_stamp, arrived_in, running, workflows, (sums[0], sums[1], sums[2])

@@ -2,7 +2,8 @@
 
 Fixed-window counters: a window of a minute opens with the first request counted in it. They live in memory,
 per worker, or in Redis, shared by all workers; while Redis does not answer, in memory. A monotonic clock or
-Redis itself tells how much of a window is left, because the wall clock may jump.
+Redis itself tells how much of a window is left, because the wall clock may jump. Exports, which may take
+long, are limited by how many go on at a time.
 """
 
 import ipaddress
@@ -10,7 +11,9 @@ import logging
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from flask import Flask, Request, current_app
@@ -31,6 +34,9 @@ WINDOW_SECONDS = 60
 REDIS_SECONDS = 0.5
 """Timeout of Redis; after it, counting falls back to memory."""
 RETRY_REDIS_SECONDS = 10
+MOST_EXPORTS = 2
+RETRY_EXPORT_SECONDS = 10
+"""When it is worth a new try: nobody knows how long an answer takes whose reader sets the pace."""
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +104,34 @@ class RateLimiter:
             return self._memory.hit(namespace, client, per_min)
 
 
+class Slots:
+    """Counts the exports that are going on for each client, in this process."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._taken: Counter[UUID] = Counter()
+
+    def take(self, client: UUID) -> Callable[[], None]:
+        """Take one; what is returned gives it back, however often it is called. Raises TooManyRequests."""
+        with self._lock:
+            if self._taken[client] >= self._most:
+                message = f"You have {self._most} exports going on. Try again when one has ended."
+                raise TooManyRequests(message, RETRY_EXPORT_SECONDS)
+            self._taken[client] += 1
+        return partial(self._give_back, client, [True])
+
+    def _give_back(self, client: UUID, taken: list[bool]) -> None:
+        with self._lock:
+            if taken:
+                taken.clear()
+                self._taken[client] -= 1
+            self._taken = +self._taken  # without those that have none
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["portal.limits"] = RateLimiter(settings.limits)
+    app.extensions["portal.exports"] = Slots(MOST_EXPORTS)
 
 
 def rate_limiter() -> RateLimiter:
@@ -107,9 +139,20 @@ def rate_limiter() -> RateLimiter:
     return found
 
 
+def client_of(principal: Principal) -> UUID:
+    """Whose requests are counted together: those of a key, or of a person."""
+    return principal.api_key_id or principal.user.id
+
+
 def count_request(principal: Principal) -> None:
     """Count a request of an authenticated principal. Raises TooManyRequests."""
-    count_client(principal.api_key_id or principal.user.id, principal.rate_limit_per_min)
+    count_client(client_of(principal), principal.rate_limit_per_min)
+
+
+def take_export(principal: Principal) -> Callable[[], None]:
+    """Begin an export for this principal; call what is returned at its end. Raises TooManyRequests."""
+    slots: Slots = current_app.extensions["portal.exports"]
+    return slots.take(client_of(principal))
 
 
 def count_client(client: UUID, own_limit: int | None) -> None:

@@ -28,6 +28,7 @@ def init_app(app: Flask) -> None:
         workflows.workflows,
         audit.audit_log,
         history.import_,
+        history.export,
         history.demo,
         sync.sync,
         uploads.uploads,

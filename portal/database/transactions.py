@@ -38,6 +38,18 @@ def read(statement: sa.Executable, **parameters: object) -> sa.CursorResult[*tup
 
 
 @contextmanager
+def snapshot() -> Iterator[None]:
+    """A short read transaction in which all statements see the same state; it ends with the block."""
+    db.session.rollback()
+    if db.engine.dialect.name == "postgresql":
+        db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    try:
+        yield
+    finally:
+        db.session.rollback()
+
+
+@contextmanager
 def writing(*, bulk: bool = False) -> Iterator[Session]:
     """A write transaction: committed at the end, rolled back on any error.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from flask import Response, make_response, redirect, request
+from flask import Response, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from portal import moments
@@ -122,6 +122,9 @@ class RunListPage(FilterForm):
     workflow_names: Mapping[UUID, str]
     """Of a workspace's list: the names of the workflows of its rows."""
     api_call: str
+    export_url: str
+    export_args: Args
+    """The parameters of an export of the list, but for its format."""
     may_start: bool
     """Whether there is a button to start a run."""
     may_steer: bool
@@ -245,12 +248,20 @@ def _list(
         watch=watch(seen, query, lines, page.counts),
         workflow_names=page.workflow_names,
         api_call=curl_command(api[0], **api[1], **query.to_args()),
+        export_url=_export_url(place),
+        export_args=query.to_export_args(),
         overview=overview,
         late=late,
         tabs=tabs_of_list(place, seen, query, page.in_all, request.args),
         may_start=workflow is not None and may_start(workspace_id),
         may_steer=may_steer(workspace_id),
     )
+
+
+def _export_url(place: Place) -> str:
+    if place.workflow_id is not None:
+        return url_for("run_files.export", workflow_id=place.workflow_id)
+    return url_for("run_files.export_all", workspace_id=place.workspace_id)
 
 
 def _refusal(template: str, place: Place, plain: Args, refusal: InvalidQuery) -> Response:

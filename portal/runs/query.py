@@ -23,6 +23,7 @@ _COLUMNS = {"duration": "duration_ms"}
 ORDERS = ("asc", "desc")
 SortValue = datetime | int | str | None
 """What a list is sorted by: a moment or the duration, which a run may lack, or the status."""
+PAGING = ("offset", "limit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,11 +113,15 @@ class RunQuery:
         defaults = {"limit": str(DEFAULT_LIMIT), "offset": "0", "sort": "created_at", "order": "desc"}
         return {name: text for name, text in self._texts().items() if text and text != defaults.get(name)}
 
+    def to_export_args(self) -> Args:
+        """The same without those of a page: an export is of all pages."""
+        return {name: text for name, text in self.to_args().items() if name not in PAGING}
+
     def to_api_args(self) -> Args:
         """The parameters of a `next` or `prev` link: offset and limit, then what the request named (1.7)."""
         texts = self._texts()
         rest = {name: text for name, text in texts.items() if text or name == "search"}
-        paging: Args = {name: texts[name] for name in ("offset", "limit")}
+        paging: Args = {name: texts[name] for name in PAGING}
         return paging | {name: text for name, text in rest.items() if name in self.named - paging.keys()}
 
     def _texts(self) -> Args:

@@ -117,6 +117,8 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/workflows/name-availability": Api(scope="workflows:read", query="?name=New"),
     f"GET /api/v1{_RUNS}": Api(scope="workflows:read"),
     f"GET /api/v1{_RUNS}/summary": Api(scope="workflows:read"),
+    f"GET /api/v1{_RUNS}/export": Api(scope="workflows:read"),
+    "GET /api/v1/runs/export": Api(scope="workflows:read"),
     f"GET /api/v1{_RUNS}/<run_id>": Api(scope="workflows:read"),
     f"POST /api/v1{_RUNS}": Api(scope="workflows:run", roles=EDITORS, ok=202),
     # The run of the matrix has ended.
@@ -316,6 +318,9 @@ TABLE: dict[str, Row] = {
     f"GET {_RUNS}/live": Page(fragment=True),
     f"GET {_RUNS}/<run_id>": Page(),
     f"GET {_RUNS}/<run_id>.json": Page(),
+    f"GET {_RUNS}/export": Page(),
+    "GET /runs/export": Page(personal=True),
+    "GET /workspaces/<workspace_id>/runs/export": Page(),
     f"GET {_RUNS}/<run_id>/view": Page(fragment=True),
     f"GET {_RUNS}/<run_id>/download": Page(ok=302),
     f"GET {_RUNS}/<run_id>/nodes/<path:node_id>/download": Page(ok=302),

@@ -20,6 +20,7 @@ from tests.factories import make_run, make_workflow, make_workspace
 COMMANDS = [
     "import",
     "demo",
+    "export",
     "check",
     "doctor",
     "signin-link",

@@ -7,9 +7,9 @@ from typing import TextIO
 
 from portal.database.models import AuditEntry
 from portal.moments import format_moment
+from portal.web.cells import safe_cell
 
 COLUMNS = ("at", "kind", "actor", "actor_id", "workspace_id", "address", "subject", "details", "id")
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\0")
 
 
 def write_json_lines(entries: Iterable[AuditEntry], file: TextIO) -> None:
@@ -24,12 +24,6 @@ def write_csv(entries: Iterable[AuditEntry], file: TextIO) -> None:
     for entry in entries:
         values = _values(entry) | {"details": json.dumps(entry.details, ensure_ascii=False)}
         writer.writerow([safe_cell(values[name]) for name in COLUMNS])
-
-
-def safe_cell(value: object) -> str:
-    """The text of a cell, prefixed with an apostrophe if it begins like a formula (ASVS 1.2.10)."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
 def _values(entry: AuditEntry) -> dict[str, object]:

@@ -53,13 +53,14 @@ def _workflow(values: Values, arrival: Arrival) -> WorkflowLine:
     fields.take_all({}, WORKFLOW_FACTS)
     external_id, source = fields.rest.get("external_id"), fields.rest.get("source")
     given = fields.take("id", readers.uuid)
-    if external_id is not None and source is not None:
-        given = identity.workflow_id(arrival.workspace_id, source, external_id)
+    name = fields.need("name", readers.text_of(1, bounds.MAX_WORKFLOW_NAME))
+    if source is not None and (external_id is not None or given is None):
+        given = identity.workflow_id(arrival.workspace_id, source, external_id or name)
     if given is None:
-        raise BadField("id", "is missing, and so are source and external_id.")
+        raise BadField("id", "is missing, and so is source.")
     return WorkflowLine(
         id=given,
-        name=fields.need("name", readers.text_of(1, bounds.MAX_WORKFLOW_NAME)),
+        name=name,
         said=frozenset(values),
         description=fields.take("description", readers.text_of(0, bounds.MAX_DESCRIPTION)),
         definition=fields.take("definition", readers.object_),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from portal.database.models import RunStatus
@@ -248,14 +248,15 @@ def _look(name: str, read: Callable[[object], Value], rest: Values) -> Value | N
 
 
 def _named_workflow(named: object, source: str | None, arrival: Arrival) -> tuple[UUID, NamedWorkflow]:
-    if source is None:
-        raise BadField("source", "is missing: a workflow is named within its source.")
     try:
         fields = Fields(readers.object_(named))
         name = fields.need("name", readers.text_of(1, bounds.MAX_WORKFLOW_NAME))
         fields.take_all({}, WORKFLOW_FACTS)
     except ValueError as error:
         raise readers.within("workflow", error) from None
+    source = fields.rest.get("source", source)
+    if source is None:
+        raise BadField("source", "is missing: a workflow is named within its source.")
     facts = {key: str(fields.rest[key]) for key in ("external_id", "url", "path") if key in fields.rest}
     workflow_id = identity.workflow_id(arrival.workspace_id, source, facts.get("external_id", name))
     return workflow_id, NamedWorkflow(name, (("source", source), *facts.items()))
@@ -304,14 +305,22 @@ def complete(columns: Values, source: Values, steps: list[Values], workspace_id:
     )
     columns["source_system"] = columns.pop("source")
     columns["branch"] = branch_of(source) if "ref" in source else None
-    columns["parent_id"] = _related(source.get("parent"), columns["source_system"], workspace_id)
-    columns["rerun_of_id"] = _related(source.get("rerun_of"), columns["source_system"], workspace_id)
-    if columns["rerun_of_id"] is None and "external_id" in source:
+    columns["parent_id"], columns["rerun_of_id"] = related_runs(
+        source, columns["source_system"], workspace_id
+    )
+
+
+def related_runs(
+    source: Mapping[str, Any], source_system: str | None, workspace_id: UUID
+) -> tuple[UUID | None, UUID | None]:
+    """The ids of the run that started one and of the run that it repeats, from what lines say of it."""
+    parent_id = _related(source.get("parent"), source_system, workspace_id)
+    rerun_of_id = _related(source.get("rerun_of"), source_system, workspace_id)
+    if rerun_of_id is None and source_system is not None and "external_id" in source:
         attempt = source.get("attempt", FIRST_ATTEMPT)
         if attempt > FIRST_ATTEMPT:  # the attempt before is another run
-            columns["rerun_of_id"] = identity.run_id(
-                workspace_id, columns["source_system"], source["external_id"], attempt - 1
-            )
+            rerun_of_id = identity.run_id(workspace_id, source_system, source["external_id"], attempt - 1)
+    return parent_id, rerun_of_id
 
 
 def _related(named: Mapping[str, str] | None, source: str | None, workspace_id: UUID) -> UUID | None:

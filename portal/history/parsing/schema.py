@@ -56,7 +56,7 @@ def _workflow() -> Schema:
         "created_at": readers.moment,
     }
     own |= {"expected": expected, **WORKFLOW_FACTS}
-    identity = {"anyOf": [_has("id"), {"allOf": [_has("source"), _has("external_id")]}]}
+    identity = {"anyOf": [_has("id"), _has("source")]}
     return record_schema(_fields(own), needed=("name",)) | identity
 
 
@@ -102,9 +102,10 @@ def _dated(moments: Sequence[str]) -> Schema:
 
 
 def _identity(id_field: str) -> list[Schema]:
-    """A line names its run by an id or in its source, and its workflow so too."""
+    """A line names its run by an id or in its source, and its workflow so too, or in a source of its own."""
     workflow = {"required": ["workflow"], "properties": {"workflow": _ref("named_workflow")}}
-    named = {"allOf": [_has("source"), workflow]}
+    of_its_own = {"required": ["workflow"], "properties": {"workflow": _has("source")}}
+    named = {"allOf": [workflow, {"anyOf": [_has("source"), of_its_own]}]}
     needs_source = {"if": _has("external_id"), "then": _has("source")}
     return [
         needs_source,

@@ -244,6 +244,7 @@ def _decide_run(plan: Plan, existing: Existing, line: EncodedRun, arrival: Arriv
         if stored is not None and not way.may_touch(source, stored.source):
             raise BadField("id", "is the id of a run of another source.")
     if line.workflow is not None and line.workflow_id not in existing.workflows:
+        way.check_source(dict(line.workflow.facts)["source"])
         _make_named(plan, existing, line.workflow_id, line.workflow, arrival.now)
     workflow = _workflow_of(existing, line)
     if not way.may_add_to(workflow.source_name):

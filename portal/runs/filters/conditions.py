@@ -86,6 +86,12 @@ def filtering(filters: Filters) -> list[sa.ColumnElement[bool]]:
     ]
 
 
+def is_listed(filters: Filters) -> sa.ColumnElement[bool]:
+    """Whether a run is in the list, as a column of runs that something else finds."""
+    found = [condition for each, shape in filters.shapes() for condition in each.checks(shape)]
+    return sa.case((sa.and_(*in_scope(filters.scope), *found), sa.true()), else_=sa.false())
+
+
 def scannable(filters: Filters, key: str | None = None) -> list[sa.ColumnElement[bool]]:
     """The same, to be checked against runs while an index of an order is scanned.
 

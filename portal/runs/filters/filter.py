@@ -82,6 +82,10 @@ class Filter(ABC, Generic[Value, Shape]):
         """The same for a scan of another index, so written that no planner reads an index for their sake."""
         return self.conditions(shape)
 
+    def checks(self, shape: Shape) -> list[sa.ColumnElement[bool]]:
+        """The same to be checked on one run after another: what it looks up is of the run alone."""
+        return self.conditions(shape)
+
     @abstractmethod
     def values(self, value: Value, workspace_id: UUID) -> statements.Values:
         """What is bound in the conditions."""

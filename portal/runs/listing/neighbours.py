@@ -51,14 +51,14 @@ def find_neighbours(seen: Listed, query: RunQuery, run_id: UUID) -> Neighbours:
     value = db.session.scalar(sa.select(key).where(Run.id == run_id))
     bound = values(scope, query)
     ranges = _ranges(scope, query, bound)
-    before = _segments(key, value, run_id, query.order == "desc", forward=False)
-    after = _segments(key, value, run_id, query.order == "desc", forward=True)
+    before = segments_beside(key, value, run_id, query.order == "desc", forward=False)
+    after = segments_beside(key, value, run_id, query.order == "desc", forward=True)
     return Neighbours(_nearest(key, before, ranges, bound), _nearest(key, after, ranges, bound))
 
 
 @dataclass(frozen=True)
-class _Segment:
-    """A range of the list beside the run, and in which direction it leads away from the run."""
+class Segment:
+    """A range of the list, and in which direction it is read: that which leads away from a run."""
 
     condition: sa.ColumnElement[bool]
     key_falls: bool
@@ -70,20 +70,27 @@ class _Segment:
         return key.desc() if self.key_falls else key.asc(), id_.desc() if self.id_falls else id_.asc()
 
 
-def _segments(key: _Key, value: SortValue, run_id: UUID, falls: bool, forward: bool) -> list[_Segment]:
+def segments_of_all(key: _Key, falls: bool) -> list[Segment]:
+    """The segments of the whole list: the runs with a key, and those without."""
+    if not key.nullable:
+        return [Segment(sa.true(), falls, False)]
+    return [Segment(key.is_not(None), falls, False), Segment(key.is_(None), False, False)]
+
+
+def segments_beside(key: _Key, value: SortValue, run_id: UUID, falls: bool, forward: bool) -> list[Segment]:
     """The segments, nearest first: ties by id, then the rest; missing keys are last in both directions."""
     ties = Run.id > run_id if forward else Run.id < run_id
     nulls_follow = forward and key.nullable
     if value is None:
-        alike = [_Segment(sa.and_(key.is_(None), ties), False, not forward)]
-        return alike if forward else [*alike, _Segment(key.is_not(None), not falls, True)]
+        alike = [Segment(sa.and_(key.is_(None), ties), False, not forward)]
+        return alike if forward else [*alike, Segment(key.is_not(None), not falls, True)]
     key_falls = falls == forward
     beyond = key < value if key_falls else key > value
     segments = [
-        _Segment(sa.and_(key == value, ties), False, not forward),
-        _Segment(beyond, key_falls, not forward),
+        Segment(sa.and_(key == value, ties), False, not forward),
+        Segment(beyond, key_falls, not forward),
     ]
-    return segments + [_Segment(key.is_(None), False, False)] * nulls_follow
+    return segments + [Segment(key.is_(None), False, False)] * nulls_follow
 
 
 class _Range(NamedTuple):
@@ -126,7 +133,7 @@ def _workflows(scope: Scope) -> sa.Subquery:
 
 def _nearest(
     key: _Key,
-    segments: Sequence[_Segment],
+    segments: Sequence[Segment],
     ranges: Sequence[_Range],
     bound: statements.Values,
 ) -> Neighbour | None:
@@ -142,7 +149,7 @@ def _nearest(
     return None
 
 
-def _firsts(key: _Key, segment: _Segment, ranges: Sequence[_Range]) -> Iterator[statements.Columns]:
+def _firsts(key: _Key, segment: Segment, ranges: Sequence[_Range]) -> Iterator[statements.Columns]:
     columns = (Run.id, Run.workflow_id, Run.run_number, Run.status, key.label("key"))
     for conditions, each in ranges:
         if each is None:

@@ -12,3 +12,9 @@ def having_term(kind: Kind, name: str) -> sa.ColumnElement[bool]:
         in_workflows(kind, RunTerm.workflow_id), RunTerm.term == sa.bindparam(name)
     )
     return Run.id.in_(found)
+
+
+def has_term(name: str) -> sa.ColumnElement[bool]:
+    """The same, looked up for one run after another."""
+    of_run = (RunTerm.workflow_id == Run.workflow_id, RunTerm.run_id == Run.id)
+    return sa.exists().where(*of_run, RunTerm.term == sa.bindparam(name))

@@ -10,7 +10,7 @@ from portal.database.sql import statements
 from portal.input.parameters import MAX_TEXT, Args, Reader, Refused
 from portal.runs.facts.terms import label_term
 from portal.runs.filters.facts.exact_text import exact
-from portal.runs.filters.facts.having_term import having_term
+from portal.runs.filters.facts.having_term import has_term, having_term
 from portal.runs.filters.filter import Chip, Filter, Schema
 from portal.runs.scope import Kind
 
@@ -52,6 +52,9 @@ class LabelFilter(Filter[tuple[str, ...], int]):
 
     def conditions_in(self, kind: Kind, shape: int) -> list[sa.ColumnElement[bool]]:
         return [having_term(kind, f"label_{index}") for index in range(shape)]
+
+    def checks(self, shape: int) -> list[sa.ColumnElement[bool]]:
+        return [has_term(f"label_{index}") for index in range(shape)]
 
     def values(self, value: tuple[str, ...], workspace_id: UUID) -> statements.Values:
         return {f"label_{index}": label_term(label) for index, label in enumerate(value)}

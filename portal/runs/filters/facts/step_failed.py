@@ -10,7 +10,7 @@ from portal.database.sql import statements
 from portal.input.parameters import MAX_TEXT
 from portal.runs.facts.terms import step_term
 from portal.runs.filters.facts.exact_text import ExactText, text_schema
-from portal.runs.filters.facts.having_term import having_term
+from portal.runs.filters.facts.having_term import has_term, having_term
 from portal.runs.filters.filter import Schema
 from portal.runs.scope import Kind
 
@@ -30,6 +30,9 @@ class StepFailedFilter(ExactText):
 
     def conditions_in(self, kind: Kind, shape: bool) -> list[sa.ColumnElement[bool]]:
         return [having_term(kind, "step_failed")]
+
+    def checks(self, shape: bool) -> list[sa.ColumnElement[bool]]:
+        return [has_term("step_failed")]
 
     def values(self, value: str, workspace_id: UUID) -> statements.Values:
         return {"step_failed": step_term(value)}

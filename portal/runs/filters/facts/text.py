@@ -74,6 +74,11 @@ class TextFilter(Filter[str, _Shape]):
         )
         return [Run.id.in_(sa.union_all(texts, numbered))]
 
+    def checks(self, shape: _Shape) -> list[sa.ColumnElement[bool]]:
+        without_index = "instr" if shape.kind == "fts5" else shape.kind
+        found = sa.exists().where(RunText.run_id == Run.id, *text_index.containing(without_index))
+        return [found | (Run.run_number == sa.bindparam("text_number"))] if shape.numbered else [found]
+
     def values(self, value: str, workspace_id: UUID) -> statements.Values:
         return {"text_number": _number(value), **text_index.values(searched(value))}
 

@@ -1,0 +1,1 @@
+"""Lists of runs as files: CSV for spreadsheets, and the lines of history that an import reads."""
