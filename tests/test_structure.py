@@ -17,7 +17,7 @@ PORTAL = ROOT / "portal"
 HTMX_SHA384 = "Qp9rdC8H7EqOoX+nR0P3RPG2Noji+qdwJlGpfzwQJsfOpp3sGwIdSP9xO3+UlEhn"
 """Of htmx 4.0.1, taken from its published package, whose own SHA-512 matched the registry's."""
 
-LOOSE = {"portal": 25, "portal.runs": 15}
+LOOSE = {"portal": 26, "portal.runs": 15}
 """The folders whose children are rooms themselves, as the design names them."""
 
 EDGES = ("portal.api", "portal.pages", "portal.cli")
