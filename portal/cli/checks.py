@@ -10,7 +10,7 @@ from portal import moments
 from portal.checks import database_check, doctor, file_check
 from portal.cli.failures import Command, Group
 from portal.cli.output import json_option, show
-from portal.history.progress import checking_bar
+from portal.history.files.progress import checking_bar
 from portal.runs.recording.causes.regrouping import regroup_all
 
 failed_runs = Group("failures", help="Failed runs, grouped by cause.")

@@ -19,9 +19,9 @@ from portal.cli.output import json_option, show
 from portal.history.demo import simulation
 from portal.history.demo.sample import install_demo
 from portal.history.export.export import MEDIA_TYPES, Export, ExportFormat
+from portal.history.files.progress import progress_bar
 from portal.history.importer import DEFAULT_BATCH_SIZE, import_files
 from portal.history.parsing.schema import import_schema
-from portal.history.progress import progress_bar
 from portal.history.sources.reading import registry
 from portal.history.summary import ImportSummary
 from portal.input.parameters import Args, Reader

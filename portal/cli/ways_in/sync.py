@@ -19,7 +19,7 @@ from portal.config import settings_of
 from portal.engine.execution.workers import WorkerIdentity
 from portal.engine.workers.worker import Chore
 from portal.errors import Conflict
-from portal.history.progress import mirroring_bar
+from portal.history.files.progress import mirroring_bar
 from portal.history.sync import mirrors, schedule
 from portal.history.sync.summary import PassSummary
 from portal.workspaces import accounts
