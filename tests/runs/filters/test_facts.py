@@ -6,7 +6,7 @@ import pytest
 
 from portal.runs.filters.registry import repeating
 from portal.runs.query import RunQuery
-from tests.factories import make_key, make_runs
+from tests.factories import make_key, make_runs, make_workflow
 from tests.pages.conftest import Browser, browser, numbers, one, parsed, text_of
 
 __all__ = ["browser"]
@@ -101,3 +101,23 @@ def test_the_documentation_says_that_a_label_repeats(browser: Browser) -> None:
     assert "explode" not in found["label"]
     assert found["trigger"]["explode"] is False
     assert {"source", "branch", "step_failed"} <= found.keys()
+
+
+def test_a_list_over_the_workspace_takes_them_too(browser: Browser) -> None:
+    other = make_workflow(browser.workspace, "Other")
+    make_runs(other, [{"run_number": 7, "source": {"labels": {"env": "prod"}, "title": "Nightly 123"}}])
+    headers = {"Authorization": f"Bearer {make_key(browser.workspace, browser.user)}"}
+    client = browser.client.application.test_client()
+
+    def listed(query: str) -> list[int]:
+        answer = client.get(f"/api/v1/runs?sort=status&{query}", headers=headers)
+        assert answer.status_code == 200, answer.text
+        return sorted(row["run_number"] for row in answer.get_json()["data"])
+
+    assert listed("label=env%3Dprod") == [1, 2, 7]
+    assert listed(f"label=env%3Dprod&workflow={other.id}") == [7]
+    assert listed("step_failed=build") == listed("trigger=schedule") == listed("branch=main") == [1]
+    assert listed("text=nightly") == listed("text=123") == [7]
+    assert listed("text=%23007&within=3660d") == [7]
+    page = browser.open("/runs?label=env%3Dprod&text=nightly&within=3660d")
+    assert numbers(page) == ["#7"]
