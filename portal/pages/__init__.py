@@ -22,6 +22,7 @@ def frame_variables() -> dict[str, object]:
         "principal": signed_in(),
         "workflows_url": workflows_url,
         "all_runs_url": all_runs_url,
+        "failures_url": failures_url,
         "workflow_url": workflow_url,
         "max_places": MAX_PLACES,
     }
@@ -40,6 +41,12 @@ def all_runs_url(workspace_id: UUID | None = None, **args: Any) -> str:  # as Fl
     return url_for("pages.workspace_runs", workspace_id=here, **args)
 
 
+def failures_url(workspace_id: UUID | None = None, **args: Any) -> str:  # as Flask takes them
+    """The failures of a workspace by cause, likewise."""
+    here = None if workspace_id == chosen_workspace() else workspace_id
+    return url_for("pages.failures", workspace_id=here, **args)
+
+
 def workflow_url(workflow_id: UUID, default_view: UUID | None = None) -> str:
     """Where links to a workflow lead: to its default view, else to its runs."""
     if default_view is not None:
@@ -52,6 +59,7 @@ from portal.pages import (  # noqa: E402, F401
     bring_in,
     compare,
     expected,
+    failures,
     invitations,
     preferences,
     run,

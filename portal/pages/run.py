@@ -30,6 +30,7 @@ from portal.pages.run_place import ALL, AMONG, marks_of, place_of_list
 from portal.pages.run_rights import may_start, may_steer
 from portal.pages.timeline_chart import TimelineChart, draw_timeline, lane_pages
 from portal.paging import Page
+from portal.runs.causes.alike import Alike, read_alike
 from portal.runs.detail.failed_steps import MAX_ERROR, FailedStep, first_failed_step
 from portal.runs.detail.pause import Pause, read_pause
 from portal.runs.detail.run import (
@@ -142,6 +143,8 @@ class RunFragment:
     failed_step: FailedStep | None
     failed_into_ms: int | None
     """How far into the run that step failed."""
+    alike: Alike | None
+    """How many failed like it; None for a run that has not failed."""
     about: RunAbout
     may_steer: bool
     """Whether there are buttons to cancel, pause and resume it."""
@@ -262,12 +265,14 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
     workflow = get_workflow(current_principal(), found_id)
     progress = _progress(workflow, id_in_path(run_id))
     relations = read_relations(workflow.workspace_id, id_in_path(run_id))
+    alike = read_alike(id_in_path(run_id))
     beside = None if links.run_list.workflow_id else get_workspace(current_principal(), workflow.workspace_id)
     conditional_get.answer_304_if_unchanged(
         workflow,
         conditional_get.second_of_active_run(workflow),
         progress,
         relations,
+        alike,
         beside,
         links.run_list.moving,
     )
@@ -289,6 +294,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
         pace_bar=_pace_bar(pace),
         about=about(run, read_run_facts(run.id), relations, now),
         failed_step=failed,
+        alike=alike,
         failed_into_ms=elapsed_ms(run.started_at or run.created_at, failed.failed_at) if failed else None,
         may_steer=run.by_engine and is_active(run.status) and may_steer(workflow.workspace_id),
         may_start=not is_active(run.status) and may_start(workflow.workspace_id),

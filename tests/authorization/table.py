@@ -294,6 +294,12 @@ TABLE: dict[str, Row] = {
     "GET /workspaces/<workspace_id>/views/counts": Page(fragment=True),
     "GET /workspaces/<workspace_id>/runs/views/counts": Page(fragment=True),
     # The views of the matrix are those of teams.
+    "GET /failures": Page(),
+    "GET /workspaces/<workspace_id>/failures": Page(),
+    "GET /failures/<cause_id>": Page(),
+    "POST /failures/<cause_id>/note": Page(ok=303, roles=EDITORS, found_first=True, form={"note": "ours"}),
+    "POST /failures/<cause_id>/resolve": Page(ok=303, roles=EDITORS, found_first=True),
+    "POST /failures/<cause_id>/mute": Page(ok=303, roles=EDITORS, found_first=True),
     "GET /views/<view_id>": Page(ok=303),
     "GET /views/<view_id>/edit": Page(roles=EDITORS, found_first=True),
     "POST /views/<view_id>/edit": Page(ok=303, roles=EDITORS, found_first=True, form={"name": "New"}),

@@ -152,8 +152,10 @@ def _fill(workspace: Workspace, word: str) -> dict[str, Any]:
     here = ApiKey.workspace_id == workspace.id
     make_ingest_key(workspace, name=word)
     ways_in = sa.select(IngestKey.id).where(IngestKey.workspace_id == workspace.id)
+    failed = make_run(workflow, status="failed", error="no voice")
     return {
         "workspace_id": workspace.id,
+        "cause_id": failed.cause_id,
         "workflow_id": workflow.id,
         "run_id": run.id,
         "upload_id": upload_id,

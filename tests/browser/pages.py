@@ -289,6 +289,8 @@ def addresses(
         "view-delete": f"/views/{view}/delete",
         "summary": f"/workflows/{workflow.id}/summary?days=all",
         "summary-bad-days": f"/workflows/{workflow.id}/summary?from=soon",
+        "failures": "/failures?days=90&state=open,muted,resolved",
+        "failures-none": "/failures?days=1&state=muted",
         "find-nothing": "/find?q=123456",
         "not-found": f"/workflows/{uuid4()}/runs",
         "method-not-taken": "/theme",

@@ -219,7 +219,7 @@ _WORKFLOWS = (
 _LIVE = sa.exists().where(Workflow.id == Run.workflow_id, Workflow.deleted_at.is_(None))
 
 
-def _end(*order: sa.ColumnElement[Any]) -> sa.ScalarSelect[UUID]:
+def run_at_end(*order: sa.ColumnElement[Any]) -> sa.ScalarSelect[UUID]:
     """The first run of a cause in an order, of a workflow that is not deleted."""
     runs = sa.select(Run.id).where(Run.workspace_id == Cause.workspace_id, Run.cause_id == Cause.id, _LIVE)
     return runs.order_by(*order).limit(1).correlate(Cause).scalar_subquery()
@@ -229,12 +229,8 @@ _NAMED = sa.select(Run.cause_id, Run.id, Run.workflow_id, Workflow.name, Run.run
     Workflow, Workflow.id == Run.workflow_id
 )
 _LATEST = _NAMED.where(
-    Run.id.in_(sa.select(_end(Run.created_at.desc(), Run.id.asc())).where(Cause.id.in_(_IDS)))
+    Run.id.in_(sa.select(run_at_end(Run.created_at.desc(), Run.id.asc())).where(Cause.id.in_(_IDS)))
 )
-FIRST = _NAMED.where(
-    Run.id.in_(sa.select(_end(Run.created_at.asc(), Run.id.asc())).where(Cause.id == _CAUSE_ID))
-)
-"""The first run of a cause."""
 _PEOPLE = sa.select(User.id, User.first_name, User.last_name, User.email).where(User.id.in_(_IDS))
 
 
