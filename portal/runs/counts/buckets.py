@@ -412,12 +412,7 @@ def _grouping(
     dialect: str, kind: Kind, histogram: Histogram, level: Level, shape: RangeShape
 ) -> statements.Columns:
     """Buckets of one level in a range of keys, counted from the runs."""
-    if histogram.is_by_id:
-        text = sa.func.hex(Run.id) if dialect == "sqlite" else sa.cast(Run.id, sa.Text)
-        number: sa.SQLColumnExpression[str | int] = sa.func.substr(text, 1, digits(level.width))
-    else:
-        key: InstrumentedAttribute[Any] = getattr(Run, histogram.key)
-        number = bucket_column(dialect, key, level.width) if histogram.of_moments else key // level.width
+    number = number_in_sql(dialect, histogram, level.width)
     zeros: list[sa.ColumnElement[int]] = [sa.literal_column("0") for _ in SUMS]
     sums = sum_columns(dialect) if histogram is CREATED and level.always else zeros
     bounded = level.always and histogram.of_moments
@@ -427,6 +422,17 @@ def _grouping(
     if histogram.key == "id" and not histogram.without:
         grouped = grouped.where(Run.status.in_(STATUSES))  # for its index
     return grouped.group_by(sa.text("1"))
+
+
+def number_in_sql(
+    dialect: str, histogram: Histogram, width: int
+) -> sa.SQLColumnExpression[str] | sa.SQLColumnExpression[int]:
+    """The bucket of this width that a run lies in; by id, in hexadecimal digits."""
+    if histogram.is_by_id:
+        text = sa.func.hex(Run.id) if dialect == "sqlite" else sa.cast(Run.id, sa.Text)
+        return sa.func.substr(text, 1, digits(width))
+    key: InstrumentedAttribute[Any] = getattr(Run, histogram.key)
+    return bucket_column(dialect, key, width) if histogram.of_moments else key // width
 
 
 def read_buckets(session: Session, tables: CountTables, owner_id: UUID) -> Iterator[Row]:

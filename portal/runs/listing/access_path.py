@@ -19,6 +19,7 @@ from portal.runs.counts.reading import Counts
 from portal.runs.counts.thresholds import Thresholds
 from portal.runs.filters.conditions import Filters, filtering, matching, scannable, values
 from portal.runs.filters.triggered_by import PEOPLE_NAMED
+from portal.runs.listing.counted_ranges import scans_of_counted
 from portal.runs.listing.index_scan import IndexScan, read_page
 from portal.runs.listing.key_order import KeyOrder
 from portal.runs.listing.position import (
@@ -51,7 +52,14 @@ def find_page(
     beyond = counted.longer if descending else counted.shorter
     before = sum(beyond[status] for status in query.status or beyond) if query.sort == "duration" else 0
     order = KeyOrder(scope, query, query.sort_column, descending, query.status, before)
-    if order.is_residual and _is_sorted(order, total, count, counted.in_all, thresholds):
+    if order.is_merged and query.sort != "status" and _stands_among_others(order):
+        scans = scans_of_counted(order, query.slice.offset, count, total, thresholds)
+        return read_page(order.all_filters, order.values(), scans, texts)
+    if (
+        order.is_residual
+        and not order.is_merged
+        and _is_sorted(order, total, count, counted.in_all, thresholds)
+    ):
         return _sorted_page(scope, query, total, count, texts)
     if query.sort == "status":
         return _by_status(scope, query, counts, count, texts, thresholds)
@@ -63,6 +71,11 @@ def find_page(
     elif query.sort == "created_at" and len(query.status) == 1 and scope.kind is Kind.WORKFLOW:
         gap = 1  # there is an index of each status
     return _by_key(order, total, count, gap, texts, thresholds)
+
+
+def _stands_among_others(order: KeyOrder) -> bool:
+    """Whether the runs of a merged order are told by no histogram, and by no sum of its days or periods."""
+    return order.is_residual or bool(order.query.search and order.window_is_residual)
 
 
 def _most_sorted(query: RunQuery, thresholds: Thresholds) -> int:
@@ -110,13 +123,13 @@ def _merged_scans(order: KeyOrder, position: int, count: int, thresholds: Thresh
 
 def _is_sorted(order: KeyOrder, total: int, count: int, in_all: int, thresholds: Thresholds) -> bool:
     """Whether all runs of a list that no histogram tells are read and sorted, which costs less than a scan
-    that passes over others; scans of a merged order sort more.
+    that passes over others.
     """
     position = order.query.slice.offset
     passed = (min(position, total - position - count) + count) * in_all / total
     looked_up = order.key in ("started_at", "completed_at")
     each = thresholds.looked_up_like if looked_up else thresholds.sorted_like
-    return order.is_merged or total * each <= passed
+    return total * each <= passed
 
 
 def _nearer_end(order: KeyOrder, total: int, count: int, texts: Texts) -> list[RunRow]:
@@ -185,7 +198,9 @@ def _by_status(
 
 
 def _by_id(order: KeyOrder, position: int, count: int, total: int, thresholds: Thresholds) -> list[IndexScan]:
-    """What is narrowed is not counted by id: it is scanned from the nearer end."""
+    """What is narrowed is not counted by id: it is scanned from the nearer end, or counted first."""
+    if order.is_merged and _is_narrowed(order.query):
+        return scans_of_counted(order, position, count, total, thresholds)
     if _is_narrowed(order.query) and 2 * position + count > total:
         backwards = KeyOrder(order.scope, order.query, "id", True, order.statuses)
         return [backwards.scan(total - position - count, count)]

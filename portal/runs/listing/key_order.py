@@ -42,9 +42,14 @@ class KeyOrder:
         return self.scope.kind.is_merged(self.key)
 
     @cached_property
+    def all_filters(self) -> Filters:
+        """The same with what ranges of the order tell."""
+        return Filters.of(self.scope, self.query)._replace(statuses=len(self.statuses))
+
+    @cached_property
     def filters(self) -> Filters:
         """The residual filter of scans."""
-        filters = Filters.of(self.scope, self.query)._replace(statuses=len(self.statuses))
+        filters = self.all_filters
         if self.key == "duration_ms":
             return filters._replace(min_duration=False, max_duration=False)
         return filters if self.window_is_residual else filters._replace(created_from=False, created_to=False)

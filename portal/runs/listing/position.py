@@ -37,7 +37,7 @@ from portal.runs.statuses import STATUSES
 def scans_by_histogram(order: KeyOrder, position: int, count: int, thresholds: Thresholds) -> list[IndexScan]:
     """What gives a page of all runs of the statuses."""
     position += order.before
-    keyed, range_, offset = _find_bucket(order, BY_KEY[order.key], position)
+    keyed, range_, offset = find_bucket(order, BY_KEY[order.key], position)
     scans = []
     if range_ is not None:
         here = min(count, keyed - position)
@@ -48,7 +48,7 @@ def scans_by_histogram(order: KeyOrder, position: int, count: int, thresholds: T
         here, offset, begin, end = min(count, lacking), max(0, position - keyed), None, None
         if order.is_merged or offset > thresholds.near:
             last = _last_bucket(order, WITHOUT[order.key], offset + here)
-            _, range_, offset = _find_bucket(order, WITHOUT[order.key], offset)
+            _, range_, offset = find_bucket(order, WITHOUT[order.key], offset)
             begin, end = range_ and range_.begin, last and last.end
         scans.append(order.scan_without_key(offset, here, begin, end))
     return scans
@@ -56,10 +56,10 @@ def scans_by_histogram(order: KeyOrder, position: int, count: int, thresholds: T
 
 def _last_bucket(order: KeyOrder, histogram: Histogram, upto: int) -> KeyRange | None:
     """The bucket of the last run of a page, where its scan must not go on beyond that."""
-    return _find_bucket(order, histogram, upto - 1)[1] if order.is_merged else None
+    return find_bucket(order, histogram, upto - 1)[1] if order.is_merged else None
 
 
-def _find_bucket(order: KeyOrder, histogram: Histogram, position: int) -> tuple[int, KeyRange | None, int]:
+def find_bucket(order: KeyOrder, histogram: Histogram, position: int) -> tuple[int, KeyRange | None, int]:
     """How many runs a histogram counts, the narrowest bucket that has a position, and where in it that is."""
     descending = order.descending and not histogram.without
     kind = order.scope.kind
@@ -146,7 +146,7 @@ def scans_of_window(order: KeyOrder, position: int, count: int) -> list[IndexSca
     days: dict[int, int] = {}
     for day, here in read(counting, **_window_values(order)):
         days[day] = days.get(day, 0) + int(here)
-    return _scans(order, DAY, days, position, count)
+    return scans_of_buckets(order, DAY, days, position, count)
 
 
 def first_scan_of_window(order: KeyOrder, position: int, count: int) -> list[IndexScan]:
@@ -230,7 +230,7 @@ def scans_of_people(order: KeyOrder, position: int, count: int) -> list[IndexSca
     for period, here in read(counting, **bound):
         runs[period] = runs.get(period, 0) + int(here)
     runs.pop(grains.NO_PERIOD, None)
-    return _scans(order, grains.PERIOD_DAYS * DAY, runs, position, count)
+    return scans_of_buckets(order, grains.PERIOD_DAYS * DAY, runs, position, count)
 
 
 @lru_cache(maxsize=256)
@@ -251,7 +251,7 @@ def _periods_of_people(kind: Kind, statuses: tuple[str, ...], edges: int) -> sa.
     )
 
 
-def _scans(
+def scans_of_buckets(
     order: KeyOrder, width: int, runs: Mapping[int, int], position: int, count: int
 ) -> list[IndexScan]:
     """What gives a page of a list whose runs with a key are all counted, by bucket of this width."""

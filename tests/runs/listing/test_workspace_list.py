@@ -1,5 +1,6 @@
 """Lists over a workspace give what a naive list of the runs of its workflows gives."""
 
+import random
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -137,6 +138,44 @@ def check_against_a_naive_list(
         for row in page.rows:
             assert row.workflow_id == shelf.workflows[at[row.id]].id
             assert page.workflow_names[row.workflow_id] == f"Workflow {at[row.id]}"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_buckets")
+@pytest.mark.parametrize("seed", range(3))
+def test_so_do_lists_over_more_days_and_durations_than_one_bucket_holds(shelf: Shelf, seed: int) -> None:
+    chance = random.Random(seed)
+    moments = [NOON + timedelta(hours=7 * number, seconds=number) for number in range(12)]
+    stored = [
+        Expected(
+            id=UUID(int=chance.getrandbits(128)),
+            status=chance.choice(STATUSES[:4]),
+            created_at=chance.choice(moments),
+            started_at=chance.choice([None, *moments]),
+            completed_at=chance.choice([None, *moments]),
+            person=chance.choice([None, *range(len(PEOPLE))]),
+            duration_ms=chance.choice([None, 0, 1, 5, 4000, 5000, 9000, 70_000, 10**7]),
+        )
+        for _ in range(60)
+    ]
+    asked = [
+        (
+            {
+                "offset": chance.randrange(25),
+                "limit": chance.randrange(1, 6),
+                "status": chance.choice([[], ["failed"], STATUSES[:3]]),
+                "search": chance.choice(["", "a", "ada", "acme"]),
+                "sort": sort,
+                "order": order,
+                "window": chance.choice([(None, None), (moments[2], None), (moments[2], moments[9])]),
+                "took": chance.choice([(None, None), (None, None), (2, None), (1, 9000), (None, 5000)]),
+            },
+            chance.choice([set(), set(), {0, 1}, {2}, {0, DELETED}]),
+        )
+        for sort, order, _ in product(SORTS, ORDERS, range(10))
+    ]
+    places = [chance.randrange(WORKFLOWS) for _ in stored]
+    check_against_a_naive_list(shelf, stored, places, asked, SMALL)
 
 
 FILTERS: list[dict[str, Any]] = [
