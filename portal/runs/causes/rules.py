@@ -33,6 +33,8 @@ _REASON = (
     "|Conflict|Gone|Payload Too Large|Content Too Large|Unprocessable|Too Many Requests|Internal Server Error"
     "|Not Implemented|Bad Gateway|Service Unavailable|Gateway Time-?out)"
 )
+_LANGUAGE = "(?:ar|bg|cs|da|de|el|en|es|et|fi|fr|hr|hu|ja|ko|lt|lv|nl|pl|pt|ro|ru|sk|sl|sv|th|tr|uk|vi|zh)"
+"""Languages of locales in small letters, without those that are English words."""
 _HEX = "[0-9A-Fa-f]"
 _UNIT = (
     r"(?: ?%| ?(?:[kKMGT]?i?[Bb]|bytes?|characters?|ns|us|µs|ms|s|secs?|seconds?|m|mins?|minutes?"
@@ -63,7 +65,11 @@ RULES = (
         r"|(?<![\w./@+-])[\w.@+-]{1,64}+(?:/[\w.@+-]{1,64}+){2,64}+"
         r"|(?<![\w./@+-])(?:[\w@+-]{1,64}+/){1,20}+[\w@+-]{1,64}+\.\w{1,8}+",
     ),
-    Rule("locale", r"\b[a-z]{2,3}[-_](?:[A-Z][a-z]{3}[-_])?[A-Z]{2}\b|\b[a-z]{2}[-_](?:419|[A-Z][a-z]{3})\b"),
+    Rule(
+        "locale",
+        r"\b[a-z]{2,3}[-_](?:[A-Z][a-z]{3}[-_])?[A-Z]{2}\b|\b[a-z]{2}[-_](?:419|[A-Z][a-z]{3})\b"
+        rf"|(?<![\w-]){_LANGUAGE}-[a-z]{{2}}(?![\w-])",
+    ),
     Rule("hexadecimal number", rf"\b0[xX]{_HEX}++|\b(?=[A-Fa-f]{{0,63}}+\d){_HEX}{{7,}}+\b"),
     Rule("id", r"(?<![A-Za-z0-9])(?=[A-Za-z]{0,63}+\d)[A-Za-z0-9]{8,}+"),
     Rule("number", rf"(?:(?<!\w)[+-])?+\d++(?:[.,:]\d++)*+(?:[eE][+-]?\d{{1,3}}+\b)?+{_UNIT}?+"),

@@ -14,6 +14,7 @@ from portal.runs.causes.rules import LIST, RULES, VARIES, without_what_varies
 EXAMPLES = [
     ("Validate ja-JP: word error rate 0.31, at most 0.10", "Validate …: word error rate …, at most …"),
     ("Voice de-DE: 401 Unauthorized, the key expired", "Voice …: 401 Unauthorized, the key expired"),
+    ("Validate ko-kr: too slow in a no-go de-fr-xx", "Validate …: too slow in a no-go de-fr-xx"),
     ("HTTP 503 from https://api.acme.example/v1?x=1, retry in 5 s", "HTTP 503 from …, retry in …"),
     ("HTTP/1.1 404 and HTTP 429", "HTTP/1.1 404 and HTTP 429"),
     ("run 1f3a9c00-aaaa-4bbb-8ccc-0123456789ab is gone", "run … is gone"),
