@@ -5,12 +5,11 @@ A text that a spreadsheet would take for a formula gets an apostrophe in front (
 
 import csv
 import io
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
-
-import orjson
 
 from portal.database.sql.excerpts import cut
 from portal.history.export.stored import Row, StoredRun
@@ -48,7 +47,7 @@ def _text(name: str) -> Callable[[_Run], Cell]:
 
 
 def _json(members: Mapping[str, object] | None) -> str | None:
-    return orjson.dumps(members).decode() if members else None
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":")) if members else None
 
 
 COLUMNS: Mapping[str, Callable[[_Run], Cell]] = {
