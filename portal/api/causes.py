@@ -122,7 +122,7 @@ def _cause(row: CauseRow) -> CauseJson:
         "total_count": row.in_all,
         "first_seen_at": row.first_at,
         "last_seen_at": row.last_at,
-        "workflows": len(row.workflows),
+        "workflows": row.workflows,
         "days": list(row.days),
         "latest_run": None
         if latest is None

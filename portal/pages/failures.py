@@ -21,7 +21,14 @@ from portal.pages.pager import Pager
 from portal.pages.sort_links import ARIA_SORT, OPPOSITE
 from portal.paging import Slice
 from portal.runs.causes import noting
-from portal.runs.causes.listing import CausePage, CauseRow, list_causes, read_cause
+from portal.runs.causes.listing import (
+    CausePage,
+    CauseRow,
+    TouchedWorkflow,
+    list_causes,
+    read_cause,
+    touched_workflows,
+)
 from portal.runs.causes.noting import MAX_NOTE, MAY_NOTE, SeenCause, get_cause
 from portal.runs.causes.query import DEFAULT_DAYS, CauseQuery
 from portal.runs.causes.rules import VARIES
@@ -87,6 +94,8 @@ class FailurePage:
 
     workspace_id: UUID
     line: CauseLine
+    workflows: Sequence[TouchedWorkflow]
+    """Those in which it was seen last."""
     may_note: bool
     form: Form
     days: int = DEFAULT_DAYS
@@ -184,7 +193,13 @@ def _page(cause: SeenCause, form: Form) -> str:
     line = _line(row, DEFAULT_DAYS, now)
     return render(
         "failures/cause.html",
-        FailurePage(workspace_id=cause.workspace_id, line=line, may_note=may_note, form=form),
+        FailurePage(
+            workspace_id=cause.workspace_id,
+            line=line,
+            workflows=touched_workflows(cause.id),
+            may_note=may_note,
+            form=form,
+        ),
     )
 
 

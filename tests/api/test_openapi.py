@@ -118,6 +118,7 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
     workflow = make_workflow(workspace, description="Dubs", definition=checked())
     run = make_run(workflow, make_person(workspace, "Ada"), started_at=None, usage_summary={"api_calls": 3})
     make_run(workflow, status="pending")
+    make_run(workflow, status="failed", error="no voice")
     make_detail(run, definition_snapshot={"graph": {"nodes": [{"id": "out", "type": "sink_preview"}]}})
     make_output(run, workspace, {"script": "Hello", "takes": [{"audio": b"RIFF"}]})
     caller = TokenCaller(token_app, user, workspace.id)
@@ -143,6 +144,8 @@ def test_real_answers_are_as_described(token_app: Flask) -> None:
     ask("GET", flows, "?limit=0")
     ask("GET", "/api/v1/runs")
     ask("GET", "/api/v1/runs/export")
+    ask("GET", "/api/v1/failures", "?days=366&sort=count")
+    ask("GET", "/api/v1/failures", "?days=0")
     for some in (workflow.id, uuid4(), "x"):
         ask("GET", flows + "/{workflow_id}", workflow_id=some)
         ask("GET", flows + "/{workflow_id}/runs", "?limit=1", workflow_id=some)

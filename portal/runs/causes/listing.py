@@ -27,6 +27,7 @@ NEW_DAYS = 7
 """A cause that was first seen within so many days, today included, is new."""
 GONE_DAYS = 14
 """One that comes within NEW_DAYS after so many days without a failure is back."""
+MOST_WORKFLOWS = 50
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,11 @@ class NamedRun:
 
 @dataclass(frozen=True)
 class TouchedWorkflow:
-    """A workflow with failures of a cause in the window."""
+    """A workflow with failures of a cause."""
 
     id: UUID
     name: str
     failed: int
-    """Runs of the cause, whenever they were created."""
     last_at: datetime
 
 
@@ -75,7 +75,8 @@ class CauseRow:
     last_at: datetime
     days: Sequence[int]
     """Failed runs of each day, oldest first."""
-    workflows: Sequence[TouchedWorkflow]
+    workflows: int
+    """Workflows with such runs; where there is one, it is that of the latest run."""
     latest: NamedRun | None
     note: str | None
     noted: Noted | None
@@ -117,6 +118,11 @@ def read_cause(workspace_id: UUID, cause_id: UUID, days: int, now: datetime) -> 
     values = _values(workspace_id, days, now) | {"cause_id": cause_id}
     rows = read(_ONE, **values).all()
     return next(iter(_whole(workspace_id, rows, days, now)), None)
+
+
+def touched_workflows(cause_id: UUID) -> list[TouchedWorkflow]:
+    """The workflows in which a cause was seen last, at most MOST_WORKFLOWS."""
+    return [TouchedWorkflow(*row) for row in read(_WORKFLOWS, cause_id=cause_id)]
 
 
 def _values(workspace_id: UUID, days: int, now: datetime) -> statements.Values:
@@ -206,15 +212,22 @@ _IDS = sa.bindparam("ids", expanding=True, type_=Id())
 _DAYS = sa.select(CauseDay.cause_id, CauseDay.day, CauseDay.failed).where(
     CauseDay.cause_id.in_(_IDS), CauseDay.day >= _bound("begin")
 )
-_WORKFLOWS = (
-    sa.select(CauseWorkflow.cause_id, Workflow.id, Workflow.name, CauseWorkflow.failed, CauseWorkflow.last_at)
+_TOUCHED = (
+    sa.select(CauseWorkflow.cause_id, sa.func.count())
     .join(Workflow, Workflow.id == CauseWorkflow.workflow_id)
     .where(
         CauseWorkflow.cause_id.in_(_IDS),
         CauseWorkflow.last_at >= _bound("begin_at"),
         Workflow.deleted_at.is_(None),
     )
-    .order_by(CauseWorkflow.failed.desc(), Workflow.name, Workflow.id)
+    .group_by(CauseWorkflow.cause_id)
+)
+_WORKFLOWS = (
+    sa.select(Workflow.id, Workflow.name, CauseWorkflow.failed, CauseWorkflow.last_at)
+    .join(Workflow, Workflow.id == CauseWorkflow.workflow_id)
+    .where(CauseWorkflow.cause_id == _CAUSE_ID, Workflow.deleted_at.is_(None))
+    .order_by(CauseWorkflow.last_at.desc(), Workflow.id)
+    .limit(MOST_WORKFLOWS)
 )
 _LIVE = sa.exists().where(Workflow.id == Run.workflow_id, Workflow.deleted_at.is_(None))
 
@@ -244,9 +257,7 @@ def _whole(workspace_id: UUID, rows: Sequence[sa.Row[Any]], days: int, now: date
     by_day: defaultdict[UUID, list[int]] = defaultdict(lambda: [0] * days)
     for cause_id, day, failed in read(_DAYS, ids=ids, begin=begin):
         by_day[cause_id][min(day - begin, days - 1)] += failed
-    workflows: defaultdict[UUID, list[TouchedWorkflow]] = defaultdict(list)
-    for cause_id, *workflow in read(_WORKFLOWS, ids=ids, begin_at=window["begin_at"]):
-        workflows[cause_id].append(TouchedWorkflow(*workflow))
+    touched = dict(map(tuple, read(_TOUCHED, ids=ids, begin_at=window["begin_at"])))
     latest = {cause_id: NamedRun(*run) for cause_id, *run in read(_LATEST, ids=ids)}
     names = _names(rows)
     return [
@@ -259,7 +270,7 @@ def _whole(workspace_id: UUID, rows: Sequence[sa.Row[Any]], days: int, now: date
             first_at=row.first_at,
             last_at=row.last_at,
             days=by_day[row.id],
-            workflows=workflows[row.id],
+            workflows=touched.get(row.id, 0),
             latest=latest.get(row.id),
             note=row.note,
             noted=_noted(row.noted_at, row.noted_by, names),
