@@ -226,7 +226,8 @@ def _sorting(
     """All keys apart from their order, or a planner reads an index for that."""
     key: sa.ColumnElement[SortValue] = getattr(Run, sort).expression
     narrow: statements.Columns = sa.select(key.label("key"), Run.id.label("id"))
-    if filters.searched and filters.scope is not Kind.WORKFLOW:
+    paired = filters.searched and filters.scope is not Kind.WORKFLOW
+    if paired:
         who = _runs_of_people(filters.scope)
         by_them = (Run.workflow_id == who.c.workflow_id) & (Run.person_id == who.c.person_id)
         rest = filtering(filters._replace(searched=False))
@@ -234,13 +235,14 @@ def _sorting(
     else:
         narrow = narrow.where(*matching(filters))
     named = sort in ("created_at", "status")  # in all indexes that narrow
-    named = named or (sort == "duration_ms" and filters.narrow_by_more_than_status)
-    if filters.searched and not named:
+    named = named or (sort == "duration_ms" and filters.narrow_by_more_than_status and not paired)
+    covered = named or (filters.searched and not paired)
+    if covered and not named:
         narrow = narrow.add_columns(Run.run_number)  # or SQLite reads all of an index that has the rest
     elif not named:
         narrow = narrow.with_only_columns(Run.id.label("id"))
     found = narrow.cte("found").prefix_with("MATERIALIZED")
-    if named or filters.searched:
+    if covered:
         keys = sa.select(found.c.key, found.c.id)
     else:
         keys = sa.select(key.label("key"), Run.id.label("id")).join_from(found, Run, Run.id == found.c.id)
