@@ -81,10 +81,31 @@ def dump(
         return {name: _rows(connection, name, known, unstable) for name in TABLES}
 
 
+_KEPT_BESIDE = (
+    *(
+        "workspace_run_totals",
+        "workspace_person_runs",
+        "workspace_person_period_runs",
+        "workspace_run_buckets",
+    ),
+    *("run_arrivals", "cause_days", "cause_workflows", "causes"),
+)
+"""What is kept of runs for their workspace, which no workflow takes along."""
+
+
 def empty() -> None:
     """Remove the runs and workflows that were imported, and who triggered them."""
     with writing() as session:
-        for name in ("steps", "run_details", "runs", "uploads", "artifacts", "workflows", "people"):
+        for name in (
+            "steps",
+            "run_details",
+            "runs",
+            "uploads",
+            "artifacts",
+            "workflows",
+            "people",
+            *_KEPT_BESIDE,
+        ):
             session.execute(Base.metadata.tables[name].delete())
 
 
