@@ -325,7 +325,7 @@ TABLE: dict[str, Row] = {
     f"GET {_RUNS}/<run_id>": Page(),
     f"GET {_RUNS}/<run_id>.json": Page(),
     f"GET {_RUNS}/export": Page(),
-    "GET /runs/export": Page(personal=True),
+    "GET /runs/export": Page(),
     "GET /workspaces/<workspace_id>/runs/export": Page(),
     f"GET {_RUNS}/<run_id>/view": Page(fragment=True),
     f"GET {_RUNS}/<run_id>/download": Page(ok=302),
