@@ -340,3 +340,9 @@ def test_hooks_are_managed_at_the_command_line(app: Flask, workspace: Workspace)
     assert run("list") == []
     refused = runner.invoke(args=["hooks", "remove", added["id"]])
     assert (refused.exit_code, f"There is no hook {added['id']}." in refused.output) == (1, True)
+
+
+@pytest.mark.parametrize("address", ["nowhere", "a%00b", "%F0%9F%92%A9", "x" * 3000])
+def test_an_address_that_is_none_is_not_found(app: Flask, address: str) -> None:
+    for system in ("github", "gitlab"):
+        assert app.test_client().post(f"/hooks/{system}/{address}", data=b"{}").status_code == 404

@@ -20,6 +20,7 @@ from portal.history.sources.reading.reader import Line
 from portal.history.ways import WayIn
 from portal.ingest.hooks import signatures
 from portal.ingest.hooks.management import good_secrets, is_allowed
+from portal.input.text import is_storable
 from portal.moments import format_moment
 
 REMEMBERED = timedelta(days=3)
@@ -106,11 +107,9 @@ RECEIVERS: Mapping[HookKind, Callable[[str, Delivery, datetime], Received]] = {
 
 
 def _hook(kind: HookKind, address: str) -> Hook:
-    found = db.session.scalar(
-        sa.select(Hook)
-        .join(Workspace, Workspace.id == Hook.workspace_id)
-        .where(Hook.address == address, Hook.kind == kind, Workspace.deleted_at.is_(None))
-    )
+    select = sa.select(Hook).join(Workspace, Workspace.id == Hook.workspace_id)
+    select = select.where(Hook.address == address, Hook.kind == kind, Workspace.deleted_at.is_(None))
+    found = db.session.scalar(select) if is_storable(address) else None
     if found is None:
         raise NotFound("There is no such hook.")
     return found
