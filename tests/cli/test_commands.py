@@ -66,7 +66,7 @@ def test_every_command_explains_itself_with_an_example(run: Run, command: str) -
     shown = run(*command.split(), "--help")
     assert shown.exit_code == 0
     assert f"Example: flask {command}" in " ".join(shown.output.split())
-    assert "--json" in shown.output
+    assert ("--format" if command == "export" else "--json") in shown.output
 
 
 @pytest.mark.usefixtures("team")
@@ -199,7 +199,7 @@ def test_the_workspace_may_be_left_out_only_while_there_is_one(run: Run, tmp_pat
 def test_check_finds_a_whole_database_whole(run: Run) -> None:
     findings = json.loads(run("check", "--json").output)
     assert all(finding["ok"] for finding in findings)
-    checks = {"migrations", "integrity", "run numbers", "counts", "causes of failures"}
+    checks = {"migrations", "integrity", "run numbers", "counts", "causes of failures", "text index"}
     assert {finding["check"] for finding in findings} == checks
     assert run("check").exit_code == 0
 
