@@ -24,6 +24,9 @@ from portal.database.models import (
     ApiKey,
     AuditEntry,
     BrowserSession,
+    Cause,
+    CauseDay,
+    CauseWorkflow,
     IngestKey,
     Invitation,
     Member,
@@ -35,6 +38,7 @@ from portal.database.models import (
 from portal.database.transactions import writing
 from portal.ingest import ledger
 from portal.ingest.ledger import KEPT_REFUSALS, IngestOutcome, Refusal
+from portal.runs.counts.columns import day_of
 from portal.runs.views.writing import MAX_OF_LIST
 from portal.speech import catalog
 from tests.definitions.graphs import SCRIPT, graph, node, smallest
@@ -152,6 +156,7 @@ def extreme(app: Flask, sign_in: Callable[[User], FlaskClient]) -> Extreme:
         "model_name": "espeak-ng",
         "template_id": "ReadText",
         "view_id": _views(workflow, user.id),
+        "cause_id": _causes(workspace, workflow, user.id),
         "filename": "portal.css",
         "kind": "run",
         "subject_id": failed.id,
@@ -192,6 +197,34 @@ def _views(workflow: Any, user_id: UUID) -> UUID:
         make_view(workflow, name, user_id=user_id, parameters=long)
         view = make_view(workflow, name, parameters=long, is_default=not number)
     return view.id
+
+
+def _causes(workspace: Workspace, workflow: Any, user_id: UUID) -> UUID:
+    """A hundred causes of failures as long as they may be, and one of the workflow's failed runs each day."""
+    at = moments.now()
+    with writing() as session:
+        causes = [
+            Cause(
+                id=uuid4(), workspace_id=workspace.id, version=1, text=f"{number}{chr(34) * 990}", failed=90
+            )
+            for number in range(ROWS)
+        ]
+        for cause in causes:
+            cause.first_at, cause.last_at = at - timedelta(days=90), at
+            cause.note, cause.noted_at, cause.noted_by = '"' * 500, at, user_id
+        session.add_all(causes)
+        session.flush()
+        session.add_all(
+            CauseWorkflow(
+                cause_id=cause.id, workflow_id=workflow.id, failed=90, first_at=cause.first_at, last_at=at
+            )
+            for cause in causes
+        )
+        today = day_of(at)
+        session.add_all(
+            CauseDay(cause_id=cause.id, day=today - day, failed=1) for cause in causes for day in range(90)
+        )
+    return causes[0].id
 
 
 def _definitions() -> list[Any]:

@@ -70,7 +70,7 @@ def test_a_poll_with_news_takes_few_statements(browser: Browser) -> None:
     start_run(browser.workflow.id, now=NOON)
     with statements() as found:
         assert part(ask(browser, url), "runs-news") == "1 new run – show"
-    assert sum(statement.text.startswith("SELECT") for statement in found) <= 7
+    assert sum(statement.text.startswith("SELECT") for statement in found) <= 8
 
 
 def test_a_list_asks_rarely_where_nothing_moves(browser: Browser) -> None:
