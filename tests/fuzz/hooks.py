@@ -40,6 +40,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if isinstance(case.query, dict):
         for earliest, latest in WINDOWS:
             _in_order(case.query, earliest, latest)
+        _one_kind_of_window(case.query)
+        _steps_of_lines_only(case.query)
         _one_order_for_each_sort(case.query)
         _in_a_time_zone(case.query)
 
@@ -114,6 +116,16 @@ def _in_order(query: dict[str, Any], earliest: str, latest: str) -> None:
     begin, end = _moment(query.get(earliest)), _moment(query.get(latest))
     if begin is not None and end is not None and begin > end:
         query[earliest], query[latest] = query[latest], query[earliest]
+
+
+def _one_kind_of_window(query: dict[str, Any]) -> None:
+    if "within" in query and ("from" in query or "to" in query):
+        del query["within"]
+
+
+def _steps_of_lines_only(query: dict[str, Any]) -> None:
+    if query.get("format") != "jsonl":
+        query.pop("steps", None)
 
 
 def _one_order_for_each_sort(query: dict[str, Any]) -> None:

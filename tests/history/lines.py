@@ -8,6 +8,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from portal.database.columns import Base
 from portal.database.transactions import writing
@@ -81,32 +82,25 @@ def dump(
         return {name: _rows(connection, name, known, unstable) for name in TABLES}
 
 
-_KEPT_BESIDE = (
-    *(
-        "workspace_run_totals",
-        "workspace_person_runs",
-        "workspace_person_period_runs",
-        "workspace_run_buckets",
-    ),
-    *("run_arrivals", "cause_days", "cause_workflows", "causes"),
+_EMPTIED = ("steps", "run_details", "runs", "uploads", "artifacts", "workflows", "people")
+_COUNTS_OF_WORKSPACES = (
+    *("workspace_run_totals", "workspace_person_runs", "workspace_person_period_runs"),
+    *("workspace_run_buckets", "run_arrivals", "cause_days", "cause_workflows", "causes"),
 )
-"""What is kept of runs for their workspace, which no workflow takes along."""
 
 
 def empty() -> None:
     """Remove the runs and workflows that were imported, and who triggered them."""
     with writing() as session:
-        for name in (
-            "steps",
-            "run_details",
-            "runs",
-            "uploads",
-            "artifacts",
-            "workflows",
-            "people",
-            *_KEPT_BESIDE,
-        ):
+        for name in _EMPTIED:
             session.execute(Base.metadata.tables[name].delete())
+        empty_counts(session)
+
+
+def empty_counts(session: Session) -> None:
+    """Remove what is kept of runs for workspaces: no workflow that is deleted takes that along."""
+    for name in _COUNTS_OF_WORKSPACES:
+        session.execute(Base.metadata.tables[name].delete())
 
 
 def _rows(

@@ -14,6 +14,7 @@ from portal.ingest.lineage.store import take_event
 from portal.moments import format_moment
 from portal.runs.counts import find_drift
 from tests.factories import NOON
+from tests.history.lines import empty_counts
 from tests.ingest.lineage.makers import events
 
 History = dict[tuple[str, str], dict[str, Any]]
@@ -78,6 +79,7 @@ def empty() -> None:
     with writing() as session:
         for model in (LineageEvent, LineageRun, Run, Workflow):
             session.execute(sa.delete(model))
+        empty_counts(session)
 
 
 def _step(step: Step) -> dict[str, Any]:
