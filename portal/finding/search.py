@@ -16,11 +16,10 @@ from portal.auth.principals import Principal
 from portal.database.engine import db
 from portal.database.models import Person, Run, Workflow
 from portal.errors import InvalidQuery
-from portal.input.bounds import MAX_BIGINT
 from portal.input.folding import fold
 from portal.input.text import storable
 from portal.runs.listing import list_runs
-from portal.runs.listing.lookup import Hit, Lookup, find
+from portal.runs.listing.lookup import Hit, Lookup, find, number_in, runs_where, visible
 from portal.runs.listing.rows import Texts
 from portal.runs.listing.run_list import RunPage
 from portal.runs.query import RunQuery
@@ -34,8 +33,7 @@ MAX_WORDS = 8
 
 Row = TypeVar("Row")
 
-_NUMBER = re.compile(r"#?[0-9][0-9, ]*")
-_NAME_AND_NUMBER = re.compile(r"(.*\S)\s+#?([0-9][0-9,]{0,24})\s*")
+_NAME_AND_NUMBER = re.compile(r"(.*\S)\s+(#?[0-9][0-9,]{0,24})\s*")
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def search(principal: Principal, text: str, workflow_id: UUID | None = None) -> 
 
 def _workflows(principal: Principal, words: Sequence[str]) -> Group[FoundWorkflow]:
     columns = (Workflow.id, Workflow.workspace_id, Workflow.name)
-    select = sa.select(*columns).where(*_visible(principal), *_containing(Workflow.name_folded, words))
+    select = sa.select(*columns).where(*visible(principal), *_containing(Workflow.name_folded, words))
     rows = [FoundWorkflow(*row) for row in db.session.execute(select.limit(MOST_RANKED))]
     return _best(rows, words, lambda row: row.name)
 
@@ -127,32 +125,24 @@ def _people(principal: Principal, words: Sequence[str]) -> Group[FoundPerson]:
 def _numbered(principal: Principal, text: str) -> Group[Hit]:
     """Runs with the number at the end of the text, of workflows whose name contains the words before it."""
     parts = _NAME_AND_NUMBER.fullmatch(text)
-    number = int(parts[2].replace(",", "")) if parts else 0
-    if parts is None or not 1 <= number <= MAX_BIGINT:
+    number = number_in(parts[2]) if parts else None
+    if parts is None or number is None:
         return Group()
     words = fold(parts[1]).split()[:MAX_WORDS]
-    columns = (Run.workflow_id, Workflow.name, Run.id, Run.run_number, Run.status, Run.created_at)
-    select = sa.select(*columns).join(Workflow, Run.workflow_id == Workflow.id)
-    select = select.where(
-        Run.run_number == number, *_visible(principal), *_containing(Workflow.name_folded, words)
-    )
-    rows = [Hit(*row) for row in db.session.execute(select.limit(MOST_RANKED))]
+    named = _containing(Workflow.name_folded, words)
+    rows = runs_where(principal, Run.run_number == number, *named, limit=MOST_RANKED)
     return _best(rows, words, lambda hit: hit.workflow_name)
 
 
 def _texts(principal: Principal, text: str) -> RunPage | None:
     """Runs by their texts; a number is one of its own, so no text."""
-    if principal.workspace is None or _NUMBER.fullmatch(text):
+    if principal.workspace is None or number_in(text) is not None:
         return None
     try:
         query = RunQuery.parse({"text": text, "limit": str(MOST)}, workflow_id=None)
     except InvalidQuery:
         return None  # too short, or too long
     return list_runs(get_workspace(principal, principal.workspace.id), query, Texts.BRIEF)
-
-
-def _visible(principal: Principal) -> tuple[sa.ColumnElement[bool], ...]:
-    return Workflow.workspace_id.in_(principal.workspace_ids), Workflow.deleted_at.is_(None)
 
 
 def _containing(column: sa.SQLColumnExpression[str], words: Sequence[str]) -> list[sa.ColumnElement[bool]]:

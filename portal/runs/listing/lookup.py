@@ -62,7 +62,7 @@ def find(principal: Principal, text: str, workflow_id: UUID | None = None) -> Lo
         tried.append("an id or an address with ids in it")
         return Lookup(text, tried, _by_ids(principal, ids), names_ids=True)
     hits: list[Hit] = []
-    number = _as_number(text)
+    number = number_in(text)
     if number is not None:
         tried.append(f"run number {number:,}")
         hits += _by_number(principal, number, workflow_id)
@@ -76,7 +76,7 @@ def find(principal: Principal, text: str, workflow_id: UUID | None = None) -> Lo
 def _by_ids(principal: Principal, ids: Sequence[UUID]) -> list[Hit]:
     """The last id of an address says most: a run's page names its workflow before it."""
     for wanted in reversed(ids):
-        hits = _runs(principal, Run.id == wanted) or _workflows(principal, Workflow.id == wanted)
+        hits = runs_where(principal, Run.id == wanted) or _workflows(principal, Workflow.id == wanted)
         if hits:
             return hits
     return []
@@ -85,34 +85,39 @@ def _by_ids(principal: Principal, ids: Sequence[UUID]) -> list[Hit]:
 def _by_number(principal: Principal, number: int, workflow_id: UUID | None) -> list[Hit]:
     """In the workflow that is open; elsewhere only if it has no such run."""
     numbered = Run.run_number == number
-    here = _runs(principal, numbered, Run.workflow_id == workflow_id) if workflow_id else []
-    return here or _runs(principal, numbered)
+    here = runs_where(principal, numbered, Run.workflow_id == workflow_id) if workflow_id else []
+    return here or runs_where(principal, numbered)
 
 
 def _by_prefix(principal: Principal, digits: str) -> list[Hit]:
     """Ids between the prefix filled up with zeros and with effs: a range of the primary key."""
     low, high = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-    runs = _runs(principal, Run.id.between(low, high))
+    runs = runs_where(principal, Run.id.between(low, high))
     return runs + _workflows(principal, Workflow.id.between(low, high))
 
 
-def _runs(principal: Principal, *conditions: sa.ColumnElement[bool]) -> list[Hit]:
+def runs_where(
+    principal: Principal, *conditions: sa.ColumnElement[bool], limit: int = MAX_HITS + 1
+) -> list[Hit]:
+    """The newest runs that the principal may see, and of which these conditions hold."""
     columns = (Run.workflow_id, Workflow.name, Run.id, Run.run_number, Run.status, Run.created_at)
     select = sa.select(*columns).join(Workflow, Run.workflow_id == Workflow.id)
-    select = select.where(*conditions, *_visible(principal)).order_by(Run.created_at.desc(), Run.id)
-    return [Hit(*row) for row in db.session.execute(select.limit(MAX_HITS + 1))]
+    select = select.where(*conditions, *visible(principal)).order_by(Run.created_at.desc(), Run.id)
+    return [Hit(*row) for row in db.session.execute(select.limit(limit))]
 
 
 def _workflows(principal: Principal, *conditions: sa.ColumnElement[bool]) -> list[Hit]:
-    select = sa.select(Workflow.id, Workflow.name).where(*conditions, *_visible(principal))
+    select = sa.select(Workflow.id, Workflow.name).where(*conditions, *visible(principal))
     return [Hit(*row) for row in db.session.execute(select.order_by(Workflow.id).limit(MAX_HITS + 1))]
 
 
-def _visible(principal: Principal) -> tuple[sa.ColumnElement[bool], ...]:
+def visible(principal: Principal) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions on workflows to be live and in a workspace of the principal."""
     return Workflow.workspace_id.in_(principal.workspace_ids), Workflow.deleted_at.is_(None)
 
 
-def _as_number(text: str) -> int | None:
+def number_in(text: str) -> int | None:
+    """The run number that a text is, such as "1204" or "#1,204"; None if it is none."""
     if not _NUMBER.fullmatch(text):
         return None
     digits = re.sub("[^0-9]", "", text)
