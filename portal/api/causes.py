@@ -85,7 +85,7 @@ _DAYS: Schema = {
     "minimum": 1,
     "maximum": MOST_DAYS,
     "default": DEFAULT_DAYS,
-    "description": "The last so many days in UTC, today included.",
+    "description": "How many days, in UTC: the last ones, today included.",
 }
 
 

@@ -22,7 +22,7 @@ TABLE = "run_texts_index"
 """The index on SQLite, and the beginning of the names of the tables that FTS5 keeps for it."""
 POSTGRES_INDEX = "ix_run_texts_text"
 MOST_TRIGRAMS = 12
-"""So many trigrams of a long text narrow it down enough."""
+"""The number of trigrams that are asked for of a long text: these narrow it down enough."""
 
 _REBUILD = "INSERT INTO run_texts_index(run_texts_index) VALUES ('rebuild')"
 _COMPARE = "INSERT INTO run_texts_index(run_texts_index, rank) VALUES ('integrity-check', 1)"

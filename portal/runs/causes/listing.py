@@ -24,9 +24,9 @@ from portal.runs.causes.query import STATES, CauseQuery
 from portal.runs.counts.columns import day_of
 
 NEW_DAYS = 7
-"""A cause that was first seen within so many days, today included, is new."""
+"""Days within which a cause has to be first seen to be new, today included."""
 GONE_DAYS = 14
-"""One that comes within NEW_DAYS after so many days without a failure is back."""
+"""Days without a failure after which a cause that comes within NEW_DAYS is back."""
 MOST_WORKFLOWS = 50
 
 

@@ -12,7 +12,7 @@ from portal.runs.facts.facts import Given, labels_in
 MAX_BRANCH = 500
 """Characters of a branch; what an earlier release stored may be longer, and is not found."""
 MOST_LABELS = 100
-"""A run is found by so many of its labels, the first ones."""
+"""The number of labels that a run is found by: its first ones."""
 
 
 def branch_of(source: object) -> str | None:

@@ -12,7 +12,7 @@ SLOWER = 1.5
 TIMES_USUAL = 3
 """Running long: past this many times the usual duration."""
 QUIET_GAPS, DORMANT_GAPS = 3, 30
-"""Quiet: no run for at least so many usual gaps; for more than the second, it is dormant."""
+"""Quiet: no run for the first number of usual gaps or more; for more than the second, it is dormant."""
 LEAST_SILENCE = timedelta(days=1)
 
 
