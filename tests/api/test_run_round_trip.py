@@ -105,6 +105,8 @@ def stored() -> dict[str, Rows]:
             found[name] = {tuple(row[key] for key in keys): _comparable(row) for row in rows}
         people = sa.text("SELECT runs.id, user_id FROM runs LEFT JOIN people ON people.id = runs.person_id")
         found["triggered_by"] = {row[0]: {"user_id": row[1]} for row in connection.execute(people)}
+    named = {row["user_id"] for row in found["triggered_by"].values()}  # an export speaks of runs
+    found["people"] = {key: row for key, row in found["people"].items() if key[0] in named}
     for name in ("run_details", "run_results", "step_results"):
         found[name] = {key: row for key, row in found[name].items() if len(row) > len(KEYS[name])}
     return found

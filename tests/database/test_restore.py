@@ -106,6 +106,18 @@ def signed_in(server: Server) -> str:
     return found[0]
 
 
+def mark(server: Server, path: str, cookie: str) -> str:
+    """The ETag of a page, the same from every worker. It names the minute on a page that speaks of time."""
+
+    def ask() -> set[str]:
+        return {server.ask(path, Cookie=cookie).headers["ETag"] for _ in range(4)}
+
+    if len(found := ask()) > 1:
+        found = ask()  # a minute ended between the first answers; two do not end within seconds
+    assert len(found) == 1, path
+    return found.pop()
+
+
 @pytest.mark.parametrize("jump", [None, timedelta(), timedelta(hours=-1)], ids=["clock", "frozen", "back"])
 def test_a_mark_from_before_a_restore_is_no_mark_of_what_is_written_after_it(
     server: Server, workflow: Workflow, environment: dict[str, str], tmp_path: Path, jump: timedelta | None
@@ -115,15 +127,14 @@ def test_a_mark_from_before_a_restore_is_no_mark_of_what_is_written_after_it(
     backup = Backup(environment["PORTAL_DATABASE_URL"], tmp_path)
     with time_machine.travel(datetime.now(UTC) + (jump or timedelta()), tick=jump is None):
         make_run(workflow, run_number=2, status="failed")
-        marks = {path: {server.ask(path, Cookie=cookie).headers["ETag"] for _ in range(4)} for path in paths}
+        marks = {path: mark(server, path, cookie) for path in paths}
         backup.restore()
         make_run(workflow, run_number=3)
     for path, known in marks.items():
-        assert len(known) == 1
         for _ in range(4):  # whichever worker answers
-            answer = server.ask(path, Cookie=cookie, **{"If-None-Match": known.copy().pop()})
-            assert answer.status == 200, path
-            assert server.ask(path, Cookie=cookie, **{"If-None-Match": answer.headers["ETag"]}).status == 304
+            assert server.ask(path, Cookie=cookie, **{"If-None-Match": known}).status == 200, path
+        new = mark(server, path, cookie)
+        assert new != known
 
 
 def test_pages_in_memory_are_not_those_of_a_database_that_was_restored(
