@@ -97,9 +97,10 @@ def _export(workflow_id: str | None) -> Response:
     answer = Response(stream_with_context(found.pieces()), content_type=MEDIA_TYPES[wanted.format])
     answer.call_on_close(give_back)
     name = found.file_name(moments.now())
-    # A header takes Latin-1 only: RFC 6266 has another parameter for other names.
-    named = f'filename="{name}"' if name.isascii() else f"filename*=UTF-8''{quote(name, safe='')}"
-    answer.headers["Content-Disposition"] = f"attachment; {named}"
+    if name.isascii():
+        answer.headers.set("Content-Disposition", "attachment", filename=name)
+    else:  # a header takes Latin-1 only: RFC 6266 has another parameter for such names
+        answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
     return answer
 
 
