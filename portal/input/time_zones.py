@@ -8,6 +8,9 @@ from portal.input.parameters import Refused
 
 UTC_NAME = "UTC"
 
+PERIODS = ("today", "month")
+"""Days of the calendar as lists name them: today, or this month."""
+
 MAX_ZONE = 64
 """Characters of a time zone's name."""
 
@@ -58,6 +61,15 @@ def day_begins(day: date, zone: str) -> datetime:
 def day_ends(day: date, zone: str) -> datetime:
     """The last moment of a day, in UTC: the one before the next day begins."""
     return _LAST if day == date.max else day_begins(day + _A_DAY, zone) - _TICK
+
+
+def period_window(period: str, now: datetime, zone: str) -> tuple[datetime, datetime]:
+    """The first and the last moment of one of PERIODS."""
+    today = day_at(now, zone)
+    if period == "today":
+        return day_begins(today, zone), day_ends(today, zone)
+    next_month = (today.replace(day=28) + 4 * _A_DAY).replace(day=1)
+    return day_begins(today.replace(day=1), zone), day_ends(next_month - _A_DAY, zone)
 
 
 @cache

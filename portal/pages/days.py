@@ -1,17 +1,13 @@
 """Days of the zone on show as exact moments: what addresses carry and services take."""
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
-from portal.input.time_zones import day_at, day_begins, day_ends
+from portal.input.time_zones import day_at, day_begins, day_ends, period_window
 from portal.moments import DAY_PATTERN, format_moment, parse_moment
 from portal.web import formats
 
 _DAY = re.compile(DAY_PATTERN)
-_A_DAY = timedelta(days=1)
-
-PERIODS = ("today", "month")
-"""What a form may say of the days of the calendar, where the services take a time until now."""
 
 
 def moment_of_day(text: str, *, last: bool) -> str:
@@ -39,12 +35,8 @@ def window_of(first: date, last: date, zone: str) -> dict[str, str]:
 
 def window_of_period(period: str, now: datetime) -> dict[str, str]:
     """The same of one of PERIODS in the zone on show."""
-    zone = formats.zone_on_show()
-    today = day_at(now, zone)
-    if period == "today":
-        return window_of(today, today, zone)
-    next_month = (today.replace(day=28) + 4 * _A_DAY).replace(day=1)
-    return window_of(today.replace(day=1), next_month - _A_DAY, zone)
+    begin, end = period_window(period, now, formats.zone_on_show())
+    return {"from": format_moment(begin), "to": format_moment(end)}
 
 
 def _day(text: str) -> date | None:

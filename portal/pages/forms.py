@@ -15,6 +15,7 @@ from portal import moments
 from portal.errors import FieldError, InvalidQuery, NotFound
 from portal.input import parameters
 from portal.input.parameters import Args, Reader, Refused, flat, single
+from portal.input.time_zones import PERIODS
 from portal.pages import days
 from portal.paging import Slice
 from portal.runs.filters.duration import DURATION
@@ -68,7 +69,7 @@ def plain_form(args: MultiDict[str, str]) -> Args:
 
 def names_period(args: MultiDict[str, str]) -> bool:
     """Whether a form's fields name a period that means other moments to other readers, or at another time."""
-    return single(args).get("within") in days.PERIODS
+    return single(args).get("within") in PERIODS
 
 
 def dates(args: MultiDict[str, str]) -> dict[str, str]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from portal import moments
 from portal.input.parameters import Args
-from portal.pages.days import PERIODS, window_of_period
+from portal.input.time_zones import PERIODS
+from portal.pages.days import window_of_period
 from portal.runs.query import RunQuery
 
 PRESETS = {

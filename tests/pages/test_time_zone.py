@@ -14,7 +14,7 @@ from portal.database.engine import db
 from portal.database.models import ApiKey, User
 from portal.database.transactions import writing
 from tests.factories import NOON, make_run
-from tests.pages.conftest import Browser, numbers, one, parsed, text_of
+from tests.pages.conftest import HTMX, Browser, numbers, one, parsed, text_of
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
 LOS_ANGELES = "America/Los_Angeles"
@@ -252,3 +252,28 @@ def test_the_last_day_of_a_key_is_one_of_the_reader(browser: Browser) -> None:
     assert expires is not None
     local = expires.astimezone(ZoneInfo(LOS_ANGELES))
     assert (local.date(), local.hour, local.minute) == (day, 23, 59)
+
+
+def test_a_view_saved_from_a_preset_lists_the_day_on_which_it_is_opened(
+    evening: Browser, sign_in: Callable[[User], FlaskClient]
+) -> None:
+    make_run(evening.workflow, run_number=1, created_at=moments.now() - timedelta(minutes=1))
+    listed = evening.open(f"{evening.list_path}?within=today&status=completed").headers["Location"]
+    link = one(parsed(evening.open(listed)), "#views .save")
+    assert "within=today" in str(link["href"])
+    page = parsed(evening.open(str(link["href"])))
+    assert "Created on the day it is opened" in [text_of(part) for part in page.select(".view-parts li")]
+    saved = evening.client.post(str(link["href"]), data={"name": "Fresh"}, headers=SAME)
+    assert evening.open(saved.headers["Location"]).headers["Location"] == listed
+    shown = parsed(evening.open(listed))
+    assert text_of(one(shown, "#views a[aria-current=page] bdi")) == "Fresh"
+    view = one(parsed(evening.open("/")), "#views a")
+    with time_machine.travel(moments.now() + timedelta(days=1), tick=False):
+        evening.client = sign_in(evening.user)
+        make_run(evening.workflow, run_number=2, created_at=moments.now() - timedelta(minutes=1))
+        later = evening.open(str(view["href"])).headers["Location"]
+        assert "within=today" in later
+        assert numbers(evening.open(evening.open(later).headers["Location"])) == ["#2"]
+        assert numbers(evening.open(listed)) == ["#1"]
+        counts = parsed(evening.open(f"/workflows/{evening.workflow.id}/views/counts", headers=HTMX))
+        assert [text_of(part) for part in counts.select("hx-partial")] == ["2", "1"]

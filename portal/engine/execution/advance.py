@@ -91,8 +91,9 @@ def close_idle_steps(session: Session, run: Run, now: datetime, lost: Collection
     for claim in idle:
         claim.ended_at, claim.counts, claim.worker = now, {}, ""
         steps.end_step(session, run, claim.position, RunStatus.CANCELLED, now)
-    step_totals.count_steps(session, step_totals.GONE, run.id, [claim.position for claim in idle])
     settle(session, run, progress, now)
+    # After the counts of the workspace, as where a run fails first and its idle steps are closed then.
+    step_totals.count_steps(session, step_totals.GONE, run.id, [claim.position for claim in idle])
 
 
 def settle(session: Session, run: Run, progress: Progress, now: datetime) -> None:

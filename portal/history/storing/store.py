@@ -81,7 +81,7 @@ def look_up(
     run_lines = [line for line in lines if isinstance(line, EncodedRun)]
     upload_lines = [line for line in lines if isinstance(line, UploadLine)]
     workflows = {} if locked is None else locked
-    named = sorted(_workflows_of(lines) - workflows.keys())
+    named = sorted(workflows_of(lines) - workflows.keys())
     workflows |= {
         row.id: StoredWorkflow(
             id=row.id,
@@ -108,7 +108,8 @@ def look_up(
     )
 
 
-def _workflows_of(lines: Iterable[HistoryLine]) -> set[UUID]:
+def workflows_of(lines: Iterable[HistoryLine]) -> set[UUID]:
+    """The workflows that these lines name."""
     named = (line.id if isinstance(line, WorkflowLine) else line.workflow_id for line in lines)
     return {workflow_id for workflow_id, _ in groupby(named)}  # runs of one are consecutive; hashing is slow
 
@@ -216,7 +217,7 @@ class Store:
 
     def may_lock(self, lines: Sequence[NumberedLine]) -> bool:
         """Whether the workflows of these lines can be locked too: locks are taken in the order of ids."""
-        more = _workflows_of(line for _, line in lines) - self._workflows.keys()
+        more = workflows_of(line for _, line in lines) - self._workflows.keys()
         return not more or not self._workflows or min(more) > max(self._workflows)
 
     def take(self, lines: Sequence[NumberedLine]) -> Plan:

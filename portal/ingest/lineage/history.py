@@ -12,10 +12,10 @@ from portal.database.models import Run, RunStatus, Step, StepResult, Upload, Wor
 from portal.history import identity
 from portal.history.parsing.decoding import canonical
 from portal.history.parsing.encoding import encode_lines
-from portal.history.parsing.lines import parse_line
+from portal.history.parsing.lines import ParsedLine, parse_line
 from portal.history.parsing.readers import BadField
 from portal.history.parsing.runs import Arrival
-from portal.history.storing.store import Store
+from portal.history.storing.store import Store, workflows_of
 from portal.history.ways import WayIn
 from portal.ingest.lineage.folding.airflow import StepKey
 from portal.ingest.lineage.folding.difference import Difference
@@ -43,9 +43,14 @@ def write(
     session: Session, workspace_id: UUID, found: Difference, key_id: UUID | None, now: datetime
 ) -> None:
     """Write a difference in a transaction that holds the lock of the workspace."""
+    arrival = Arrival(workspace_id, now, live=True)
+    lines, bad = _parsed(found.lines, arrival)
+    encoded = encode_lines(session.get_bind().dialect, lines, workspace_id)
     wrong = [*found.gone_runs, *(run for run, _ in found.gone_steps)]
     if wrong:
-        lock_workflows(session, {workflow_id_of(workspace_id, run) for run in wrong})
+        # All at once, in the order of ids: what is taken back changes counts of the workspace.
+        ours = {workflow_id_of(workspace_id, run) for run in wrong}
+        lock_workflows(session, ours | workflows_of(line for _, line in encoded))
     for run in found.gone_runs:
         _delete_run(session, run_id_of(workspace_id, run), workflow_id_of(workspace_id, run))
     for run, keys in found.gone_steps:
@@ -53,7 +58,10 @@ def write(
         _delete_steps(session, run_id, workflow_id, keys)
         touch_workflows(session, [workflow_id])
     if found.lines:
-        _import(session, Arrival(workspace_id, now, live=True), found.lines, key_id)
+        store = Store(session, arrival, WayIn(key_id, live=True))
+        bad += store.take(encoded).bad
+        store.finish()
+        _log_refusals(bad)
 
 
 def existing_runs(session: Session, run_ids: Collection[UUID]) -> set[UUID]:
@@ -61,18 +69,17 @@ def existing_runs(session: Session, run_ids: Collection[UUID]) -> set[UUID]:
     return set(session.scalars(sa.select(Run.id).where(Run.id.in_(run_ids))))
 
 
-def _import(session: Session, arrival: Arrival, lines: Sequence[Line], key_id: UUID | None) -> None:
-    """Import lines; those that are refused, such as of a workflow that was deleted, are logged."""
-    parsed, bad = [], list[tuple[int, BadField]]()
+def _parsed(
+    lines: Sequence[Line], arrival: Arrival
+) -> tuple[list[tuple[int, ParsedLine]], list[tuple[int, BadField]]]:
+    """Lines, and what is wrong with those that are refused, such as of a workflow that was deleted."""
+    parsed, bad = list[tuple[int, ParsedLine]](), list[tuple[int, BadField]]()
     for number, line in enumerate(lines, 1):
         try:
             parsed.append((number, parse_line(canonical(line), arrival)))
         except BadField as error:
             bad.append((number, error.bare()))
-    store = Store(session, arrival, WayIn(key_id, live=True))
-    bad += store.take(encode_lines(session.get_bind().dialect, parsed, arrival.workspace_id)).bad
-    store.finish()
-    _log_refusals(bad)
+    return parsed, bad
 
 
 def _log_refusals(bad: Iterable[tuple[int, BadField]]) -> None:

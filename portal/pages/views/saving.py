@@ -19,6 +19,7 @@ from portal.runs.scope import Listed
 from portal.runs.views import writing
 from portal.runs.views.definition import Definition
 from portal.runs.views.reading import ListOf, View, list_of, views_of_list
+from portal.web import formats
 from portal.web.formats import with_args
 from portal.web.rendering import render
 
@@ -68,7 +69,7 @@ def save_workspace_view(workspace_id: str) -> Answer:
 def redefine_view(view_id: str) -> Response:
     principal = current_principal()
     view = writing.get_view_to_change(principal, id_in_path(view_id))
-    definition = Definition.of(_query(view.of))
+    definition = Definition.of(_query(view.of), formats.zone_on_show())
     writing.redefine_view(principal, view.id, definition, moments.now())
     return _to_list(view.of, definition)
 
@@ -79,7 +80,7 @@ def save_address(of: ListOf, query: RunQuery) -> str:
         address = url_for(".new_workspace_view", workspace_id=of.workspace_id)
     else:
         address = url_for(".new_view", workflow_id=of.workflow_id)
-    return with_args(address, query.to_args())
+    return with_args(address, Definition.of(query, formats.zone_on_show()).parameters)
 
 
 def _new(seen: Listed) -> Answer:
@@ -89,7 +90,7 @@ def _new(seen: Listed) -> Answer:
 def _save(seen: Listed) -> Answer:
     of = list_of(seen)
     query = _query(of)
-    definition = Definition.of(query)
+    definition = Definition.of(query, formats.zone_on_show())
     try:
         spec = writing.NewView.read(_wanted())
         writing.save_view(current_principal(), of, definition, spec, moments.now())
@@ -123,7 +124,7 @@ def _page(seen: Listed, query: RunQuery, form: Form) -> str:
     page = NewViewPage(
         workflow=seen if isinstance(seen, SeenWorkflow) else None,
         parts=words_of_query(query, of.workspace_id),
-        args=query.to_args(),
+        args=Definition.of(query, formats.zone_on_show()).parameters,
         list_url=whole_list_address(of),
         back=with_args(whole_list_address(of), query.to_args()),
         form=form,

@@ -25,7 +25,7 @@ from portal.runs.scope import Listed
 from portal.runs.views.counting import count_runs, remembered_count
 from portal.runs.views.definition import Definition
 from portal.runs.views.reading import ListOf, View, first_views, get_listed, list_of, views_of_list
-from portal.web import htmx
+from portal.web import formats, htmx
 from portal.web.formats import with_args
 from portal.web.rendering import render
 from portal.workflows.listing import state_of
@@ -105,12 +105,13 @@ def tabs_of_list(
     place: Place, seen: Listed, query: RunQuery, in_all: int, written: MultiDict[str, str]
 ) -> Tabs:
     """The tabs above a list, whose parameters are `written` in the address; it has `in_all` runs."""
-    of, shown = list_of(seen), Definition.of(query)
+    of, shown = list_of(seen), Definition.of(query, formats.zone_on_show())
     views = views_of_list(current_principal(), of)
     current = [
         view
         for view in views.all
-        if view.definition.current(of.workflow_id) == shown and _stand_in(view.definition.unknown, written)
+        if view.definition.current(of.workflow_id, formats.zone_on_show()) == shown
+        and _stand_in(view.definition.unknown, written)
     ]
     return Tabs(
         whole=Tab(
@@ -172,15 +173,19 @@ def home_view_counts(workspace_id: str) -> str | Response:
     conditional_get.answer_304_if_unchanged(state_of(found_id), _minute())
     views, _ = first_views(principal, found_id, MAX_ON_HOME)
     seen = {of: get_listed(principal, of) for of in {view.of for view in views.all}}
-    counts = [Count(str(view.id), count_runs(seen[view.of], view.definition)) for view in views.all]
+    counts = [_count(seen[view.of], view) for view in views.all]
     return render("views/_counts.html", Counts(counts))
 
 
 def _counts_of_list(seen: Listed) -> str:
     conditional_get.answer_304_if_unchanged(seen, _minute())
     views = views_of_list(current_principal(), list_of(seen))
-    counts = [Count(str(view.id), count_runs(seen, view.definition)) for view in views.all]
+    counts = [_count(seen, view) for view in views.all]
     return render("views/_counts.html", Counts([Count("all", count_runs(seen, WHOLE)), *counts]))
+
+
+def _count(seen: Listed, view: View) -> Count:
+    return Count(str(view.id), count_runs(seen, view.definition, formats.zone_on_show()))
 
 
 def _counts_url(of: ListOf) -> str:
@@ -196,7 +201,7 @@ def _version(seen: Listed) -> str:
 
 
 def _tab_of_list(view: View, place: Place, seen: Listed, is_current: bool) -> Tab:
-    shown = view.definition.current(view.of.workflow_id)
+    shown = view.definition.current(view.of.workflow_id, formats.zone_on_show())
     address = list_address(view)
     direct = shown is not None and not view.definition.unknown and len(address) <= MAX_LINK
     return Tab(

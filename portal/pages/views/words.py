@@ -11,12 +11,17 @@ from portal.pages import all_runs_url
 from portal.pages.facets import facets
 from portal.pages.sort_links import SORT_LABELS
 from portal.paging import DEFAULT_LIMIT
+from portal.runs.filters.created import CREATED
 from portal.runs.filters.workflow import WORKFLOW
 from portal.runs.query import RunQuery
+from portal.runs.views.definition import Definition
 from portal.runs.views.reading import ListOf, View
+from portal.web import formats
 from portal.web.formats import with_args
 from portal.workflows.listing import names_by_id
 
+PERIOD_WORDS = {"today": "on the day it is opened", "month": "in the month it is opened"}
+"""What a view lists that is kept by the word."""
 ORDERS = {"asc": "ascending", "desc": "descending"}
 
 
@@ -33,7 +38,8 @@ class Words:
 
 def words_of_query(query: RunQuery, workspace_id: UUID) -> list[tuple[str, str]]:
     """The filters of a list, and its order and page size where they are not the usual ones."""
-    return _parts(query, _names(workspace_id, query.workflows))
+    period = Definition.of(query, formats.zone_on_show()).period
+    return _parts(query, period, _names(workspace_id, query.workflows))
 
 
 def words_of_views(views: Sequence[View], workspace_id: UUID) -> list[tuple[View, Words]]:
@@ -58,7 +64,7 @@ def whole_list_address(of: ListOf) -> str:
 
 def _query(view: View) -> RunQuery | None:
     try:
-        return view.definition.query(view.of.workflow_id)
+        return view.definition.query(view.of.workflow_id, formats.zone_on_show())
     except InvalidQuery:
         return None
 
@@ -66,14 +72,17 @@ def _query(view: View) -> RunQuery | None:
 def _words(view: View, query: RunQuery | None, names: Mapping[str, str]) -> Words:
     unknown = list(view.definition.unknown)
     if query is not None:
-        return Words(_parts(query, names), unknown)
+        return Words(_parts(query, view.definition.period, names), unknown)
     written = [(name, str(value)) for name, value in view.definition.parameters.items()]
     return Words(written, unknown, is_refused=True)
 
 
-def _parts(query: RunQuery, names: Mapping[str, str]) -> list[tuple[str, str]]:
+def _parts(query: RunQuery, period: str | None, names: Mapping[str, str]) -> list[tuple[str, str]]:
     label = WORKFLOW.labels["workflow"]
-    parts = [
+    parts = [("Created", PERIOD_WORDS[period])] if period else []
+    if period:
+        query = CREATED.put(query, CREATED.empty)
+    parts += [
         (facet.label, names.get(facet.value, facet.value) if facet.label == label else facet.value)
         for facet in facets(query)
     ]

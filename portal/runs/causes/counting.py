@@ -1,7 +1,7 @@
 """How many runs each cause has, by day and by workflow: changed with each run, counted anew where runs go.
 
-Whoever changes the runs of a cause holds its row, after the rows of the workflows: two transactions may bring
-a cause runs of different workflows at the same time.
+Whoever changes the runs of a cause holds the counts of its workspace (`counts.lock_workspaces`), after the
+workflows: two transactions may bring a cause runs of different workflows at the same time.
 """
 
 from collections import Counter, defaultdict
@@ -17,6 +17,7 @@ from portal.database.models import Cause, CauseDay, CauseWorkflow, Run, Workflow
 from portal.database.sql import bulk, upserts
 from portal.database.sql.in_lists import chunks
 from portal.runs.causes.rules import VERSION
+from portal.runs.counts.changes import lock_workspaces
 from portal.runs.counts.columns import bucket_column
 from portal.runs.counts.histograms import DAY, moment_of_key
 
@@ -59,11 +60,10 @@ class Changes:
         if not changed:
             return
         session.flush()
+        deleted = _lock(session, {run.workflow_id for run in changed})
         _insert(session, self._causes.values())
         cause_ids = {run.cause_id for run in changed}
-        lock(session, cause_ids)
         anew = {run.cause_id for run, number in changed.items() if number < 0}
-        deleted = _deleted(session, {run.workflow_id for run in changed})
         anew |= {run.cause_id for run in changed if run.workflow_id in deleted}
         _add(session, {run: number for run, number in changed.items() if run.cause_id not in anew})
         recount(session, anew)
@@ -76,19 +76,16 @@ def _insert(session: Session, causes: Iterable[KnownCause]) -> None:
     upserts.insert_those_missing(session, Cause, rows)
 
 
-def lock(session: Session, cause_ids: Collection[UUID]) -> None:
-    """Lock causes in the order of their ids until the transaction ends."""
-    for chunk in chunks(sorted(cause_ids)):
-        ids = sa.select(Cause.id).where(Cause.id.in_(chunk)).order_by(Cause.id)
-        session.execute(ids.with_for_update(key_share=True))
-
-
-def _deleted(session: Session, workflow_ids: Collection[UUID]) -> set[UUID]:
-    found: set[UUID] = set()
-    for chunk in chunks(sorted(workflow_ids)):
-        deleted = sa.select(Workflow.id).where(Workflow.id.in_(chunk), Workflow.deleted_at.is_not(None))
-        found |= set(session.scalars(deleted))
-    return found
+def _lock(session: Session, workflow_ids: Collection[UUID]) -> set[UUID]:
+    """Lock the counts of the workspaces of these workflows; returns the workflows that are deleted."""
+    columns = sa.select(Workflow.id, Workflow.workspace_id, Workflow.deleted_at)
+    rows = [
+        row
+        for chunk in chunks(sorted(workflow_ids))
+        for row in session.execute(columns.where(Workflow.id.in_(chunk)))
+    ]
+    lock_workspaces(session, (row.workspace_id for row in rows))
+    return {row.id for row in rows if row.deleted_at is not None}
 
 
 def _add(session: Session, runs: Mapping[FailedRun, int]) -> None:
@@ -127,7 +124,7 @@ def _add(session: Session, runs: Mapping[FailedRun, int]) -> None:
 
 
 def recount(session: Session, cause_ids: Collection[UUID]) -> None:
-    """Count the runs of locked causes anew."""
+    """Count the runs of these causes anew. Hold the counts of their workspace."""
     for chunk in chunks(sorted(cause_ids)):
         for model in (CauseDay, CauseWorkflow):
             session.execute(sa.delete(model).where(model.cause_id.in_(chunk)))
@@ -167,7 +164,7 @@ def _runs(*columns: Any) -> sa.Select[*tuple[Any, ...]]:
 
 
 def summarise(session: Session, cause_ids: Collection[UUID]) -> None:
-    """Write in the rows of locked causes what their rows of CauseWorkflow say."""
+    """Write in the rows of these causes what their rows of CauseWorkflow say."""
     live = (CauseWorkflow.cause_id == Cause.id, Workflow.deleted_at.is_(None))
 
     def told(value: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
@@ -189,10 +186,10 @@ def summarise(session: Session, cause_ids: Collection[UUID]) -> None:
 
 def recount_workflow(session: Session, workflow_id: UUID) -> None:
     """Count anew the causes of the runs of a locked workflow that was deleted or restored."""
+    _lock(session, [workflow_id])
     session.flush()
     of_workflow = sa.select(CauseWorkflow.cause_id).where(CauseWorkflow.workflow_id == workflow_id)
     cause_ids = session.scalars(of_workflow).all()
-    lock(session, cause_ids)
     recount(session, cause_ids)
 
 

@@ -1,8 +1,9 @@
 """What a transaction changes in the counts beside the runs.
 
 Whoever writes a run holds its workflow's row (see the recorder), so the counts of one workflow have
-one writer at a time and need no lock of their own. Those of a workspace are locked by its row of totals,
-after all workflows, and for as short as can be: nothing but these counts follows in the transaction.
+one writer at a time and need no lock of their own. Those of a workspace, its causes among them, are locked by
+its row of totals, and for as short as can be. The order of locks is one everywhere: the workspace (whoever
+needs it), all workflows in the order of their ids, runs, the row of totals; no workflow after that.
 """
 
 from collections import defaultdict

@@ -18,6 +18,7 @@ from portal.database.sql import upserts
 from portal.database.sql.excerpts import excerpt
 from portal.database.sql.in_lists import chunks
 from portal.database.transactions import writing
+from portal.runs import counts
 from portal.runs.causes import counting
 from portal.runs.causes.fingerprints import MOST_READ, cause_id, fingerprint
 from portal.runs.causes.lasting import NONE, read_lasting
@@ -70,6 +71,7 @@ def _regroup(session: Session, workspace_id: UUID) -> Regrouped:
     session.execute(workspace.with_for_update(key_share=True))  # as imports do
     workflow_ids = session.scalars(sa.select(Workflow.id).where(Workflow.workspace_id == workspace_id)).all()
     lock_workflows(session, workflow_ids)
+    counts.lock_workspaces(session, [workspace_id])
     known = sa.select(Cause.id).where(Cause.workspace_id == workspace_id)
     before = set(session.scalars(known))
     done, moved = Regrouped(), Counter[tuple[UUID, UUID]]()
@@ -77,7 +79,6 @@ def _regroup(session: Session, workspace_id: UUID) -> Regrouped:
         _explain(session, workspace_id, failed, done, moved)
     _forget_others(session, workflow_ids)
     causes = list(session.scalars(known))
-    counting.lock(session, causes)
     counting.recount(session, causes)
     done.causes = _mark_current(session, workspace_id)
     done.merged = _merge(session, moved, before)
