@@ -1,5 +1,7 @@
 """Lists of runs as files: for programs under the API, for browsers beside the page of the list."""
 
+from urllib.parse import quote
+
 from flask import Blueprint, Response, request, stream_with_context
 
 from portal import moments
@@ -94,7 +96,11 @@ def _export(workflow_id: str | None) -> Response:
     give_back = take_export(principal)
     answer = Response(stream_with_context(found.pieces()), content_type=MEDIA_TYPES[wanted.format])
     answer.call_on_close(give_back)
-    answer.headers.set("Content-Disposition", "attachment", filename=found.file_name(moments.now()))
+    name = found.file_name(moments.now())
+    if name.isascii():
+        answer.headers.set("Content-Disposition", "attachment", filename=name)
+    else:  # a header takes Latin-1 only: RFC 6266 has another parameter for such names
+        answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
     return answer
 
 

@@ -256,7 +256,7 @@ def test_a_session_that_ended_comes_back_to_the_list_that_was_asked_for(
     portal: Portal, open_browser: OpenBrowser
 ) -> None:
     page = open_browser()
-    page.goto(f"{portal.list_url}?limit=10")
+    page.goto(f"{portal.list_url}?limit=10", wait_until="networkidle")  # the counts of views have come
     page.context.clear_cookies()
     page.locator("#pager-next").click()
     expect(page).to_have_url(re.compile(r"/login\?next="))

@@ -47,7 +47,7 @@ CREDENTIALS = {"sqlite": ["key"], "postgresql": ["token"]}
 """Who asks on which database, unless PORTAL_TEST_FUZZ_CREDENTIALS names others."""
 LEAST = int(os.environ.get("PORTAL_TEST_FUZZ_LEAST", "2000"))
 SEED = os.environ.get("PORTAL_TEST_FUZZ_SEED", "1")
-SECONDS = int(os.environ.get("PORTAL_TEST_FUZZ_SECONDS", "300"))
+SECONDS = int(os.environ.get("PORTAL_TEST_FUZZ_SECONDS", "1200"))
 
 
 @dataclass
