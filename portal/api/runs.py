@@ -121,7 +121,7 @@ def workspace_runs() -> Response:
     page = list_runs(get_workspace(current_principal()), query)
 
     def row(run: RunRow) -> WorkspaceRunRowJson:
-        name = page.workflow_names[run.workflow_id]
+        name = page.workflows[run.workflow_id].name
         return {**_row(run), "workflow_id": run.workflow_id, "workflow_name": name}
 
     return counted_list(page, row, lambda slice_: query.at(slice_).to_api_args())

@@ -65,6 +65,10 @@ class SeenWorkflow:
     default_view: UUID | None = None
     """The saved view that links to the workflow lead to: the principal's own, else the team's."""
 
+    @property
+    def as_of(self) -> versions.Version:
+        return versions.Version(self.id, self.version, self.change_stamp)
+
 
 @dataclass(frozen=True)
 class SeenWorkspace:

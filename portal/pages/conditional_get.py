@@ -12,7 +12,7 @@ The weak ETag is made of
   every write to it, its runs or the names of people in its workspace; or the versions of a list of workflows;
 - the principal, with name, roles and scopes;
 - the whole address, the cookies, and the headers of htmx, since the headers of the response depend on them;
-- the time zone on show, the day in it, and the release.
+- the time zone on show, the days in it and in UTC, and the release.
 
 Relative times such as "3 min ago" are made in the browser. A page that must be right without script too
 names `second_of_active_run(workflow)`: its durations grow while a run is active. The page of a run names
@@ -30,7 +30,7 @@ from flask import Response, abort, after_this_request, current_app, request
 from portal import moments
 from portal.auth.access import SeenWorkflow, SeenWorkspace
 from portal.auth.gate import current_principal
-from portal.input.time_zones import day_at
+from portal.input.time_zones import UTC_NAME, day_at
 from portal.web import formats, htmx
 from portal.web.proxy import request_url
 
@@ -76,6 +76,7 @@ def _etag(*shown: object) -> str:
         htmx.htmx_request(),
         zone,
         day_at(moments.now(), zone),
+        day_at(moments.now(), UTC_NAME),
         release(Path(current_app.root_path)),
     )
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:32]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from portal.engine.control.schedules.expectations import Late, late_of
 from portal.runs.statuses import RunStatus, is_active
 from portal.web import formats
-from portal.workflows.attention.figures import FEW_RUNS, RecentRun
+from portal.workflows.attention.figures import RecentRun
 from portal.workflows.attention.home import Entry, Home
 from portal.workflows.attention.verdicts import Look
 from portal.workflows.listing import WorkflowRow
@@ -72,17 +72,16 @@ def _times(times: float) -> str:
 
 def _said(entry: Entry) -> str:
     """In words, for a workflow that needs no look."""
-    figures, last = entry.figures, entry.figures.last
+    last = entry.figures.last
     if last is None:
         return "No runs yet"
     if entry.verdict.silence_ms is not None:
         return f"Dormant: no run for {formats.span_ms(entry.verdict.silence_ms)}"
-    usual = figures.timed_runs >= FEW_RUNS
     if is_active(last.status):
-        return f"{last.status.capitalize()} now" + (", as usual so far" if usual else ", no usual yet")
+        return f"{last.status.capitalize()} now" + (", as usual so far" if entry.usual else ", no usual yet")
     if last.status == RunStatus.CANCELLED:
         return "Last run cancelled"
-    if not usual:
+    if not entry.usual:
         runs = entry.workflow.runs_count
         return f"{formats.number(runs)} {'run' if runs == 1 else 'runs'}, no usual yet"
     return "As usual"

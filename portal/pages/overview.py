@@ -13,6 +13,7 @@ from portal.input.time_zones import day_at
 from portal.pages.day_chart import DayChart, draw
 from portal.runs.counts import count_by_day, count_outside
 from portal.runs.statistics.activity import Activity, read_activity
+from portal.runs.statistics.usual import UsualDuration, usual_duration
 from portal.web import formats
 from portal.web.proxy import root_path
 from portal.web.rendering import render
@@ -27,6 +28,8 @@ class Figures:
 
     activity: Activity
     runs_in_all: int
+    usual: UsualDuration | None
+    """That of today; None if nothing is usual yet."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,14 @@ class _CacheKey:
 
 def read_figures(workflow: SeenWorkflow, runs_in_all: int) -> Figures:
     """The figures as of today, from an LRU cache that all who watch the workflow share."""
-    return Figures(_activity(_key(workflow)), runs_in_all)
+    return Figures(_activity(_key(workflow)), runs_in_all, usual_duration(workflow, moments.now()))
 
 
 def read_overview(workflow: SeenWorkflow, runs_in_all: int) -> Overview:
     """The same with the chart, which is cached likewise."""
     key = _key(workflow)
-    return Overview(_activity(key), runs_in_all, _chart(key, root_path()))
+    usual = usual_duration(workflow, moments.now())
+    return Overview(_activity(key), runs_in_all, usual, _chart(key, root_path()))
 
 
 def _key(workflow: SeenWorkflow) -> _CacheKey:

@@ -64,7 +64,7 @@ from portal.runs.listing.neighbours import Neighbours, find_neighbours
 from portal.runs.query import RunQuery
 from portal.runs.results.run_results import ResultQuery, ResultsView, read_results
 from portal.runs.statistics.run_timing import RunTiming, timing_of
-from portal.runs.statistics.summary import usual_duration
+from portal.runs.statistics.usual import usual_duration
 from portal.runs.statuses import RunStatus, is_active
 from portal.web import htmx
 from portal.web.rendering import render
@@ -280,7 +280,7 @@ def _read(workflow_id: str, run_id: str) -> RunFragment:
     timeline = read_timeline(run.id, links.timeline, now)
     steps = list_step_excerpts(run.id, links.steps)
     results = read_results(run, links.results)
-    pace = timing_of(run, usual_duration(workflow), now)
+    pace = timing_of(run, usual_duration(workflow, run.created_at), now)
     failed = first_failed_step(run.id) if run.status == RunStatus.FAILED else None
     drawn = run.definition_snapshot if run.by_engine else None
     return RunFragment(
@@ -348,8 +348,8 @@ def _list_parameters(plain: Args) -> Args:
 
 
 def _pace_bar(pace: RunTiming) -> PaceBar | None:
-    """None where the duration is not known, or too few runs say what is usual."""
-    if pace.usual is None or pace.took_ms is None or pace.usual.runs < 2:
+    """None where the duration is not known, or nothing is usual yet."""
+    if pace.usual is None or pace.took_ms is None:
         return None
     scale = Scale(0, max(pace.usual.p90_ms, pace.took_ms, 1) * 1.08)
     return PaceBar(scale.at(pace.usual.median_ms), scale.at(pace.usual.p90_ms), scale.at(pace.took_ms))

@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from portal import moments
+from portal.auth.access import SeenWorkflow, SeenWorkspace
 from portal.database.sql.excerpts import cut
 from portal.runs.facts.outcomes import KIND_WORDS, TRIGGER_WORDS, outcome_word
-from portal.runs.listing.rows import ListFacts, RunRow
+from portal.runs.listing.rows import ListFacts, RowWorkflow, RunRow
+from portal.runs.statistics.usual import UsualDuration, UsualOn, usual_durations
 from portal.runs.statuses import RunStatus, is_active
 from portal.web import formats
 
@@ -17,6 +20,9 @@ MAX_BRIEF = 40
 """Characters of a branch, and of the name of a trigger."""
 MAX_USAGE = 40
 """Characters of the one count of the usage that a line shows."""
+
+
+RowWorkflows = Mapping[UUID, RowWorkflow]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +41,8 @@ class RunLine:
     """Why it failed or waits."""
     elapsed_ms: int | None
     ticking: bool
+    times_usual: int | None
+    """How many times the usual duration it took, if that is far from it."""
     duration_note: str
     steps_note: str
     usage: str
@@ -52,11 +60,25 @@ class RunLine:
         return self.active and self.run.by_engine
 
 
-def run_lines(rows: Sequence[RunRow], now: datetime) -> list[RunLine]:
-    return [_line(run, now) for run in rows]
+def run_lines(
+    rows: Sequence[RunRow], seen: SeenWorkflow | SeenWorkspace, workflows: RowWorkflows, now: datetime
+) -> list[RunLine]:
+    """The rows of a list that is opened for a workflow, or for a workspace with the workflows of its rows."""
+    days = [_day(run, seen, workflows) for run in rows]
+    shown_too = [UsualOn.at(seen.as_of, now)] if isinstance(seen, SeenWorkflow) else []  # by the overview
+    usual = usual_durations([*filter(None, days), *shown_too])
+    return [_line(run, usual[day] if day else None, now) for run, day in zip(rows, days, strict=True)]
 
 
-def _line(run: RunRow, now: datetime) -> RunLine:
+def _day(run: RunRow, seen: SeenWorkflow | SeenWorkspace, workflows: RowWorkflows) -> UsualOn | None:
+    """Which figure a run is held against; one that is not completed and does not run, against none."""
+    if run.status not in (RunStatus.COMPLETED, RunStatus.RUNNING):
+        return None
+    version = seen.as_of if isinstance(seen, SeenWorkflow) else workflows[run.workflow_id].version
+    return UsualOn.at(version, run.created_at)
+
+
+def _line(run: RunRow, usual: UsualDuration | None, now: datetime) -> RunLine:
     ticking = run.status == RunStatus.RUNNING and run.started_at is not None and run.completed_at is None
     usage, usage_more = _usage(run)
     about = run.about or ListFacts()
@@ -75,6 +97,7 @@ def _line(run: RunRow, now: datetime) -> RunLine:
         why=_why(run),
         elapsed_ms=elapsed_ms,
         ticking=ticking,
+        times_usual=usual.times(elapsed_ms) if usual else None,
         duration_note=_duration_note(run) if elapsed_ms is None else "",
         steps_note="more than planned" if run.finished_steps > run.total_steps else "",
         usage=usage,

@@ -206,10 +206,11 @@ def _answer(template: str, place: Place) -> Response:
     active = conditional_get.second_of_active_run(seen)
     conditional_get.answer_304_if_unchanged(seen, active, late, query.moving)
     page = list_runs(seen, query, Texts.BRIEF)
+    lines = run_lines(page.rows, seen, page.workflows, moments.now())
     overview = None
     if template == "runs/page.html" and isinstance(seen, SeenWorkflow):
         overview = read_overview(seen, page.in_all)
-    html = render(template, _list(place, seen, query, page, overview, late))
+    html = render(template, _list(place, seen, query, page, lines, overview, late))
     return _addressed(html, place, query.to_args())
 
 
@@ -218,10 +219,11 @@ def _list(
     seen: SeenWorkflow | SeenWorkspace,
     query: RunQuery,
     page: RunPage,
+    lines: Sequence[RunLine],
     overview: Overview | None,
     late: Late | None,
 ) -> RunListPage:
-    lines, form = run_lines(page.rows, moments.now()), filled(query.to_args())
+    form = filled(query.to_args())
     workflow = seen if isinstance(seen, SeenWorkflow) else None
     workspace_id = seen.workspace_id if isinstance(seen, SeenWorkflow) else seen.id
     workflows = workflow_choices(seen, query.workflows)
@@ -246,7 +248,7 @@ def _list(
         pager=Pager(page),
         sortings=sort_links(query),
         watch=watch(seen, query, lines, page.counts),
-        workflow_names=page.workflow_names,
+        workflow_names={each: found.name for each, found in page.workflows.items()},
         api_call=curl_command(api[0], **api[1], **query.to_args()),
         export_url=_export_url(place),
         export_args=query.to_export_args(),

@@ -102,7 +102,7 @@ def _changes(place: Place) -> str | Response:
     seen = seen_in(place)
     conditional_get.answer_304_if_unchanged(seen, query.moving)  # durations go on in the browser
     runs = read_changes(seen, query, watched, since)
-    lines = run_lines(runs.rows, moments.now())
+    lines = run_lines(runs.rows, seen, runs.workflows, moments.now())
     workflow = seen if isinstance(seen, SeenWorkflow) else None
     changes = RunListChanges(
         place=place,
@@ -111,7 +111,7 @@ def _changes(place: Place) -> str | Response:
         counts=runs.counts,
         new=runs.new,
         watch=watch(seen, query, lines, runs.counts, since),
-        workflow_names=runs.workflow_names,
+        workflow_names={each: found.name for each, found in runs.workflows.items()},
         overview=read_figures(workflow, runs.in_all) if workflow else None,
         may_steer=may_steer(workflow.workspace_id if workflow else seen.id),
     )

@@ -91,7 +91,7 @@ def make_workflows_to_look_at(workspace: Workspace) -> None:
     kinds = {
         "Failing " + "everywhere " * 8: (["completed"] * 6 + ["failed"] * 3, timedelta(hours=1), 10),
         "Slow": (["completed"] * 125, timedelta(hours=1), 90),
-        "Long": (["completed"] * 6 + ["running"], timedelta(hours=1), 10),
+        "Long": (["completed"] * 12 + ["running"], timedelta(hours=24), 10),
         "Quiet": (["completed"] * 8, timedelta(hours=12), 10),
     }
     for name, (statuses, gap, seconds) in kinds.items():

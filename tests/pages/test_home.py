@@ -112,7 +112,7 @@ def test_less_than_half_as_slow_again_is_as_usual(browser: Browser) -> None:
 
 
 def test_a_run_past_three_times_its_usual_is_told_with_its_duration(browser: Browser) -> None:
-    completed(5, browser.workflow, timedelta(hours=2))
+    completed(10, browser.workflow, timedelta(days=1))
     begun = NOW - timedelta(minutes=31)
     run = make_engine_run(browser.workflow, "running", created_at=begun, started_at=begun)
     assert said(browser) == "Running for 31 m 00 s, 3.1 times its usual 10 m 00 s"
@@ -120,7 +120,7 @@ def test_a_run_past_three_times_its_usual_is_told_with_its_duration(browser: Bro
 
 
 def test_a_run_within_three_times_its_usual_is_as_usual(browser: Browser) -> None:
-    completed(5, browser.workflow, timedelta(hours=2))
+    completed(10, browser.workflow, timedelta(days=1))
     every(1, ["running"], browser.workflow, timedelta(minutes=30))
     assert said(browser) == "Running now, as usual so far"
 
@@ -139,7 +139,8 @@ def test_a_run_within_three_times_its_usual_is_as_usual(browser: Browser) -> Non
 def test_silence_is_told_by_the_usual_time_between_runs(
     browser: Browser, hours: float, silence: timedelta, words: str
 ) -> None:
-    completed(6, browser.workflow, silence, hours=hours)
+    completed(10, browser.workflow, timedelta(days=30), hours=1)
+    completed(50, browser.workflow, silence, hours=hours)
     assert said(browser) == words
 
 
@@ -155,15 +156,15 @@ def test_what_is_expected_and_does_not_come_needs_a_look(browser: Browser) -> No
     [
         ([], "No runs yet"),
         (["completed"], "1 run, no usual yet"),
-        (["completed"] * 4, "4 runs, no usual yet"),
-        (["completed"] * 5, "As usual"),
+        (["completed"] * 9, "9 runs, no usual yet"),
+        (["completed"] * 10, "As usual"),
         (["completed"] * 5 + ["cancelled"], "Last run cancelled"),
         (["completed", "running"], "Running now, no usual yet"),
-        (["completed"] * 5 + ["pending"], "Pending now, as usual so far"),
+        (["completed"] * 10 + ["pending"], "Pending now, as usual so far"),
     ],
 )
 def test_the_rest_is_told_in_words_too(browser: Browser, statuses: Sequence[str], words: str) -> None:
-    every(0.1, statuses, browser.workflow, timedelta(minutes=1))
+    every(2, statuses, browser.workflow, timedelta(hours=14))
     assert said(browser) == words
 
 
@@ -180,7 +181,7 @@ def test_what_needs_a_look_comes_first_and_the_rest_by_last_run(browser: Browser
     completed(100, slow, timedelta(hours=30))
     completed(20, slow, timedelta(hours=2), minutes=20)
     running = workflow("Running")
-    completed(5, running, timedelta(hours=2))
+    completed(10, running, timedelta(hours=14))
     every(1, ["running"], running, timedelta(minutes=50))
     every(1, ["failed"], workflow("Failing"), timedelta(days=3))
     first = ["Failing", "Slow", "Running", "Quiet"]
@@ -228,11 +229,11 @@ def test_the_strip_shows_twenty_runs_with_failed_ones_below_the_line(browser: Br
 
 
 def test_the_last_run_and_the_usual_duration_are_shown(browser: Browser) -> None:
-    completed(5, browser.workflow, timedelta(hours=2))
+    completed(10, browser.workflow, timedelta(hours=14))
     [run] = every(1, ["failed"], browser.workflow, timedelta(hours=1))
     row = row_of(browser)
     assert one(row, ".c-last a")["href"] == f"{browser.list_path}/{run.id}"
-    assert [text_of(cell) for cell in row.select(".c-figure")][2:] == ["10 m 00 s", "6"]
+    assert [text_of(cell) for cell in row.select(".c-figure")][2:] == ["10 m 00 s", "11"]
 
 
 def test_the_page_asks_again_and_gets_304_until_a_run_or_a_minute_is_new(browser: Browser) -> None:

@@ -11,7 +11,7 @@ from portal.pages.day_chart import draw
 from portal.runs.counts import Day
 from portal.runs.recording import recorder
 from portal.runs.recording.state_machine import Event
-from tests.factories import NOON, make_run
+from tests.factories import NOON, make_run, make_runs
 from tests.pages.conftest import Browser, one, parsed, text_of
 
 STATUSES = ("pending", "running", "paused", "completed", "failed", "cancelled")
@@ -30,11 +30,14 @@ def test_the_figures_are_those_of_the_workflow_whatever_the_filter(browser: Brow
     for number, status in enumerate(("completed", "completed", "failed"), start=1):
         end = NOON + timedelta(seconds=252)
         make_run(browser.workflow, run_number=number, status=status, started_at=NOON, completed_at=end)
+    assert figures(browser)["no usual yet"] == "–"
+    end = NOON + timedelta(seconds=252)
+    make_runs(browser.workflow, [{"started_at": NOON, "completed_at": end} for _ in range(8)])
     found = figures(browser)
-    assert found["runs"] == "3"
+    assert found["runs"] == "11"
     assert found["usual duration"] == "4 m 12 s"
     assert found["last failed"] == "1 Mar 2026 12:04:12"
-    assert [text for label, text in found.items() if label.startswith("passed")] == ["66.7 %"]
+    assert [text for label, text in found.items() if label.startswith("passed")] == ["90.9 %"]
 
 
 def test_what_is_not_known_is_said(browser: Browser) -> None:
@@ -43,7 +46,7 @@ def test_what_is_not_known_is_said(browser: Browser) -> None:
     assert found == {
         "run": "1",
         "passed, last 30 days": "–",
-        "no duration known": "–",
+        "no usual yet": "–",
         "never failed": "–",
     }
 

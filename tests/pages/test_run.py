@@ -243,11 +243,17 @@ def test_parameters_that_nobody_knows_go_nowhere(browser: Browser) -> None:
 
 def test_what_is_usual_stands_beside_the_duration(browser: Browser) -> None:
     for minute in range(10):
-        make_run(browser.workflow, started_at=NOON, completed_at=NOON + timedelta(minutes=1, seconds=minute))
+        begun = NOON - timedelta(days=1)
+        make_run(
+            browser.workflow,
+            created_at=begun,
+            started_at=begun,
+            completed_at=begun + timedelta(minutes=1, seconds=minute),
+        )
     slow = make_run(browser.workflow, started_at=NOON, completed_at=NOON + timedelta(minutes=9))
     text = text_of(one(parsed(browser.open(f"{browser.list_path}/{slow.id}")), ".headline"))
-    assert "9 m 00 s Slower than usual, 8.3 ×" in text
-    assert "The last 11 successful runs" in text
+    assert "9 m 00 s Slower than usual, 8.4 ×" in text
+    assert "The last 10 good runs before that day" in text
 
 
 def test_the_definition_is_drawn_with_the_states_of_its_nodes(browser: Browser) -> None:

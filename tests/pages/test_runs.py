@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from portal import moments
 from portal.database.models import RunDetail
 from portal.database.transactions import writing
 from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
@@ -359,3 +360,27 @@ def test_rows_lead_to_runs_and_back_to_the_same_list(browser: Browser) -> None:
     run_page = parsed(browser.open(str(link["href"])))
     assert one(run_page, "h1").text == "Run #2"
     assert one(run_page, "#back")["href"] == f"{browser.list_path}?limit=1&offset=1"
+
+
+def test_list_home_and_run_page_hold_a_run_against_one_usual_duration(browser: Browser) -> None:
+    begun, took = moments.now() - timedelta(days=2), timedelta(seconds=463)
+    for _ in range(10):
+        end = begun + timedelta(seconds=62)
+        make_run(browser.workflow, created_at=begun, started_at=begun, completed_at=end)
+    slow = make_run(
+        browser.workflow,
+        created_at=(started := moments.now() - took),
+        started_at=started,
+        completed_at=started + took,
+    )
+    with statements() as found:
+        page = parsed(browser.runs())
+    assert len([each for each, _ in found if "wanted" in each]) == 1
+    assert [text_of(cell) for cell in page.select(".c-duration") if "×" in cell.text] == [
+        "7× the usual, 7 m 43 s"
+    ]
+    assert "1 m 02 s" in text_of(one(parsed(browser.open("/")), "tbody tr:not(.band)"))
+    assert "1 m 02 s" in text_of(one(parsed(browser.open(f"{browser.list_path}/{slow.id}")), ".headline"))
+    with statements() as again:
+        browser.runs("limit=10")
+    assert not [each for each, _ in again if "wanted" in each]

@@ -6,6 +6,8 @@ from a backup and then written to as often as before.
 """
 
 import secrets
+from typing import NamedTuple
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
@@ -15,6 +17,15 @@ from portal import moments
 RANDOM_BITS = 20
 STEP = 1 << RANDOM_BITS
 """One millisecond of a version; 63 bits last until the year 2248."""
+
+
+class Version(NamedTuple):
+    """A workflow as of one version: the key of what is cached of it."""
+
+    workflow_id: UUID
+    version: int
+    change_stamp: int
+    """Servers of the previous release change this one only."""
 
 
 def next_version(version: int) -> int:

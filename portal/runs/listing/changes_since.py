@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from portal.runs.counts.reading import read_counts
-from portal.runs.listing.rows import RunRow, Texts, read_rows, workflow_names
+from portal.runs.listing.rows import RowWorkflow, RunRow, Texts, read_rows, read_workflows
 from portal.runs.query import RunQuery
 from portal.runs.scope import Listed, scope_of, scope_of_list
 
@@ -20,8 +20,8 @@ class ListChanges:
     """The runs of the workflow or workspace, whatever the filters."""
     new: int
     """How many matching runs came since the list was read, whatever their numbers and times."""
-    workflow_names: Mapping[UUID, str]
-    """Of a workspace's list: the names of the workflows of its rows."""
+    workflows: Mapping[UUID, RowWorkflow]
+    """Of a workspace's list: the workflows of its rows."""
 
 
 def read_changes(seen: Listed, query: RunQuery, watched: Sequence[UUID], since: int) -> ListChanges:
@@ -35,5 +35,5 @@ def read_changes(seen: Listed, query: RunQuery, watched: Sequence[UUID], since: 
         counts=counts.by_status,
         in_all=counts.in_all,
         new=counts.new,
-        workflow_names=workflow_names(row.workflow_id for row in rows) if query.workflow_id is None else {},
+        workflows=read_workflows(rows) if query.workflow_id is None else {},
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from itertools import product
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from portal.database.models import Person, Run, RunDetail, Workflow
 from portal.database.sql import statements
 from portal.database.sql.excerpts import cut, excerpt, json_excerpt, json_members
+from portal.database.sql.versions import Version
 from portal.database.transactions import read
 from portal.input.addresses import MAX_LINK, is_link
 from portal.runs.facts.facts import LabelValue, labels_in, person_kind
@@ -212,15 +213,25 @@ def read_rows(scope: Scope, ids: Sequence[UUID], texts: Texts) -> list[RunRow]:
     return [found[run_id] for run_id in ids if run_id in found]
 
 
-_NAMES_OF_WORKFLOWS = sa.select(Workflow.id, Workflow.name).where(
+class RowWorkflow(NamedTuple):
+    """The workflow of a row in a list of several workflows."""
+
+    name: str
+    version: Version
+
+
+_WORKFLOWS = sa.select(Workflow.id, Workflow.name, Workflow.version, Workflow.change_stamp).where(
     Workflow.id.in_(sa.bindparam("ids", expanding=True))
 )
 
 
-def workflow_names(ids: Iterable[UUID]) -> dict[UUID, str]:
-    """The names of workflows by their ids."""
-    wanted = set(ids)
-    return {row.id: row.name for row in read(_NAMES_OF_WORKFLOWS, ids=list(wanted))} if wanted else {}
+def read_workflows(rows: Iterable[RunRow]) -> dict[UUID, RowWorkflow]:
+    """The workflows of rows by their ids."""
+    wanted = {row.workflow_id for row in rows}
+    if not wanted:
+        return {}
+    found = read(_WORKFLOWS, ids=list(wanted))
+    return {row.id: RowWorkflow(row.name, Version(row.id, row.version, row.change_stamp)) for row in found}
 
 
 def _shorten(row: RunRow) -> RunRow:

@@ -12,7 +12,7 @@ from portal.paging import Page
 from portal.runs.counts.reading import read_counts
 from portal.runs.counts.thresholds import THRESHOLDS, Thresholds
 from portal.runs.listing.access_path import find_page
-from portal.runs.listing.rows import RunRow, Texts, workflow_names
+from portal.runs.listing.rows import RowWorkflow, RunRow, Texts, read_workflows
 from portal.runs.query import RunQuery
 from portal.runs.scope import Listed, scope_of_list
 from portal.runs.statuses import STATUSES
@@ -26,8 +26,8 @@ class RunPage(Page[RunRow]):
     """By status, under the other filters of the list."""
     in_all: int
     """The runs of the workflow or workspace, whatever the filters."""
-    workflow_names: Mapping[UUID, str]
-    """Of a workspace's page: the names of the workflows of its rows."""
+    workflows: Mapping[UUID, RowWorkflow]
+    """Of a workspace's page: the workflows of its rows."""
 
 
 def list_runs(
@@ -45,5 +45,5 @@ def list_runs(
     rows = []
     if count > 0:
         rows = find_page(scope, query, counts, count, texts, thresholds)
-    names = workflow_names(row.workflow_id for row in rows) if query.workflow_id is None else {}
-    return RunPage(rows, total, query.slice, counts.by_status, counts.in_all, names)
+    workflows = read_workflows(rows) if query.workflow_id is None else {}
+    return RunPage(rows, total, query.slice, counts.by_status, counts.in_all, workflows)

@@ -1,4 +1,4 @@
-"""Recent activity of a workflow: runs by day, pass rate, usual duration, last failure."""
+"""Recent activity of a workflow: runs by day, pass rate, last failure."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +11,7 @@ from portal.database.models import Run
 from portal.database.transactions import read
 from portal.input.time_zones import UTC_NAME, day_at, day_begins, day_ends
 from portal.runs.scope import IN_WORKFLOW
-from portal.runs.statistics.summary import LAST_FAILED_AT, UsualDuration, summarize, usual_duration
+from portal.runs.statistics.summary import LAST_FAILED_AT, summarize
 
 WINDOW_DAYS, MIN_DAYS, MAX_DAYS = 90, 30, 365
 ENOUGH = 50
@@ -31,7 +31,6 @@ class Activity:
     """Whether the last day is today."""
     pass_rate: float | None
     """The pass rate of the runs on these days."""
-    usual: UsualDuration | None
     last_failed_at: datetime | None
 
     @property
@@ -51,7 +50,6 @@ def read_activity(workflow: SeenWorkflow, today: date, zone: str = UTC_NAME) -> 
         window=window,
         recent=window is not None and window[1] == today,
         pass_rate=summarize(workflow, *moments_of(window, zone)).pass_rate if window else None,
-        usual=usual_duration(workflow),
         last_failed_at=failed_at,
     )
 

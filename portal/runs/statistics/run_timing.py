@@ -6,7 +6,7 @@ from datetime import datetime
 from portal.database.models import ACTIVE, RunStatus
 from portal.moments import elapsed_ms
 from portal.runs.detail.run import RunDetailView
-from portal.runs.statistics.summary import UsualDuration
+from portal.runs.statistics.usual import UsualDuration
 
 QUICK, SLOW = "quick", "slow"
 _QUICK_SHARE = 0.5

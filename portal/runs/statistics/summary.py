@@ -1,10 +1,9 @@
-"""Summary of a workflow's runs: counts and sums of a window, usual duration, last failure."""
+"""Summary of a workflow's runs: counts and sums of a window, last failure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from statistics import quantiles
 from typing import Self
 from uuid import UUID
 
@@ -22,18 +21,6 @@ from portal.runs.counts.periods import Parts, in_edge, in_hours, in_whole, whole
 from portal.runs.counts.reading import created_in
 from portal.runs.scope import IN_WORKFLOW, Kind
 from portal.runs.statuses import STATUSES
-
-USUAL_OF = 100
-"""The usual duration is that of this many completed runs."""
-
-
-@dataclass(frozen=True)
-class UsualDuration:
-    """How long the last completed runs of a workflow took, without pauses, in milliseconds."""
-
-    runs: int
-    median_ms: int
-    p90_ms: int
 
 
 @dataclass(frozen=True)
@@ -110,25 +97,7 @@ def pass_rate(completed: int, failed: int) -> float | None:
     return completed / (completed + failed) if completed + failed else None
 
 
-def usual_duration(workflow: SeenWorkflow) -> UsualDuration | None:
-    """The usual duration of a workflow's runs; None if no completed run has one."""
-    rows = read(_LAST_COMPLETED, workflow_id=workflow.id).all()
-    took = [milliseconds for (milliseconds,) in rows if milliseconds is not None]
-    if not took:
-        return None
-    if len(took) == 1:
-        return UsualDuration(1, took[0], took[0])
-    tenths = quantiles(took, n=10, method="inclusive")
-    return UsualDuration(len(took), round(tenths[4]), round(tenths[8]))
-
-
 _NEWEST_FIRST = (Run.created_at.desc(), Run.id)
-_LAST_COMPLETED = (
-    sa.select(Run.duration_ms)
-    .where(IN_WORKFLOW, Run.status == RunStatus.COMPLETED)
-    .order_by(*_NEWEST_FIRST)
-    .limit(USUAL_OF)
-)
 LAST_FAILED_AT = (
     sa.select(sa.func.coalesce(Run.completed_at, Run.created_at))
     .where(IN_WORKFLOW, Run.status == RunStatus.FAILED)

@@ -1,16 +1,14 @@
-"""What the newest runs of workflows say: last runs, usual and recent durations, gaps, failures in a row.
+"""What the newest runs of workflows say: last runs, recent durations, gaps, failures in a row.
 
 All of it changes with the version of a workflow only, so it is read once per version and cached. Reading is a
 constant number of statements for any number of workflows, each an index range scan per workflow.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
-from threading import Lock
 from typing import Any, NamedTuple, TypedDict
 from uuid import UUID
 
@@ -19,14 +17,15 @@ import orjson
 from portal.database.engine import db
 from portal.database.sql import in_lists, statements
 from portal.database.sql.excerpts import cut
+from portal.database.sql.versions import Version
 from portal.database.transactions import read
 from portal.moments import EPOCH
 from portal.runs.counts.histograms import moment_of_key
-from portal.runs.statistics.summary import USUAL_OF
+from portal.runs.statistics.lru import Lru
 from portal.workflows.attention.run_samples import EARLIER_RUNS, FAILING, MAX_WHY, RECENT_RUNS, sampling
 
 FEW_RUNS = 5
-"""Fewer runs say nothing about what is usual."""
+"""Fewer runs say nothing about the time between them."""
 CACHED_WORKFLOWS = 20_000
 """Of one process, about 5 kB each."""
 _MICROSECOND = timedelta(microseconds=1)
@@ -59,9 +58,6 @@ class Failing:
 class Figures:
     strip: Sequence[RecentRun] = ()
     """The newest runs, oldest first."""
-    timed_runs: int = 0
-    """The completed runs of which the usual duration is the median."""
-    usual_ms: float | None = None
     recent_ms: float | None = None
     """The median duration of the newest completed runs; None unless they and those before are full."""
     earlier_ms: float | None = None
@@ -73,44 +69,27 @@ class Figures:
     """When the newest failed run was created, skipped ones too."""
     running_since: datetime | None = None
     """The start of the run that runs longest, moved by its pauses."""
+    longest_created_at: datetime | None = None
+    """When that run was created."""
 
     @property
     def last(self) -> RecentRun | None:
         return self.strip[-1] if self.strip else None
 
 
-class Version(NamedTuple):
-    """A workflow as of one version."""
-
-    workflow_id: UUID
-    version: int
-    change_stamp: int
-    """Servers of the previous release change this one only."""
-
-
-_cache: OrderedDict[Version, Figures] = OrderedDict()
-_lock = Lock()
+_cache: Lru[Version, Figures] = Lru(CACHED_WORKFLOWS)
 
 
 def read_figures(versions: Iterable[Version]) -> dict[UUID, Figures]:
     """The figures of workflows, as far as possible from an LRU cache that all requests share."""
-    found: dict[UUID, Figures] = {}
-    missing: dict[UUID, Version] = {}
-    with _lock:
-        for version in versions:
-            figures = _cache.get(version)
-            if figures is None:
-                missing[version.workflow_id] = version
-            else:
-                _cache.move_to_end(version)
-                found[version.workflow_id] = figures
+    every = list(versions)
+    cached = _cache.find(every)
+    found = {version.workflow_id: figures for version, figures in cached.items()}
+    missing = {version.workflow_id: version for version in every if version not in cached}
     for ids in in_lists.chunks(list(missing)):
         fresh = compute_figures(ids)
         found |= fresh
-        with _lock:
-            _cache.update({missing[workflow_id]: figures for workflow_id, figures in fresh.items()})
-            while len(_cache) > CACHED_WORKFLOWS:
-                _cache.popitem(last=False)
+        _cache.add({missing[workflow_id]: figures for workflow_id, figures in fresh.items()})
     return found
 
 
@@ -125,7 +104,7 @@ def compute_figures(workflow_ids: Sequence[UUID]) -> dict[UUID, Figures]:
             gap=_gap(_parsed(row.created)),
             failing=failing.get(row.workflow_id),
             last_failed_at=row.last_failed_at,
-            running_since=None if row.running_since is None else moment_of_key(row.running_since),
+            **_longest(_parsed(row.longest)),
         )
         for row in samples
     }
@@ -134,24 +113,33 @@ def compute_figures(workflow_ids: Sequence[UUID]) -> dict[UUID, Figures]:
 class _Durations(TypedDict):
     """The figures that are made of durations."""
 
-    timed_runs: int
-    usual_ms: float | None
     recent_ms: float | None
     earlier_ms: float | None
 
 
 def _durations(completed: Sequence[int | None]) -> _Durations:
-    """Of those of the newest completed runs, newest first; the usual one as `usual_duration` has it."""
+    """Of those of the newest completed runs, newest first."""
     timed = [took_ms for took_ms in completed if took_ms is not None]
     recent, earlier = timed[:RECENT_RUNS], timed[RECENT_RUNS : RECENT_RUNS + EARLIER_RUNS]
     full = len(earlier) == EARLIER_RUNS
-    usual = [took_ms for took_ms in completed[:USUAL_OF] if took_ms is not None]
     return {
-        "timed_runs": len(usual),
-        "usual_ms": median(usual) if usual else None,
         "recent_ms": median(recent) if full else None,
         "earlier_ms": median(earlier) if full else None,
     }
+
+
+class _Longest(TypedDict):
+    """Of the run that runs longest."""
+
+    running_since: datetime | None
+    longest_created_at: datetime | None
+
+
+def _longest(running: Sequence[Sequence[int]]) -> _Longest:
+    if not running:
+        return {"running_since": None, "longest_created_at": None}
+    [(begun, created)] = running
+    return {"running_since": moment_of_key(begun), "longest_created_at": _moment(created)}
 
 
 def _parsed(array: str | None) -> list[Any]:

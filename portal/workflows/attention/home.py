@@ -7,15 +7,18 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
+from portal.database.sql.versions import Version
 from portal.moments import EPOCH
 from portal.paging import Page
-from portal.workflows.attention.figures import Figures, Version, read_figures
+from portal.runs.statistics.usual import UsualDuration, UsualOn, usual_durations
+from portal.workflows.attention.figures import Figures, read_figures
 from portal.workflows.attention.home_query import HomeQuery
 from portal.workflows.attention.recent_failures import RecentFailures, count_failures
 from portal.workflows.attention.verdicts import ORDER, Look, Verdict, judge
 from portal.workflows.listing import ListedWorkflow, WorkflowRow, matching_workflows, read_rows
 
 _NO_FAILURES = RecentFailures(0, 0)
+_NONE = Figures()
 
 IsLate = Callable[[ListedWorkflow, datetime | None], bool]
 """Whether a workflow's run was expected and did not come, by when its last one was created."""
@@ -41,6 +44,8 @@ class Entry:
     workflow: ListedWorkflow
     figures: Figures
     verdict: Verdict
+    usual: UsualDuration | None
+    """That of today; None if nothing is usual yet."""
     failures: RecentFailures = _NO_FAILURES
 
 
@@ -85,11 +90,19 @@ def read_home(workspace_id: UUID, query: HomeQuery, is_late: IsLate, now: dateti
 def _entries(matching: Sequence[ListedWorkflow], is_late: IsLate, now: datetime) -> list[Entry]:
     versions = [Version(each.id, each.version, each.change_stamp) for each in matching]
     figures = read_figures(versions)
+    today = {version.workflow_id: UsualOn.at(version, now) for version in versions}
+    longest = {
+        version.workflow_id: UsualOn.at(version, created_at)
+        for version in versions
+        if (created_at := figures.get(version.workflow_id, _NONE).longest_created_at)
+    }
+    usual = usual_durations([*today.values(), *longest.values()])
     found = []
     for workflow in matching:
-        its = figures.get(workflow.id, Figures())
+        its = figures.get(workflow.id, _NONE)
         late = is_late(workflow, its.last.created_at if its.last else None)
-        found.append(Entry(workflow, its, judge(its, late, now)))
+        then = usual[longest[workflow.id]] if workflow.id in longest else None
+        found.append(Entry(workflow, its, judge(its, then, late, now), usual[today[workflow.id]]))
     return found
 
 

@@ -69,16 +69,18 @@ def sampling(dialect: str) -> statements.Columns:
     gaps = _of_workflow(created.label("created")).order_by(*_NEWEST_FIRST)
     completed = _of_workflow(Run.duration_ms, conditions=[_COMPLETED]).order_by(*_NEWEST_FIRST)
     begun = _microseconds(dialect, Run.started_at) + _PAUSED_MS * 1000
-    running = _of_workflow(begun.label("begun"), conditions=[_RUNNING, _PAUSED_MS < MAX_PAUSED_MS]).order_by(
-        *_NEWEST_FIRST
+    running = _of_workflow(
+        begun.label("begun"), created.label("created"), conditions=[_RUNNING, _PAUSED_MS < MAX_PAUSED_MS]
     )
-    running_first = running.limit(RUNNING_RUNS).subquery()
+    newest_running = running.order_by(*_NEWEST_FIRST).limit(RUNNING_RUNS).subquery()
+    longest = sa.select(*newest_running.c).where(newest_running.c.begun.is_not(None))
+    longest = longest.order_by(newest_running.c.begun, newest_running.c.created).limit(1)
     return sa.select(
         _WORKFLOW_ID,
         _json(dialect, newest.limit(STRIP_RUNS)).label("newest"),
         _json(dialect, gaps.limit(GAP_RUNS)).label("created"),
         _json(dialect, completed.limit(SEARCHED_RUNS)).label("took_ms"),
-        sa.select(sa.func.min(running_first.c.begun)).scalar_subquery().label("running_since"),
+        _json(dialect, longest).label("longest"),
         _SUCCESS_AT.label("completed_at"),
         _SUCCESS_ID.label("completed_id"),
         _newest(Run.created_at, _FAILED, _NOT_SKIPPED).label("failed_at"),

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from portal.workflows.attention.figures import FEW_RUNS, Figures
+from portal.runs.statistics.usual import UsualDuration
+from portal.workflows.attention.figures import Figures
 
 SLOWER = 1.5
 """Newly slow: the recent median is at least this many times the earlier one."""
@@ -36,20 +37,25 @@ class Verdict:
     look: Look | None = None
     times: float | None = None
     """How many times slower it became, or how many usual durations its longest run has taken so far."""
+    usual_ms: int | None = None
+    """The usual duration then, as of the day of that run."""
     silence_ms: int | None = None
     """The time since its last run, if it is quiet or dormant."""
     gap_ms: int | None = None
     """The usual time between runs then."""
 
 
-def judge(figures: Figures, is_late: bool, now: datetime) -> Verdict:
-    """The most urgent reason to look; `is_late` says that a run was expected and did not come."""
+def judge(figures: Figures, usual: UsualDuration | None, is_late: bool, now: datetime) -> Verdict:
+    """The most urgent reason to look; `is_late` says that a run was expected and did not come.
+
+    `usual` is that of the day of its longest run.
+    """
     if figures.failing:
         return Verdict(look=Look.FAILING)
     if slower := _times_slower(figures):
         return Verdict(look=Look.SLOW, times=slower)
-    if longer := _times_usual(figures, now):
-        return Verdict(look=Look.RUNNING, times=longer)
+    if usual and (longer := _times_usual(figures, usual, now)):
+        return Verdict(look=Look.RUNNING, times=longer, usual_ms=usual.median_ms)
     silence = _silence(figures, now)
     if is_late:
         return Verdict(look=Look.QUIET)
@@ -66,12 +72,11 @@ def _times_slower(figures: Figures) -> float | None:
     return recent / earlier
 
 
-def _times_usual(figures: Figures, now: datetime) -> float | None:
-    begun, usual_ms = figures.running_since, figures.usual_ms
-    if begun is None or not usual_ms or figures.timed_runs < FEW_RUNS:
+def _times_usual(figures: Figures, usual: UsualDuration, now: datetime) -> float | None:
+    if figures.running_since is None or not usual.median_ms:
         return None
-    took_ms = (now - begun) / timedelta(milliseconds=1)
-    return took_ms / usual_ms if took_ms > TIMES_USUAL * usual_ms else None
+    took_ms = (now - figures.running_since) / timedelta(milliseconds=1)
+    return took_ms / usual.median_ms if took_ms > TIMES_USUAL * usual.median_ms else None
 
 
 def _silence(figures: Figures, now: datetime) -> timedelta | None:

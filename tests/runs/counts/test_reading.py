@@ -8,7 +8,7 @@ from flask import Flask
 from portal.runs.counts import count_by_day, count_by_status
 from portal.runs.query import RunQuery
 from portal.runs.statistics.activity import read_activity
-from portal.runs.statistics.summary import pass_rate, usual_duration
+from portal.runs.statistics.summary import pass_rate
 from tests.factories import NOON, make_person, make_run, make_workflow, make_workspace
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -37,19 +37,6 @@ def test_days_count_in_utc_and_days_without_runs_are_there(app: Flask) -> None:
         (2, 0, 0),
         (3, 1, 0),
     ]
-
-
-def test_what_is_usual_is_the_median_of_completed_runs_without_pauses(app: Flask) -> None:
-    workflow = make_workflow(make_workspace())
-    assert usual_duration(workflow) is None
-    for seconds in (10, 20, 90):
-        make_run(workflow, started_at=NOON, completed_at=NOON + timedelta(seconds=seconds))
-    make_run(workflow, started_at=NOON, completed_at=NOON + timedelta(hours=5), status="failed")
-    make_run(workflow, started_at=NOON, completed_at=NOON - timedelta(seconds=1))
-    usual = usual_duration(workflow)
-    assert usual is not None
-    assert (usual.runs, usual.median_ms) == (3, 20_000)
-    assert 20_000 < usual.p90_ms <= 90_000
 
 
 def test_the_last_failure_and_the_pass_rate_say_when_there_is_none(app: Flask) -> None:

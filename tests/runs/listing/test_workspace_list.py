@@ -137,7 +137,7 @@ def check_against_a_naive_list(
         assert page.in_all == len(live)
         for row in page.rows:
             assert row.workflow_id == shelf.workflows[at[row.id]].id
-            assert page.workflow_names[row.workflow_id] == f"Workflow {at[row.id]}"
+            assert page.workflows[row.workflow_id].name == f"Workflow {at[row.id]}"
 
 
 @pytest.mark.slow

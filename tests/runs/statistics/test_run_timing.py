@@ -8,7 +8,7 @@ import pytest
 
 from portal.runs.facts.duration import duration_of
 from portal.runs.statistics.run_timing import timing_of
-from portal.runs.statistics.summary import UsualDuration
+from portal.runs.statistics.usual import UsualDuration
 from tests.factories import NOON
 
 USUAL = UsualDuration(runs=100, median_ms=60_000, p90_ms=90_000)

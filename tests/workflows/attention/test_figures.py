@@ -13,11 +13,11 @@ from flask import Flask
 
 from portal.database.engine import db
 from portal.database.models import Run, Workflow, Workspace
+from portal.database.sql.versions import Version
 from portal.workflows.attention.figures import (
     Failing,
     Figures,
     RecentRun,
-    Version,
     compute_figures,
     read_figures,
 )
@@ -57,16 +57,16 @@ def random_runs(chance: Random, size: int) -> list[dict[str, Any]]:
 def naive(runs: Sequence[Run]) -> Figures:
     newest = sorted(runs, key=lambda run: (-run.created_at.timestamp(), run.id))
     completed = [run for run in newest if run.status == "completed"][:200]
-    usual = [run.duration_ms for run in completed[:100] if run.duration_ms is not None]
     took = [run.duration_ms for run in completed if run.duration_ms is not None]
     full = len(took) >= 120
     created = [run.created_at for run in newest][:50]
     gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(created)]
-    begun = [
-        run.started_at + timedelta(milliseconds=run.paused_ms or 0)
+    running = [
+        (run.started_at + timedelta(milliseconds=run.paused_ms or 0), run.created_at)
         for run in runs
         if run.status == "running" and run.started_at
     ]
+    begun, created_then = min(running, default=(None, None))
     return Figures(
         strip=[
             RecentRun(
@@ -78,14 +78,13 @@ def naive(runs: Sequence[Run]) -> Figures:
             )
             for run in newest[:20][::-1]
         ],
-        timed_runs=len(usual),
-        usual_ms=median(usual) if usual else None,
         recent_ms=median(took[:20]) if full else None,
         earlier_ms=median(took[20:120]) if full else None,
         gap=timedelta(seconds=median(gaps)) if len(created) >= 5 else None,
         failing=failing_of(newest),
         last_failed_at=next((run.created_at for run in newest if run.status == "failed"), None),
-        running_since=min(begun, default=None),
+        running_since=begun,
+        longest_created_at=created_then,
     )
 
 
