@@ -26,6 +26,7 @@ from portal.history.merging.state import (
     step_key,
     step_values,
 )
+from portal.history.parsing.fields.people import read_person
 from portal.history.parsing.fields.said import RUN_BITS, STEP_BITS, named_run_fields
 from portal.history.parsing.readers import Values
 from portal.history.parsing.results import LISTS, RunResults
@@ -50,8 +51,12 @@ def line_of_state(state: RunState, line: ParsedRun, workspace_id: UUID) -> Parse
     if columns["updated_at"] is not None and state.fields["updated_at"][0].at < as_of:
         columns["updated_at"] = max(columns["updated_at"], columns["as_of"])
     source = {name: each for name, each in best.items() if name not in RUN_BITS and each is not None}
-    if AS_GIVEN in source:
-        source["triggered_by"] = source.pop(AS_GIVEN)
+    given = source.pop(AS_GIVEN, None)
+    person_id, hidden = best.get("triggered_by"), frozenset[str]()
+    if given is not None and _names(given, person_id):
+        source["triggered_by"] = given
+    elif given is not None:  # of somebody else: kept, in case that person counts again
+        hidden = frozenset({AS_GIVEN})
     results, steps = _results_of(state, best, line.id), []
     replaced = state.floor == as_of
     base = rank_of(best.get("status"), replaced)
@@ -62,11 +67,11 @@ def line_of_state(state: RunState, line: ParsedRun, workspace_id: UUID) -> Parse
             results.steps.append(gave)
     complete(columns, source, steps, workspace_id)
     columns |= {"id": line.id, "workflow_id": line.workflow_id, "imported": True}
-    provenance = _provenance(state.fields, as_of, base, RUN_BITS)
+    provenance = _provenance(state.fields, as_of, base, RUN_BITS, hidden)
     provenance |= {"floor": state.floor} if state.floor is not None else {}
     outputs = {name: best[name] for name in LISTS if best.get(name) is not None}
     provenance |= {"outputs": outputs} if outputs else {}
-    person = state.people.get(str(best.get("triggered_by")))
+    person = state.people.get(str(person_id))
     return line._replace(
         number=cast(int | None, best.get("run_number")),
         identity=person if isinstance(person, SourcePerson) else None,
@@ -145,12 +150,15 @@ def _with_provenance(values: Values, provenance: Mapping[str, object], as_of: in
     return fields
 
 
-def _provenance(fields: Fields, as_of: int, base: int, bits: Mapping[str, int]) -> Values:
-    """What of these entries the row does not say."""
+def _provenance(
+    fields: Fields, as_of: int, base: int, bits: Mapping[str, int], hidden: frozenset[str] = frozenset()
+) -> Values:
+    """What of these entries the row does not say; of the `hidden` fields it says nothing."""
+    with_value = hidden | {"updated_at"}  # of which the row may have a later moment
     told: Values = {
-        name: [_first(name, entries[0]), *([e.at, e.rank, _encode(e.value)] for e in entries[1:])]
+        name: [_told(entries[0], name in with_value), *(_told(entry, True) for entry in entries[1:])]
         for name, entries in sorted(fields.items())
-        if name != ORDER and not _plain(entries, as_of, base)
+        if name != ORDER and (name in hidden or not _plain(entries, as_of, base))
     }
     cleared = sorted(
         name
@@ -160,10 +168,14 @@ def _provenance(fields: Fields, as_of: int, base: int, bits: Mapping[str, int]) 
     return ({"fields": told} if told else {}) | ({"cleared": cleared} if cleared else {})
 
 
-def _first(name: str, entry: Entry) -> list[object]:
-    """The entry that counts; `updated_at` with its value, since the row may have a later moment."""
-    given = [_encode(entry.value)] if name == "updated_at" else []
-    return [entry.at, entry.rank, *given]
+def _told(entry: Entry, with_value: bool) -> list[object]:
+    return [entry.at, entry.rank, *([_encode(entry.value)] if with_value else [])]
+
+
+def _names(given: object, person_id: object) -> bool:
+    """Whether what a line said of a person is about the one with this id."""
+    person = read_person(given)
+    return person_id == (None if person is None else str(person.user_id))
 
 
 def _plain(entries: Entries, as_of: int, base: int) -> bool:

@@ -71,6 +71,19 @@ def test_null_clears_a_field_and_an_older_line_does_not_bring_it_back(load: Impo
 
 
 @pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("last", [None, {"id": "ada"}])
+def test_what_was_said_of_one_person_is_not_shown_of_the_next(
+    load: Import, last: dict[str, Any] | None, order: int
+) -> None:
+    bob, later = {"id": "bob", "team": "web"}, "2026-03-01T12:01:00Z"
+    lines = [run_line(triggered_by=bob), {**run_line(updated_at=later), "triggered_by": last}]
+    load(W, *lines[::order])
+    assert "triggered_by" not in source()
+    load(run_line(updated_at="2026-03-01T12:02:00Z", triggered_by={"id": "bob"}))
+    assert source()["triggered_by"] == bob
+
+
+@pytest.mark.parametrize("order", [1, -1])
 def test_a_late_running_never_reopens_a_run_and_takes_nothing_of_its_end(load: Import, order: int) -> None:
     end = run_line(status="failed", error="boom", outcome="timed_out")
     late = {**run_line(status="running", updated_at="2026-03-02T12:00:00Z", title="Late")}
