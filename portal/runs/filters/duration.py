@@ -10,16 +10,17 @@ import sqlalchemy as sa
 from portal.database.models import Run
 from portal.database.sql import statements
 from portal.input.parameters import Args, Reader, Refused
-from portal.runs.facts.duration import MAX_DURATION_MS
 from portal.runs.filters.filter import Chip, Filter, Schema
 
 Range = tuple[int | None, int | None]
 """Milliseconds."""
 
 _UNITS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000}
-_PATTERN = "".join(f"(?:([0-9]{{1,13}}){unit})?" for unit in _UNITS)
+_DIGITS = {"d": 7, "h": 8, "m": 9, "s": 11}
+"""Few enough for every sum to be stored exactly, so that whatever the pattern allows is accepted."""
+_PATTERN = "".join(f"(?:([0-9]{{1,{digits}}}){unit})?" for unit, digits in _DIGITS.items())
 _WORDS = re.compile(_PATTERN)
-_PLAIN = re.compile("[0-9]{1,16}")
+_PLAIN = re.compile("[0-9]{1,15}")
 _SCHEMA = {"type": "string", "pattern": f"^(?:{_PLAIN.pattern}|(?=[0-9]){_PATTERN})$"}
 _SPAN = "such as 90s, 5m or 1h30m, or milliseconds as a plain number"
 
@@ -87,8 +88,6 @@ def _milliseconds(text: str) -> int:
         )
     else:
         raise Refused(f"must be a duration {_SPAN}.")
-    if milliseconds > MAX_DURATION_MS:
-        raise Refused(f"must be at most {MAX_DURATION_MS} milliseconds.")
     return milliseconds
 
 
@@ -98,7 +97,8 @@ def _parts(milliseconds: int) -> list[str]:
         return [str(milliseconds)]
     parts = []
     for unit, size in _UNITS.items():
-        number, milliseconds = divmod(milliseconds, size)
+        number = min(milliseconds // size, 10 ** _DIGITS[unit] - 1)
+        milliseconds -= number * size
         if number:
             parts.append(f"{number}{unit}")
     return parts
