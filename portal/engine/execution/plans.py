@@ -1,9 +1,7 @@
 """The plan of a run, read from its snapshot, and how far the run is."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,10 +9,9 @@ from sqlalchemy.orm import Session
 
 from portal.database.models import EngineClaim, RunDetail
 from portal.engine.flow import Plan, ReadyStep, StepKey
+from portal.runs.statistics.lru import Lru
 
-_REMEMBERED = 64
-_plans: OrderedDict[UUID, Plan] = OrderedDict()
-_lock = Lock()
+_plans: Lru[UUID, Plan] = Lru(64)
 
 
 @dataclass(frozen=True)
@@ -49,18 +46,14 @@ class Progress:
 
 def plan_of(session: Session, run_id: UUID) -> Plan:
     """The plan of a run. Its snapshot never changes, so the last ones are remembered (LRU cache)."""
-    with _lock:
-        if run_id in _plans:
-            _plans.move_to_end(run_id)
-            return _plans[run_id]
+    known = _plans.find([run_id])
+    if run_id in known:
+        return known[run_id]
     snapshot = session.scalar(sa.select(RunDetail.definition_snapshot).where(RunDetail.run_id == run_id))
     plan = Plan.of(
         snapshot or {"graph": {"nodes": [], "edges": []}, "execution": {"steps": [], "params": {}}}
     )
-    with _lock:
-        _plans[run_id] = plan
-        while len(_plans) > _REMEMBERED:
-            _plans.popitem(last=False)
+    _plans.add({run_id: plan})
     return plan
 
 

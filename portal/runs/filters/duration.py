@@ -79,16 +79,12 @@ def _within(
 
 
 def _milliseconds(text: str) -> int:
-    found = _WORDS.fullmatch(text) if text else None
     if _PLAIN.fullmatch(text):
-        milliseconds = int(text)
-    elif found:
-        milliseconds = sum(
-            int(number or 0) * size for number, size in zip(found.groups(), _UNITS.values(), strict=True)
-        )
-    else:
+        return int(text)
+    found = _WORDS.fullmatch(text)
+    if not text or not found:
         raise Refused(f"must be a duration {_SPAN}.")
-    return milliseconds
+    return sum(int(number or 0) * size for number, size in zip(found.groups(), _UNITS.values(), strict=True))
 
 
 def _parts(milliseconds: int) -> list[str]:

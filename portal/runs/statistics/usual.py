@@ -114,7 +114,7 @@ def _durations(array: str | None) -> list[int]:
 
 @lru_cache
 def _sampling(dialect: str, number: int) -> statements.Columns:
-    """Selects the durations for so many figures, each a range of an index, as JSON arrays."""
+    """Selects the durations of this number of figures, each from one index range, as JSON arrays."""
     columns = sa.column("workflow_id", Id()), sa.column("before", UTCDateTime())
     rows = [
         (sa.bindparam(f"workflow_{each}", type_=Id()), sa.bindparam(f"before_{each}", type_=UTCDateTime()))

@@ -357,18 +357,6 @@ def test_views_over_a_workspace_count_the_runs_of_all_its_workflows(
     assert counting.count_runs(get_workspace(ada), FAILED) == 3
 
 
-def test_few_counts_are_remembered(
-    workflow: Workflow, ada: Principal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(counting, "_REMEMBERED", 2)
-    seen_workflow = get_workflow(ada, workflow.id)
-    definitions = [Definition({"search": text}) for text in "abc"]
-    for definition in definitions:
-        counting.count_runs(seen_workflow, definition)
-    remembered = [counting.remembered_count(seen_workflow, each) for each in definitions]
-    assert remembered == [None, 0, 0]
-
-
 def test_each_change_of_a_view_gives_its_pages_a_new_version(
     workspace: Workspace, workflow: Workflow, ada: Principal
 ) -> None:
